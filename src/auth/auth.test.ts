@@ -1,0 +1,80 @@
+import { makePerson, revoke, testCtx } from '#test/database'
+import { getMe } from '#users'
+import { expect, test } from 'vitest'
+import { listSessions, logout, refresh } from './sessions.ts'
+import { login, register } from './sign-in.ts'
+import { readAccessToken } from './tokens.ts'
+
+const PASSWORD = 'correct horse battery staple'
+const registration = (email: string) => ({ email, password: PASSWORD, displayName: 'Sam', timeZone: 'Europe/Berlin', locale: 'de-DE', deviceName: 'phone' })
+const address = () => `p${crypto.randomUUID()}@example.com`
+
+async function signedIn(ctx = testCtx()) {
+  const email = address()
+  return { ctx, email, tokens: await register(ctx, registration(email)) }
+}
+
+test('a person registers, signs in and is known by the token', async () => {
+  const { ctx, email, tokens } = await signedIn()
+  expect(tokens.user).toMatchObject({ email, displayName: 'Sam', preferences: { timeZone: 'Europe/Berlin', locale: 'de-DE' }, version: 1 })
+  const again = await login(ctx, { email: email.toUpperCase(), password: PASSWORD, deviceName: 'tablet' })
+  expect(again.sessionId).not.toBe(tokens.sessionId)
+  const actor = await readAccessToken(ctx, again.accessToken)
+  expect(actor).toEqual({ kind: 'person', userId: tokens.user.id, sessionId: again.sessionId })
+  expect(await getMe({ ...ctx, actor })).toEqual(tokens.user)
+})
+
+test('an address registers once, in any letter case', async () => {
+  const { ctx, email } = await signedIn()
+  await expect(register(ctx, registration(email.toUpperCase()))).rejects.toMatchObject({ code: 'email_taken' })
+})
+
+test('a wrong password and an unknown address are one answer', async () => {
+  const { ctx, email } = await signedIn()
+  for (const input of [{ email, password: 'wrong' }, { email: address(), password: PASSWORD }]) {
+    await expect(login(ctx, { ...input, deviceName: 'x' })).rejects.toMatchObject({ code: 'invalid_credentials' })
+  }
+})
+
+test('refreshing costs one trip and the same token within the grace gives the same successor', async () => {
+  const { tokens } = await signedIn()
+  const ctx = testCtx()
+  const first = await refresh(ctx, tokens)
+  expect(ctx.meter.trips).toBe(1)
+  const second = await refresh(ctx, tokens)
+  expect(second.refreshToken).toBe(first.refreshToken)
+  expect((await refresh(ctx, first)).refreshToken).not.toBe(first.refreshToken)
+})
+
+test('an older refresh token ends the family and says so to the outbox', async () => {
+  const { ctx, tokens } = await signedIn()
+  const next = await refresh(ctx, tokens)
+  await refresh(ctx, next)
+  await expect(refresh(ctx, tokens)).rejects.toMatchObject({ code: 'token_replayed' })
+  await expect(refresh(ctx, next)).rejects.toMatchObject({ code: 'session_ended' })
+  expect(ctx.sent).toContainEqual({ v: 1, kind: 'event', outboxId: `${tokens.sessionId}.1.session.ended` })
+})
+
+test('a used refresh token after the grace ends the family', async () => {
+  const { ctx, tokens } = await signedIn()
+  await refresh(ctx, tokens)
+  const later = testCtx({ now: () => new Date(Date.now() + 11_000) })
+  await expect(refresh(later, tokens)).rejects.toMatchObject({ code: 'token_replayed' })
+})
+
+test('parallel refreshes leave one live branch', async () => {
+  const { ctx, tokens } = await signedIn()
+  const all = await Promise.all(Array.from({ length: 20 }, () => refresh(ctx, tokens)))
+  expect(new Set(all.map(({ refreshToken }) => refreshToken)).size).toBe(1)
+})
+
+test('a session that ended is refused by the next statement, not when the token ends', async () => {
+  const person = await makePerson()
+  expect((await listSessions(person, { limit: 10 })).items).toHaveLength(1)
+  await logout(person)
+  await expect(getMe(person)).rejects.toThrow()
+  await expect(listSessions(person, { limit: 10 })).rejects.toThrow()
+  const other = await makePerson()
+  await revoke(other)
+  await expect(logout(other)).rejects.toThrow()
+})

@@ -1,0 +1,3 @@
+export { sessionsApp, signInApp } from './routes.ts'
+export { sessionEnded } from './sessions.ts'
+export { publicKeys, readAccessToken } from './tokens.ts'

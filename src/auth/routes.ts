@@ -1,0 +1,87 @@
+import { answer, body, createApp, personRoute, publicRoute, s } from '#core'
+import { z } from '@hono/zod-openapi'
+import { Login, Refresh, Registration, SessionPage, SignedIn, Tokens } from './schema.ts'
+import { endSession, listSessions, logout, refresh } from './sessions.ts'
+import { login, register } from './sign-in.ts'
+
+const tags = ['Sign-in']
+
+const registerRoute = publicRoute(
+  {
+    method: 'post',
+    path: '/auth/register',
+    operationId: 'register',
+    summary: 'Make a person and sign them in',
+    tags,
+    request: { body: body(Registration) },
+    responses: { 201: answer(SignedIn, 'The person and a first session') },
+  },
+  { limit: 'signin' },
+)
+const loginRoute = publicRoute(
+  {
+    method: 'post',
+    path: '/auth/login',
+    operationId: 'login',
+    summary: 'Sign in with address and password',
+    tags,
+    request: { body: body(Login) },
+    responses: { 200: answer(SignedIn, 'A new session') },
+  },
+  { limit: 'signin' },
+)
+const refreshRoute = publicRoute({
+  method: 'post',
+  path: '/auth/refresh',
+  operationId: 'refresh',
+  summary: 'Renew the access token',
+  description: 'Each refresh token works once. Within 10 seconds the same token is given the same successor; any older one ends the session.',
+  tags,
+  request: { body: body(Refresh) },
+  responses: { 200: answer(Tokens, 'The next tokens') },
+})
+const logoutRoute = personRoute(
+  {
+    method: 'post',
+    path: '/auth/logout',
+    operationId: 'logout',
+    summary: 'End this session',
+    tags,
+    responses: { 204: { description: 'Ended' } },
+  },
+  { idempotent: false },
+)
+const listRoute = personRoute({
+  method: 'get',
+  path: '/auth/sessions',
+  operationId: 'listSessions',
+  summary: 'Where this person is signed in',
+  tags,
+  request: { query: z.strictObject({ limit: s.limit, cursor: s.cursor }) },
+  responses: { 200: answer(SessionPage, 'Open sessions, newest first') },
+})
+const endRoute = personRoute({
+  method: 'delete',
+  path: '/auth/sessions/{id}',
+  operationId: 'endSession',
+  summary: 'End one session',
+  tags,
+  request: { params: z.strictObject({ id: s.id('ses') }) },
+  responses: { 204: { description: 'Ended' } },
+})
+
+export const signInApp = createApp()
+  .openapi(registerRoute, async (c) => c.json(await register(c.var.ctx, c.req.valid('json')), 201))
+  .openapi(loginRoute, async (c) => c.json(await login(c.var.ctx, c.req.valid('json')), 200))
+  .openapi(refreshRoute, async (c) => c.json(await refresh(c.var.ctx, c.req.valid('json')), 200))
+
+export const sessionsApp = createApp()
+  .openapi(logoutRoute, async (c) => {
+    await logout(c.var.ctx)
+    return c.body(null, 204)
+  })
+  .openapi(listRoute, async (c) => c.json(await listSessions(c.var.ctx, c.req.valid('query')), 200))
+  .openapi(endRoute, async (c) => {
+    await endSession(c.var.ctx, c.req.valid('param').id, 'revoked')
+    return c.body(null, 204)
+  })

@@ -1,0 +1,59 @@
+import { s } from '#core'
+import { email, locale, Me } from '#users'
+import { z } from '@hono/zod-openapi'
+
+// NIST SP 800-63B-4: 15 characters when the password is the only factor; no composition rules.
+const MIN_PASSWORD = 15
+const MAX_PASSWORD = 256
+
+const newPassword = s.text(MAX_PASSWORD, MIN_PASSWORD).openapi({ format: 'password', example: 'four words you will remember' })
+
+export const Registration = z
+  .strictObject({
+    email,
+    password: newPassword,
+    displayName: s.line(100),
+    timeZone: s.timeZone.default('UTC'),
+    locale: locale.default('en-US'),
+    deviceName: s.line(100).default('Unnamed device'),
+  })
+  .openapi('Registration')
+export type Registration = z.infer<typeof Registration>
+
+export const Login = z
+  .strictObject({ email, password: s.text(MAX_PASSWORD, 1).openapi({ format: 'password' }), deviceName: s.line(100).default('Unnamed device') })
+  .openapi('Login')
+export type Login = z.infer<typeof Login>
+
+const refreshToken = z.string().min(40).max(100).regex(/^rt_[\w-]+$/)
+export const Refresh = z.strictObject({ refreshToken }).openapi('Refresh')
+export type Refresh = z.infer<typeof Refresh>
+
+export const Tokens = z
+  .strictObject({
+    accessToken: z.string().max(2000),
+    tokenType: z.literal('Bearer'),
+    expiresIn: s.int(1, 3600).openapi({ description: 'Seconds the access token lasts' }),
+    refreshToken,
+    sessionId: s.id('ses'),
+  })
+  .openapi('Tokens')
+export type Tokens = z.infer<typeof Tokens>
+
+export const SignedIn = Tokens.extend({ user: Me }).openapi('SignedIn')
+export type SignedIn = z.infer<typeof SignedIn>
+
+export const Session = z
+  .strictObject({
+    id: s.id('ses'),
+    deviceName: z.string().max(100),
+    userAgent: z.string().max(300),
+    country: z.string().max(2).nullable(),
+    current: z.boolean(),
+    createdAt: s.instant,
+    lastUsedAt: s.instant,
+    expiresAt: s.instant,
+  })
+  .openapi('Session')
+export type Session = z.infer<typeof Session>
+export const SessionPage = s.pageOf(Session).openapi('SessionPage')

@@ -1,0 +1,139 @@
+import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, toPage, type UserCtx } from '#core'
+import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
+import { kick, tell } from '#queue'
+import { hashToken } from '#security'
+import { and, desc, eq, gt, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
+import { z } from 'zod'
+import type { Refresh, Session, Tokens } from './schema.ts'
+import { issue, sessionOf } from './sign-in.ts'
+import { refreshTokens, sessions } from './tables.ts'
+import { successorOf } from './tokens.ts'
+
+const GRACE_S = 10
+const IDLE_DAYS = 30
+const LIST = 'sessions'
+
+/** A session ended, by whom or what: its sockets and running turns end with it. */
+export const sessionEnded = defineEvent('session.ended', null, z.strictObject({ id: z.string(), reason: z.string() }))
+
+type RefreshCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
+type Verdict = 'rotate' | 'grace' | 'replay' | 'ended'
+
+/**
+ * The next token of the family. One statement decides and does it: the first use rotates, the same token within
+ * ten seconds is given the same successor, any older one ends the whole family.
+ */
+export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> {
+  const { db } = ctx
+  const successor = successorOf(ctx, input.refreshToken)
+  const [hash, nextHash] = await Promise.all([hashToken(input.refreshToken), hashToken(successor)])
+  const now = sql`${ctx.now().toISOString()}::timestamptz`
+  const presented = db.$with('presented', {}).as(sql`
+    select r.id, r.session_id, r.generation, r.used_at, s.user_id, s.ended_at, s.expires_at, s.last_used_at
+    from ${refreshTokens} r join ${sessions} s on s.id = r.session_id where r.hash = ${hash} for update of r`)
+  const judged = db.$with('judged', {
+    verdict: sql<Verdict>`verdict`.as('verdict'),
+    sessionId: sql<string>`session_id`.as('session_id'),
+    userId: sql<string>`user_id`.as('user_id'),
+  }).as(sql`
+    select id, session_id, user_id, generation, case
+      when ended_at is not null or expires_at < ${now} or last_used_at < ${now} - interval '1 day' * ${IDLE_DAYS} then 'ended'
+      when used_at is null then 'rotate'
+      when used_at > ${now} - interval '1 second' * ${GRACE_S}
+        and not exists (select 1 from ${refreshTokens} n where n.hash = ${nextHash} and n.used_at is not null) then 'grace'
+      else 'replay' end as verdict
+    from presented`)
+  const next = db.$with('next', {}).as(sql`
+    insert into ${refreshTokens} (id, session_id, hash, generation, created_at)
+    select ${ctx.newId('rft')}, session_id, ${nextHash}, generation + 1, ${now} from judged where verdict = 'rotate'`)
+  const used = db.$with('used', {}).as(sql`
+    update ${refreshTokens} set used_at = ${now} where id in (select id from judged where verdict = 'rotate')`)
+  const touched = db.$with('touched', {}).as(sql`
+    update ${sessions} set last_used_at = ${now} where id in (select session_id from judged where verdict = 'rotate')`)
+  const ended = db.$with('ended').as(
+    db
+      .update(sessions)
+      .set({ endedAt: now, endReason: 'replay' })
+      .where(and(sql`${sessions.id} in (select session_id from judged where verdict = 'replay')`, isNull(sessions.endedAt)))
+      .returning(),
+  )
+  const told = tellEnded(db, ended, 'replay')
+  const [row] = await db
+    .with(presented, judged, next, used, touched, ended, told)
+    .select({ verdict: judged.verdict, sessionId: judged.sessionId, userId: judged.userId, eventId: sql<string | null>`(select id from told)` })
+    .from(judged)
+  if (!row) throw new AppError('invalid_token', 'The refresh token is not known')
+  kick(ctx, [row.eventId])
+  switch (row.verdict) {
+    case 'rotate':
+    case 'grace':
+      return await issue(ctx, row.userId, row.sessionId, successor)
+    case 'ended':
+      throw new AppError('session_ended', 'This session has ended; sign in again')
+    case 'replay':
+      throw new AppError('token_replayed', 'This refresh token was used before; the session is ended for safety')
+  }
+}
+
+function tellEnded(db: Ctx['db'], ended: WithSubquery & Pick<ColumnsOf<typeof sessions>, 'id' | 'userId'>, reason: string) {
+  return tell(db, 'told', ended, {
+    kind: sessionEnded,
+    userId: ended.userId,
+    key: ended.id,
+    version: sql`1`,
+    data: jsonObject({ id: ended.id, reason: sql`${reason}::text` }),
+  })
+}
+
+type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'>
+
+/** Ends one of the person's sessions: its tokens are refused from the next request on. One trip. */
+export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 'revoked'): Promise<void> {
+  const { db, actor } = ctx
+  const ended = db.$with('ended').as(
+    db
+      .update(sessions)
+      .set({ endedAt: ctx.now(), endReason: reason })
+      .where(and(eq(sessions.id, id), ownedBy(actor, sessions.userId), isNull(sessions.endedAt)))
+      .returning(),
+  )
+  const told = tellEnded(db, ended, reason)
+  const [row] = await db.with(ended, told).select({ eventId: told.id }).from(told)
+  if (!row) throw new AppError('not_found', 'No such session is open')
+  kick(ctx, [row.eventId])
+}
+
+/** Ends the session that asks. */
+export async function logout(ctx: EndCtx): Promise<void> {
+  await endSession(ctx, sessionOf(ctx.actor), 'logout')
+}
+
+/** The person's open sessions, newest first. One trip. */
+export async function listSessions(ctx: Pick<UserCtx, 'db' | 'actor' | 'now'>, page: { limit: number; cursor?: string | undefined }) {
+  const { db, actor } = ctx
+  const [after] = page.cursor ? decodeCursor(LIST, page.cursor, 1) : []
+  const session = jsonObject<Session>({
+    id: sessions.id,
+    deviceName: sessions.deviceName,
+    userAgent: sessions.userAgent,
+    country: sessions.country,
+    current: sql`${sessions.id} = ${actor.sessionId ?? ''}`,
+    createdAt: iso(sessions.createdAt),
+    lastUsedAt: iso(sessions.lastUsedAt),
+    expiresAt: iso(sessions.expiresAt),
+  })
+  const rows = await db
+    .select({ session })
+    .from(sessions)
+    .where(
+      and(
+        ownedBy(actor, sessions.userId),
+        isNull(sessions.endedAt),
+        gt(sessions.expiresAt, ctx.now()),
+        after === undefined ? undefined : lt(sessions.id, String(after)),
+      ),
+    )
+    .orderBy(desc(sessions.id))
+    .limit(page.limit + 1)
+  return toPage(rows.map((row) => row.session), page.limit, (last) => encodeCursor(LIST, [last.id]))
+}

@@ -1,0 +1,98 @@
+import { createHmac } from 'node:crypto'
+import { AppError, type Ctx, type PersonActor } from '#core'
+import { type CryptoKey, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
+
+const ALGORITHM = 'EdDSA' as const
+const ACCESS_TYPE = 'at+jwt'
+/** How long an access token lasts; a session that ends sooner ends it sooner. */
+export const ACCESS_TOKEN_S = 600
+const CLOCK_SKEW_S = 5
+const MAX_KNOWN = 5000
+
+type TokenCtx = Pick<Ctx, 'config' | 'now'>
+type KeyUse = 'sign' | 'verify'
+
+// Finished keys only: a pending import of another request may never resolve here.
+const imported = new Map<string, CryptoKey>()
+
+async function key(jwk: JWK & { kid: string }, use: KeyUse): Promise<CryptoKey> {
+  const name = `${use}:${jwk.kid}:${jwk.x}`
+  const known = imported.get(name)
+  if (known) return known
+  const { d: _, ...publicPart } = jwk
+  const made = await importJWK(use === 'sign' ? jwk : publicPart, ALGORITHM)
+  if (made instanceof Uint8Array) throw new Error('a signing key must be asymmetric')
+  imported.set(name, made)
+  return made
+}
+
+/** The public keys, newest first, for `/.well-known/jwks.json`. */
+export function publicKeys(ctx: Pick<Ctx, 'config'>) {
+  return ctx.config.auth.jwtKeys.map(({ kty, crv, kid, x }) => ({ kty, crv, kid, x, use: 'sig' as const, alg: ALGORITHM }))
+}
+
+/** A JWT of RFC 9068 for one session, signed with the first key. */
+export async function signAccessToken(ctx: TokenCtx, userId: string, sessionId: string): Promise<string> {
+  const [first] = ctx.config.auth.jwtKeys
+  if (!first) throw new Error('no signing key')
+  const iat = Math.floor(ctx.now().getTime() / 1000)
+  return await new SignJWT({ sid: sessionId })
+    .setProtectedHeader({ alg: ALGORITHM, kid: first.kid, typ: ACCESS_TYPE })
+    .setIssuer(ctx.config.publicUrl)
+    .setAudience(ctx.config.publicUrl)
+    .setSubject(userId)
+    .setIssuedAt(iat)
+    .setExpirationTime(iat + ACCESS_TOKEN_S)
+    .sign(await key(first, 'sign'))
+}
+
+type Known = { actor: PersonActor; expiresMs: number }
+const known = new Map<string, Known>()
+
+/** Whose token this is. Checks signature, type, issuer, audience and time; whether the session lives, the database says. */
+export async function readAccessToken(ctx: TokenCtx, token: string): Promise<PersonActor> {
+  const nowMs = ctx.now().getTime()
+  const seen = known.get(token)
+  if (seen && nowMs < seen.expiresMs) return seen.actor
+  try {
+    const { payload } = await jwtVerify(
+      token,
+      async (header) => {
+        const jwk = ctx.config.auth.jwtKeys.find(({ kid }) => kid === header.kid)
+        if (!jwk) throw new Error('no such key')
+        return key(jwk, 'verify')
+      },
+      {
+        algorithms: [ALGORITHM],
+        typ: ACCESS_TYPE,
+        issuer: ctx.config.publicUrl,
+        audience: ctx.config.publicUrl,
+        requiredClaims: ['sub', 'sid', 'iat', 'exp'],
+        clockTolerance: CLOCK_SKEW_S,
+        currentDate: ctx.now(),
+      },
+    )
+    const { sub, sid, exp } = payload
+    if (typeof sub !== 'string' || typeof sid !== 'string' || exp === undefined) throw new Error('claims')
+    const actor: PersonActor = { kind: 'person', userId: sub, sessionId: sid }
+    remember(token, { actor, expiresMs: exp * 1000 })
+    return actor
+  } catch (cause) {
+    throw new AppError('invalid_token', 'The access token is not valid or has expired', { cause })
+  }
+}
+
+function remember(token: string, entry: Known): void {
+  known.set(token, entry)
+  const oldest = known.size > MAX_KNOWN ? known.keys().next().value : undefined
+  if (oldest !== undefined) known.delete(oldest)
+}
+
+/**
+ * The one successor a refresh token can have. Derived, not drawn, so that an honest second try within the grace
+ * is given the same token again although only hashes are stored.
+ */
+export function successorOf(ctx: Pick<Ctx, 'config'>, refreshToken: string): string {
+  return `rt_${createHmac('sha256', ctx.config.auth.refreshKey).update(refreshToken, 'utf8').digest('base64url')}`
+}
+

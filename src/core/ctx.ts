@@ -1,0 +1,27 @@
+import type { Config } from '#config'
+import type { Database } from '#database'
+import type { IdPrefix } from './id.ts'
+import type { Log } from './log.ts'
+
+/** A signed-in person, or the system acting for one (`sessionId` null: no session that could end). */
+export type PersonActor = { kind: 'person'; userId: string; sessionId: string | null }
+export type Actor = PersonActor | { kind: 'anonymous' } | { kind: 'operator' } | { kind: 'system' }
+
+/** Where a request came from, as the platform says: never from a header a client may set. */
+export type Client = { address: string; country: string | null; userAgent: string }
+
+/** What every verb is called with; a verb asks for a `Pick` of it. */
+export type Ctx = {
+  actor: Actor
+  config: Config
+  db: Database
+  env: Env
+  requestId: string
+  client: Client
+  now(): Date
+  /** A fresh id; under an Idempotency-Key the same one each time the request is done again. */
+  newId(prefix: IdPrefix): string
+  waitUntil(promise: Promise<unknown>): void
+  log: Log
+}
+export type UserCtx = Omit<Ctx, 'actor'> & { actor: PersonActor }

@@ -1,0 +1,135 @@
+import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
+import type { Context, MiddlewareHandler, Next } from 'hono'
+import type { Ctx, UserCtx } from './ctx.ts'
+import { AppError, ERRORS, type FieldError } from './errors.ts'
+
+/** Who may call a route and which limit counts its calls. */
+export type LimitClass = 'public' | 'signin' | 'read' | 'write' | 'ai'
+export type RouteMeta = { auth: 'none' | 'person' | 'operator'; limit: LimitClass; path: string; idempotent: boolean }
+export type Guard = (c: Context, meta: RouteMeta, next: Next) => Promise<Response | void>
+export type AppEnv<C> = { Bindings: Env; Variables: { ctx: C; guard: Guard } }
+
+export const ProblemSchema = z
+  .strictObject({
+    type: z.url().max(200),
+    title: z.string().max(200),
+    status: z.number().int().min(400).max(599),
+    detail: z.string().max(2000),
+    instance: z.string().max(64),
+    code: z.enum([...Object.keys(ERRORS), 'internal']).openapi({ description: 'Stable; switch on this, not on the text' }),
+    errors: z
+      .array(z.strictObject({ pointer: z.string().max(200), detail: z.string().max(500) }))
+      .max(100)
+      .optional(),
+  })
+  .openapi('Problem')
+
+const header = (description: string, example: string) => ({ description, schema: { type: 'string' as const, maxLength: 500 }, example })
+const LIMIT_HEADERS = {
+  'RateLimit-Policy': header('Quota `q` in a window of `w` seconds', '"read";q=600;w=60'),
+  RateLimit: header('What remains, `r`, and the seconds until the window ends, `t`', '"read";r=599;t=60'),
+  'X-RateLimit-Limit': header('The quota', '600'),
+  'X-RateLimit-Remaining': header('What remains', '599'),
+  'X-RateLimit-Reset': header('Seconds until the window ends', '60'),
+}
+const problem = (description: string, headers = {}) => ({
+  description,
+  headers: { ...LIMIT_HEADERS, ...headers },
+  content: { 'application/problem+json': { schema: ProblemSchema } },
+})
+const RETRY = { 'Retry-After': header('Seconds to wait', '5') }
+const PROBLEMS = {
+  400: problem('Not valid: `errors` points at what'),
+  401: problem('No valid sign-in'),
+  404: problem('No such thing, or not yours'),
+  406: problem('None of the accepted types can be given'),
+  409: problem('Conflicts with what is there'),
+  412: problem('Changed since it was read'),
+  413: problem('The body is too large'),
+  415: problem('Not JSON in UTF-8'),
+  422: problem('The idempotency key was used with another request'),
+  428: problem('If-Match is missing'),
+  429: problem('Too many requests', RETRY),
+  500: problem('Our fault; quote `instance`'),
+  503: problem('A needed part is away for a moment', RETRY),
+}
+
+/** A route as a domain writes it; the responses every route may give are added. */
+export type RouteSpec = Omit<RouteConfig, 'middleware' | 'security' | 'hide'> & { operationId: string; summary: string; tags: string[] }
+type Options = { limit?: LimitClass; idempotent?: boolean; ifMatch?: boolean }
+type Guarded<R, C> = R & { middleware: MiddlewareHandler<AppEnv<C>>; getRoutingPath(): string }
+
+const IdempotencyHeader = z.object({
+  'idempotency-key': z.string().min(1).max(255).regex(/^[\x21-\x7e]+$/).optional().openapi({ description: 'The same key and body give the first answer again' }),
+})
+const IfMatchHeader = z.object({
+  'if-match': z.string().max(100).optional().openapi({ description: 'The ETag that was read; required', example: '"3"' }),
+})
+
+function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], options: Options): Guarded<R, C> {
+  const isPost = spec.method === 'post'
+  const idempotent = isPost && (options.idempotent ?? true)
+  const meta: RouteMeta = { auth, limit: options.limit ?? (spec.method === 'get' ? 'read' : 'write'), path: spec.path, idempotent }
+  const middleware: MiddlewareHandler<AppEnv<C>> = (c, next) => c.var.guard(c, meta, next)
+  const headers = options.ifMatch ? IfMatchHeader : idempotent && auth === 'person' ? IdempotencyHeader : undefined
+  const responses = Object.fromEntries(Object.entries(spec.responses).map(([status, response]) => [
+    status,
+    'headers' in response || '$ref' in response ? response : { ...response, headers: LIMIT_HEADERS },
+  ]))
+  const route = createRoute({
+    ...spec,
+    request: { ...spec.request, ...(headers && { headers }) },
+    security: auth === 'none' ? [] : auth === 'person' ? [{ accessToken: [] }] : [{ operatorToken: [] }],
+    responses: { ...PROBLEMS, ...responses },
+    middleware,
+  })
+  // The added problems are thrown, never returned: handlers are typed by the responses the domain wrote.
+  return route as unknown as Guarded<R, C>
+}
+
+/** A route for a signed-in person: `c.var.ctx.actor` is that person. */
+export const personRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) => guarded<UserCtx, R>(spec, 'person', options)
+/** A route anybody may call. */
+export const publicRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) => guarded<Ctx, R>(spec, 'none', { limit: 'public', idempotent: false, ...options })
+/** A route for whoever runs the deployment, by the operator's token. */
+export const operatorRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) => guarded<Ctx, R>(spec, 'operator', options)
+
+/** A Hono sub-app whose validation failures are one kind of error, with pointers. */
+export function createApp() {
+  return new OpenAPIHono<AppEnv<Ctx>>({
+    defaultHook: (result) => {
+      if (result.success) return
+      const at = result.target === 'json' ? '' : result.target === 'param' ? 'path' : result.target
+      const errors: FieldError[] = result.error.issues.slice(0, 50).map((issue) => ({
+        pointer: `${at}/${issue.path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`.slice(0, 200),
+        detail: issue.message.slice(0, 500),
+      }))
+      throw new AppError('invalid_request', errors[0] ? `${errors[0].pointer}: ${errors[0].detail}`.slice(0, 500) : 'Not valid', { errors })
+    },
+  })
+}
+
+/** A JSON body of this schema, for `request` and for `responses`. */
+export const body = <T extends z.ZodType>(schema: T) => ({ required: true as const, content: { 'application/json': { schema } } })
+export const answer = <T extends z.ZodType>(schema: T, description: string) => ({ description, content: { 'application/json': { schema } } })
+
+/** An answer that can be updated with If-Match: its ETag is the version, also in the body. */
+export const versioned = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  headers: { ...LIMIT_HEADERS, ETag: header('The version, for If-Match', '"3"') },
+  content: { 'application/json': { schema } },
+})
+
+export function etag(version: number): { ETag: string } {
+  return { ETag: `"${version}"` }
+}
+
+/** The version the caller read; 428 when it does not say, 400 when it is not one of ours. `*` is any. */
+export function readIfMatch(c: Context): number | '*' {
+  const value = c.req.header('if-match')?.trim()
+  if (value === undefined || value === '') throw new AppError('version_required', 'Send If-Match with the ETag you read')
+  if (value === '*') return value
+  const match = /^"(\d{1,9})"$/.exec(value)
+  if (!match) throw new AppError('invalid_request', 'If-Match must be an ETag this API gave', { errors: [{ pointer: 'header/if-match', detail: 'not an ETag of this API' }] })
+  return Number(match[1])
+}

@@ -1,0 +1,51 @@
+import { Buffer } from 'node:buffer'
+import { createHash } from 'node:crypto'
+
+const ALPHABET = '0123456789abcdefghjkmnpqrstvwxyz'
+const TIME_CHARS = 10
+const RANDOM_BYTES = 10
+
+/** The kinds of thing that have an id, by the prefix that says so. */
+export type IdPrefix =
+  | 'usr' | 'ses' | 'rft' | 'task' | 'prj' | 'cnv' | 'msg' | 'turn' | 'call' | 'mem' | 'ntf' | 'evt' | 'req' | 'dev' | 'dlq'
+
+function base32(bytes: Uint8Array): string {
+  let out = ''
+  let bits = 0
+  let value = 0
+  for (const byte of bytes) {
+    value = (value << 8) | byte
+    bits += 8
+    while (bits >= 5) {
+      bits -= 5
+      out += ALPHABET[(value >>> bits) & 31]
+      value &= (1 << bits) - 1
+    }
+  }
+  return out
+}
+
+function timeChars(ms: number): string {
+  let out = ''
+  for (let left = ms, i = 0; i < TIME_CHARS; i++) {
+    out = ALPHABET[left % 32] + out
+    left = Math.floor(left / 32)
+  }
+  return out
+}
+
+/** `task_` + 10 characters of time + 16 of chance (80 bits): sorts by the millisecond it was made. */
+export function newId(prefix: IdPrefix, at: Date): string {
+  return `${prefix}_${timeChars(at.getTime())}${base32(crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)))}`
+}
+
+/** The same seed gives the same id, so that doing a thing again finds what the first time made. */
+export function derivedId(prefix: IdPrefix, at: Date, seed: string): string {
+  const digest = createHash('sha256').update(seed, 'utf8').digest()
+  return `${prefix}_${timeChars(at.getTime())}${base32(digest.subarray(0, RANDOM_BYTES))}`
+}
+
+/** 256 bits of chance as base64url, for tokens and tickets. */
+export function randomToken(): string {
+  return Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64url')
+}

@@ -1,0 +1,22 @@
+export type { Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
+export { AppError, ERRORS, type ErrorCode, type FieldError, findAppError, type Problem, toProblem } from './errors.ts'
+export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
+export { derivedId, type IdPrefix, newId, randomToken } from './id.ts'
+export { createLog, describeError, type Log } from './log.ts'
+export { decodeCursor, encodeCursor, toPage } from './page.ts'
+export * as s from './schema.ts'
+export {
+  type AppEnv,
+  answer,
+  body,
+  createApp,
+  etag,
+  type Guard,
+  type LimitClass,
+  operatorRoute,
+  personRoute,
+  publicRoute,
+  type RouteMeta,
+  readIfMatch,
+  versioned,
+} from './http.ts'

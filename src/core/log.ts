@@ -1,0 +1,46 @@
+/** What a log line may carry: scalars by name. Never a body, a token, a password or a person's text. */
+export type LogFields = Record<string, string | number | boolean | null | undefined>
+export type Log = {
+  info(event: string, fields?: LogFields): void
+  warn(event: string, fields?: LogFields): void
+  error(event: string, fields?: LogFields): void
+}
+
+const SECRET = /(eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\b(?:aur|rt|tkt|sk)_[\w-]{16,}|(?:postgres(?:ql)?:\/\/[^\s:]+:)[^\s@]+|bearer\s+\S+)/gi
+const SECRET_NAME = /password|secret|token|authorization|cookie|body|prompt|text$/i
+const MAX_FIELD = 500
+
+/** A second line of defence: names and shapes of secrets are struck out wherever they turn up. */
+export function redact(name: string, value: LogFields[string]): LogFields[string] {
+  if (typeof value !== 'string') return value
+  if (SECRET_NAME.test(name)) return '[redacted]'
+  return value.replace(SECRET, '[redacted]').slice(0, MAX_FIELD)
+}
+
+const LEVELS = ['info', 'warn', 'error'] as const
+type Level = (typeof LEVELS)[number]
+
+/** One JSON object a line, as the platform's log search expects. */
+export function createLog(base: LogFields, least: Level = 'info', write: (line: string) => void = console.log): Log {
+  const at = (level: Level) => (event: string, fields: LogFields = {}) => {
+    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
+    const line: LogFields = { level, event }
+    for (const [name, value] of Object.entries({ ...base, ...fields })) line[name] = redact(name, value)
+    write(JSON.stringify(line))
+  }
+  return { info: at('info'), warn: at('warn'), error: at('error') }
+}
+
+/** The names and codes down the chain of causes; messages only of errors that never hold a person's data. */
+export function describeError(error: unknown): LogFields {
+  const chain: string[] = []
+  let code: string | undefined
+  let stack: string | undefined
+  for (let at = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth++) {
+    const quiet = at.name === 'DrizzleQueryError' || 'query' in at
+    chain.push(quiet ? at.name : `${at.name}: ${at.message}`)
+    if ('code' in at && typeof at.code === 'string') code ??= at.code
+    if (!quiet) stack ??= at.stack?.split('\n').slice(1, 6).map((line) => line.trim()).join(' | ')
+  }
+  return { error: chain.join(' <- ') || String(error), code, stack }
+}

@@ -1,0 +1,55 @@
+import { z } from '@hono/zod-openapi'
+
+/** No text column holds a NUL, and a lone surrogate is not UTF-8: both are refused at the door. */
+export function isStorable(value: string): boolean {
+  return value.isWellFormed() && !value.includes('\0')
+}
+
+/** Free text of at most `max` UTF-16 units. */
+export const text = (max: number, min = 0) =>
+  z.string().min(min).max(max).refine(isStorable, 'must be well-formed text without NUL')
+
+/** A one-line name: no control characters, not only spaces. */
+export const line = (max: number) =>
+  z.string().trim().min(1).max(max).refine((value) => isStorable(value) && !/[\u0000-\u001f\u007f]/.test(value), 'must be one line of text')
+
+export const id = (prefix: string) =>
+  z.string().max(40).regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`)).openapi({ example: `${prefix}_01jd6w3k9q0123456789abcdef` })
+
+export const int = (min: number, max: number) => z.number().int().min(min).max(max)
+export const list = <T extends z.ZodType>(item: T, max: number, min = 0) => z.array(item).min(min).max(max)
+
+/** An instant, RFC 3339; answered in UTC with milliseconds. */
+export const instant = z.iso.datetime({ offset: true }).max(40).refine((value) => {
+  const year = new Date(value).getUTCFullYear()
+  return year >= 1900 && year <= 9999
+}, 'must lie between the years 1900 and 9999').openapi({ example: '2026-11-23T09:00:00.000Z' })
+
+export const localDate = z.iso.date().max(10).refine((value) => value >= '1900-01-01' && value <= '9999-12-31', 'must lie between 1900 and 9999').openapi({ example: '2026-11-23' })
+export const localTime = z.string().max(8).regex(/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/).openapi({ example: '09:00' })
+
+function isTimeZone(value: string): boolean {
+  try {
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: value })) && !/^[+-]/.test(value)
+  } catch {
+    return false
+  }
+}
+export const timeZone = z.string().min(1).max(64).refine(isTimeZone, 'must be an IANA time zone').openapi({ example: 'Europe/Berlin' })
+
+/** A wall clock: a day, or a time of a day in a zone (the person's own when none is given). */
+export const MomentInput = z.strictObject({ date: localDate, time: localTime.optional(), timeZone: timeZone.optional() }).openapi('MomentInput')
+export type MomentInput = z.infer<typeof MomentInput>
+
+/** `at` is the instant the wall clock means: the end of the day when there is no time. */
+export const Moment = z.strictObject({ date: localDate, time: localTime.nullable(), timeZone, at: instant }).openapi('Moment')
+export type Moment = z.infer<typeof Moment>
+
+/** A query parameter that says yes or no. */
+export const flag = z.enum(['true', 'false']).transform((value) => value === 'true').openapi({ type: 'string', enum: ['true', 'false'] })
+
+export const limit = z.coerce.number().int().min(1).max(100).default(50).openapi({ param: { description: 'How many items at most' } })
+export const cursor = z.string().min(1).max(1000).optional().openapi({ param: { description: '`nextCursor` of the page before' } })
+
+export const pageOf = <T extends z.ZodType>(item: T, max = 100) =>
+  z.strictObject({ items: list(item, max), nextCursor: z.string().max(1000).nullable() })

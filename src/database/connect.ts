@@ -1,0 +1,63 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { AppError } from '#core'
+import { neon, neonConfig } from '@neondatabase/serverless'
+import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http'
+
+/** Postgres over HTTP: each statement, or `batch` of them as one transaction, is one trip. */
+export type Database = NeonHttpDatabase<Record<string, never>> & { $client: unknown }
+
+/** How often and how long one invocation waited for the database. */
+export type DatabaseMeter = { trips: number; ms: number }
+
+const TRIP_TIMEOUT_MS = 20_000
+const RETRIES = 2
+const RETRY_DELAY_MS = 100
+
+// Postgres was not ready or had no slot: by their meaning nothing of the statement was executed.
+const NOT_EXECUTED = new Set(['57P03', '53300', '08001', '08004'])
+
+type Init = RequestInit & { meter: DatabaseMeter }
+
+neonConfig.fetchFunction = async (url: string, { meter, ...init }: Init) => {
+  const started = performance.now()
+  try {
+    for (let attempt = 0; ; attempt++) {
+      meter.trips++
+      const answer = await send(url, init)
+      if (attempt >= RETRIES || !(await mayRetry(answer, init))) {
+        if (answer instanceof Response) return answer
+        throw new AppError('unavailable', 'The database cannot be reached', { cause: answer, retryAfterS: 2 })
+      }
+      await wait(RETRY_DELAY_MS * 2 ** attempt)
+    }
+  } finally {
+    meter.ms += performance.now() - started
+  }
+}
+
+async function send(url: string, init: RequestInit): Promise<Response | Error> {
+  try {
+    return await fetch(url, { ...init, signal: AbortSignal.timeout(TRIP_TIMEOUT_MS) })
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error))
+  }
+}
+
+// A broken connection leaves a write's fate unknown, so only what surely did nothing is sent again.
+async function mayRetry(answer: Response | Error, init: RequestInit): Promise<boolean> {
+  if (answer instanceof Error) return answer.name !== 'TimeoutError' && isRead(init.body)
+  if (answer.ok) return false
+  const said: unknown = await answer.clone().json().catch(() => null)
+  if (typeof said !== 'object' || said === null) return false
+  if ('neon:retryable' in said && said['neon:retryable'] === true) return true
+  return 'code' in said && typeof said.code === 'string' && NOT_EXECUTED.has(said.code)
+}
+
+function isRead(body: unknown): boolean {
+  return typeof body === 'string' && /^\{"query":"select /.test(body) && !/for update/i.test(body)
+}
+
+export function connect(config: { url: string; fetchEndpoint: string | undefined }, meter: DatabaseMeter): Database {
+  if (config.fetchEndpoint) neonConfig.fetchEndpoint = config.fetchEndpoint
+  return drizzle({ client: neon(config.url, { fetchOptions: { meter } }) })
+}

@@ -1,0 +1,44 @@
+import type { LimitClass } from '#core'
+
+/** How many calls of a class one caller may make in a window; the whole policy is this table. */
+export const LIMITS: Record<LimitClass, { quota: number; windowS: number }> = {
+  public: { quota: 300, windowS: 60 },
+  signin: { quota: 20, windowS: 60 },
+  read: { quota: 600, windowS: 60 },
+  write: { quota: 240, windowS: 60 },
+  ai: { quota: 40, windowS: 60 },
+}
+
+const MAX_CALLERS = 20_000
+type Window = { startedMs: number; used: number }
+const windows = new Map<string, Window>()
+
+/** `resetS` is whole seconds, rounded up, until the window ends. */
+export type Take = { ok: boolean; quota: number; left: number; windowS: number; resetS: number }
+
+/**
+ * Counts one call. Exact within one isolate, so an upper bound is quota × isolates: enough against a
+ * runaway client; what must be exact for a person is kept in their Durable Object.
+ */
+export function takeLimit(limit: LimitClass, caller: string, now: Date, factor: number): Take {
+  const { quota: base, windowS } = LIMITS[limit]
+  const quota = base * factor
+  const nowMs = now.getTime()
+  const key = `${limit}:${caller}`
+  let window = windows.get(key)
+  if (!window || nowMs - window.startedMs >= windowS * 1000 || nowMs < window.startedMs) {
+    window = { startedMs: nowMs, used: 0 }
+    windows.delete(key)
+    windows.set(key, window)
+    if (windows.size > MAX_CALLERS) forgetOldest()
+  }
+  const ok = window.used < quota
+  if (ok) window.used++
+  const resetS = Math.max(1, Math.ceil((window.startedMs + windowS * 1000 - nowMs) / 1000))
+  return { ok, quota, left: quota - window.used, windowS, resetS }
+}
+
+function forgetOldest(): void {
+  const oldest = windows.keys().next()
+  if (!oldest.done) windows.delete(oldest.value)
+}

@@ -1,0 +1,113 @@
+import { AppError, type Ctx, defineEvent, type UserCtx } from '#core'
+import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
+import { kick, tell } from '#queue'
+import { and, eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { Me, type MePatch, type Preferences, type PreferencesPatch } from './schema.ts'
+import { users } from './tables.ts'
+
+export const meUpdated = defineEvent('me.updated', 'me', Me)
+/** Someone is gone: whoever keeps anything of theirs outside Postgres lets go of it. */
+export const meDeleted = defineEvent('me.deleted', null, z.strictObject({ id: z.string() }))
+
+function shown(u: ColumnsOf<typeof users>) {
+  const preferences = jsonObject<Preferences>({
+    timeZone: u.timeZone,
+    locale: u.locale,
+    quietHours: u.quietHours,
+    workingHours: u.workingHours,
+    voice: u.voice,
+  })
+  return jsonObject<Me>({
+    id: u.id,
+    email: u.email,
+    displayName: u.displayName,
+    preferences,
+    version: u.version,
+    createdAt: iso(u.createdAt),
+    updatedAt: iso(u.updatedAt),
+  })
+}
+
+type MeCtx = Pick<UserCtx, 'actor' | 'db'>
+type ChangeCtx = MeCtx & Pick<UserCtx, 'env' | 'waitUntil' | 'log'>
+
+/** The signed-in person with their preferences. One trip. */
+export async function getMe(ctx: MeCtx): Promise<Me> {
+  const [row] = await ctx.db.select({ me: shown(users) }).from(users).where(ownedBy(ctx.actor, users.id))
+  if (!row) throw new AppError('not_found', 'This person no longer exists')
+  return row.me
+}
+
+/** Changes what is given; `version` is the one that was read, or `*`. One trip; 412 when it has moved on. */
+export async function updateMe(ctx: ChangeCtx, input: MePatch, version: number | '*'): Promise<Me> {
+  const { db, actor } = ctx
+  const current = db.$with('current').as(db.select({ id: users.id, version: users.version }).from(users).where(ownedBy(actor, users.id)))
+  const changed = db.$with('changed').as(
+    db
+      .update(users)
+      .set({
+        ...(input.displayName !== undefined && { displayName: input.displayName }),
+        ...input.preferences,
+        version: sql`${users.version} + 1`,
+        updatedAt: sql`now()`,
+      })
+      .where(and(ownedBy(actor, users.id), version === '*' ? undefined : eq(users.version, version)))
+      .returning(),
+  )
+  const told = tell(db, 'told', changed, {
+    kind: meUpdated,
+    userId: actor.userId,
+    key: changed.id,
+    version: changed.version,
+    data: shown(changed),
+  })
+  const [row] = await db
+    .with(current, changed, told)
+    .select({ changed: changed.id, me: shown(changed), eventId: told.id })
+    .from(current)
+    .leftJoin(changed, eq(changed.id, current.id))
+    .leftJoin(told, sql`true`)
+  if (!row) throw new AppError('not_found', 'This person no longer exists')
+  if (row.changed === null) throw new AppError('version_stale', 'Your profile has changed since you read it')
+  kick(ctx, [row.eventId])
+  return row.me
+}
+
+/** The preferences alone: what an assistant's tool reads and sets. */
+export async function getPreferences(ctx: MeCtx): Promise<Preferences> {
+  return (await getMe(ctx)).preferences
+}
+
+export async function setPreferences(ctx: ChangeCtx, input: PreferencesPatch): Promise<Preferences> {
+  return (await updateMe(ctx, { preferences: input }, '*')).preferences
+}
+
+/** Erases the person and every row that is theirs, at once; other stores follow by the event. */
+export async function deleteMe(ctx: ChangeCtx): Promise<void> {
+  const { db, actor } = ctx
+  const gone = db.$with('gone').as(db.delete(users).where(ownedBy(actor, users.id)).returning())
+  const told = tell(db, 'told', gone, {
+    kind: meDeleted,
+    userId: actor.userId,
+    key: gone.id,
+    version: gone.version,
+    data: jsonObject({ id: gone.id }),
+  })
+  const [row] = await db.with(gone, told).select({ eventId: told.id }).from(told)
+  if (!row) throw new AppError('not_found', 'This person no longer exists')
+  kick(ctx, [row.eventId])
+}
+
+export type NewUser = { id: string; email: string; displayName: string; timeZone: string; locale: string }
+
+/** The statement that makes a person, for the batch that also makes their credential. */
+export function insertUser(db: Ctx['db'], input: NewUser) {
+  return db.insert(users).values(input).returning({ me: shown(users) })
+}
+
+/** The id behind an address, for sign-in; any letter case. */
+export function userByEmail(db: Ctx['db'], email: string) {
+  return db.select({ id: users.id, me: shown(users).as('me') }).from(users).where(eq(sql`lower(${users.email})`, email.toLowerCase()))
+}
+

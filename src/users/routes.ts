@@ -1,0 +1,76 @@
+import { answer, body, createApp, etag, personRoute, readIfMatch, versioned } from '#core'
+import { deleteMe, getMe, updateMe } from './me.ts'
+import { Me, MePatch, Preferences, PreferencesPatch } from './schema.ts'
+
+const tags = ['Me']
+
+const show = personRoute({
+  method: 'get',
+  path: '/me',
+  operationId: 'getMe',
+  summary: 'Who is signed in',
+  tags,
+  responses: { 200: versioned(Me, 'The person') },
+})
+const change = personRoute(
+  {
+    method: 'patch',
+    path: '/me',
+    operationId: 'updateMe',
+    summary: 'Change name or preferences',
+    tags,
+    request: { body: body(MePatch) },
+    responses: { 200: versioned(Me, 'The person, changed') },
+  },
+  { ifMatch: true },
+)
+const erase = personRoute({
+  method: 'delete',
+  path: '/me',
+  operationId: 'deleteMe',
+  summary: 'Erase this person and everything of theirs, at once',
+  tags,
+  responses: { 204: { description: 'Gone' } },
+})
+const showPreferences = personRoute({
+  method: 'get',
+  path: '/me/preferences',
+  operationId: 'getPreferences',
+  summary: 'Time zone, locale, quiet hours, working hours, voice',
+  tags,
+  responses: { 200: versioned(Preferences, 'The preferences; the ETag is that of the person') },
+})
+const changePreferences = personRoute(
+  {
+    method: 'patch',
+    path: '/me/preferences',
+    operationId: 'updatePreferences',
+    summary: 'Change some preferences',
+    tags,
+    request: { body: body(PreferencesPatch) },
+    responses: { 200: answer(Preferences, 'The preferences, changed') },
+  },
+  { ifMatch: true },
+)
+
+export const usersApp = createApp()
+  .openapi(show, async (c) => {
+    const me = await getMe(c.var.ctx)
+    return c.json(me, 200, etag(me.version))
+  })
+  .openapi(change, async (c) => {
+    const me = await updateMe(c.var.ctx, c.req.valid('json'), readIfMatch(c))
+    return c.json(me, 200, etag(me.version))
+  })
+  .openapi(erase, async (c) => {
+    await deleteMe(c.var.ctx)
+    return c.body(null, 204)
+  })
+  .openapi(showPreferences, async (c) => {
+    const me = await getMe(c.var.ctx)
+    return c.json(me.preferences, 200, etag(me.version))
+  })
+  .openapi(changePreferences, async (c) => {
+    const me = await updateMe(c.var.ctx, { preferences: c.req.valid('json') }, readIfMatch(c))
+    return c.json(me.preferences, 200, etag(me.version))
+  })

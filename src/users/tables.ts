@@ -1,0 +1,26 @@
+import { type SQL, sql } from 'drizzle-orm'
+import { index, integer, jsonb, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+
+const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
+
+export type QuietHours = { from: string; to: string }
+export type WorkingHours = { from: string; to: string; days: number[] }
+export type Voice = { voiceId?: string; speed?: number; pitch?: number; language?: string; input?: 'text' | 'voice' }
+
+export const users = pgTable(
+  'users',
+  {
+    id: text().primaryKey(),
+    email: text().notNull(),
+    displayName: text('display_name').notNull(),
+    timeZone: text('time_zone').notNull().default('UTC'),
+    locale: text().notNull().default('en-US'),
+    quietHours: jsonb('quiet_hours').$type<QuietHours | null>(),
+    workingHours: jsonb('working_hours').$type<WorkingHours | null>(),
+    voice: jsonb().$type<Voice>().notNull().default({}),
+    version: integer().notNull().default(1),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (t) => [uniqueIndex('users_email').on(sql`lower(${t.email})` as SQL), index('users_created').on(t.createdAt)],
+)

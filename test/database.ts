@@ -1,0 +1,65 @@
+import { readConfig } from '#config'
+import { type Client, createLog, type Ctx, newId, type UserCtx } from '#core'
+import { connect, type DatabaseMeter } from '#database'
+import { sessions } from '#auth/tables'
+import { users } from '#users/tables'
+import { eq } from 'drizzle-orm'
+import { inject } from 'vitest'
+
+const NOBODY: Client = { address: '192.0.2.1', country: null, userAgent: 'test' }
+const fail = (name: string) => () => {
+  throw new Error(`${name} is not there in a test of verbs`)
+}
+
+/** A context like the shell's, on the shared test database; what it would send to a queue is kept in `sent`. */
+export type TestCtx = Ctx & { meter: DatabaseMeter; sent: unknown[]; settled(): Promise<void> }
+
+export function testCtx(over: Partial<Ctx> = {}): TestCtx {
+  const config = readConfig(inject('vars'))
+  const meter: DatabaseMeter = { trips: 0, ms: 0 }
+  const sent: unknown[] = []
+  const waiting: Promise<unknown>[] = []
+  const now = over.now ?? (() => new Date())
+  const events = {
+    send: async (body: unknown) => void sent.push(body),
+    sendBatch: async (messages: Iterable<{ body: unknown }>) => void sent.push(...[...messages].map(({ body }) => body)),
+  }
+  const env = new Proxy({ EVENTS: events }, { get: (target, name) => (name === 'EVENTS' ? target.EVENTS : fail(String(name))()) })
+  return {
+    actor: { kind: 'system' },
+    client: NOBODY,
+    config,
+    // Only the queue is there: a verb that reaches for another binding fails its test.
+    env: env as unknown as Env,
+    meter,
+    sent,
+    db: connect(config.database, meter),
+    requestId: newId('req', now()),
+    now,
+    newId: (prefix) => newId(prefix, now()),
+    waitUntil: (promise) => void waiting.push(promise),
+    settled: async () => void (await Promise.all(waiting)),
+    log: createLog({}, 'error'),
+    ...over,
+  }
+}
+
+export type Person = TestCtx & UserCtx
+
+/** A new person with a live session, and a context in which they act. Every test makes its own. */
+export async function makePerson(over: Partial<Ctx> & { timeZone?: string } = {}): Promise<Person> {
+  const { timeZone = 'UTC', ...rest } = over
+  const ctx = testCtx(rest)
+  const [userId, sessionId] = [newId('usr', ctx.now()), newId('ses', ctx.now())]
+  await ctx.db.batch([
+    ctx.db.insert(users).values({ id: userId, email: `${userId}@example.com`, displayName: 'Test Person', timeZone }),
+    ctx.db.insert(sessions).values({ id: sessionId, userId, deviceName: 'test', userAgent: 'test', address: '192.0.2.1', expiresAt: new Date('2999-01-01') }),
+  ])
+  ctx.meter.trips = 0
+  return { ...ctx, actor: { kind: 'person', userId, sessionId } }
+}
+
+/** Ends the person's session behind their back, as another device of theirs would. */
+export async function revoke(person: Person): Promise<void> {
+  await person.db.update(sessions).set({ endedAt: new Date() }).where(eq(sessions.id, person.actor.sessionId ?? ''))
+}

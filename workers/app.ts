@@ -1,0 +1,112 @@
+import { sessionsApp, signInApp } from '#auth'
+import { AppError, createApp, type Ctx, describeError, findAppError, toProblem } from '#core'
+import { databaseFailure } from '#database'
+import { usersApp } from '#users'
+import type { Context } from 'hono'
+import { HTTPException } from 'hono/http-exception'
+import { readBody } from './body.ts'
+import { makeCtx } from './context.ts'
+import { guard } from './guard.ts'
+import { allowedMethods, systemApp } from './system.ts'
+
+type Meter = ReturnType<typeof makeCtx>['meter']
+
+export const app = createApp()
+
+const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
+const EDGE_CLASSES = { limit: 3000, periodS: 60 }
+
+function hex(bytes: number): string {
+  return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
+}
+
+function clientOf(c: Context) {
+  const country = c.req.header('cf-ipcountry')
+  return {
+    address: c.req.header('cf-connecting-ip') ?? '127.0.0.1',
+    country: country && /^[A-Z]{2}$/.test(country) ? country : null,
+    userAgent: (c.req.header('user-agent') ?? '').replace(/[^\x20-\x7e]/g, '').slice(0, 300),
+  }
+}
+
+app.use(async (c, next) => {
+  const started = performance.now()
+  const traceId = TRACEPARENT.exec(c.req.header('traceparent') ?? '')?.[1] ?? hex(16)
+  const ctx = makeCtx(c.env, c.executionCtx, { actor: { kind: 'anonymous' }, client: clientOf(c), traceId })
+  c.set('ctx', ctx)
+  c.set('guard', guard)
+  await next()
+  finish(c, ctx, ctx.meter, performance.now() - started, traceId)
+})
+
+function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string): void {
+  if (c.res.status === 101) return
+  const headers = c.res.headers
+  headers.set('X-Request-Id', ctx.requestId)
+  headers.set('traceparent', `00-${traceId}-${hex(8)}-01`)
+  headers.append('Server-Timing', `db;dur=${meter.ms.toFixed(1)};desc="trips=${meter.trips}"`)
+  headers.append('Server-Timing', `total;dur=${ms.toFixed(1)}`)
+  headers.set('X-Content-Type-Options', 'nosniff')
+  headers.set('X-Frame-Options', 'DENY')
+  headers.set('Referrer-Policy', 'no-referrer')
+  headers.set('Cross-Origin-Resource-Policy', 'same-site')
+  headers.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
+  if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
+  if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
+  const userId = ctx.actor.kind === 'person' ? ctx.actor.userId : undefined
+  const route = c.req.routePath
+  ctx.log.info('request', { method: c.req.method, route, status: c.res.status, ms: Math.round(ms), trips: meter.trips, userId })
+}
+
+app.use(async (c, next) => {
+  const origin = c.req.header('origin')
+  const allowed = origin !== undefined && c.var.ctx.config.allowedOrigins.includes(origin)
+  const isPreflight = c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined
+  if (!isPreflight) await next()
+  else c.res = new Response(null, { status: allowed ? 204 : 403 })
+  c.res.headers.append('Vary', 'Origin')
+  if (!allowed || origin === undefined) return
+  c.res.headers.set('Access-Control-Allow-Origin', origin)
+  c.res.headers.set('Access-Control-Expose-Headers', 'ETag, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed')
+  if (!isPreflight) return
+  c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE')
+  c.res.headers.set('Access-Control-Allow-Headers', 'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, traceparent')
+  c.res.headers.set('Access-Control-Max-Age', '600')
+})
+
+app.use(async (c, next) => {
+  const { success } = await c.env.EDGE_LIMIT.limit({ key: c.var.ctx.client.address })
+  if (!success && c.var.ctx.config.rateLimitFactor === 1) {
+    throw new AppError('rate_limited', `More than ${EDGE_CLASSES.limit} requests a minute from one address`, { retryAfterS: EDGE_CLASSES.periodS })
+  }
+  await next()
+})
+
+app.use(readBody)
+
+app.route('/', systemApp(() => app))
+for (const domain of [signInApp, sessionsApp, usersApp]) app.route('/v1', domain)
+
+app.notFound((c) => {
+  const methods = allowedMethods(app, c.req.path)
+  if (methods.length === 0) throw new AppError('not_found', `There is nothing at ${c.req.path.slice(0, 200)}`)
+  c.header('Allow', methods.join(', '))
+  throw new AppError('method_not_allowed', `${c.req.method} is not offered here; ${methods.join(', ')} is`)
+})
+
+app.onError((error, c) => {
+  const { requestId, log } = c.var.ctx
+  const known = fromHttp(error) ?? findAppError(error) ?? databaseFailure(error)
+  const problem = toProblem(known ?? error, requestId)
+  if (problem.status >= 500) log.error('request.failed', { status: problem.status, ...describeError(error) })
+  if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
+  if (problem.status === 401) c.header('WWW-Authenticate', 'Bearer')
+  return c.body(JSON.stringify(problem), { status: problem.status as 400, headers: { 'Content-Type': 'application/problem+json; charset=utf-8' } })
+})
+
+function fromHttp(error: Error): AppError | undefined {
+  if (!(error instanceof HTTPException)) return undefined
+  if (error.status === 415) return new AppError('unsupported_media_type', 'The body must be application/json', { cause: error })
+  if (error.status === 413) return new AppError('too_large', 'The body is too large', { cause: error })
+  return new AppError('invalid_request', 'The body is not valid JSON', { cause: error })
+}

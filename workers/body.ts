@@ -1,0 +1,60 @@
+import { AppError } from '#core'
+import type { Context, Next } from 'hono'
+
+const MAX_BODY_BYTES = 1_000_000
+const WITH_BODY = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
+
+/** Reads the body once, within its limit, as strict UTF-8; what no column could keep is refused here. */
+export async function readBody(c: Context, next: Next): Promise<void> {
+  if (WITH_BODY.has(c.req.method) && c.req.raw.body) {
+    const declared = Number(c.req.header('content-length') ?? 0)
+    if (declared > MAX_BODY_BYTES) throw tooLarge()
+    const text = decode(await readLimited(c.req.raw.body))
+    Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
+    if (text !== '' && /json/i.test(c.req.header('content-type') ?? '')) refuseUnstorable(text)
+  }
+  await next()
+}
+
+function tooLarge(): AppError {
+  return new AppError('too_large', `The body may have ${MAX_BODY_BYTES} bytes at most`)
+}
+
+async function readLimited(stream: ReadableStream<Uint8Array>): Promise<Uint8Array> {
+  const chunks: Uint8Array[] = []
+  let size = 0
+  for await (const chunk of stream) {
+    size += chunk.byteLength
+    if (size > MAX_BODY_BYTES) throw tooLarge()
+    chunks.push(chunk)
+  }
+  const whole = new Uint8Array(size)
+  let at = 0
+  for (const chunk of chunks) {
+    whole.set(chunk, at)
+    at += chunk.byteLength
+  }
+  return whole
+}
+
+function decode(bytes: Uint8Array): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+  } catch (cause) {
+    throw new AppError('unsupported_media_type', 'The body is not valid UTF-8', { cause })
+  }
+}
+
+function refuseUnstorable(text: string): void {
+  let parsed: unknown
+  try {
+    parsed = JSON.parse(text)
+  } catch (cause) {
+    throw new AppError('invalid_request', 'The body is not valid JSON', { cause })
+  }
+  if (typeof parsed !== 'object' || parsed === null || Array.isArray(parsed)) {
+    throw new AppError('invalid_request', 'The body must be a JSON object')
+  }
+  // An own "__proto__" would be dropped silently by a copy; nobody sends it in good faith.
+  if (/"(__proto__|\\u005f)/i.test(text)) throw new AppError('invalid_request', 'The body has a forbidden key: __proto__')
+}

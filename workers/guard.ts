@@ -1,0 +1,69 @@
+import { readAccessToken } from '#auth'
+import { AppError, type Ctx, type Guard, type RouteMeta } from '#core'
+import { claimKey, hashToken, type IdempotentRequest, keepAnswer, releaseKey, type Take, takeLimit } from '#security'
+import { timingSafeEqual } from 'node:crypto'
+import type { Context } from 'hono'
+
+/** What stands before every handler: who is it, may they still, did they ask this before. */
+export const guard: Guard = async (c, meta, next) => {
+  const ctx: Ctx = c.get('ctx')
+  ctx.actor = await authenticate(c, ctx, meta)
+  const caller = ctx.actor.kind === 'person' ? ctx.actor.userId : ctx.client.address
+  const take = takeLimit(meta.limit, caller, ctx.now(), ctx.config.rateLimitFactor)
+  limitHeaders(c, meta, take)
+  if (!take.ok) throw new AppError('rate_limited', `Too many ${meta.limit} requests; wait ${take.resetS} s`, { retryAfterS: take.resetS })
+  const key = c.req.header('idempotency-key')
+  if (!meta.idempotent || !key || key.length > 255 || ctx.actor.kind !== 'person') return next()
+  const request = { principal: ctx.actor.userId, route: `${c.req.method} ${c.req.path}`, key, fingerprint: await fingerprint(c) }
+  return once(c, ctx, request, next)
+}
+
+async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx['actor']> {
+  if (meta.auth === 'none') return { kind: 'anonymous' }
+  const header = c.req.header('authorization') ?? ''
+  const token = /^bearer +(\S+)$/i.exec(header)?.[1]
+  if (!token) throw new AppError('unauthorized', 'Send an access token: Authorization: Bearer …')
+  if (meta.auth === 'operator') {
+    const expected = ctx.config.auth.operatorToken
+    if (!expected || !sameText(token, expected)) throw new AppError('invalid_token', 'The operator token is not valid')
+    return { kind: 'operator' }
+  }
+  return readAccessToken(ctx, token)
+}
+
+function sameText(a: string, b: string): boolean {
+  const [left, right] = [new TextEncoder().encode(a), new TextEncoder().encode(b)]
+  return left.byteLength === right.byteLength && timingSafeEqual(left, right)
+}
+
+function limitHeaders(c: Context, { limit }: RouteMeta, { quota, left, windowS, resetS }: Take): void {
+  c.header('RateLimit-Policy', `"${limit}";q=${quota};w=${windowS}`)
+  c.header('RateLimit', `"${limit}";r=${left};t=${resetS}`)
+  c.header('X-RateLimit-Limit', String(quota))
+  c.header('X-RateLimit-Remaining', String(left))
+  c.header('X-RateLimit-Reset', String(resetS))
+}
+
+function fingerprint(c: Context): Promise<string> {
+  return c.req.text().then((text) => hashToken(`${new URL(c.req.url).search}\n${text}`))
+}
+
+async function once(c: Context, ctx: Ctx, request: IdempotentRequest, next: () => Promise<void>): Promise<Response | void> {
+  const claim = await claimKey(ctx, request)
+  if (claim.kind === 'replay') {
+    const { status, headers, body } = claim.answer
+    return new Response(body === '' ? null : body, { status, headers: { ...headers, 'Idempotent-Replayed': 'true' } })
+  }
+  ctx.newId = claim.newId
+  await next()
+  // A failure did nothing, and a stream is found again by its ids: neither is kept.
+  if (c.error || c.res.status >= 300 || c.res.headers.get('content-type')?.startsWith('text/event-stream')) {
+    await releaseKey(ctx, request)
+    return
+  }
+  const headers = Object.fromEntries(['content-type', 'etag', 'location'].flatMap((name) => {
+    const value = c.res.headers.get(name)
+    return value ? [[name, value]] : []
+  }))
+  await keepAnswer(ctx, request, { status: c.res.status, headers, body: await c.res.clone().text() })
+}

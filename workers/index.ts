@@ -1,0 +1,28 @@
+import { setWASMModules } from 'argon2-wasm-edge'
+import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
+import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
+import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
+import { pruneKeys } from '#security'
+import { app } from './app.ts'
+import { makeCtx } from './context.ts'
+import { subscribers } from './subscribers.ts'
+
+export { Steward } from './steward.ts'
+export { UserSession } from './user-session.ts'
+
+// Workers compile no WebAssembly at run time: the modules come with the bundle.
+setWASMModules({ argon2WASM, blake2bWASM })
+
+export default {
+  fetch: app.fetch,
+  async queue(batch, env, runtime) {
+    const ctx = makeCtx(env, runtime)
+    if (batch.queue.endsWith('-dead')) await keepDeadLetters(ctx, batch.queue, batch.messages)
+    else await consume(ctx, batch.messages, subscribers)
+  },
+  async scheduled(_event, env, runtime) {
+    const ctx = makeCtx(env, runtime)
+    await relay(ctx)
+    await Promise.all([pruneQueueTables(ctx), pruneKeys(ctx)])
+  },
+} satisfies ExportedHandler<Env>

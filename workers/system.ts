@@ -1,0 +1,107 @@
+import { publicKeys } from '#auth'
+import { answer, createApp, type Ctx, publicRoute } from '#core'
+import { type OpenAPIHono, z } from '@hono/zod-openapi'
+import { sql } from 'drizzle-orm'
+import { docsPage, DOCS_FILES } from './docs.ts'
+
+const tags = ['System']
+
+const Health = z.strictObject({ status: z.literal('ok') }).openapi('Health')
+const Dependency = z
+  .strictObject({
+    name: z.string().max(50),
+    status: z.enum(['ok', 'down', 'off']),
+    provider: z.string().max(100),
+    latencyMs: z.number().min(0).max(600_000).nullable(),
+    detail: z.string().max(200).nullable(),
+  })
+  .openapi('Dependency')
+const Readiness = z.strictObject({ status: z.enum(['ready', 'not_ready']), dependencies: z.array(Dependency).max(30) }).openapi('Readiness')
+const Jwks = z
+  .strictObject({
+    keys: z.array(z.strictObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), kid: z.string().max(100), x: z.string().max(100), use: z.literal('sig'), alg: z.literal('EdDSA') })).max(4),
+  })
+  .openapi('Jwks')
+
+const healthRoute = publicRoute({ method: 'get', path: '/health', operationId: 'health', summary: 'Is the process alive', tags, responses: { 200: answer(Health, 'Alive') } })
+const readyRoute = publicRoute({
+  method: 'get',
+  path: '/health/ready',
+  operationId: 'ready',
+  summary: 'Can it serve: each dependency, its latency and what runs it',
+  tags,
+  responses: { 200: answer(Readiness, 'All needed parts answer'), 503: answer(Readiness, 'A needed part is away') },
+})
+const jwksRoute = publicRoute({ method: 'get', path: '/.well-known/jwks.json', operationId: 'jwks', summary: 'Public keys of the access tokens', tags, responses: { 200: answer(Jwks, 'RFC 7517') } })
+
+type Dependency = z.infer<typeof Dependency>
+type Documented = Pick<OpenAPIHono, 'openAPIRegistry' | 'getOpenAPI31Document'>
+
+async function timed(name: string, provider: string, probe: () => Promise<unknown>): Promise<Dependency> {
+  const started = performance.now()
+  try {
+    await probe()
+    return { name, provider, status: 'ok', latencyMs: Math.round((performance.now() - started) * 10) / 10, detail: null }
+  } catch {
+    return { name, provider, status: 'down', latencyMs: null, detail: 'does not answer' }
+  }
+}
+
+async function readiness(ctx: Ctx): Promise<Dependency[]> {
+  const { config, db, env } = ctx
+  const model = config.anthropic ? `anthropic ${config.anthropic.model}` : 'offline-1'
+  return Promise.all([
+    timed('database', config.database.fetchEndpoint ? 'local gateway' : 'neon', () => db.execute(sql`select 1`)),
+    timed('userSession', 'durable object', () => env.USER_SESSION.getByName('health').ping()),
+    timed('steward', 'durable object', () => env.STEWARD.getByName('health').ping()),
+    Promise.resolve<Dependency>({ name: 'queue', provider: 'queues', status: 'ok', latencyMs: null, detail: 'bound; not probed' }),
+    Promise.resolve<Dependency>({ name: 'model', provider: model, status: 'ok', latencyMs: null, detail: config.anthropic ? 'configured; not probed' : 'rules on this machine' }),
+  ])
+}
+
+/** Health, keys, the document and its reference. `whole` is asked late: the document names every route. */
+export function systemApp(whole: () => Documented) {
+  const app = createApp()
+    .openapi(healthRoute, (c) => c.json({ status: 'ok' as const }, 200))
+    .openapi(readyRoute, async (c) => {
+      const dependencies = await readiness(c.var.ctx)
+      const up = dependencies.every(({ status }) => status !== 'down')
+      return up ? c.json({ status: 'ready' as const, dependencies }, 200) : c.json({ status: 'not_ready' as const, dependencies }, 503)
+    })
+    .openapi(jwksRoute, (c) => c.json({ keys: publicKeys(c.var.ctx) }, 200, { 'Cache-Control': 'public, max-age=300' }))
+  app.get('/openapi.json', (c) => c.json(openApiDocument(whole(), c.var.ctx.config.publicUrl), 200, { 'Cache-Control': 'public, max-age=60' }))
+  app.get('/docs', (c) => docsPage(c))
+  app.get('/docs/:file', async (c) => {
+    const file = c.req.param('file')
+    return DOCS_FILES.has(file) ? c.env.ASSETS.fetch(new URL(`/${file}`, c.req.url)) : c.notFound()
+  })
+  return app
+}
+
+/** OpenAPI 3.1 of everything the app routes, made from the schemas that validate. */
+export function openApiDocument(app: Documented, url: string) {
+  app.openAPIRegistry.registerComponent('securitySchemes', 'accessToken', { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'operatorToken', { type: 'http', scheme: 'bearer' })
+  return app.getOpenAPI31Document({
+    openapi: '3.1.0',
+    info: {
+      title: 'Aurelius',
+      version: '1.0.0',
+      description: 'The backend of an AI chief of staff: it remembers, notices, suggests and acts with permission.',
+      contact: { name: 'Aurelius', url: 'https://aurelius.dev' },
+      license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
+    },
+    servers: [{ url }],
+  })
+}
+
+/** The methods a path is offered with; empty where nothing is there. */
+export function allowedMethods(app: Documented, path: string): string[] {
+  const found = new Set<string>()
+  for (const definition of app.openAPIRegistry.definitions) {
+    if (definition.type !== 'route') continue
+    const pattern = new RegExp(`^${definition.route.path.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`)
+    if (pattern.test(path)) found.add(definition.route.method.toUpperCase())
+  }
+  return [...found].sort()
+}
