@@ -1,10 +1,10 @@
-import { readConfig } from '#config'
-import { type Client, createLog, type Ctx, newId, type UserCtx } from '#core'
-import { connect, type DatabaseMeter } from '#database'
-import { sessions } from '#auth/tables'
-import { users } from '#users/tables'
 import { eq } from 'drizzle-orm'
 import { inject } from 'vitest'
+import { sessions } from '#auth/tables'
+import { readConfig } from '#config'
+import { type Client, type Ctx, createLog, newId, type UserCtx } from '#core'
+import { connect, type DatabaseMeter } from '#database'
+import { users } from '#users/tables'
 
 const NOBODY: Client = { address: '192.0.2.1', country: null, userAgent: 'test' }
 const fail = (name: string) => () => {
@@ -22,9 +22,13 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
   const now = over.now ?? (() => new Date())
   const events = {
     send: async (body: unknown) => void sent.push(body),
-    sendBatch: async (messages: Iterable<{ body: unknown }>) => void sent.push(...[...messages].map(({ body }) => body)),
+    sendBatch: async (messages: Iterable<{ body: unknown }>) =>
+      void sent.push(...[...messages].map(({ body }) => body)),
   }
-  const env = new Proxy({ EVENTS: events }, { get: (target, name) => (name === 'EVENTS' ? target.EVENTS : fail(String(name))()) })
+  const env = new Proxy(
+    { EVENTS: events },
+    { get: (target, name) => (name === 'EVENTS' ? target.EVENTS : fail(String(name))()) },
+  )
   return {
     actor: { kind: 'system' },
     client: NOBODY,
@@ -39,7 +43,7 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
     newId: (prefix) => newId(prefix, now()),
     waitUntil: (promise) => void waiting.push(promise),
     settled: async () => void (await Promise.all(waiting)),
-    log: createLog({}, 'error'),
+    log: createLog({}, 'error', () => undefined),
     ...over,
   }
 }
@@ -53,7 +57,16 @@ export async function makePerson(over: Partial<Ctx> & { timeZone?: string } = {}
   const [userId, sessionId] = [newId('usr', ctx.now()), newId('ses', ctx.now())]
   await ctx.db.batch([
     ctx.db.insert(users).values({ id: userId, email: `${userId}@example.com`, displayName: 'Test Person', timeZone }),
-    ctx.db.insert(sessions).values({ id: sessionId, userId, deviceName: 'test', userAgent: 'test', address: '192.0.2.1', expiresAt: new Date('2999-01-01') }),
+    ctx.db
+      .insert(sessions)
+      .values({
+        id: sessionId,
+        userId,
+        deviceName: 'test',
+        userAgent: 'test',
+        address: '192.0.2.1',
+        expiresAt: new Date('2999-01-01'),
+      }),
   ])
   ctx.meter.trips = 0
   return { ...ctx, actor: { kind: 'person', userId, sessionId } }
@@ -61,5 +74,8 @@ export async function makePerson(over: Partial<Ctx> & { timeZone?: string } = {}
 
 /** Ends the person's session behind their back, as another device of theirs would. */
 export async function revoke(person: Person): Promise<void> {
-  await person.db.update(sessions).set({ endedAt: new Date() }).where(eq(sessions.id, person.actor.sessionId ?? ''))
+  await person.db
+    .update(sessions)
+    .set({ endedAt: new Date() })
+    .where(eq(sessions.id, person.actor.sessionId ?? ''))
 }

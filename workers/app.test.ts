@@ -3,10 +3,18 @@ import { expect, test } from 'vitest'
 
 const json = { 'content-type': 'application/json' }
 const post = (path: string, body: unknown, headers = {}) =>
-  SELF.fetch(`http://aurelius.test${path}`, { method: 'POST', headers: { ...json, ...headers }, body: JSON.stringify(body) })
+  SELF.fetch(`http://aurelius.test${path}`, {
+    method: 'POST',
+    headers: { ...json, ...headers },
+    body: JSON.stringify(body),
+  })
 
 async function register() {
-  const answer = await post('/v1/auth/register', { email: `p${crypto.randomUUID()}@example.com`, password: 'correct horse battery staple', displayName: 'Sam' })
+  const answer = await post('/v1/auth/register', {
+    email: `p${crypto.randomUUID()}@example.com`,
+    password: 'correct horse battery staple',
+    displayName: 'Sam',
+  })
   expect(answer.status).toBe(201)
   return (await answer.json()) as { accessToken: string; user: { id: string; version: number } }
 }
@@ -17,4 +25,55 @@ test('a person registers over HTTP and reads themselves in one trip', async () =
   expect(await answer.json()).toEqual(user)
   expect(answer.headers.get('etag')).toBe('"1"')
   expect(answer.headers.get('server-timing')).toContain('trips=1')
+})
+
+async function signedIn() {
+  const { accessToken, user } = await register()
+  const headers = { authorization: `Bearer ${accessToken}` }
+  const get = (path: string, more = {}) => SELF.fetch(`http://aurelius.test${path}`, { headers: { ...headers, ...more } })
+  return { headers, user, get, send: (path: string, body: unknown, more = {}) => post(path, body, { ...headers, ...more }) }
+}
+
+test('a message is answered as JSON when the turn ends', async () => {
+  const { send } = await signedIn()
+  const { id } = (await (await send('/v1/conversations', {})).json()) as { id: string }
+  const answer = await send(`/v1/conversations/${id}/messages`, { text: 'remind me to call the dentist tomorrow at 9' })
+  expect(answer.status).toBe(200)
+  const turn = (await answer.json()) as { answer: { status: string; text: string; model: string } }
+  expect(turn.answer).toMatchObject({ status: 'done', model: 'offline-1' })
+})
+
+test('a message is answered as a stream when asked for, and the stream ends with the turn', async () => {
+  const { send, get } = await signedIn()
+  const { id } = (await (await send('/v1/conversations', {})).json()) as { id: string }
+  const answer = await send(`/v1/conversations/${id}/messages`, { text: 'hello' }, { accept: 'text/event-stream' })
+  expect(answer.headers.get('content-type')).toContain('text/event-stream')
+  const text = await answer.text()
+  const events = [...text.matchAll(/^event: (.+)$/gm)].map(([, name]) => name)
+  expect(events[0]).toBe('message.created')
+  expect(events).toContain('message.delta')
+  expect(events.at(-1)).toBe('turn.ended')
+  const ids = [...text.matchAll(/^id: (.+)$/gm)].map(([, name]) => name)
+  const again = await get(`/v1/conversations/${id}/events?after=${ids[0]}`)
+  const reader = again.body?.getReader()
+  let seen = ''
+  while (!seen.includes('turn.ended')) seen += new TextDecoder().decode((await reader?.read())?.value)
+  await reader?.cancel()
+  expect(seen).toContain(`id: ${ids.at(-1)}`)
+})
+
+test('the same message under the same key is one turn', async () => {
+  const { send, get } = await signedIn()
+  const { id } = (await (await send('/v1/conversations', {})).json()) as { id: string }
+  const key = { 'idempotency-key': crypto.randomUUID() }
+  const path = `/v1/conversations/${id}/messages`
+  const first = await send(path, { text: 'hello' }, key)
+  const second = await send(path, { text: 'hello' }, key)
+  expect(second.headers.get('idempotent-replayed')).toBe('true')
+  expect(await second.json()).toEqual(await first.json())
+  const stream = { ...key, 'idempotency-key': crypto.randomUUID(), accept: 'text/event-stream' }
+  const [one, two] = [await (await send(path, { text: 'again' }, stream)).text(), await (await send(path, { text: 'again' }, stream)).text()]
+  expect(two).toContain(/"turnId":"(\w+)"/.exec(one)?.[1])
+  const page = (await (await get(`${path}`)).json()) as { items: unknown[] }
+  expect(page.items).toHaveLength(4)
 })

@@ -1,9 +1,15 @@
-import { sessionsApp, signInApp } from '#auth'
-import { AppError, createApp, type Ctx, describeError, findAppError, toProblem } from '#core'
-import { databaseFailure } from '#database'
-import { usersApp } from '#users'
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { assistantApp } from '#assistant'
+import { sessionsApp, signInApp } from '#auth'
+import { AppError, type Ctx, createApp, describeError, findAppError, toProblem } from '#core'
+import { databaseFailure } from '#database'
+import { memoriesApp } from '#memories'
+import { notificationsApp } from '#notifications'
+import { queueApp } from '#queue'
+import { realtimeApp } from '#realtime'
+import { tasksApp } from '#tasks'
+import { usersApp } from '#users'
 import { readBody } from './body.ts'
 import { makeCtx } from './context.ts'
 import { guard } from './guard.ts'
@@ -12,6 +18,18 @@ import { allowedMethods, systemApp } from './system.ts'
 type Meter = ReturnType<typeof makeCtx>['meter']
 
 export const app = createApp()
+
+const DOMAINS = [
+  signInApp,
+  sessionsApp,
+  usersApp,
+  tasksApp,
+  assistantApp,
+  memoriesApp,
+  notificationsApp,
+  realtimeApp,
+  queueApp,
+]
 
 const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
 const EDGE_CLASSES = { limit: 3000, periodS: 60 }
@@ -51,11 +69,19 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
   headers.set('Referrer-Policy', 'no-referrer')
   headers.set('Cross-Origin-Resource-Policy', 'same-site')
   headers.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
-  if (!headers.has('Content-Security-Policy')) headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
+  if (!headers.has('Content-Security-Policy'))
+    headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
   const userId = ctx.actor.kind === 'person' ? ctx.actor.userId : undefined
   const route = c.req.routePath
-  ctx.log.info('request', { method: c.req.method, route, status: c.res.status, ms: Math.round(ms), trips: meter.trips, userId })
+  ctx.log.info('request', {
+    method: c.req.method,
+    route,
+    status: c.res.status,
+    ms: Math.round(ms),
+    trips: meter.trips,
+    userId,
+  })
 }
 
 app.use(async (c, next) => {
@@ -67,25 +93,36 @@ app.use(async (c, next) => {
   c.res.headers.append('Vary', 'Origin')
   if (!allowed || origin === undefined) return
   c.res.headers.set('Access-Control-Allow-Origin', origin)
-  c.res.headers.set('Access-Control-Expose-Headers', 'ETag, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed')
+  c.res.headers.set(
+    'Access-Control-Expose-Headers',
+    'ETag, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed',
+  )
   if (!isPreflight) return
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE')
-  c.res.headers.set('Access-Control-Allow-Headers', 'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, traceparent')
+  c.res.headers.set(
+    'Access-Control-Allow-Headers',
+    'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, traceparent',
+  )
   c.res.headers.set('Access-Control-Max-Age', '600')
 })
 
 app.use(async (c, next) => {
   const { success } = await c.env.EDGE_LIMIT.limit({ key: c.var.ctx.client.address })
   if (!success && c.var.ctx.config.rateLimitFactor === 1) {
-    throw new AppError('rate_limited', `More than ${EDGE_CLASSES.limit} requests a minute from one address`, { retryAfterS: EDGE_CLASSES.periodS })
+    throw new AppError('rate_limited', `More than ${EDGE_CLASSES.limit} requests a minute from one address`, {
+      retryAfterS: EDGE_CLASSES.periodS,
+    })
   }
   await next()
 })
 
 app.use(readBody)
 
-app.route('/', systemApp(() => app))
-for (const domain of [signInApp, sessionsApp, usersApp]) app.route('/v1', domain)
+app.route(
+  '/',
+  systemApp(() => app),
+)
+for (const domain of DOMAINS) app.route('/v1', domain)
 
 app.notFound((c) => {
   const methods = allowedMethods(app, c.req.path)
@@ -101,12 +138,17 @@ app.onError((error, c) => {
   if (problem.status >= 500) log.error('request.failed', { status: problem.status, ...describeError(error) })
   if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
   if (problem.status === 401) c.header('WWW-Authenticate', 'Bearer')
-  return c.body(JSON.stringify(problem), { status: problem.status as 400, headers: { 'Content-Type': 'application/problem+json; charset=utf-8' } })
+  return c.body(JSON.stringify(problem), {
+    // biome-ignore lint/nursery/noUnsafeTypeAssertion: every status of the table of errors may have a body
+    status: problem.status as 400,
+    headers: { 'Content-Type': 'application/problem+json; charset=utf-8' },
+  })
 })
 
 function fromHttp(error: Error): AppError | undefined {
   if (!(error instanceof HTTPException)) return undefined
-  if (error.status === 415) return new AppError('unsupported_media_type', 'The body must be application/json', { cause: error })
+  if (error.status === 415)
+    return new AppError('unsupported_media_type', 'The body must be application/json', { cause: error })
   if (error.status === 413) return new AppError('too_large', 'The body is too large', { cause: error })
   return new AppError('invalid_request', 'The body is not valid JSON', { cause: error })
 }

@@ -1,5 +1,5 @@
-import { AppError } from '#core'
 import type { Context, Next } from 'hono'
+import { AppError } from '#core'
 
 const MAX_BODY_BYTES = 1_000_000
 const WITH_BODY = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
@@ -56,5 +56,6 @@ function refuseUnstorable(text: string): void {
     throw new AppError('invalid_request', 'The body must be a JSON object')
   }
   // An own "__proto__" would be dropped silently by a copy; nobody sends it in good faith.
-  if (/"(__proto__|\\u005f)/i.test(text)) throw new AppError('invalid_request', 'The body has a forbidden key: __proto__')
+  if (/"(__proto__|\\u005f)/i.test(text))
+    throw new AppError('invalid_request', 'The body has a forbidden key: __proto__')
 }

@@ -1,5 +1,5 @@
 import { type Config, readConfig } from '#config'
-import { type Actor, type Client, createLog, type Ctx, newId } from '#core'
+import { type Actor, type Client, type Ctx, createLog, newId } from '#core'
 import { connect, type DatabaseMeter } from '#database'
 
 const configs = new WeakMap<object, Config>()

@@ -1,8 +1,8 @@
+import { timingSafeEqual } from 'node:crypto'
+import type { Context } from 'hono'
 import { readAccessToken } from '#auth'
 import { AppError, type Ctx, type Guard, type RouteMeta } from '#core'
 import { claimKey, hashToken, type IdempotentRequest, keepAnswer, releaseKey, type Take, takeLimit } from '#security'
-import { timingSafeEqual } from 'node:crypto'
-import type { Context } from 'hono'
 
 /** What stands before every handler: who is it, may they still, did they ask this before. */
 export const guard: Guard = async (c, meta, next) => {
@@ -11,10 +11,18 @@ export const guard: Guard = async (c, meta, next) => {
   const caller = ctx.actor.kind === 'person' ? ctx.actor.userId : ctx.client.address
   const take = takeLimit(meta.limit, caller, ctx.now(), ctx.config.rateLimitFactor)
   limitHeaders(c, meta, take)
-  if (!take.ok) throw new AppError('rate_limited', `Too many ${meta.limit} requests; wait ${take.resetS} s`, { retryAfterS: take.resetS })
+  if (!take.ok)
+    throw new AppError('rate_limited', `Too many ${meta.limit} requests; wait ${take.resetS} s`, {
+      retryAfterS: take.resetS,
+    })
   const key = c.req.header('idempotency-key')
   if (!meta.idempotent || !key || key.length > 255 || ctx.actor.kind !== 'person') return next()
-  const request = { principal: ctx.actor.userId, route: `${c.req.method} ${c.req.path}`, key, fingerprint: await fingerprint(c) }
+  const request = {
+    principal: ctx.actor.userId,
+    route: `${c.req.method} ${c.req.path}`,
+    key,
+    fingerprint: await fingerprint(c),
+  }
   return once(c, ctx, request, next)
 }
 
@@ -48,7 +56,12 @@ function fingerprint(c: Context): Promise<string> {
   return c.req.text().then((text) => hashToken(`${new URL(c.req.url).search}\n${text}`))
 }
 
-async function once(c: Context, ctx: Ctx, request: IdempotentRequest, next: () => Promise<void>): Promise<Response | void> {
+async function once(
+  c: Context,
+  ctx: Ctx,
+  request: IdempotentRequest,
+  next: () => Promise<void>,
+): Promise<Response | void> {
   const claim = await claimKey(ctx, request)
   if (claim.kind === 'replay') {
     const { status, headers, body } = claim.answer
@@ -61,9 +74,11 @@ async function once(c: Context, ctx: Ctx, request: IdempotentRequest, next: () =
     await releaseKey(ctx, request)
     return
   }
-  const headers = Object.fromEntries(['content-type', 'etag', 'location'].flatMap((name) => {
-    const value = c.res.headers.get(name)
-    return value ? [[name, value]] : []
-  }))
+  const headers = Object.fromEntries(
+    ['content-type', 'etag', 'location'].flatMap((name) => {
+      const value = c.res.headers.get(name)
+      return value ? [[name, value]] : []
+    }),
+  )
   await keepAnswer(ctx, request, { status: c.res.status, headers, body: await c.res.clone().text() })
 }

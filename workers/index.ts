@@ -1,7 +1,11 @@
 import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
+import { closeLostTurns } from '#assistant'
+import { eraseForgotten } from '#memories'
+import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
+import { sweepReminders } from '#scheduler'
 import { pruneKeys } from '#security'
 import { app } from './app.ts'
 import { makeCtx } from './context.ts'
@@ -11,7 +15,7 @@ export { Steward } from './steward.ts'
 export { UserSession } from './user-session.ts'
 
 // Workers compile no WebAssembly at run time: the modules come with the bundle.
-setWASMModules({ argon2WASM, blake2bWASM })
+void setWASMModules({ argon2WASM, blake2bWASM })
 
 export default {
   fetch: app.fetch,
@@ -23,6 +27,8 @@ export default {
   async scheduled(_event, env, runtime) {
     const ctx = makeCtx(env, runtime)
     await relay(ctx)
-    await Promise.all([pruneQueueTables(ctx), pruneKeys(ctx)])
+    await sweepReminders(ctx)
+    await closeLostTurns(ctx)
+    await Promise.all([pruneQueueTables(ctx), pruneKeys(ctx), pruneNotifications(ctx), eraseForgotten(ctx)])
   },
 } satisfies ExportedHandler<Env>

@@ -1,8 +1,9 @@
-import { publicKeys } from '#auth'
-import { answer, createApp, type Ctx, publicRoute } from '#core'
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { sql } from 'drizzle-orm'
-import { docsPage, DOCS_FILES } from './docs.ts'
+import { describeProvider } from '#ai'
+import { publicKeys } from '#auth'
+import { answer, type Ctx, createApp, publicRoute } from '#core'
+import { ping } from '#database'
+import { DOCS_FILES, docsPage } from './docs.ts'
 
 const tags = ['System']
 
@@ -16,14 +17,34 @@ const Dependency = z
     detail: z.string().max(200).nullable(),
   })
   .openapi('Dependency')
-const Readiness = z.strictObject({ status: z.enum(['ready', 'not_ready']), dependencies: z.array(Dependency).max(30) }).openapi('Readiness')
+const Readiness = z
+  .strictObject({ status: z.enum(['ready', 'not_ready']), dependencies: z.array(Dependency).max(30) })
+  .openapi('Readiness')
 const Jwks = z
   .strictObject({
-    keys: z.array(z.strictObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), kid: z.string().max(100), x: z.string().max(100), use: z.literal('sig'), alg: z.literal('EdDSA') })).max(4),
+    keys: z
+      .array(
+        z.strictObject({
+          kty: z.literal('OKP'),
+          crv: z.literal('Ed25519'),
+          kid: z.string().max(100),
+          x: z.string().max(100),
+          use: z.literal('sig'),
+          alg: z.literal('EdDSA'),
+        }),
+      )
+      .max(4),
   })
   .openapi('Jwks')
 
-const healthRoute = publicRoute({ method: 'get', path: '/health', operationId: 'health', summary: 'Is the process alive', tags, responses: { 200: answer(Health, 'Alive') } })
+const healthRoute = publicRoute({
+  method: 'get',
+  path: '/health',
+  operationId: 'health',
+  summary: 'Is the process alive',
+  tags,
+  responses: { 200: answer(Health, 'Alive') },
+})
 const readyRoute = publicRoute({
   method: 'get',
   path: '/health/ready',
@@ -32,7 +53,14 @@ const readyRoute = publicRoute({
   tags,
   responses: { 200: answer(Readiness, 'All needed parts answer'), 503: answer(Readiness, 'A needed part is away') },
 })
-const jwksRoute = publicRoute({ method: 'get', path: '/.well-known/jwks.json', operationId: 'jwks', summary: 'Public keys of the access tokens', tags, responses: { 200: answer(Jwks, 'RFC 7517') } })
+const jwksRoute = publicRoute({
+  method: 'get',
+  path: '/.well-known/jwks.json',
+  operationId: 'jwks',
+  summary: 'Public keys of the access tokens',
+  tags,
+  responses: { 200: answer(Jwks, 'RFC 7517') },
+})
 
 type Dependency = z.infer<typeof Dependency>
 type Documented = Pick<OpenAPIHono, 'openAPIRegistry' | 'getOpenAPI31Document'>
@@ -41,7 +69,13 @@ async function timed(name: string, provider: string, probe: () => Promise<unknow
   const started = performance.now()
   try {
     await probe()
-    return { name, provider, status: 'ok', latencyMs: Math.round((performance.now() - started) * 10) / 10, detail: null }
+    return {
+      name,
+      provider,
+      status: 'ok',
+      latencyMs: Math.round((performance.now() - started) * 10) / 10,
+      detail: null,
+    }
   } catch {
     return { name, provider, status: 'down', latencyMs: null, detail: 'does not answer' }
   }
@@ -49,13 +83,25 @@ async function timed(name: string, provider: string, probe: () => Promise<unknow
 
 async function readiness(ctx: Ctx): Promise<Dependency[]> {
   const { config, db, env } = ctx
-  const model = config.anthropic ? `anthropic ${config.anthropic.model}` : 'offline-1'
+  const { provider, model } = describeProvider(config)
   return Promise.all([
-    timed('database', config.database.fetchEndpoint ? 'local gateway' : 'neon', () => db.execute(sql`select 1`)),
+    timed('database', config.database.fetchEndpoint ? 'local gateway' : 'neon', () => ping(db)),
     timed('userSession', 'durable object', () => env.USER_SESSION.getByName('health').ping()),
     timed('steward', 'durable object', () => env.STEWARD.getByName('health').ping()),
-    Promise.resolve<Dependency>({ name: 'queue', provider: 'queues', status: 'ok', latencyMs: null, detail: 'bound; not probed' }),
-    Promise.resolve<Dependency>({ name: 'model', provider: model, status: 'ok', latencyMs: null, detail: config.anthropic ? 'configured; not probed' : 'rules on this machine' }),
+    Promise.resolve<Dependency>({
+      name: 'queue',
+      provider: 'queues',
+      status: 'ok',
+      latencyMs: null,
+      detail: 'bound; not probed',
+    }),
+    Promise.resolve<Dependency>({
+      name: 'model',
+      provider: `${provider} ${model}`,
+      status: 'ok',
+      latencyMs: null,
+      detail: config.anthropic ? 'configured; not probed' : 'rules on this machine',
+    }),
   ])
 }
 
@@ -66,10 +112,15 @@ export function systemApp(whole: () => Documented) {
     .openapi(readyRoute, async (c) => {
       const dependencies = await readiness(c.var.ctx)
       const up = dependencies.every(({ status }) => status !== 'down')
-      return up ? c.json({ status: 'ready' as const, dependencies }, 200) : c.json({ status: 'not_ready' as const, dependencies }, 503)
+      return up
+        ? c.json({ status: 'ready' as const, dependencies }, 200)
+        : c.json({ status: 'not_ready' as const, dependencies }, 503)
     })
     .openapi(jwksRoute, (c) => c.json({ keys: publicKeys(c.var.ctx) }, 200, { 'Cache-Control': 'public, max-age=300' }))
-  app.get('/openapi.json', (c) => c.json(openApiDocument(whole(), c.var.ctx.config.publicUrl), 200, { 'Cache-Control': 'public, max-age=60' }))
+  app.get('/', (c) => c.json({ name: 'Aurelius', docs: '/docs', openapi: '/openapi.json', health: '/health/ready' }))
+  app.get('/openapi.json', (c) =>
+    c.json(openApiDocument(whole(), c.var.ctx.config.publicUrl), 200, { 'Cache-Control': 'public, max-age=60' }),
+  )
   app.get('/docs', (c) => docsPage(c))
   app.get('/docs/:file', async (c) => {
     const file = c.req.param('file')
@@ -80,8 +131,17 @@ export function systemApp(whole: () => Documented) {
 
 /** OpenAPI 3.1 of everything the app routes, made from the schemas that validate. */
 export function openApiDocument(app: Documented, url: string) {
-  app.openAPIRegistry.registerComponent('securitySchemes', 'accessToken', { type: 'http', scheme: 'bearer', bearerFormat: 'JWT' })
-  app.openAPIRegistry.registerComponent('securitySchemes', 'operatorToken', { type: 'http', scheme: 'bearer' })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'accessToken', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'A JWT of RFC 9068, checked as RFC 8725 (best current practices) asks; from sign-in, for ten minutes',
+  })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'operatorToken', {
+    type: 'http',
+    scheme: 'bearer',
+    description: 'The OPERATOR_TOKEN secret of the deployment; opaque, so RFC8725 has nothing to say of it',
+  })
   return app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -91,7 +151,7 @@ export function openApiDocument(app: Documented, url: string) {
       contact: { name: 'Aurelius', url: 'https://aurelius.dev' },
       license: { name: 'Apache-2.0', url: 'https://www.apache.org/licenses/LICENSE-2.0' },
     },
-    servers: [{ url }],
+    servers: [{ url, description: 'This deployment, in production or local', 'x-internal': 'false' }],
   })
 }
 

@@ -1,12 +1,19 @@
+import { expect, test } from 'vitest'
 import { makePerson, revoke, testCtx } from '#test/database'
 import { getMe } from '#users'
-import { expect, test } from 'vitest'
 import { listSessions, logout, refresh } from './sessions.ts'
 import { login, register } from './sign-in.ts'
 import { readAccessToken } from './tokens.ts'
 
 const PASSWORD = 'correct horse battery staple'
-const registration = (email: string) => ({ email, password: PASSWORD, displayName: 'Sam', timeZone: 'Europe/Berlin', locale: 'de-DE', deviceName: 'phone' })
+const registration = (email: string) => ({
+  email,
+  password: PASSWORD,
+  displayName: 'Sam',
+  timeZone: 'Europe/Berlin',
+  locale: 'de-DE',
+  deviceName: 'phone',
+})
 const address = () => `p${crypto.randomUUID()}@example.com`
 
 async function signedIn(ctx = testCtx()) {
@@ -16,7 +23,12 @@ async function signedIn(ctx = testCtx()) {
 
 test('a person registers, signs in and is known by the token', async () => {
   const { ctx, email, tokens } = await signedIn()
-  expect(tokens.user).toMatchObject({ email, displayName: 'Sam', preferences: { timeZone: 'Europe/Berlin', locale: 'de-DE' }, version: 1 })
+  expect(tokens.user).toMatchObject({
+    email,
+    displayName: 'Sam',
+    preferences: { timeZone: 'Europe/Berlin', locale: 'de-DE' },
+    version: 1,
+  })
   const again = await login(ctx, { email: email.toUpperCase(), password: PASSWORD, deviceName: 'tablet' })
   expect(again.sessionId).not.toBe(tokens.sessionId)
   const actor = await readAccessToken(ctx, again.accessToken)
@@ -31,7 +43,10 @@ test('an address registers once, in any letter case', async () => {
 
 test('a wrong password and an unknown address are one answer', async () => {
   const { ctx, email } = await signedIn()
-  for (const input of [{ email, password: 'wrong' }, { email: address(), password: PASSWORD }]) {
+  for (const input of [
+    { email, password: 'wrong' },
+    { email: address(), password: PASSWORD },
+  ]) {
     await expect(login(ctx, { ...input, deviceName: 'x' })).rejects.toMatchObject({ code: 'invalid_credentials' })
   }
 })

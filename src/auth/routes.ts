@@ -1,5 +1,5 @@
-import { answer, body, createApp, personRoute, publicRoute, s } from '#core'
 import { z } from '@hono/zod-openapi'
+import { answer, body, createApp, personRoute, publicRoute, s } from '#core'
 import { Login, Refresh, Registration, SessionPage, SignedIn, Tokens } from './schema.ts'
 import { endSession, listSessions, logout, refresh } from './sessions.ts'
 import { login, register } from './sign-in.ts'
@@ -35,7 +35,8 @@ const refreshRoute = publicRoute({
   path: '/auth/refresh',
   operationId: 'refresh',
   summary: 'Renew the access token',
-  description: 'Each refresh token works once. Within 10 seconds the same token is given the same successor; any older one ends the session.',
+  description:
+    'Each refresh token works once. Within 10 seconds the same token is given the same successor; any older one ends the session.',
   tags,
   request: { body: body(Refresh) },
   responses: { 200: answer(Tokens, 'The next tokens') },

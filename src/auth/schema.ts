@@ -1,12 +1,14 @@
+import { z } from '@hono/zod-openapi'
 import { s } from '#core'
 import { email, locale, Me } from '#users'
-import { z } from '@hono/zod-openapi'
 
 // NIST SP 800-63B-4: 15 characters when the password is the only factor; no composition rules.
 const MIN_PASSWORD = 15
 const MAX_PASSWORD = 256
 
-const newPassword = s.text(MAX_PASSWORD, MIN_PASSWORD).openapi({ format: 'password', example: 'four words you will remember' })
+const newPassword = s
+  .text(MAX_PASSWORD, MIN_PASSWORD)
+  .openapi({ format: 'password', example: 'four words you will remember' })
 
 export const Registration = z
   .strictObject({
@@ -21,11 +23,19 @@ export const Registration = z
 export type Registration = z.infer<typeof Registration>
 
 export const Login = z
-  .strictObject({ email, password: s.text(MAX_PASSWORD, 1).openapi({ format: 'password' }), deviceName: s.line(100).default('Unnamed device') })
+  .strictObject({
+    email,
+    password: s.text(MAX_PASSWORD, 1).openapi({ format: 'password' }),
+    deviceName: s.line(100).default('Unnamed device'),
+  })
   .openapi('Login')
 export type Login = z.infer<typeof Login>
 
-const refreshToken = z.string().min(40).max(100).regex(/^rt_[\w-]+$/)
+const refreshToken = z
+  .string()
+  .min(40)
+  .max(100)
+  .regex(/^rt_[\w-]+$/)
 export const Refresh = z.strictObject({ refreshToken }).openapi('Refresh')
 export type Refresh = z.infer<typeof Refresh>
 

@@ -1,9 +1,9 @@
+import { and, desc, eq, gt, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
+import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
 import { kick, tell } from '#queue'
 import { hashToken } from '#security'
-import { and, desc, eq, gt, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
-import { z } from 'zod'
 import type { Refresh, Session, Tokens } from './schema.ts'
 import { issue, sessionOf } from './sign-in.ts'
 import { refreshTokens, sessions } from './tables.ts'
@@ -31,11 +31,13 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
   const presented = db.$with('presented', {}).as(sql`
     select r.id, r.session_id, r.generation, r.used_at, s.user_id, s.ended_at, s.expires_at, s.last_used_at
     from ${refreshTokens} r join ${sessions} s on s.id = r.session_id where r.hash = ${hash} for update of r`)
-  const judged = db.$with('judged', {
-    verdict: sql<Verdict>`verdict`.as('verdict'),
-    sessionId: sql<string>`session_id`.as('session_id'),
-    userId: sql<string>`user_id`.as('user_id'),
-  }).as(sql`
+  const judged = db
+    .$with('judged', {
+      verdict: sql<Verdict>`verdict`.as('verdict'),
+      sessionId: sql<string>`session_id`.as('session_id'),
+      userId: sql<string>`user_id`.as('user_id'),
+    })
+    .as(sql`
     select id, session_id, user_id, generation, case
       when ended_at is not null or expires_at < ${now} or last_used_at < ${now} - interval '1 day' * ${IDLE_DAYS} then 'ended'
       when used_at is null then 'rotate'
@@ -54,13 +56,20 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
     db
       .update(sessions)
       .set({ endedAt: now, endReason: 'replay' })
-      .where(and(sql`${sessions.id} in (select session_id from judged where verdict = 'replay')`, isNull(sessions.endedAt)))
+      .where(
+        and(sql`${sessions.id} in (select session_id from judged where verdict = 'replay')`, isNull(sessions.endedAt)),
+      )
       .returning(),
   )
   const told = tellEnded(db, ended, 'replay')
   const [row] = await db
     .with(presented, judged, next, used, touched, ended, told)
-    .select({ verdict: judged.verdict, sessionId: judged.sessionId, userId: judged.userId, eventId: sql<string | null>`(select id from told)` })
+    .select({
+      verdict: judged.verdict,
+      sessionId: judged.sessionId,
+      userId: judged.userId,
+      eventId: sql<string | null>`(select id from told)`,
+    })
     .from(judged)
   if (!row) throw new AppError('invalid_token', 'The refresh token is not known')
   kick(ctx, [row.eventId])
@@ -75,7 +84,11 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
   }
 }
 
-function tellEnded(db: Ctx['db'], ended: WithSubquery & Pick<ColumnsOf<typeof sessions>, 'id' | 'userId'>, reason: string) {
+function tellEnded(
+  db: Ctx['db'],
+  ended: WithSubquery & Pick<ColumnsOf<typeof sessions>, 'id' | 'userId'>,
+  reason: string,
+) {
   return tell(db, 'told', ended, {
     kind: sessionEnded,
     userId: ended.userId,
@@ -109,7 +122,10 @@ export async function logout(ctx: EndCtx): Promise<void> {
 }
 
 /** The person's open sessions, newest first. One trip. */
-export async function listSessions(ctx: Pick<UserCtx, 'db' | 'actor' | 'now'>, page: { limit: number; cursor?: string | undefined }) {
+export async function listSessions(
+  ctx: Pick<UserCtx, 'db' | 'actor' | 'now'>,
+  page: { limit: number; cursor?: string | undefined },
+) {
   const { db, actor } = ctx
   const [after] = page.cursor ? decodeCursor(LIST, page.cursor, 1) : []
   const session = jsonObject<Session>({
@@ -135,5 +151,9 @@ export async function listSessions(ctx: Pick<UserCtx, 'db' | 'actor' | 'now'>, p
     )
     .orderBy(desc(sessions.id))
     .limit(page.limit + 1)
-  return toPage(rows.map((row) => row.session), page.limit, (last) => encodeCursor(LIST, [last.id]))
+  return toPage(
+    rows.map((row) => row.session),
+    page.limit,
+    (last) => encodeCursor(LIST, [last.id]),
+  )
 }

@@ -1,8 +1,8 @@
+import { eq, sql } from 'drizzle-orm'
 import { AppError, type Ctx, type PersonActor, randomToken } from '#core'
 import { duplicateOf } from '#database'
 import { hashPassword, hashToken, takeLimit, verifyPassword } from '#security'
 import { insertUser, userByEmail } from '#users'
-import { eq, sql } from 'drizzle-orm'
 import type { Login, Registration, SignedIn, Tokens } from './schema.ts'
 import { credentials, refreshTokens, sessions } from './tables.ts'
 import { ACCESS_TOKEN_S, signAccessToken } from './tokens.ts'
@@ -27,7 +27,8 @@ export async function register(ctx: SignInCtx, input: Registration): Promise<Sig
     if (!user) throw new Error('an insert returned no row')
     return { ...(await session.tokens()), user }
   } catch (error) {
-    if (duplicateOf(error) === 'users_email') throw new AppError('email_taken', 'This address is already registered; sign in instead')
+    if (duplicateOf(error) === 'users_email')
+      throw new AppError('email_taken', 'This address is already registered; sign in instead')
     throw error
   }
 }
@@ -35,7 +36,10 @@ export async function register(ctx: SignInCtx, input: Registration): Promise<Sig
 /** A new session for a right password; unknown address and wrong password are one answer and one duration. */
 export async function login(ctx: SignInCtx, input: Login): Promise<SignedIn> {
   const tries = takeLimit('signin', `email:${input.email.toLowerCase()}`, ctx.now(), ctx.config.rateLimitFactor)
-  if (!tries.ok) throw new AppError('rate_limited', 'Too many sign-ins for this address; wait a moment', { retryAfterS: tries.resetS })
+  if (!tries.ok)
+    throw new AppError('rate_limited', 'Too many sign-ins for this address; wait a moment', {
+      retryAfterS: tries.resetS,
+    })
   const found = userByEmail(ctx.db, input.email).as('found')
   const [row] = await ctx.db
     .select({ userId: found.id, me: found.me, hash: credentials.passwordHash })
@@ -46,7 +50,10 @@ export async function login(ctx: SignInCtx, input: Login): Promise<SignedIn> {
   const session = await newSession(ctx, row.userId, input.deviceName)
   if (checked.stale) {
     const passwordHash = await hashPassword(input.password, ctx.config.auth.passwordPepper)
-    const rehash = ctx.db.update(credentials).set({ passwordHash, updatedAt: sql`now()` }).where(eq(credentials.userId, row.userId))
+    const rehash = ctx.db
+      .update(credentials)
+      .set({ passwordHash, updatedAt: sql`now()` })
+      .where(eq(credentials.userId, row.userId))
     await ctx.db.batch([...session.statements, rehash])
   } else {
     await ctx.db.batch(session.statements)
@@ -60,7 +67,18 @@ async function newSession(ctx: SignInCtx, userId: string, deviceName: string) {
   const now = ctx.now()
   const { address, country, userAgent } = ctx.client
   const expiresAt = new Date(now.getTime() + SESSION_DAYS * 86_400_000)
-  const row = { id: sessionId, userId, deviceName, userAgent, address, country, authAt: now, createdAt: now, lastUsedAt: now, expiresAt }
+  const row = {
+    id: sessionId,
+    userId,
+    deviceName,
+    userAgent,
+    address,
+    country,
+    authAt: now,
+    createdAt: now,
+    lastUsedAt: now,
+    expiresAt,
+  }
   const token = { id: ctx.newId('rft'), sessionId, hash: await hashToken(refreshToken), generation: 1, createdAt: now }
   return {
     statements: [ctx.db.insert(sessions).values(row), ctx.db.insert(refreshTokens).values(token)] as const,
@@ -69,7 +87,12 @@ async function newSession(ctx: SignInCtx, userId: string, deviceName: string) {
 }
 
 /** What a client holds: a short access token and the refresh token that renews it once. */
-export async function issue(ctx: Pick<Ctx, 'config' | 'now'>, userId: string, sessionId: string, refreshToken: string): Promise<Tokens> {
+export async function issue(
+  ctx: Pick<Ctx, 'config' | 'now'>,
+  userId: string,
+  sessionId: string,
+  refreshToken: string,
+): Promise<Tokens> {
   const accessToken = await signAccessToken(ctx, userId, sessionId)
   return { accessToken, tokenType: 'Bearer', expiresIn: ACCESS_TOKEN_S, refreshToken, sessionId }
 }

@@ -1,8 +1,11 @@
-import { users } from '#users/tables'
 import { index, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
-const owner = () => text('user_id').notNull().references(() => users.id, { onDelete: 'cascade' })
+const owner = () =>
+  text('user_id')
+    .notNull()
+    .references(() => users.id, { onDelete: 'cascade' })
 
 /** A password as a PHC string: algorithm and parameters are stored with the hash. */
 export const credentials = pgTable('credentials', {
@@ -35,7 +38,9 @@ export const refreshTokens = pgTable(
   'refresh_tokens',
   {
     id: text().primaryKey(),
-    sessionId: text('session_id').notNull().references(() => sessions.id, { onDelete: 'cascade' }),
+    sessionId: text('session_id')
+      .notNull()
+      .references(() => sessions.id, { onDelete: 'cascade' }),
     hash: text().notNull(),
     generation: integer().notNull(),
     createdAt: at('created_at').notNull().defaultNow(),

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { AppError, type Ctx, type PersonActor } from '#core'
 import { type CryptoKey, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
+import { AppError, type Ctx, type PersonActor } from '#core'
 
 const ALGORITHM = 'EdDSA' as const
 const ACCESS_TYPE = 'at+jwt'
@@ -28,7 +28,14 @@ async function key(jwk: JWK & { kid: string }, use: KeyUse): Promise<CryptoKey> 
 
 /** The public keys, newest first, for `/.well-known/jwks.json`. */
 export function publicKeys(ctx: Pick<Ctx, 'config'>) {
-  return ctx.config.auth.jwtKeys.map(({ kty, crv, kid, x }) => ({ kty, crv, kid, x, use: 'sig' as const, alg: ALGORITHM }))
+  return ctx.config.auth.jwtKeys.map(({ kty, crv, kid, x }) => ({
+    kty,
+    crv,
+    kid,
+    x,
+    use: 'sig' as const,
+    alg: ALGORITHM,
+  }))
 }
 
 /** A JWT of RFC 9068 for one session, signed with the first key. */
@@ -95,4 +102,3 @@ function remember(token: string, entry: Known): void {
 export function successorOf(ctx: Pick<Ctx, 'config'>, refreshToken: string): string {
   return `rt_${createHmac('sha256', ctx.config.auth.refreshKey).update(refreshToken, 'utf8').digest('base64url')}`
 }
-

@@ -10,9 +10,30 @@ const Keys = z
       return z.NEVER
     }
   })
-  .pipe(z.array(z.looseObject({ kty: z.literal('OKP'), crv: z.literal('Ed25519'), kid: z.string().min(1), x: z.string(), d: z.string() })).min(1).max(4))
+  .pipe(
+    z
+      .array(
+        z.looseObject({
+          kty: z.literal('OKP'),
+          crv: z.literal('Ed25519'),
+          kid: z.string().min(1),
+          x: z.string(),
+          d: z.string(),
+        }),
+      )
+      .min(1)
+      .max(4),
+  )
 
-const origins = z.string().default('').transform((value) => value.split(',').map((part) => part.trim()).filter(Boolean))
+const origins = z
+  .string()
+  .default('')
+  .transform((value) =>
+    value
+      .split(',')
+      .map((part) => part.trim())
+      .filter(Boolean),
+  )
 
 const Source = z.object({
   ENVIRONMENT: z.enum(['production', 'local', 'test']),
@@ -51,7 +72,8 @@ export function readConfig(env: object): Config {
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
     problems.push('RATE_LIMIT_FACTOR: must be 1 in production')
   }
-  if (!parsed.success || problems.length > 0) throw new Error(`The configuration has problems:\n- ${problems.join('\n- ')}`)
+  if (!parsed.success || problems.length > 0)
+    throw new Error(`The configuration has problems:\n- ${problems.join('\n- ')}`)
   const source = parsed.data
   return {
     environment: source.ENVIRONMENT,

@@ -13,10 +13,12 @@ export const ProblemSchema = z
   .strictObject({
     type: z.url().max(200),
     title: z.string().max(200),
-    status: z.number().int().min(400).max(599),
+    status: z.number().int().min(400).max(599).openapi({ format: 'int32' }),
     detail: z.string().max(2000),
     instance: z.string().max(64),
-    code: z.enum([...Object.keys(ERRORS), 'internal']).openapi({ description: 'Stable; switch on this, not on the text' }),
+    code: z
+      .enum([...Object.keys(ERRORS), 'internal'])
+      .openapi({ description: 'Stable; switch on this, not on the text' }),
     errors: z
       .array(z.strictObject({ pointer: z.string().max(200), detail: z.string().max(500) }))
       .max(100)
@@ -24,17 +26,22 @@ export const ProblemSchema = z
   })
   .openapi('Problem')
 
-const header = (description: string, example: string) => ({ description, schema: { type: 'string' as const, maxLength: 500 }, example })
-const LIMIT_HEADERS = {
+const header = (description: string, example: string) => ({
+  description,
+  schema: { type: 'string' as const, maxLength: 500 },
+  example,
+})
+const HEADERS = {
   'RateLimit-Policy': header('Quota `q` in a window of `w` seconds', '"read";q=600;w=60'),
   RateLimit: header('What remains, `r`, and the seconds until the window ends, `t`', '"read";r=599;t=60'),
-  'X-RateLimit-Limit': header('The quota', '600'),
-  'X-RateLimit-Remaining': header('What remains', '599'),
-  'X-RateLimit-Reset': header('Seconds until the window ends', '60'),
+  'Access-Control-Allow-Origin': header(
+    'The origin that asked, when it is on the allow-list',
+    'https://app.example.com',
+  ),
 }
 const problem = (description: string, headers = {}) => ({
   description,
-  headers: { ...LIMIT_HEADERS, ...headers },
+  headers: { ...HEADERS, ...headers },
   content: { 'application/problem+json': { schema: ProblemSchema } },
 })
 const RETRY = { 'Retry-After': header('Seconds to wait', '5') }
@@ -55,27 +62,48 @@ const PROBLEMS = {
 }
 
 /** A route as a domain writes it; the responses every route may give are added. */
-export type RouteSpec = Omit<RouteConfig, 'middleware' | 'security' | 'hide'> & { operationId: string; summary: string; tags: string[] }
+export type RouteSpec = Omit<RouteConfig, 'middleware' | 'security' | 'hide'> & {
+  operationId: string
+  summary: string
+  tags: string[]
+}
 type Options = { limit?: LimitClass; idempotent?: boolean; ifMatch?: boolean }
 type Guarded<R, C> = R & { middleware: MiddlewareHandler<AppEnv<C>>; getRoutingPath(): string }
 
 const IdempotencyHeader = z.object({
-  'idempotency-key': z.string().min(1).max(255).regex(/^[\x21-\x7e]+$/).optional().openapi({ description: 'The same key and body give the first answer again' }),
+  'idempotency-key': z
+    .string()
+    .min(1)
+    .max(255)
+    .regex(/^[\x21-\x7e]+$/)
+    .optional()
+    .openapi({ description: 'The same key and body give the first answer again' }),
 })
 const IfMatchHeader = z.object({
-  'if-match': z.string().max(100).optional().openapi({ description: 'The ETag that was read; required', example: '"3"' }),
+  'if-match': z
+    .string()
+    .max(100)
+    .optional()
+    .openapi({ description: 'The ETag that was read; required', example: '"3"' }),
 })
 
 function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], options: Options): Guarded<R, C> {
   const isPost = spec.method === 'post'
   const idempotent = isPost && (options.idempotent ?? true)
-  const meta: RouteMeta = { auth, limit: options.limit ?? (spec.method === 'get' ? 'read' : 'write'), path: spec.path, idempotent }
+  const meta: RouteMeta = {
+    auth,
+    limit: options.limit ?? (spec.method === 'get' ? 'read' : 'write'),
+    path: spec.path,
+    idempotent,
+  }
   const middleware: MiddlewareHandler<AppEnv<C>> = (c, next) => c.var.guard(c, meta, next)
   const headers = options.ifMatch ? IfMatchHeader : idempotent && auth === 'person' ? IdempotencyHeader : undefined
-  const responses = Object.fromEntries(Object.entries(spec.responses).map(([status, response]) => [
-    status,
-    'headers' in response || '$ref' in response ? response : { ...response, headers: LIMIT_HEADERS },
-  ]))
+  const responses = Object.fromEntries(
+    Object.entries(spec.responses).map(([status, response]) => [
+      status,
+      '$ref' in response ? response : { ...response, headers: { ...HEADERS, ...response.headers } },
+    ]),
+  )
   const route = createRoute({
     ...spec,
     request: { ...spec.request, ...(headers && { headers }) },
@@ -84,15 +112,19 @@ function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], optio
     middleware,
   })
   // The added problems are thrown, never returned: handlers are typed by the responses the domain wrote.
+  // biome-ignore lint/nursery/noUnsafeTypeAssertion: the line above
   return route as unknown as Guarded<R, C>
 }
 
 /** A route for a signed-in person: `c.var.ctx.actor` is that person. */
-export const personRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) => guarded<UserCtx, R>(spec, 'person', options)
+export const personRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
+  guarded<UserCtx, R>(spec, 'person', options)
 /** A route anybody may call. */
-export const publicRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) => guarded<Ctx, R>(spec, 'none', { limit: 'public', idempotent: false, ...options })
+export const publicRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
+  guarded<Ctx, R>(spec, 'none', { limit: 'public', idempotent: false, ...options })
 /** A route for whoever runs the deployment, by the operator's token. */
-export const operatorRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) => guarded<Ctx, R>(spec, 'operator', options)
+export const operatorRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
+  guarded<Ctx, R>(spec, 'operator', options)
 
 /** A Hono sub-app whose validation failures are one kind of error, with pointers. */
 export function createApp() {
@@ -101,22 +133,36 @@ export function createApp() {
       if (result.success) return
       const at = result.target === 'json' ? '' : result.target === 'param' ? 'path' : result.target
       const errors: FieldError[] = result.error.issues.slice(0, 50).map((issue) => ({
-        pointer: `${at}/${issue.path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`.slice(0, 200),
+        pointer:
+          `${at}/${issue.path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`.slice(
+            0,
+            200,
+          ),
         detail: issue.message.slice(0, 500),
       }))
-      throw new AppError('invalid_request', errors[0] ? `${errors[0].pointer}: ${errors[0].detail}`.slice(0, 500) : 'Not valid', { errors })
+      throw new AppError(
+        'invalid_request',
+        errors[0] ? `${errors[0].pointer}: ${errors[0].detail}`.slice(0, 500) : 'Not valid',
+        { errors },
+      )
     },
   })
 }
 
 /** A JSON body of this schema, for `request` and for `responses`. */
-export const body = <T extends z.ZodType>(schema: T) => ({ required: true as const, content: { 'application/json': { schema } } })
-export const answer = <T extends z.ZodType>(schema: T, description: string) => ({ description, content: { 'application/json': { schema } } })
+export const body = <T extends z.ZodType>(schema: T) => ({
+  required: true as const,
+  content: { 'application/json': { schema } },
+})
+export const answer = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  content: { 'application/json': { schema } },
+})
 
 /** An answer that can be updated with If-Match: its ETag is the version, also in the body. */
 export const versioned = <T extends z.ZodType>(schema: T, description: string) => ({
   description,
-  headers: { ...LIMIT_HEADERS, ETag: header('The version, for If-Match', '"3"') },
+  headers: { ETag: header('The version, for If-Match', '"3"') },
   content: { 'application/json': { schema } },
 })
 
@@ -127,9 +173,13 @@ export function etag(version: number): { ETag: string } {
 /** The version the caller read; 428 when it does not say, 400 when it is not one of ours. `*` is any. */
 export function readIfMatch(c: Context): number | '*' {
   const value = c.req.header('if-match')?.trim()
-  if (value === undefined || value === '') throw new AppError('version_required', 'Send If-Match with the ETag you read')
+  if (value === undefined || value === '')
+    throw new AppError('version_required', 'Send If-Match with the ETag you read')
   if (value === '*') return value
   const match = /^"(\d{1,9})"$/.exec(value)
-  if (!match) throw new AppError('invalid_request', 'If-Match must be an ETag this API gave', { errors: [{ pointer: 'header/if-match', detail: 'not an ETag of this API' }] })
+  if (!match)
+    throw new AppError('invalid_request', 'If-Match must be an ETag this API gave', {
+      errors: [{ pointer: 'header/if-match', detail: 'not an ETag of this API' }],
+    })
   return Number(match[1])
 }

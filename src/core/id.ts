@@ -7,7 +7,21 @@ const RANDOM_BYTES = 10
 
 /** The kinds of thing that have an id, by the prefix that says so. */
 export type IdPrefix =
-  | 'usr' | 'ses' | 'rft' | 'task' | 'prj' | 'cnv' | 'msg' | 'turn' | 'call' | 'mem' | 'ntf' | 'evt' | 'req' | 'dev' | 'dlq'
+  | 'usr'
+  | 'ses'
+  | 'rft'
+  | 'task'
+  | 'prj'
+  | 'cnv'
+  | 'msg'
+  | 'turn'
+  | 'call'
+  | 'mem'
+  | 'ntf'
+  | 'evt'
+  | 'req'
+  | 'dev'
+  | 'dlq'
 
 function base32(bytes: Uint8Array): string {
   let out = ''
@@ -34,9 +48,27 @@ function timeChars(ms: number): string {
   return out
 }
 
+let lastMs = 0
+let lastRandom = new Uint8Array(RANDOM_BYTES)
+
+// Ids of one millisecond keep the order they were made in: the next is the last plus one.
+function nextRandom(ms: number): Uint8Array {
+  const fresh = crypto.getRandomValues(new Uint8Array(RANDOM_BYTES))
+  if (ms === lastMs) {
+    fresh.set(lastRandom)
+    for (let i = RANDOM_BYTES - 1; i >= 0; i--) {
+      fresh[i] = ((fresh[i] ?? 0) + 1) & 255
+      if (fresh[i] !== 0) break
+    }
+  }
+  lastMs = ms
+  lastRandom = fresh
+  return fresh
+}
+
 /** `task_` + 10 characters of time + 16 of chance (80 bits): sorts by the millisecond it was made. */
 export function newId(prefix: IdPrefix, at: Date): string {
-  return `${prefix}_${timeChars(at.getTime())}${base32(crypto.getRandomValues(new Uint8Array(RANDOM_BYTES)))}`
+  return `${prefix}_${timeChars(at.getTime())}${base32(nextRandom(at.getTime()))}`
 }
 
 /** The same seed gives the same id, so that doing a thing again finds what the first time made. */

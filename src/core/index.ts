@@ -1,10 +1,6 @@
 export type { Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
 export { AppError, ERRORS, type ErrorCode, type FieldError, findAppError, type Problem, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
-export { derivedId, type IdPrefix, newId, randomToken } from './id.ts'
-export { createLog, describeError, type Log } from './log.ts'
-export { decodeCursor, encodeCursor, toPage } from './page.ts'
-export * as s from './schema.ts'
 export {
   type AppEnv,
   answer,
@@ -14,9 +10,28 @@ export {
   type Guard,
   type LimitClass,
   operatorRoute,
+  ProblemSchema,
   personRoute,
   publicRoute,
   type RouteMeta,
   readIfMatch,
   versioned,
 } from './http.ts'
+export { derivedId, type IdPrefix, newId, randomToken } from './id.ts'
+export { createLog, describeError, type Log } from './log.ts'
+export { decodeCursor, encodeCursor, toPage } from './page.ts'
+export { nextOccurrence, recurrenceProblem, type Wall } from './recurrence.ts'
+export * as s from './schema.ts'
+export {
+  armTimer,
+  cancelTimer,
+  type DueTimer,
+  fireDue,
+  keepAlarm,
+  type Migration,
+  migrate,
+  nextAlarmMs,
+  TIMER_MIGRATIONS,
+  type Timer,
+} from './timers.ts'
+export { defineTool, type Tool, type ToolAnswer, type Undo } from './tool.ts'

@@ -6,7 +6,8 @@ export type Log = {
   error(event: string, fields?: LogFields): void
 }
 
-const SECRET = /(eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\b(?:aur|rt|tkt|sk)_[\w-]{16,}|(?:postgres(?:ql)?:\/\/[^\s:]+:)[^\s@]+|bearer\s+\S+)/gi
+const SECRET =
+  /(eyJ[\w-]{8,}\.[\w-]+\.[\w-]+|\b(?:aur|rt|tkt|sk)_[\w-]{16,}|(?:postgres(?:ql)?:\/\/[^\s:]+:)[^\s@]+|bearer\s+\S+)/gi
 const SECRET_NAME = /password|secret|token|authorization|cookie|body|prompt|text$/i
 const MAX_FIELD = 500
 
@@ -22,12 +23,14 @@ type Level = (typeof LEVELS)[number]
 
 /** One JSON object a line, as the platform's log search expects. */
 export function createLog(base: LogFields, least: Level = 'info', write: (line: string) => void = console.log): Log {
-  const at = (level: Level) => (event: string, fields: LogFields = {}) => {
-    if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
-    const line: LogFields = { level, event }
-    for (const [name, value] of Object.entries({ ...base, ...fields })) line[name] = redact(name, value)
-    write(JSON.stringify(line))
-  }
+  const at =
+    (level: Level) =>
+    (event: string, fields: LogFields = {}) => {
+      if (LEVELS.indexOf(level) < LEVELS.indexOf(least)) return
+      const line: LogFields = { level, event }
+      for (const [name, value] of Object.entries({ ...base, ...fields })) line[name] = redact(name, value)
+      write(JSON.stringify(line))
+    }
   return { info: at('info'), warn: at('warn'), error: at('error') }
 }
 
@@ -40,7 +43,12 @@ export function describeError(error: unknown): LogFields {
     const quiet = at.name === 'DrizzleQueryError' || 'query' in at
     chain.push(quiet ? at.name : `${at.name}: ${at.message}`)
     if ('code' in at && typeof at.code === 'string') code ??= at.code
-    if (!quiet) stack ??= at.stack?.split('\n').slice(1, 6).map((line) => line.trim()).join(' | ')
+    if (!quiet)
+      stack ??= at.stack
+        ?.split('\n')
+        .slice(1, 6)
+        .map((line) => line.trim())
+        .join(' | ')
   }
   return { error: chain.join(' <- ') || String(error), code, stack }
 }

@@ -2,7 +2,10 @@ import { Buffer } from 'node:buffer'
 import { z } from 'zod'
 import { AppError } from './errors.ts'
 
-const Cursor = z.strictObject({ l: z.string().max(200), k: z.array(z.union([z.string().max(600), z.number(), z.null()])).max(4) })
+const Cursor = z.strictObject({
+  l: z.string().max(200),
+  k: z.array(z.union([z.string().max(600), z.number(), z.null()])).max(4),
+})
 type Key = (string | number | null)[]
 
 /** Where a page ended. `list` names the list with its sort, so that no other list takes it. */
@@ -28,7 +31,11 @@ function parse(cursor: string): unknown {
 }
 
 /** Cuts the one row more that was asked for, and says where the next page begins. */
-export function toPage<T>(rows: T[], limit: number, cursorOf: (last: T) => string): { items: T[]; nextCursor: string | null } {
+export function toPage<T>(
+  rows: T[],
+  limit: number,
+  cursorOf: (last: T) => string,
+): { items: T[]; nextCursor: string | null } {
   const items = rows.slice(0, limit)
   const last = items.at(-1)
   return { items, nextCursor: rows.length > limit && last !== undefined ? cursorOf(last) : null }

@@ -11,22 +11,49 @@ export const text = (max: number, min = 0) =>
 
 /** A one-line name: no control characters, not only spaces. */
 export const line = (max: number) =>
-  z.string().trim().min(1).max(max).refine((value) => isStorable(value) && !/[\u0000-\u001f\u007f]/.test(value), 'must be one line of text')
+  z
+    .string()
+    .trim()
+    .min(1)
+    .max(max)
+    .refine((value) => isStorable(value) && !/[\u0000-\u001f\u007f]/.test(value), 'must be one line of text')
 
 export const id = (prefix: string) =>
-  z.string().max(40).regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`)).openapi({ example: `${prefix}_01jd6w3k9q0123456789abcdef` })
+  z
+    .string()
+    .max(40)
+    .regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`))
+    .openapi({ example: `${prefix}_01jd6w3k9q0123456789abcdef` })
 
-export const int = (min: number, max: number) => z.number().int().min(min).max(max)
+export const int = (min: number, max: number) =>
+  z
+    .number()
+    .int()
+    .min(min)
+    .max(max)
+    .openapi({ format: max > 2_147_483_647 ? 'int64' : 'int32' })
 export const list = <T extends z.ZodType>(item: T, max: number, min = 0) => z.array(item).min(min).max(max)
 
 /** An instant, RFC 3339; answered in UTC with milliseconds. */
-export const instant = z.iso.datetime({ offset: true }).max(40).refine((value) => {
-  const year = new Date(value).getUTCFullYear()
-  return year >= 1900 && year <= 9999
-}, 'must lie between the years 1900 and 9999').openapi({ example: '2026-11-23T09:00:00.000Z' })
+export const instant = z.iso
+  .datetime({ offset: true })
+  .max(40)
+  .refine((value) => {
+    const year = new Date(value).getUTCFullYear()
+    return year >= 1900 && year <= 9999
+  }, 'must lie between the years 1900 and 9999')
+  .openapi({ example: '2026-11-23T09:00:00.000Z' })
 
-export const localDate = z.iso.date().max(10).refine((value) => value >= '1900-01-01' && value <= '9999-12-31', 'must lie between 1900 and 9999').openapi({ example: '2026-11-23' })
-export const localTime = z.string().max(8).regex(/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/).openapi({ example: '09:00' })
+export const localDate = z.iso
+  .date()
+  .max(10)
+  .refine((value) => value >= '1900-01-01' && value <= '9999-12-31', 'must lie between 1900 and 9999')
+  .openapi({ example: '2026-11-23' })
+export const localTime = z
+  .string()
+  .max(8)
+  .regex(/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/)
+  .openapi({ example: '09:00' })
 
 function isTimeZone(value: string): boolean {
   try {
@@ -35,21 +62,44 @@ function isTimeZone(value: string): boolean {
     return false
   }
 }
-export const timeZone = z.string().min(1).max(64).refine(isTimeZone, 'must be an IANA time zone').openapi({ example: 'Europe/Berlin' })
+export const timeZone = z
+  .string()
+  .min(1)
+  .max(64)
+  .refine(isTimeZone, 'must be an IANA time zone')
+  .openapi({ example: 'Europe/Berlin' })
 
 /** A wall clock: a day, or a time of a day in a zone (the person's own when none is given). */
-export const MomentInput = z.strictObject({ date: localDate, time: localTime.optional(), timeZone: timeZone.optional() }).openapi('MomentInput')
+export const MomentInput = z
+  .strictObject({ date: localDate, time: localTime.optional(), timeZone: timeZone.optional() })
+  .openapi('MomentInput')
 export type MomentInput = z.infer<typeof MomentInput>
 
 /** `at` is the instant the wall clock means: the end of the day when there is no time. */
-export const Moment = z.strictObject({ date: localDate, time: localTime.nullable(), timeZone, at: instant }).openapi('Moment')
+export const Moment = z
+  .strictObject({ date: localDate, time: localTime.nullable(), timeZone, at: instant })
+  .openapi('Moment')
 export type Moment = z.infer<typeof Moment>
 
 /** A query parameter that says yes or no. */
-export const flag = z.enum(['true', 'false']).transform((value) => value === 'true').openapi({ type: 'string', enum: ['true', 'false'] })
+export const flag = z
+  .enum(['true', 'false'])
+  .transform((value) => value === 'true')
+  .openapi({ type: 'string', enum: ['true', 'false'] })
 
-export const limit = z.coerce.number().int().min(1).max(100).default(50).openapi({ param: { description: 'How many items at most' } })
-export const cursor = z.string().min(1).max(1000).optional().openapi({ param: { description: '`nextCursor` of the page before' } })
+export const limit = z.coerce
+  .number()
+  .int()
+  .min(1)
+  .max(100)
+  .default(50)
+  .openapi({ format: 'int32', param: { description: 'How many items at most' } })
+export const cursor = z
+  .string()
+  .min(1)
+  .max(1000)
+  .optional()
+  .openapi({ param: { description: '`nextCursor` of the page before' } })
 
 export const pageOf = <T extends z.ZodType>(item: T, max = 100) =>
   z.strictObject({ items: list(item, max), nextCursor: z.string().max(1000).nullable() })

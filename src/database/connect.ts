@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { AppError } from '#core'
 import { neon, neonConfig } from '@neondatabase/serverless'
 import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http'
+import { AppError } from '#core'
 
 /** Postgres over HTTP: each statement, or `batch` of them as one transaction, is one trip. */
 export type Database = NeonHttpDatabase<Record<string, never>> & { $client: unknown }
@@ -47,7 +47,10 @@ async function send(url: string, init: RequestInit): Promise<Response | Error> {
 async function mayRetry(answer: Response | Error, init: RequestInit): Promise<boolean> {
   if (answer instanceof Error) return answer.name !== 'TimeoutError' && isRead(init.body)
   if (answer.ok) return false
-  const said: unknown = await answer.clone().json().catch(() => null)
+  const said: unknown = await answer
+    .clone()
+    .json()
+    .catch(() => null)
   if (typeof said !== 'object' || said === null) return false
   if ('neon:retryable' in said && said['neon:retryable'] === true) return true
   return 'code' in said && typeof said.code === 'string' && NOT_EXECUTED.has(said.code)

@@ -14,16 +14,19 @@ function codeOf(error: unknown): string | undefined {
 /** What a database failure means to the caller; undefined where it is a bug. */
 export function databaseFailure(error: unknown): AppError | undefined {
   const code = codeOf(error)
-  if (code === SESSION_ENDED) return new AppError('session_ended', 'This session has ended; sign in again', { cause: error })
+  if (code === SESSION_ENDED)
+    return new AppError('session_ended', 'This session has ended; sign in again', { cause: error })
   if (code && TIMED_OUT.has(code)) return new AppError('timeout', 'The database took too long', { cause: error })
-  if (code && NOT_READY.has(code)) return new AppError('unavailable', 'The database is busy', { cause: error, retryAfterS: 2 })
+  if (code && NOT_READY.has(code))
+    return new AppError('unavailable', 'The database is busy', { cause: error, retryAfterS: 2 })
   return undefined
 }
 
 /** The violated constraint's name when Postgres refused a duplicate (23505), else undefined. */
 export function duplicateOf(error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    if ('code' in at && at.code === '23505' && 'constraint' in at && typeof at.constraint === 'string') return at.constraint
+    if ('code' in at && at.code === '23505' && 'constraint' in at && typeof at.constraint === 'string')
+      return at.constraint
   }
   return undefined
 }

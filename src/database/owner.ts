@@ -1,5 +1,5 @@
-import type { PersonActor } from '#core'
 import { and, type Column, eq, type SQL, sql } from 'drizzle-orm'
+import type { PersonActor } from '#core'
 
 /**
  * Whose rows these are, in the `where` of the statement itself. A session that has ended makes the whole

@@ -1,7 +1,7 @@
-import { AppError, type Ctx, describeError, type DomainEvent } from '#core'
-import { and, eq, inArray, isNull, sql } from 'drizzle-orm'
+import { and, inArray, isNull, sql } from 'drizzle-orm'
+import { type Ctx, type DomainEvent, describeError } from '#core'
 import { Envelope } from './schema.ts'
-import { deadLetters, inbox, outbox } from './tables.ts'
+import { inbox, outbox } from './tables.ts'
 
 const MAX_BACKOFF_S = 600
 
@@ -15,7 +15,13 @@ export type Subscriber = {
   handle(ctx: Ctx, event: DomainEvent): Promise<void>
 }
 
-type Message = { id: string; body: unknown; attempts: number; ack(): void; retry(options?: { delaySeconds?: number }): void }
+export type Message = {
+  id: string
+  body: unknown
+  attempts: number
+  ack(): void
+  retry(options?: { delaySeconds?: number }): void
+}
 
 /** Handles a batch one by one: what fails is retried alone, what is done is not done again. Two trips a batch. */
 export async function consume(ctx: Ctx, messages: readonly Message[], subscribers: Subscriber[]): Promise<void> {
@@ -38,11 +44,20 @@ export async function consume(ctx: Ctx, messages: readonly Message[], subscriber
         finished.push({ consumer: subscriber.name, messageId: id })
       } catch (error) {
         failures.set(id, error)
-        ctx.log.error('event.failed', { consumer: subscriber.name, type: event.type, eventId: id, ...describeError(error) })
+        ctx.log.error('event.failed', {
+          consumer: subscriber.name,
+          type: event.type,
+          eventId: id,
+          ...describeError(error),
+        })
       }
     }
   }
-  await record(ctx, finished, ids.filter((id) => !failures.has(id)))
+  await record(
+    ctx,
+    finished,
+    ids.filter((id) => !failures.has(id)),
+  )
   for (const [message, id] of wanted) {
     if (failures.has(id)) retry(message)
     else message.ack()
@@ -62,15 +77,23 @@ async function load(ctx: Ctx, ids: string[]): Promise<Map<string, Loaded>> {
       version: outbox.version,
       data: outbox.data,
       createdAt: outbox.createdAt,
-      done: sql<string[]>`coalesce((select json_agg(${inbox.consumer}) from ${inbox} where ${inbox.messageId} = ${outbox.id}), '[]')`,
+      done: sql<
+        string[]
+      >`coalesce((select json_agg(${inbox.consumer}) from ${inbox} where ${inbox.messageId} = ${outbox.id}), '[]')`,
     })
     .from(outbox)
     .where(inArray(outbox.id, ids))
     .orderBy(outbox.createdAt, outbox.version)
-  return new Map(rows.map(({ createdAt, done, ...row }) => [row.id, { ...row, at: createdAt.toISOString(), done: new Set(done) }]))
+  return new Map(
+    rows.map(({ createdAt, done, ...row }) => [row.id, { ...row, at: createdAt.toISOString(), done: new Set(done) }]),
+  )
 }
 
-async function record(ctx: Ctx, finished: { consumer: string; messageId: string }[], dispatched: string[]): Promise<void> {
+async function record(
+  ctx: Ctx,
+  finished: { consumer: string; messageId: string }[],
+  dispatched: string[],
+): Promise<void> {
   const mark = markDispatched(ctx, dispatched)
   if (finished.length === 0) {
     if (dispatched.length > 0) await mark
@@ -80,7 +103,7 @@ async function record(ctx: Ctx, finished: { consumer: string; messageId: string 
 }
 
 // Until this is set the relay sends the event again: a queue that lost it has not taken it.
-function markDispatched(ctx: Pick<Ctx, 'db'>, ids: string[]) {
+export function markDispatched(ctx: Pick<Ctx, 'db'>, ids: string[]) {
   const waiting = and(inArray(outbox.id, ids), isNull(outbox.dispatchedAt))
   return ctx.db.update(outbox).set({ dispatchedAt: sql`now()` }).where(waiting)
 }
@@ -92,27 +115,4 @@ function retry(message: Message): void {
 function refuse(ctx: Ctx, message: Message, reason: string): void {
   ctx.log.error('queue.refused', { messageId: message.id, reason })
   retry(message)
-}
-
-/** Keeps what failed every attempt and says so loudly; `redrive` sends it again. */
-export async function keepDeadLetters(ctx: Ctx, queue: string, messages: readonly Message[]): Promise<void> {
-  const rows = messages.map(({ id, body }) => ({ id: `dlq_${id}`, queue, messageId: id, body: body ?? null }))
-  const ids = messages.flatMap(({ body }) => Envelope.safeParse(body).data?.outboxId ?? [])
-  await ctx.db.batch([ctx.db.insert(deadLetters).values(rows).onConflictDoNothing(), markDispatched(ctx, ids)])
-  for (const message of messages) {
-    ctx.log.error('queue.dead_letter', { queue, messageId: message.id, attempts: message.attempts })
-    message.ack()
-  }
-}
-
-/** Sends a dead letter again, once for each call that finds it unsent; `not_found` otherwise. */
-export async function redrive(ctx: Pick<Ctx, 'db' | 'env'>, id: string): Promise<void> {
-  const [letter] = await ctx.db
-    .update(deadLetters)
-    .set({ redrivenAt: sql`now()` })
-    .where(and(eq(deadLetters.id, id), isNull(deadLetters.redrivenAt)))
-    .returning({ body: deadLetters.body })
-  const parsed = letter && Envelope.safeParse(letter.body)
-  if (!parsed?.success) throw new AppError('not_found', 'No dead letter waits under this id')
-  await ctx.env.EVENTS.send(parsed.data)
 }

@@ -1,5 +1,5 @@
-import type { Ctx, EventKind } from '#core'
 import { and, asc, type Column, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import type { Ctx, EventKind } from '#core'
 import type { Envelope } from './schema.ts'
 import { outbox } from './tables.ts'
 
@@ -44,7 +44,9 @@ export function kick(ctx: KickCtx, ids: (string | null | undefined)[]): void {
   const messages = ids.flatMap((id) => (id ? [{ body: envelope(id) }] : []))
   if (messages.length === 0) return
   ctx.waitUntil(
-    ctx.env.EVENTS.sendBatch(messages).catch((error: unknown) => ctx.log.warn('outbox.kick_failed', { reason: String(error) })),
+    ctx.env.EVENTS.sendBatch(messages).catch((error: unknown) =>
+      ctx.log.warn('outbox.kick_failed', { reason: String(error) }),
+    ),
   )
 }
 

@@ -19,7 +19,10 @@ export const outbox = pgTable(
     attempts: integer().notNull().default(0),
     dispatchedAt: at('dispatched_at'),
   },
-  (t) => [index('outbox_waiting').on(t.availableAt, t.id).where(sql`${t.dispatchedAt} is null`), index('outbox_done').on(t.dispatchedAt)],
+  (t) => [
+    index('outbox_waiting').on(t.availableAt, t.id).where(sql`${t.dispatchedAt} is null`),
+    index('outbox_done').on(t.dispatchedAt),
+  ],
 )
 
 /** Which consumer has done which event. */

@@ -1,5 +1,5 @@
-import { AppError, type Ctx, derivedId, type IdPrefix } from '#core'
 import { and, eq, isNull, lt, sql } from 'drizzle-orm'
+import { AppError, type Ctx, derivedId, type IdPrefix } from '#core'
 import { idempotencyKeys } from './tables.ts'
 
 const LEASE_S = 30
@@ -31,14 +31,23 @@ export async function claimKey(ctx: IdempotencyCtx, request: IdempotentRequest):
     })
     .returning()
   if (!row) throw new Error('an upsert returned no row')
-  if (row.fingerprint !== request.fingerprint) throw new AppError('idempotency_mismatch', 'This Idempotency-Key was used with another request')
-  if (row.status !== null) return { kind: 'replay', answer: { status: row.status, headers: row.headers ?? {}, body: row.body ?? '' } }
+  if (row.fingerprint !== request.fingerprint)
+    throw new AppError('idempotency_mismatch', 'This Idempotency-Key was used with another request')
+  if (row.status !== null)
+    return { kind: 'replay', answer: { status: row.status, headers: row.headers ?? {}, body: row.body ?? '' } }
   if (row.holder !== ctx.requestId) {
-    throw new AppError('idempotency_in_progress', 'The first request with this key is still running', { retryAfterS: LEASE_S })
+    throw new AppError('idempotency_in_progress', 'The first request with this key is still running', {
+      retryAfterS: LEASE_S,
+    })
   }
   const seed = `${request.principal}|${request.route}|${request.key}`
   let made = 0
-  return { kind: 'run', newId: (prefix: IdPrefix) => derivedId(prefix, row.seededAt, `${seed}|${prefix}|${made++}`) }
+  const newId = (prefix: IdPrefix) => {
+    // A millisecond apart, so that they sort in the order they were asked for.
+    const at = new Date(row.seededAt.getTime() + made)
+    return derivedId(prefix, at, `${seed}|${prefix}|${made++}`)
+  }
+  return { kind: 'run', newId }
 }
 
 const held = (ctx: IdempotencyCtx, request: IdempotentRequest) =>

@@ -1,8 +1,8 @@
 import { Buffer } from 'node:buffer'
 import { createHmac } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import { AppError } from '#core'
 import { argon2id, argon2Verify } from 'argon2-wasm-edge'
+import { AppError } from '#core'
 
 // OWASP's minimum for Argon2id; the isolate's 128 MB are shared by all of its requests.
 const PARAMETERS = { memorySize: 19_456, iterations: 2, parallelism: 1, hashLength: 32 } as const
@@ -41,7 +41,11 @@ export function hashPassword(password: string, pepper: string): Promise<string> 
 }
 
 /** Takes the same time whether `hash` is there or not. `stale`: made with older parameters, hash it again. */
-export async function verifyPassword(password: string, hash: string | undefined, pepper: string): Promise<{ ok: boolean; stale: boolean }> {
+export async function verifyPassword(
+  password: string,
+  hash: string | undefined,
+  pepper: string,
+): Promise<{ ok: boolean; stale: boolean }> {
   const matches = await withSlot(() => argon2Verify({ password: peppered(password, pepper), hash: hash ?? DUMMY }))
   return { ok: matches && hash !== undefined, stale: hash !== undefined && !hash.startsWith(PHC_PREFIX) }
 }

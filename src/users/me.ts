@@ -1,8 +1,8 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
 import { AppError, type Ctx, defineEvent, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
 import { kick, tell } from '#queue'
-import { and, eq, sql } from 'drizzle-orm'
-import { z } from 'zod'
 import { Me, type MePatch, type Preferences, type PreferencesPatch } from './schema.ts'
 import { users } from './tables.ts'
 
@@ -34,7 +34,10 @@ type ChangeCtx = MeCtx & Pick<UserCtx, 'env' | 'waitUntil' | 'log'>
 
 /** The signed-in person with their preferences. One trip. */
 export async function getMe(ctx: MeCtx): Promise<Me> {
-  const [row] = await ctx.db.select({ me: shown(users) }).from(users).where(ownedBy(ctx.actor, users.id))
+  const [row] = await ctx.db
+    .select({ me: shown(users) })
+    .from(users)
+    .where(ownedBy(ctx.actor, users.id))
   if (!row) throw new AppError('not_found', 'This person no longer exists')
   return row.me
 }
@@ -42,7 +45,9 @@ export async function getMe(ctx: MeCtx): Promise<Me> {
 /** Changes what is given; `version` is the one that was read, or `*`. One trip; 412 when it has moved on. */
 export async function updateMe(ctx: ChangeCtx, input: MePatch, version: number | '*'): Promise<Me> {
   const { db, actor } = ctx
-  const current = db.$with('current').as(db.select({ id: users.id, version: users.version }).from(users).where(ownedBy(actor, users.id)))
+  const current = db
+    .$with('current')
+    .as(db.select({ id: users.id, version: users.version }).from(users).where(ownedBy(actor, users.id)))
   const changed = db.$with('changed').as(
     db
       .update(users)
@@ -103,11 +108,22 @@ export type NewUser = { id: string; email: string; displayName: string; timeZone
 
 /** The statement that makes a person, for the batch that also makes their credential. */
 export function insertUser(db: Ctx['db'], input: NewUser) {
-  return db.insert(users).values(input).returning({ me: shown(users) })
+  return db
+    .insert(users)
+    .values(input)
+    .returning({ me: shown(users) })
 }
 
 /** The id behind an address, for sign-in; any letter case. */
 export function userByEmail(db: Ctx['db'], email: string) {
-  return db.select({ id: users.id, me: shown(users).as('me') }).from(users).where(eq(sql`lower(${users.email})`, email.toLowerCase()))
+  return db
+    .select({ id: users.id, me: shown(users).as('me') })
+    .from(users)
+    .where(eq(sql`lower(${users.email})`, email.toLowerCase()))
 }
 
+/** What a prompt says of the person, as a statement for the batch that opens a turn. */
+export function factsForPrompt(ctx: MeCtx) {
+  const { timeZone, locale, displayName } = users
+  return ctx.db.select({ timeZone, locale, displayName }).from(users).where(ownedBy(ctx.actor, users.id))
+}

@@ -1,11 +1,19 @@
-import { s } from '#core'
 import { z } from '@hono/zod-openapi'
+import { s } from '#core'
 
-const clock = z.string().max(5).regex(/^([01]\d|2[0-3]):[0-5]\d$/).openapi({ example: '22:00' })
+const clock = z
+  .string()
+  .max(5)
+  .regex(/^([01]\d|2[0-3]):[0-5]\d$/)
+  .openapi({ example: '22:00' })
 
 export const QuietHours = z.strictObject({ from: clock, to: clock }).openapi('QuietHours')
 export const WorkingHours = z
-  .strictObject({ from: clock, to: clock, days: s.list(s.int(1, 7), 7, 1).openapi({ description: 'ISO weekdays, Monday is 1' }) })
+  .strictObject({
+    from: clock,
+    to: clock,
+    days: s.list(s.int(1, 7), 7, 1).openapi({ description: 'ISO weekdays, Monday is 1' }),
+  })
   .openapi('WorkingHours')
 export const Voice = z
   .strictObject({
@@ -24,7 +32,12 @@ function isLocale(value: string): boolean {
     return false
   }
 }
-export const locale = z.string().min(2).max(35).refine(isLocale, 'must be a BCP 47 locale').openapi({ example: 'en-US' })
+export const locale = z
+  .string()
+  .min(2)
+  .max(35)
+  .refine(isLocale, 'must be a BCP 47 locale')
+  .openapi({ example: 'en-US' })
 
 export const Preferences = z
   .strictObject({
@@ -40,7 +53,11 @@ export type Preferences = z.infer<typeof Preferences>
 export const PreferencesPatch = Preferences.partial().openapi('PreferencesPatch')
 export type PreferencesPatch = z.infer<typeof PreferencesPatch>
 
-export const email = z.email().max(254).refine(s.isStorable, 'must be well-formed').openapi({ example: 'sam@example.com' })
+export const email = z
+  .email()
+  .max(254)
+  .refine(s.isStorable, 'must be well-formed')
+  .openapi({ example: 'sam@example.com' })
 
 export const Me = z
   .strictObject({
@@ -55,5 +72,7 @@ export const Me = z
   .openapi('Me')
 export type Me = z.infer<typeof Me>
 
-export const MePatch = z.strictObject({ displayName: s.line(100).optional(), preferences: PreferencesPatch.optional() }).openapi('MePatch')
+export const MePatch = z
+  .strictObject({ displayName: s.line(100).optional(), preferences: PreferencesPatch.optional() })
+  .openapi('MePatch')
 export type MePatch = z.infer<typeof MePatch>

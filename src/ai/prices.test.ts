@@ -1,0 +1,32 @@
+import { expect, test } from 'vitest'
+import { costMicros, hasPrice } from './prices.ts'
+
+const at = new Date('2026-11-21T00:00:00Z')
+const usage = (inputTokens: number, outputTokens: number, cacheReadTokens = 0, cacheWriteTokens = 0) => ({
+  inputTokens,
+  outputTokens,
+  cacheReadTokens,
+  cacheWriteTokens,
+})
+
+test.each([
+  // 1,000 × 2 $/M + 500 × 10 $/M = 0.002 + 0.005 dollars
+  ['claude-sonnet-5-5', usage(1000, 500), 7000],
+  // 100,000 read from the cache at a twentieth of 2 $/M = 0.01 dollars
+  ['claude-sonnet-5-5', usage(0, 0, 100_000), 10_000],
+  // 10,000 written at 1.25 × 4 $/M = 0.05 dollars
+  ['claude-opus-5-5', usage(0, 0, 0, 10_000), 50_000],
+  // at most 100,000 tokens of prompt: 100,000 × 0.10 $/M + 1,000 × 0.50 $/M
+  ['claude-haiku-5-5', usage(100_000, 1000), 10_500],
+  // one more, and the whole request is dearer: 100,001 × 0.50 $/M + 1,000 × 2.50 $/M
+  ['claude-haiku-5-5', usage(100_001, 1000), 52_501],
+  ['claude-sonnet-5-5-20260801', usage(1, 0), 2],
+  ['offline-1', usage(5000, 5000), 0],
+])('%s %o costs %i micro-dollars', (model, tokens, expected) => {
+  expect(costMicros(model, tokens, at)).toBe(expected)
+})
+
+test('a model without a price is an error, never free', () => {
+  expect(hasPrice('gpt-unknown')).toBe(false)
+  expect(() => costMicros('gpt-unknown', usage(1, 1), at)).toThrow('no price')
+})

@@ -1,0 +1,236 @@
+import { z } from '@hono/zod-openapi'
+import type { Context } from 'hono'
+import {
+  AppError,
+  answer,
+  body,
+  createApp,
+  ERRORS,
+  type ErrorCode,
+  etag,
+  personRoute,
+  readIfMatch,
+  s,
+  type UserCtx,
+  versioned,
+} from '#core'
+import * as conversations from './conversations.ts'
+import {
+  Conversation,
+  ConversationPage,
+  ConversationPatch,
+  MessagePage,
+  NewConversation,
+  NewMessage,
+  Turn,
+} from './schema.ts'
+
+const paging = z.strictObject({ limit: s.limit, cursor: s.cursor })
+const conversationId = z.strictObject({ id: s.id('cnv') })
+const tags = ['Conversations']
+const gone = { 204: { description: 'Gone' } }
+const SSE_HEADERS = {
+  'Content-Type': 'text/event-stream; charset=utf-8',
+  'Cache-Control': 'no-store',
+  'X-Accel-Buffering': 'no',
+}
+const sse = {
+  schema: z
+    .string()
+    .max(10_000_000)
+    .openapi({ description: 'Server-sent events; each id is EPOCH:OFFSET, to go on from' }),
+}
+
+const listRoute = personRoute({
+  method: 'get',
+  path: '/conversations',
+  operationId: 'listConversations',
+  summary: 'Conversations, the last spoken in first',
+  tags,
+  request: { query: paging },
+  responses: { 200: answer(ConversationPage, 'A page') },
+})
+const createRoute = personRoute({
+  method: 'post',
+  path: '/conversations',
+  operationId: 'createConversation',
+  summary: 'Open a conversation',
+  tags,
+  request: { body: body(NewConversation) },
+  responses: { 201: versioned(Conversation, 'Opened') },
+})
+const showRoute = personRoute({
+  method: 'get',
+  path: '/conversations/{id}',
+  operationId: 'getConversation',
+  summary: 'One conversation',
+  tags,
+  request: { params: conversationId },
+  responses: { 200: versioned(Conversation, 'The conversation') },
+})
+const renameRoute = personRoute(
+  {
+    method: 'patch',
+    path: '/conversations/{id}',
+    operationId: 'renameConversation',
+    summary: 'Rename',
+    tags,
+    request: { params: conversationId, body: body(ConversationPatch) },
+    responses: { 200: versioned(Conversation, 'Renamed') },
+  },
+  { ifMatch: true },
+)
+const deleteRoute = personRoute({
+  method: 'delete',
+  path: '/conversations/{id}',
+  operationId: 'deleteConversation',
+  summary: 'Delete with what was said in it',
+  tags,
+  request: { params: conversationId },
+  responses: gone,
+})
+const messagesRoute = personRoute({
+  method: 'get',
+  path: '/conversations/{id}/messages',
+  operationId: 'listMessages',
+  summary: 'What was said, oldest first',
+  tags,
+  request: { params: conversationId, query: paging },
+  responses: { 200: answer(MessagePage, 'A page') },
+})
+
+const sayRoute = personRoute(
+  {
+    method: 'post',
+    path: '/conversations/{id}/messages',
+    operationId: 'sendMessage',
+    summary: 'Say something to the assistant',
+    description:
+      'Answers when the turn ends; with `Accept: text/event-stream`, as it goes. The turn goes on without its client: a lost stream is found again at `/v1/conversations/{id}/events`.',
+    tags,
+    request: { params: conversationId, body: body(NewMessage) },
+    responses: {
+      200: {
+        description: 'The turn, whole or as a stream',
+        content: { 'application/json': { schema: Turn }, 'text/event-stream': sse },
+      },
+    },
+  },
+  { limit: 'ai' },
+)
+const eventsRoute = personRoute({
+  method: 'get',
+  path: '/conversations/{id}/events',
+  operationId: 'followConversation',
+  summary: 'Follow a conversation from where a stream broke off',
+  tags,
+  request: {
+    params: conversationId,
+    query: z.strictObject({
+      after: z
+        .string()
+        .max(100)
+        .regex(/^([\w-]{1,60}:)?\d{1,15}$/)
+        .optional()
+        .openapi({ description: 'The last event id seen; without it, only what comes' }),
+    }),
+  },
+  responses: { 200: { description: 'Events, until the client leaves', content: { 'text/event-stream': sse } } },
+})
+const TurnState = z.strictObject({ turnId: s.id('turn'), status: z.enum(['cancelled', 'ended']) }).openapi('TurnState')
+const cancelRoute = personRoute({
+  method: 'post',
+  path: '/turns/{id}/cancel',
+  operationId: 'cancelTurn',
+  summary: 'Stop a turn; what it did stays done',
+  tags,
+  request: { params: z.strictObject({ id: s.id('turn') }) },
+  responses: { 200: answer(TurnState, 'It runs no longer') },
+})
+
+type Said = { id: string; text: string }
+
+/** A turn in the person's session object; its ids come from the context, so a repeat under the same key is the same turn. */
+function ask(ctx: UserCtx, { id, text }: Said) {
+  const [turnId, questionId, answerId] = [ctx.newId('turn'), ctx.newId('msg'), ctx.newId('msg')]
+  const session = ctx.env.USER_SESSION.getByName(ctx.actor.userId)
+  return {
+    session,
+    request: { turnId, conversationId: id, questionId, answerId, text },
+    by: { userId: ctx.actor.userId, sessionId: ctx.actor.sessionId },
+  }
+}
+
+/** A stream ends with the session that opened it. */
+function followOptions({ actor }: UserCtx) {
+  return actor.sessionId === null ? {} : { sessionId: actor.sessionId }
+}
+
+function isErrorCode(code: string): code is ErrorCode {
+  return code in ERRORS
+}
+
+function refused(said: { code: string; detail: string }): AppError {
+  return new AppError(isErrorCode(said.code) ? said.code : 'unavailable', said.detail)
+}
+
+function wantsStream(c: Context): boolean {
+  return (c.req.header('accept') ?? '').toLowerCase().includes('text/event-stream')
+}
+
+export const assistantApp = createApp()
+  .openapi(listRoute, async (c) => c.json(await conversations.listConversations(c.var.ctx, c.req.valid('query')), 200))
+  .openapi(createRoute, async (c) => {
+    const made = await conversations.createConversation(c.var.ctx, c.req.valid('json'))
+    return c.json(made, 201, etag(made.version))
+  })
+  .openapi(showRoute, async (c) => {
+    const found = await conversations.getConversation(c.var.ctx, c.req.valid('param').id)
+    return c.json(found, 200, etag(found.version))
+  })
+  .openapi(renameRoute, async (c) => {
+    const renamed = await conversations.renameConversation(
+      c.var.ctx,
+      c.req.valid('param').id,
+      c.req.valid('json').title,
+      readIfMatch(c),
+    )
+    return c.json(renamed, 200, etag(renamed.version))
+  })
+  .openapi(deleteRoute, async (c) => {
+    await conversations.deleteConversation(c.var.ctx, c.req.valid('param').id)
+    return c.body(null, 204)
+  })
+  .openapi(messagesRoute, async (c) =>
+    c.json(await conversations.listMessages(c.var.ctx, c.req.valid('param').id, c.req.valid('query')), 200),
+  )
+  .openapi(sayRoute, async (c) => {
+    const { session, request, by } = ask(c.var.ctx, { ...c.req.valid('param'), ...c.req.valid('json') })
+    if (wantsStream(c)) {
+      const stream = await session.streamTurn(request, by)
+      if (!stream.ok) throw refused(stream)
+      return new Response(stream.body, { headers: SSE_HEADERS })
+    }
+    const turn = await session.finishTurn(request, by)
+    if (!turn.ok) throw refused(turn)
+    const { errorCode } = turn.answer
+    if (turn.answer.status === 'failed')
+      throw refused({ code: errorCode ?? '', detail: 'The assistant could not answer' })
+    return c.json({ turnId: request.turnId, question: turn.question, answer: turn.answer }, 200)
+  })
+  .openapi(eventsRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    await conversations.getConversation(c.var.ctx, id)
+    const after = c.req.header('last-event-id') ?? c.req.valid('query').after
+    const session = c.var.ctx.env.USER_SESSION.getByName(c.var.ctx.actor.userId)
+    const body = await session.follow(`conversation:${id}`, after ?? null, followOptions(c.var.ctx))
+    return new Response(body, { headers: SSE_HEADERS })
+  })
+  .openapi(cancelRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const { actor, env } = c.var.ctx
+    await conversations.requireLiveSession(c.var.ctx)
+    const cancelled = await env.USER_SESSION.getByName(actor.userId).cancelTurn(id)
+    if (!cancelled.ok) throw refused(cancelled)
+    return c.json({ turnId: id, status: cancelled.status }, 200)
+  })

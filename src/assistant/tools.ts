@@ -1,0 +1,108 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import type { ModelTool } from '#ai'
+import { AppError, defineTool, s, type Tool, type UserCtx } from '#core'
+import { memoryTools } from '#memories'
+import { taskTools } from '#tasks'
+import { getPreferences, PreferencesPatch, setPreferences } from '#users'
+import type { OpenedTurn } from './open.ts'
+import type { ToolResultPart } from './schema.ts'
+import { messages } from './tables.ts'
+
+/** Everything the assistant may do in this turn: each a verb of its domain, with a label. */
+export function toolsFor(turn: OpenedTurn): Tool[] {
+  const tools = [...taskTools, ...memoryTools(turn.question.id), ...personTools]
+  return [...tools, undoTool(turn, tools)]
+}
+
+/** What of a tool a model sees. */
+export function toModelTool({ name, description, input }: Tool): ModelTool {
+  const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input', unrepresentable: 'any' })
+  return { name, description, inputSchema }
+}
+
+const personTools: Tool[] = [
+  defineTool({
+    name: 'get_preferences',
+    description: "The user's time zone, locale, quiet hours, working hours and voice.",
+    input: z.strictObject({}),
+    readOnly: true,
+    run: async (ctx) => ({ output: await getPreferences(ctx) }),
+  }),
+  defineTool({
+    name: 'set_preferences',
+    description: "Change the user's time zone, locale, quiet hours, working hours or voice. Give only what changes.",
+    input: PreferencesPatch,
+    run: async (ctx, input) => {
+      const before = await getPreferences(ctx)
+      const output = await setPreferences(ctx, input)
+      const old = Object.fromEntries(Object.entries(before).filter(([name]) => name in input))
+      return { output, undo: { tool: 'set_preferences', input: old, says: 'Set the preferences back' } }
+    },
+  }),
+  defineTool({
+    name: 'get_time',
+    description: 'The date and time now, in a time zone or in that of the user.',
+    input: z.strictObject({ timeZone: s.timeZone.optional() }),
+    readOnly: true,
+    run: async (ctx, input) => {
+      const timeZone = input.timeZone ?? (await getPreferences(ctx)).timeZone
+      return { output: clockIn(timeZone, ctx.now()) }
+    },
+  }),
+]
+
+function clockIn(timeZone: string, at: Date) {
+  const format = new Intl.DateTimeFormat('en-CA', {
+    timeZone,
+    dateStyle: 'short',
+    timeStyle: 'short',
+    hourCycle: 'h23',
+  })
+  const weekday = new Intl.DateTimeFormat('en', { timeZone, weekday: 'long' }).format(at)
+  const [date, time] = format.format(at).split(', ')
+  return { iso: at.toISOString(), date, time, weekday, timeZone }
+}
+
+type Undoable = { messageId: string; results: ToolResultPart[] }
+
+// The newest answer that did something which can be, and was not yet, taken back.
+function lastActs(turn: OpenedTurn): Undoable | undefined {
+  for (const message of turn.history.toReversed()) {
+    const results = message.parts.filter(
+      (part): part is ToolResultPart => part.type === 'tool_result' && part.undo !== undefined && !part.isError,
+    )
+    const open = results.filter(({ callId }) => !message.undoneCalls.includes(callId))
+    if (open.length > 0) return { messageId: message.id, results: open }
+  }
+  return undefined
+}
+
+function undoTool(turn: OpenedTurn, tools: Tool[]): Tool {
+  return defineTool({
+    name: 'undo_last',
+    description: 'Take back everything the last answer that changed something did.',
+    input: z.strictObject({}),
+    run: async (ctx) => {
+      const last = lastActs(turn)
+      if (!last) throw new AppError('nothing_to_undo', 'Nothing was done in this conversation that could be taken back')
+      const undone: string[] = []
+      for (const { callId, undo } of last.results.toReversed()) {
+        const tool = tools.find(({ name }) => name === undo?.tool)
+        if (!tool || !undo) continue
+        await tool.run(ctx, tool.input.parse(undo.input))
+        await markUndone(ctx, last.messageId, callId)
+        turn.history.find(({ id }) => id === last.messageId)?.undoneCalls.push(callId)
+        undone.push(undo.says)
+      }
+      return { output: { undone } }
+    },
+  })
+}
+
+async function markUndone(ctx: Pick<UserCtx, 'db' | 'actor'>, messageId: string, callId: string): Promise<void> {
+  await ctx.db
+    .update(messages)
+    .set({ undoneCalls: sql`${messages.undoneCalls} || ${JSON.stringify([callId])}::jsonb` })
+    .where(sql`${messages.id} = ${messageId} and ${messages.userId} = ${ctx.actor.userId}`)
+}

@@ -1,0 +1,116 @@
+import { LLMock } from '@copilotkit/aimock'
+import { makePerson, type Person, revoke } from '#test/database'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { closeTurn } from './close.ts'
+import { createConversation, listMessages } from './conversations.ts'
+import { partsFromEvents } from './live.ts'
+import { openTurn } from './open.ts'
+import { runTurn } from './turn.ts'
+
+const mock = new LLMock({ port: 0 })
+beforeAll(() => mock.start())
+afterAll(() => mock.stop())
+
+async function withModel(): Promise<Person> {
+  const person = await makePerson({ timeZone: 'Europe/Berlin' })
+  const config = { ...person.config, anthropic: { apiKey: 'test', baseUrl: mock.url, model: 'claude-sonnet-5-5' } }
+  return { ...person, config }
+}
+
+async function say(person: Person, conversationId: string, text: string, signal = new AbortController().signal) {
+  const request = { turnId: person.newId('turn'), questionId: person.newId('msg'), answerId: person.newId('msg'), conversationId, text }
+  const told: { event: string; data: object }[] = []
+  const opened = await openTurn(person, request)
+  const result = await runTurn(person, opened, { signal, emit: (event, data) => void told.push({ event, data }) })
+  const message = await closeTurn(person, request.answerId, result)
+  return { request, opened, result, message, told }
+}
+
+test('opening a turn is one trip: question, empty answer, history and the prompt facts', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'New conversation' })
+  person.meter.trips = 0
+  const request = { turnId: person.newId('turn'), questionId: person.newId('msg'), answerId: person.newId('msg'), conversationId: id, text: 'hi' }
+  const opened = await openTurn(person, request)
+  expect(person.meter.trips).toBe(1)
+  expect(opened).toMatchObject({ fresh: true, history: [], person: { timeZone: 'Europe/Berlin', displayName: 'Test Person' } })
+  expect(opened.question).toMatchObject({ role: 'user', text: 'hi', status: 'done' })
+  expect(opened.answer).toMatchObject({ role: 'assistant', status: 'streaming' })
+  expect((await openTurn(person, request)).fresh).toBe(false)
+  expect((await listMessages(person, id, { limit: 10 })).items).toHaveLength(2)
+})
+
+test("another person's conversation and an ended session open nothing", async () => {
+  const [owner, stranger] = [await withModel(), await withModel()]
+  const { id } = await createConversation(owner, { title: 'Mine' })
+  await expect(say(stranger, id, 'hi')).rejects.toMatchObject({ code: 'not_found' })
+  await revoke(owner)
+  await expect(say(owner, id, 'hi')).rejects.toThrow()
+})
+
+test('a turn calls tools, reads their results, answers, and shows what it cost', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'New conversation' })
+  mock.on({ userMessage: 'remember tea', hasToolResult: false }, { toolCalls: [{ name: 'remember', arguments: '{"text":"Likes green tea","kind":"preference"}' }] })
+  mock.on({ userMessage: 'remember tea', hasToolResult: true }, { content: 'I will remember that.', usage: { input_tokens: 100, output_tokens: 20 } })
+  const { message, told, result } = await say(person, id, 'remember tea')
+  expect(result.status).toBe('done')
+  expect(message).toMatchObject({ status: 'done', text: 'I will remember that.', model: 'claude-sonnet-5-5', provider: 'anthropic' })
+  expect(message?.costMicros).toBeGreaterThan(0)
+  expect(message?.parts.map(({ type }) => type)).toEqual(['tool_call', 'tool_result', 'text'])
+  expect(told.map(({ event }) => event)).toEqual(expect.arrayContaining(['tool.called', 'tool.finished', 'message.delta']))
+  expect(partsFromEvents(told, message?.id ?? '').map(({ type }) => type)).toEqual(['tool_call', 'tool_result', 'text'])
+})
+
+test('a tool that fails tells the model why, and the turn goes on', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  mock.on({ userMessage: 'finish nothing', hasToolResult: false }, {
+    toolCalls: [
+      { name: 'complete_task', arguments: JSON.stringify({ id: person.newId('task') }) },
+      { name: 'complete_task', arguments: '{"id":7}' },
+      { name: 'no_such_tool', arguments: '{}' },
+    ],
+  })
+  mock.on({ userMessage: 'finish nothing', hasToolResult: true }, { content: 'I could not find it.' })
+  const { message } = await say(person, id, 'finish nothing')
+  const codes = message?.parts.flatMap((part) => (part.type === 'tool_result' ? [(part.output as { code: string }).code] : []))
+  expect(codes).toEqual(['not_found', 'invalid_request', 'not_found'])
+  expect(message?.text).toBe('I could not find it.')
+})
+
+test('a destructive tool waits for the person, and then does only what was asked about', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  const { createTask } = await import('#tasks')
+  const task = await createTask(person, { title: 'Report' })
+  const other = await createTask(person, { title: 'Other' })
+  const call = (taskId: string) => ({ toolCalls: [{ name: 'delete_task', arguments: JSON.stringify({ id: taskId }) }] })
+  mock.on({ userMessage: 'delete the report', hasToolResult: false }, call(task.id))
+  mock.on({ userMessage: 'delete the report', hasToolResult: true }, { content: 'Delete “Report”?' })
+  const first = await say(person, id, 'delete the report')
+  expect(first.message?.parts[1]).toMatchObject({ isError: true, output: { code: 'confirmation_required' } })
+  mock.on({ userMessage: 'yes other', turnIndex: 2 }, call(other.id))
+  mock.on({ userMessage: 'yes other' }, { content: 'Really?' })
+  const wrong = await say(person, id, 'yes other')
+  expect(JSON.stringify(wrong.message?.parts)).not.toContain('deletedAt')
+})
+
+test('a cancelled turn keeps what it said', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  mock.onMessage('a long story', { content: 'word '.repeat(300) }, { latency: 15, chunkSize: 5 })
+  const controller = new AbortController()
+  setTimeout(() => controller.abort(), 200)
+  const { message } = await say(person, id, 'a long story', controller.signal)
+  expect(message?.status).toBe('cancelled')
+  expect(message?.text).toContain('word')
+})
+
+test('a model that fails ends the turn with its code', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  mock.onMessage('break', { error: { message: 'no', type: 'invalid_request_error' }, status: 400 })
+  const { message } = await say(person, id, 'break')
+  expect(message).toMatchObject({ status: 'failed', errorCode: 'model_failed' })
+})

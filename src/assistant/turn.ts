@@ -1,0 +1,196 @@
+import { type GatewayEvent, generate, type ModelMessage, type Receipt, type ToolCall } from '#ai'
+import { AppError, describeError, findAppError, type Tool, type UserCtx } from '#core'
+import { databaseFailure } from '#database'
+import { split, toModelMessages } from './history.ts'
+import type { OpenedTurn } from './open.ts'
+import { SYSTEM, volatilePrompt } from './prompt.ts'
+import type { Part, ToolResultPart } from './schema.ts'
+import { toModelTool, toolsFor } from './tools.ts'
+
+const MAX_STEPS = 8
+const MAX_PARALLEL_TOOLS = 6
+const MAX_OUTPUT_TOKENS = 2048
+const FLUSH_CHARS = 160
+const FLUSH_MS = 40
+
+/** What a turn tells as it goes; `signal` ends it. */
+export type TurnPort = { signal: AbortSignal; emit(event: string, data: object): void }
+
+export type TurnStatus = 'done' | 'failed' | 'cancelled' | 'interrupted'
+export type TurnResult = { status: TurnStatus; parts: Part[]; receipt: Receipt | null; errorCode: string | null }
+
+/**
+ * Runs one turn to its end: model, tools, model, … Never throws: whatever happens is the result, with all that was
+ * said and done before it.
+ */
+export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): Promise<TurnResult> {
+  const run: Run = {
+    ctx,
+    turn,
+    port,
+    tools: toolsFor(turn),
+    parts: [],
+    receipt: null,
+    unsent: '',
+    flushedMs: ctx.now().getTime(),
+  }
+  const past = toModelMessages([...turn.history, turn.question])
+  try {
+    for (let step = 0; step <= MAX_STEPS; step++) {
+      const calls = await say(run, past, step < MAX_STEPS)
+      if (calls.length === 0) return { status: 'done', parts: run.parts, receipt: run.receipt, errorCode: null }
+      await act(run, calls)
+      port.signal.throwIfAborted()
+    }
+    throw new AppError('model_failed', 'The model went on calling tools beyond its steps')
+  } catch (error) {
+    flush(run)
+    if (port.signal.aborted) return { status: 'cancelled', parts: run.parts, receipt: run.receipt, errorCode: null }
+    const known = findAppError(error) ?? databaseFailure(error)
+    ctx.log.error('turn.failed', { turnId: turn.answer.turnId, ...describeError(error) })
+    return { status: 'failed', parts: run.parts, receipt: run.receipt, errorCode: known?.code ?? 'internal' }
+  }
+}
+
+type Run = {
+  ctx: UserCtx
+  turn: OpenedTurn
+  port: TurnPort
+  tools: Tool[]
+  parts: Part[]
+  receipt: Receipt | null
+  unsent: string
+  flushedMs: number
+}
+
+async function say(run: Run, past: ModelMessage[], withTools: boolean): Promise<ToolCall[]> {
+  const { ctx, turn, port } = run
+  const request = {
+    system: SYSTEM,
+    volatileSystem: volatilePrompt(turn.person),
+    messages: [...past, ...split(run.parts, turn.question.createdAt)],
+    tools: withTools ? run.tools.map(toModelTool) : [],
+    maxOutputTokens: MAX_OUTPUT_TOKENS,
+    person: turn.person,
+  }
+  const calls: ToolCall[] = []
+  for await (const event of generate(ctx, request, port.signal)) take(run, event, calls)
+  flush(run)
+  return calls
+}
+
+function take(run: Run, event: GatewayEvent, calls: ToolCall[]): void {
+  switch (event.type) {
+    case 'text': {
+      const last = run.parts.at(-1)
+      if (last?.type === 'text') last.text += event.text
+      else run.parts.push({ type: 'text', text: event.text })
+      run.unsent += event.text
+      if (run.unsent.length >= FLUSH_CHARS || run.ctx.now().getTime() - run.flushedMs >= FLUSH_MS) flush(run)
+      return
+    }
+    case 'tool_call':
+      flush(run)
+      calls.push(event.call)
+      run.parts.push(event.call)
+      run.port.emit('tool.called', {
+        ...ids(run),
+        callId: event.call.id,
+        name: event.call.name,
+        input: event.call.input,
+      })
+      return
+    case 'end':
+      run.receipt = add(run.receipt, event.receipt)
+      return
+  }
+}
+
+const ids = ({ turn }: Run) => ({ turnId: turn.answer.turnId, messageId: turn.answer.id })
+
+function flush(run: Run): void {
+  run.flushedMs = run.ctx.now().getTime()
+  if (run.unsent === '') return
+  run.port.emit('message.delta', { ...ids(run), text: run.unsent })
+  run.unsent = ''
+}
+
+function add(sum: Receipt | null, next: Receipt): Receipt {
+  if (!sum) return next
+  return {
+    ...next,
+    inputTokens: sum.inputTokens + next.inputTokens,
+    outputTokens: sum.outputTokens + next.outputTokens,
+    cacheReadTokens: sum.cacheReadTokens + next.cacheReadTokens,
+    cacheWriteTokens: sum.cacheWriteTokens + next.cacheWriteTokens,
+    costMicros: sum.costMicros + next.costMicros,
+    firstTokenMs: sum.firstTokenMs,
+    totalMs: sum.totalMs + next.totalMs,
+  }
+}
+
+// Independent calls run together; what the next step reads is in the order they were asked for.
+async function act(run: Run, calls: ToolCall[]): Promise<void> {
+  const results = new Array<ToolResultPart | undefined>(calls.length)
+  let next = 0
+  const work = async () => {
+    for (let index = next++; index < calls.length; index = next++) {
+      const call = calls[index]
+      if (!call) return
+      const result = await runTool(run, call)
+      results[index] = result
+      run.port.emit('tool.finished', {
+        ...ids(run),
+        callId: call.id,
+        name: call.name,
+        output: result.output,
+        isError: result.isError,
+        undo: result.undo,
+      })
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL_TOOLS, calls.length) }, work))
+  run.parts.push(...results.flatMap((result) => result ?? []))
+}
+
+async function runTool(run: Run, call: ToolCall): Promise<ToolResultPart> {
+  const base = { type: 'tool_result' as const, callId: call.id, name: call.name }
+  const refuse = (code: string, detail: string) => ({ ...base, output: { code, detail }, isError: true })
+  const tool = run.tools.find(({ name }) => name === call.name)
+  if (!tool) return refuse('not_found', `There is no tool ${call.name}`)
+  const input = tool.input.safeParse(call.input)
+  if (!input.success)
+    return refuse(
+      'invalid_request',
+      input.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
+    )
+  if (tool.destructive && !wasAgreed(run.turn, call)) {
+    return refuse('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
+  }
+  try {
+    return { ...base, ...(await tool.run(run.ctx, input.data)), isError: false }
+  } catch (error) {
+    const known = findAppError(error) ?? databaseFailure(error)
+    if (known?.code === 'session_ended') throw known
+    if (!known) run.ctx.log.error('tool.failed', { tool: call.name, ...describeError(error) })
+    return refuse(known?.code ?? 'internal', known?.message ?? 'This did not work')
+  }
+}
+
+// Agreed to: the same call was asked about in the answer just before, and the person has spoken since.
+function wasAgreed(turn: OpenedTurn, call: ToolCall): boolean {
+  const previous = turn.history.findLast(({ role }) => role === 'assistant')
+  const asked = new Set(
+    previous?.parts.flatMap((part) => (part.type === 'tool_result' && isQuestion(part.output) ? [part.callId] : [])),
+  )
+  const same = JSON.stringify([call.name, call.input])
+  return (
+    previous?.parts.some(
+      (part) => part.type === 'tool_call' && asked.has(part.id) && JSON.stringify([part.name, part.input]) === same,
+    ) ?? false
+  )
+}
+
+function isQuestion(output: unknown): boolean {
+  return typeof output === 'object' && output !== null && 'code' in output && output.code === 'confirmation_required'
+}

@@ -1,0 +1,135 @@
+import { eq, sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { z } from 'zod'
+import { type DomainEvent, defineEvent } from '#core'
+import { makePerson, type Person, testCtx } from '#test/database'
+import { consume, type Message, type Subscriber } from './consume.ts'
+import { keepDeadLetters, listDeadLetters, redrive } from './dead-letters.ts'
+import { relay, tell } from './outbox.ts'
+import { deadLetters, inbox, outbox } from './tables.ts'
+
+const renamed = defineEvent('test.renamed', 'me', z.strictObject({ name: z.string() }))
+
+// Any table will do for the change: here a note among the dead letters, already sent again.
+async function rename(person: Person, name: string): Promise<string> {
+  const { db } = person
+  const note = {
+    id: `note_${crypto.randomUUID()}`,
+    queue: 'test',
+    messageId: 'x',
+    body: { name },
+    redrivenAt: new Date(),
+  }
+  const made = db.$with('made').as(db.insert(deadLetters).values(note).returning())
+  const data = sql`${made.body}`
+  const told = tell(db, 'told', made, {
+    kind: renamed,
+    userId: person.actor.userId,
+    key: made.id,
+    version: sql`2`,
+    data,
+  })
+  const [row] = await db.with(made, told).select({ id: told.id }).from(told)
+  return row?.id ?? ''
+}
+
+function message(outboxId: string, body: unknown = { v: 1, kind: 'event', outboxId }) {
+  const said: string[] = []
+  const it: Message = {
+    id: outboxId,
+    body,
+    attempts: 1,
+    ack: () => void said.push('ack'),
+    retry: () => void said.push('retry'),
+  }
+  return { it, said }
+}
+
+function recorder(name = 'recorder', fail: (event: DomainEvent) => boolean = () => false) {
+  const seen: DomainEvent[] = []
+  const subscriber: Subscriber = {
+    name,
+    wants: (type) => type === 'test.renamed',
+    handle: async (_ctx, event) => {
+      if (fail(event)) throw new Error('not now')
+      seen.push(event)
+    },
+  }
+  return { seen, subscriber }
+}
+
+test('a change and its event are one statement, and the event is named by what changed', async () => {
+  const person = await makePerson()
+  const id = await rename(person, 'Ada')
+  expect(person.meter.trips).toBe(1)
+  expect(id).toMatch(/^note_.+\.2\.test\.renamed$/)
+  const [row] = await person.db.select().from(outbox).where(eq(outbox.id, id))
+  expect(row).toMatchObject({ type: 'test.renamed', room: 'me', version: 2, data: { name: 'Ada' }, dispatchedAt: null })
+})
+
+test('an event delivered five times is handled once by each consumer', async () => {
+  const person = await makePerson()
+  const id = await rename(person, 'Ada')
+  const [one, two] = [recorder('one'), recorder('two')]
+  for (let i = 0; i < 5; i++) {
+    const { it, said } = message(id)
+    await consume(person, [it], [one.subscriber, two.subscriber])
+    expect(said).toEqual(['ack'])
+  }
+  expect(one.seen).toHaveLength(1)
+  expect(two.seen).toHaveLength(1)
+  expect(await person.db.select().from(inbox).where(eq(inbox.messageId, id))).toHaveLength(2)
+})
+
+test('what fails is retried alone and does not repeat what its neighbour or another consumer did', async () => {
+  const person = await makePerson()
+  const [bad, good] = [await rename(person, 'A'), await rename(person, 'B')]
+  let broken = true
+  const flaky = recorder('flaky', ({ id }) => broken && id === bad)
+  const steady = recorder('steady')
+  const [first, second] = [message(bad), message(good)]
+  await consume(person, [first.it, second.it], [flaky.subscriber, steady.subscriber])
+  expect([first.said, second.said]).toEqual([['retry'], ['ack']])
+  broken = false
+  const again = message(bad)
+  await consume(person, [again.it], [flaky.subscriber, steady.subscriber])
+  expect(again.said).toEqual(['ack'])
+  expect(flaky.seen.map(({ id }) => id)).toEqual([good, bad])
+  expect(steady.seen).toHaveLength(2)
+})
+
+test('the relay sends what no kick delivered, once its grace is over, and leases it', async () => {
+  const person = await makePerson()
+  const id = await rename(person, 'Ada')
+  const early = testCtx()
+  await relay(early)
+  expect(early.sent).not.toContainEqual({ v: 1, kind: 'event', outboxId: id })
+  await person.db.update(outbox).set({ availableAt: sql`now() - interval '1 second'` }).where(eq(outbox.id, id))
+  const [left, right] = [testCtx(), testCtx()]
+  await Promise.all([relay(left), relay(right)])
+  const sent = [...left.sent, ...right.sent].filter((body) => JSON.stringify(body).includes(id))
+  expect(sent).toHaveLength(1)
+})
+
+test('a message that is not an envelope is not acknowledged', async () => {
+  const { it, said } = message('x', { v: 2 })
+  await consume(testCtx(), [it], [])
+  expect(said).toEqual(['retry'])
+})
+
+test('a dead letter is kept, listed, sent again once, and no longer relayed', async () => {
+  const person = await makePerson()
+  const id = await rename(person, 'Ada')
+  const { it, said } = message(id)
+  await keepDeadLetters(person, 'events', [it])
+  await keepDeadLetters(person, 'events', [it])
+  expect(said).toEqual(['ack', 'ack'])
+  const { items } = await listDeadLetters(person, { limit: 100 })
+  const letter = items.find(({ outboxId }) => outboxId === id)
+  expect(letter).toBeDefined()
+  const [row] = await person.db.select().from(outbox).where(eq(outbox.id, id))
+  expect(row?.dispatchedAt).not.toBeNull()
+  await redrive(person, letter?.id ?? '')
+  expect(person.sent).toContainEqual({ v: 1, kind: 'event', outboxId: id })
+  await expect(redrive(person, letter?.id ?? '')).rejects.toMatchObject({ code: 'not_found' })
+})
