@@ -1,16 +1,15 @@
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
 import { defineConfig } from 'vitest/config'
 
-const globalSetup = './test/global-setup.ts'
-
 export default defineConfig({
   test: {
+    // One Postgres for both projects.
+    globalSetup: './test/global-setup.ts',
     projects: [
       {
         test: {
           name: 'node',
           include: ['src/**/*.test.ts', 'local/**/*.test.ts', 'test/**/*.test.ts'],
-          globalSetup,
           isolate: false,
           testTimeout: 30_000,
         },
@@ -24,7 +23,7 @@ export default defineConfig({
             miniflare: { bindings: inject('vars') },
           })),
         ],
-        test: { name: 'workers', include: ['workers/**/*.test.ts'], globalSetup, testTimeout: 30_000 },
+        test: { name: 'workers', include: ['workers/**/*.test.ts'], testTimeout: 30_000 },
       },
     ],
   },

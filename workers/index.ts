@@ -2,6 +2,7 @@ import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
 import { closeLostTurns } from '#assistant'
+import { describeError } from '#core'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
@@ -26,9 +27,23 @@ export default {
   },
   async scheduled(_event, env, runtime) {
     const ctx = makeCtx(env, runtime)
-    await relay(ctx)
-    await sweepReminders(ctx)
-    await closeLostTurns(ctx)
-    await Promise.all([pruneQueueTables(ctx), pruneKeys(ctx), pruneNotifications(ctx), eraseForgotten(ctx)])
+    const jobs = {
+      relay,
+      sweepReminders,
+      closeLostTurns,
+      pruneQueueTables,
+      pruneKeys,
+      pruneNotifications,
+      eraseForgotten,
+    }
+    await Promise.all(
+      Object.entries(jobs).map(async ([job, run]) => {
+        try {
+          await run(ctx)
+        } catch (error) {
+          ctx.log.error('cron.failed', { job, ...describeError(error) })
+        }
+      }),
+    )
   },
 } satisfies ExportedHandler<Env>

@@ -1,4 +1,6 @@
 import type { Subscriber } from '#queue'
+import { realtimeSubscriber } from '#realtime'
+import { reminderSubscriber } from '#scheduler'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
-export const subscribers: Subscriber[] = []
+export const subscribers: Subscriber[] = [realtimeSubscriber, reminderSubscriber]

@@ -13,7 +13,7 @@ import {
   type TurnRequest,
   type TurnResult,
 } from '#assistant'
-import { armTimer, describeError, findAppError, type PersonActor, type UserCtx } from '#core'
+import { armTimer, describeError, findAppError, keepAlarm, type PersonActor, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
 import { replay } from '#realtime'
 import { makeCtx } from './context.ts'
@@ -116,8 +116,10 @@ export function createTurns(host: Host) {
     return message
   }
 
+  // No await between the two: the timer and its alarm are one commit.
   function watch(turnId: string): void {
     armTimer(sql, { name: TIMER + turnId, dueMs: Date.now() + WATCH_MS, version: Date.now(), payload: null })
+    host.state.waitUntil(keepAlarm(host.state.storage, Date.now()))
   }
 
   /** Ends as `interrupted` what was running when this object's machine went away. */
@@ -155,6 +157,12 @@ export function createTurns(host: Host) {
     /** Stops what a session that ended had asked for. */
     endSession(sessionId: string): void {
       for (const turn of live.values()) if (turn.sessionId === sessionId) turn.controller.abort()
+    },
+    /** Stops everything, for a person who is gone. */
+    async endAll(): Promise<void> {
+      const running = [...live.values()]
+      for (const { controller } of running) controller.abort()
+      await Promise.allSettled(running.map(({ done }) => done))
     },
     ownsTimer: (name: string) => name.startsWith(TIMER),
     /** The watchdog: a turn that lives is watched on, one that was lost is ended. */

@@ -1,8 +1,145 @@
 import { DurableObject } from 'cloudflare:workers'
+import { TURN_MIGRATIONS } from '#assistant'
+import { type DueTimer, describeError, fireDue, keepAlarm, migrate, TIMER_MIGRATIONS } from '#core'
+import {
+  type Issued,
+  issueTicket,
+  type NewEvent,
+  openRoom,
+  openSocket,
+  type Position,
+  ROOM_MIGRATIONS,
+  type Room,
+  SWEEP,
+  type TicketRequest,
+  type World,
+} from '#realtime'
+import { makeCtx } from './context.ts'
+import { type Asker, createTurns, type Ended, type Refusal, type TurnRequest, type Turns } from './turns.ts'
+
+// Append only: what stands here may have been applied somewhere.
+const MIGRATIONS = [...TIMER_MIGRATIONS, ...ROOM_MIGRATIONS, ...TURN_MIGRATIONS]
+
+const WORLD: World = {
+  nowMs: () => Date.now(),
+  chance: () => Math.random(),
+  wait: (ms, signal) => scheduler.wait(ms, { signal }),
+}
 
 /** One person's sockets, event log, presence and live turns. */
 export class UserSession extends DurableObject<Env> {
+  readonly #room: Room
+  readonly #turns: Turns
+
+  constructor(ctx: DurableObjectState, env: Env) {
+    super(ctx, env)
+    migrate(ctx.storage, MIGRATIONS)
+    this.#room = openRoom(ctx, WORLD)
+    this.#turns = createTurns({
+      state: ctx,
+      env,
+      emit: (topic, event, data) => this.#emit(topic, event, data),
+      offset: () => this.#room.position().offset,
+    })
+  }
+
   ping(): 'ok' {
     return 'ok'
+  }
+
+  /** Each event once, however often it is brought; `offsets` in the order given. */
+  publish(events: NewEvent[]): Position & { offsets: number[] } {
+    const offsets = events.map(({ id, topic, event, data }) => this.#emit(topic, event, data, id))
+    return { ...this.#room.position(), offsets }
+  }
+
+  async issueTicket(request: TicketRequest): Promise<Issued> {
+    return await issueTicket(this.#room, this.ctx.storage.sql, WORLD, request)
+  }
+
+  /** The WebSocket upgrade and nothing else. */
+  override async fetch(request: Request): Promise<Response> {
+    return await openSocket(this.#room, this.ctx, WORLD, request)
+  }
+
+  override webSocketMessage(ws: WebSocket, raw: string | ArrayBuffer): void {
+    this.#room.heard(ws, raw)
+  }
+
+  override webSocketClose(ws: WebSocket, code: number, reason: string): void {
+    this.#room.closed(ws, code, reason)
+  }
+
+  override webSocketError(): void {
+    this.#room.tellPresence()
+  }
+
+  /** Closes what this session has open, and lets it open nothing more. */
+  endSession(sessionId: string): { closed: number } {
+    this.#turns.endSession(sessionId)
+    return this.#room.endSession(sessionId)
+  }
+
+  /**
+   * A topic as server-sent events: after `after` (a Last-Event-ID; null: from now) and then live, until the reader
+   * cancels, the session ends, or one of the events `until` was sent. Not `tail`: that name is the runtime's own.
+   */
+  follow(
+    topic: string,
+    after: string | null,
+    options: { sessionId?: string; until?: string[] } = {},
+  ): ReadableStream<Uint8Array> {
+    return this.#room.tail({ topic, after, ...options })
+  }
+
+  /** Runs a turn, or finds it again, and tells it as server-sent events up to its end. */
+  async streamTurn(request: TurnRequest, by: Asker): Promise<{ ok: true; body: ReadableStream<Uint8Array> } | Refusal> {
+    const begun = await this.#turns.begin(request, by)
+    if (!begun.ok) return begun
+    const after = `${this.#room.position().epoch}:${begun.offset}`
+    const options = { until: ['turn.ended'], ...(by.sessionId && { sessionId: by.sessionId }) }
+    return { ok: true, body: this.follow(`conversation:${request.conversationId}`, after, options) }
+  }
+
+  /** Runs a turn, or finds it again, and waits for its end. */
+  async finishTurn(request: TurnRequest, by: Asker): Promise<({ ok: true } & Ended) | Refusal> {
+    const begun = await this.#turns.begin(request, by)
+    return begun.ok ? { ok: true, ...(await begun.done) } : begun
+  }
+
+  async cancelTurn(turnId: string): Promise<{ ok: true; status: 'cancelled' | 'ended' } | Refusal> {
+    return await this.#turns.cancel(turnId)
+  }
+
+  /** Forgets this person; whatever is published later begins a new epoch. */
+  async erase(): Promise<{ ok: true }> {
+    await this.#turns.endAll()
+    this.#room.empty()
+    await this.ctx.storage.deleteAlarm()
+    await this.ctx.storage.deleteAll()
+    migrate(this.ctx.storage, MIGRATIONS)
+    return { ok: true }
+  }
+
+  override async alarm(): Promise<void> {
+    try {
+      const { failed } = await fireDue(this.ctx.storage.sql, Date.now(), (timer) => this.#fire(timer))
+      if (failed.length === 0) return
+      const { log } = makeCtx(this.env, this.ctx)
+      for (const { name, attempt, error } of failed)
+        log.error('timer.failed', { name, attempt, ...describeError(error) })
+    } finally {
+      await keepAlarm(this.ctx.storage, Date.now())
+    }
+  }
+
+  async #fire(timer: DueTimer): Promise<void> {
+    if (this.#turns.ownsTimer(timer.name)) await this.#turns.onTimer(timer.name, this.ctx.id.name ?? '')
+    else if (timer.name === SWEEP) this.#room.sweep()
+  }
+
+  /** The one way anything is said to this person's clients. */
+  #emit(topic: string, event: string, data: unknown, id?: string): number {
+    return this.#room.emit({ topic, event, data, ...(id !== undefined && { id }) })
   }
 }

@@ -20,8 +20,9 @@ export {
 export { derivedId, type IdPrefix, newId, randomToken } from './id.ts'
 export { createLog, describeError, type Log } from './log.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
-export { nextOccurrence, recurrenceProblem, type Wall } from './recurrence.ts'
+export { nextOccurrence, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'
+export { withTimeout } from './timeout.ts'
 export {
   armTimer,
   cancelTimer,
@@ -32,6 +33,5 @@ export {
   migrate,
   nextAlarmMs,
   TIMER_MIGRATIONS,
-  type Timer,
 } from './timers.ts'
-export { defineTool, type Tool, type ToolAnswer, type Undo } from './tool.ts'
+export { defineTool, type Tool } from './tool.ts'

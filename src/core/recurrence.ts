@@ -22,7 +22,7 @@ const PARTS: Record<string, RegExp> = {
   BYSETPOS: listOf('[+-]?([1-9]\\d?|[12]\\d\\d|3[0-5]\\d|36[0-6])', 19),
   WKST: new RegExp(`^${DAY}$`),
 }
-const MAX_DATE = '9999-12-31'
+const MAX_DATE = '9999-12-30'
 // Eight years of days: from one 29 February to the next across 1900. A rule that needs more has no next.
 const MAX_PERIODS = 3000
 const DAY_MS = 86_400_000

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { neon, neonConfig } from '@neondatabase/serverless'
 import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http'
-import { AppError } from '#core'
+import { AppError, withTimeout } from '#core'
 
 /** Postgres over HTTP: each statement, or `batch` of them as one transaction, is one trip. */
 export type Database = NeonHttpDatabase<Record<string, never>> & { $client: unknown }
@@ -18,6 +18,9 @@ const NOT_EXECUTED = new Set(['57P03', '53300', '08001', '08004'])
 
 type Init = RequestInit & { meter: DatabaseMeter }
 
+/** What of a response the driver reads; the body is already here, so no timer outlives the trip. */
+type Answer = { ok: boolean; status: number; text(): Promise<string>; json(): Promise<unknown> }
+
 neonConfig.fetchFunction = async (url: string, { meter, ...init }: Init) => {
   const started = performance.now()
   try {
@@ -25,7 +28,7 @@ neonConfig.fetchFunction = async (url: string, { meter, ...init }: Init) => {
       meter.trips++
       const answer = await send(url, init)
       if (attempt >= RETRIES || !(await mayRetry(answer, init))) {
-        if (answer instanceof Response) return answer
+        if (!(answer instanceof Error)) return answer
         throw new AppError('unavailable', 'The database cannot be reached', { cause: answer, retryAfterS: 2 })
       }
       await wait(RETRY_DELAY_MS * 2 ** attempt)
@@ -35,22 +38,24 @@ neonConfig.fetchFunction = async (url: string, { meter, ...init }: Init) => {
   }
 }
 
-async function send(url: string, init: RequestInit): Promise<Response | Error> {
+async function send(url: string, init: RequestInit): Promise<Answer | Error> {
   try {
-    return await fetch(url, { ...init, signal: AbortSignal.timeout(TRIP_TIMEOUT_MS) })
+    return await withTimeout(TRIP_TIMEOUT_MS, async (signal) => read(await fetch(url, { ...init, signal })))
   } catch (error) {
     return error instanceof Error ? error : new Error(String(error))
   }
 }
 
+async function read(response: Response): Promise<Answer> {
+  const body = await response.text()
+  return { ok: response.ok, status: response.status, text: async () => body, json: async () => JSON.parse(body) }
+}
+
 // A broken connection leaves a write's fate unknown, so only what surely did nothing is sent again.
-async function mayRetry(answer: Response | Error, init: RequestInit): Promise<boolean> {
+async function mayRetry(answer: Answer | Error, init: RequestInit): Promise<boolean> {
   if (answer instanceof Error) return answer.name !== 'TimeoutError' && isRead(init.body)
   if (answer.ok) return false
-  const said: unknown = await answer
-    .clone()
-    .json()
-    .catch(() => null)
+  const said = await answer.json().catch(() => null)
   if (typeof said !== 'object' || said === null) return false
   if ('neon:retryable' in said && said['neon:retryable'] === true) return true
   return 'code' in said && typeof said.code === 'string' && NOT_EXECUTED.has(said.code)

@@ -1,0 +1,178 @@
+import { and, eq, like } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { AppError, type UserCtx } from '#core'
+import { databaseFailure } from '#database'
+import { outbox } from '#queue/tables'
+import { makePerson, type Person, revoke } from '#test/database'
+import {
+  deleteNotification,
+  listNotifications,
+  markAllRead,
+  markRead,
+  notify,
+  pruneNotifications,
+  unreadCount,
+} from './notification.ts'
+import type { NewNotification } from './schema.ts'
+import { notifications } from './tables.ts'
+
+const STRANGER = 'ntf_00000000000000000000000000'
+
+function said(dedupeKey: string, over: Partial<NewNotification> = {}): NewNotification {
+  return { kind: 'reminder', title: `Said ${dedupeKey}`, dedupeKey, ...over }
+}
+
+async function tell(person: Person, ...keys: string[]): Promise<string[]> {
+  const ids: string[] = []
+  for (const key of keys) ids.push((await notify(person, said(key))).id)
+  person.meter.trips = 0
+  return ids
+}
+
+const all = (person: Person) => listNotifications(person, { limit: 100 })
+
+async function eventsOf(person: Person, type: string) {
+  return person.db
+    .select({ key: outbox.key, room: outbox.room, data: outbox.data })
+    .from(outbox)
+    .where(and(eq(outbox.userId, person.actor.userId), like(outbox.type, type)))
+}
+
+async function codeOf(work: Promise<unknown>): Promise<string | undefined> {
+  const error: unknown = await work.then(
+    () => undefined,
+    (reason: unknown) => reason,
+  )
+  return (databaseFailure(error) ?? (error instanceof AppError ? error : undefined))?.code
+}
+
+test('a person is told something once, with one event on their sockets', async () => {
+  const person = await makePerson()
+  const first = await notify(person, said('a', { link: { kind: 'task', id: 'task_00000000000000000000000000' } }))
+  expect(person.meter.trips).toBe(1)
+  const second = await notify(person, said('a', { title: 'Other words' }))
+  expect(first.created).toBe(true)
+  expect(second).toEqual({ id: first.id, created: false })
+  const { items } = await all(person)
+  expect(items).toMatchObject([{ id: first.id, title: 'Said a', priority: 'medium', readAt: null, version: 1 }])
+  const events = await eventsOf(person, 'notification.created')
+  expect(events).toEqual([{ key: first.id, room: 'notifications', data: items[0] }])
+  expect(person.sent).toEqual([{ v: 1, kind: 'event', outboxId: `${first.id}.1.notification.created` }])
+})
+
+test('told by many at once, it is told once', async () => {
+  const person = await makePerson()
+  const told = await Promise.all(Array.from({ length: 8 }, () => notify(person, said('same'))))
+  expect(told.filter(({ created }) => created)).toHaveLength(1)
+  expect(new Set(told.map(({ id }) => id)).size).toBe(1)
+})
+
+test('the list is paged newest first, and filtered by what is unread', async () => {
+  const person = await makePerson()
+  const ids = (await tell(person, 'a', 'b', 'c')).reverse()
+  const first = await listNotifications(person, { limit: 2 })
+  expect(person.meter.trips).toBe(1)
+  const rest = await listNotifications(person, { limit: 2, cursor: first.nextCursor ?? '' })
+  expect([...first.items, ...rest.items].map(({ id }) => id)).toEqual(ids)
+  expect(rest.nextCursor).toBeNull()
+  await markRead(person, ids[1] ?? '')
+  const unread = await listNotifications(person, { limit: 10, unread: true, kind: 'reminder' })
+  expect(unread.items.map(({ id }) => id)).toEqual([ids[0], ids[2]])
+  const read = await listNotifications(person, { limit: 10, unread: false })
+  expect(read.items.map(({ id }) => id)).toEqual([ids[1]])
+})
+
+test('a cursor of another list is refused', async () => {
+  const person = await makePerson()
+  expect(await codeOf(listNotifications(person, { limit: 2, cursor: 'eyJsIjoieCIsImsiOltdfQ' }))).toBe('invalid_cursor')
+})
+
+test('reading one twice changes it once', async () => {
+  const person = await makePerson()
+  const [id = ''] = await tell(person, 'a')
+  const first = await markRead(person, id)
+  expect(person.meter.trips).toBe(1)
+  expect(first).toMatchObject({ id, version: 2, readAt: expect.any(String) })
+  expect(await markRead(person, id)).toEqual(first)
+  expect(await eventsOf(person, 'notification.updated')).toEqual([{ key: id, room: 'notifications', data: first }])
+  expect(await unreadCount(person)).toBe(0)
+})
+
+test('reading all is one statement with one event, and nothing when nothing is unread', async () => {
+  const person = await makePerson()
+  await tell(person, 'a', 'b', 'c')
+  expect(await unreadCount(person)).toBe(3)
+  person.meter.trips = 0
+  const result = await markAllRead(person)
+  expect(person.meter.trips).toBe(1)
+  expect(result).toEqual({ marked: 3, readAt: expect.stringMatching(/^\d{4}-.*Z$/) })
+  expect(await markAllRead(person)).toEqual({ marked: 0, readAt: null })
+  expect(await unreadCount(person)).toBe(0)
+  expect(await eventsOf(person, 'notification.all_read')).toEqual([
+    { key: person.actor.userId, room: 'notifications', data: result },
+  ])
+})
+
+test('what was deleted is gone with its words, and does not come again when it is said again', async () => {
+  const person = await makePerson()
+  const [id = ''] = await tell(person, 'a')
+  await deleteNotification(person, id)
+  expect(person.meter.trips).toBe(1)
+  expect((await all(person)).items).toEqual([])
+  expect(await unreadCount(person)).toBe(0)
+  expect(await notify(person, said('a'))).toEqual({ id, created: false })
+  expect((await all(person)).items).toEqual([])
+  const [kept] = await person.db
+    .select({ title: notifications.title })
+    .from(notifications)
+    .where(eq(notifications.id, id))
+  expect(kept).toEqual({ title: '' })
+  expect(await codeOf(deleteNotification(person, id))).toBe('not_found')
+  expect(await eventsOf(person, 'notification.deleted')).toEqual([{ key: id, room: 'notifications', data: { id } }])
+})
+
+test('what expired is not shown, not counted and in a month forgotten', async () => {
+  const person = await makePerson()
+  await notify(person, said('old', { expiresAt: new Date('2020-01-01') }))
+  await notify(person, said('new', { expiresAt: new Date('2999-01-01') }))
+  expect((await all(person)).items).toMatchObject([{ title: 'Said new' }])
+  expect(await unreadCount(person)).toBe(1)
+  await pruneNotifications(person)
+  const left = await person.db
+    .select({ key: notifications.dedupeKey })
+    .from(notifications)
+    .where(eq(notifications.userId, person.actor.userId))
+  expect(left).toEqual([{ key: 'new' }])
+})
+
+test('a long text is cut without breaking a character', async () => {
+  const person = await makePerson()
+  await notify(person, said('long', { title: `${'x'.repeat(298)}😀😀` }))
+  const [item] = (await all(person)).items
+  expect(item?.title).toBe(`${'x'.repeat(298)}…`)
+})
+
+test("another person's notification does not exist", async () => {
+  const [owner, stranger] = [await makePerson(), await makePerson()]
+  const [id = ''] = await tell(owner, 'a')
+  expect((await all(stranger)).items).toEqual([])
+  expect(await unreadCount(stranger)).toBe(0)
+  expect(await codeOf(markRead(stranger, id))).toBe('not_found')
+  expect(await codeOf(deleteNotification(stranger, id))).toBe('not_found')
+  expect(await markAllRead(stranger)).toMatchObject({ marked: 0 })
+  expect(await unreadCount(owner)).toBe(1)
+  expect((await notify(stranger, said('a'))).created).toBe(true)
+})
+
+test.each<[string, (ctx: UserCtx & Person) => Promise<unknown>]>([
+  ['listing', (ctx) => listNotifications(ctx, { limit: 1 })],
+  ['counting', unreadCount],
+  ['reading', (ctx) => markRead(ctx, STRANGER)],
+  ['reading all', markAllRead],
+  ['deleting', (ctx) => deleteNotification(ctx, STRANGER)],
+  ['telling', (ctx) => notify(ctx, said('x'))],
+])('an ended session cannot go on %s, even where nothing is there', async (_name, verb) => {
+  const person = await makePerson()
+  await revoke(person)
+  expect(await codeOf(verb(person))).toBe('session_ended')
+})

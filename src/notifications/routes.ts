@@ -1,0 +1,61 @@
+import { z } from '@hono/zod-openapi'
+import { answer, createApp, personRoute, s } from '#core'
+import { deleteNotification, listNotifications, markAllRead, markRead, unreadCount } from './notification.ts'
+import { AllRead, Notification, NotificationPage, NotificationQuery, UnreadCount } from './schema.ts'
+
+const tags = ['Notifications']
+const params = z.strictObject({ id: s.id('ntf') })
+
+const list = personRoute({
+  method: 'get',
+  path: '/notifications',
+  operationId: 'listNotifications',
+  summary: 'What the person was told, newest first',
+  tags,
+  request: { query: NotificationQuery },
+  responses: { 200: answer(NotificationPage, 'A page of notifications') },
+})
+const unread = personRoute({
+  method: 'get',
+  path: '/notifications/unread-count',
+  operationId: 'countUnreadNotifications',
+  summary: 'How many wait to be read',
+  tags,
+  responses: { 200: answer(UnreadCount, 'The number') },
+})
+const read = personRoute({
+  method: 'post',
+  path: '/notifications/{id}/read',
+  operationId: 'readNotification',
+  summary: 'Mark one as read',
+  tags,
+  request: { params },
+  responses: { 200: answer(Notification, 'The notification, read') },
+})
+const readAll = personRoute({
+  method: 'post',
+  path: '/notifications/read-all',
+  operationId: 'readAllNotifications',
+  summary: 'Mark every unread one as read',
+  tags,
+  responses: { 200: answer(AllRead, 'How many were marked') },
+})
+const remove = personRoute({
+  method: 'delete',
+  path: '/notifications/{id}',
+  operationId: 'deleteNotification',
+  summary: 'Take one away for good',
+  tags,
+  request: { params },
+  responses: { 204: { description: 'Gone' } },
+})
+
+export const notificationsApp = createApp()
+  .openapi(list, async (c) => c.json(await listNotifications(c.var.ctx, c.req.valid('query')), 200))
+  .openapi(unread, async (c) => c.json({ count: await unreadCount(c.var.ctx) }, 200))
+  .openapi(readAll, async (c) => c.json(await markAllRead(c.var.ctx), 200))
+  .openapi(read, async (c) => c.json(await markRead(c.var.ctx, c.req.valid('param').id), 200))
+  .openapi(remove, async (c) => {
+    await deleteNotification(c.var.ctx, c.req.valid('param').id)
+    return c.body(null, 204)
+  })

@@ -1,0 +1,6 @@
+export { type Issued, issueTicket, openSocket, type TicketRequest } from './door.ts'
+export { type NewEvent, type Position, replay } from './log.ts'
+export { ServerMessage } from './protocol.ts'
+export { openRoom, ROOM_MIGRATIONS, type Room, SWEEP, type World } from './room.ts'
+export { realtimeApp } from './routes.ts'
+export { realtimeSubscriber } from './subscriber.ts'

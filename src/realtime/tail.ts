@@ -1,0 +1,103 @@
+import { eventSse, oldestOffset, position, readPosition, replay } from './log.ts'
+import { snapshotOf } from './protocol.ts'
+import { Topic } from './schema.ts'
+
+const HEARTBEAT_MS = 20_000
+const BATCH = 100
+
+/** An open stream of one topic, as the object that holds it sees it. */
+export type Tail = { topic: string; sessionId: string | null; openedMs: number; wake(): void; end(): void }
+export type TailOptions = {
+  topic: string
+  /** A Last-Event-ID; null: only what comes next. */
+  after: string | null
+  sessionId: string | null
+  openedMs: number
+  /** Events after which the stream is over. */
+  until: readonly string[]
+  wait(ms: number, signal: AbortSignal): Promise<unknown>
+  onClose(tail: Tail): void
+}
+
+/**
+ * A topic as server-sent events. The log is the buffer: a slow reader falls behind in it and holds no memory, and
+ * what was appended while nobody read is read later.
+ */
+export function openTail(
+  storage: SqlStorage,
+  options: TailOptions,
+): { stream: ReadableStream<Uint8Array>; tail: Tail } {
+  const { epoch, offset } = position(storage)
+  const from = options.after === null ? { epoch, offset } : readPosition(options.after)
+  let isLost = from === null || from.epoch !== epoch || from.offset > offset
+  let cursor = isLost || from === null ? offset : from.offset
+  let isOver = false
+  let bell = Promise.withResolvers<void>()
+  const ring = () => {
+    bell.resolve()
+    bell = Promise.withResolvers()
+  }
+  const tail: Tail = {
+    topic: options.topic,
+    sessionId: options.sessionId,
+    openedMs: options.openedMs,
+    wake: ring,
+    end() {
+      isOver = true
+      ring()
+    },
+  }
+
+  function next(): string {
+    if (isLost || cursor < oldestOffset(storage) - 1) return startAnew()
+    const events = replay(storage, cursor, [options.topic], BATCH)
+    const last = events.findIndex(({ event }) => options.until.includes(event))
+    if (last >= 0) isOver = true
+    const shown = last >= 0 ? events.slice(0, last + 1) : events
+    cursor = shown.at(-1)?.offset ?? position(storage).offset
+    return shown.map((event) => eventSse(epoch, event)).join('')
+  }
+
+  function startAnew(): string {
+    isLost = false
+    // What it was to end with may be among what was lost: it would wait for ever.
+    if (options.until.length > 0) isOver = true
+    cursor = position(storage).offset
+    const topic = Topic.safeParse(options.topic)
+    const snapshot = topic.success ? snapshotOf([topic.data]) : []
+    return `id: ${epoch}:${cursor}\nevent: reset\ndata: ${JSON.stringify({ snapshot })}\n\n`
+  }
+
+  // Rings, or the time for a heartbeat, whichever comes first.
+  async function quiet(): Promise<void> {
+    const wait = new AbortController()
+    const beat = options.wait(HEARTBEAT_MS, wait.signal).catch(() => undefined)
+    await Promise.race([bell.promise, beat])
+    wait.abort()
+  }
+
+  const encoder = new TextEncoder()
+  let isFirst = true
+  const stream = new ReadableStream({
+    type: 'bytes',
+    async pull(controller) {
+      let text = isFirst ? 'retry: 1000\n\n' : ''
+      isFirst = false
+      if (!isOver) text += next()
+      if (text === '' && !isOver) {
+        await quiet()
+        if (!isOver) text = next() || ': still here\n\n'
+      }
+      if (text !== '') controller.enqueue(encoder.encode(text))
+      if (!isOver) return
+      options.onClose(tail)
+      controller.close()
+      controller.byobRequest?.respond(0)
+    },
+    cancel() {
+      tail.end()
+      options.onClose(tail)
+    },
+  })
+  return { stream, tail }
+}

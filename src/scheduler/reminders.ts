@@ -1,0 +1,117 @@
+import { z } from 'zod'
+import { type Ctx, type DomainEvent, describeError, type PersonActor } from '#core'
+import { insertNotification } from '#notifications'
+import { kick, type Subscriber } from '#queue'
+import { getReminder, markReminded, overdueReminders } from '#tasks'
+import type { NewTimer } from './schema.ts'
+
+const DAY_MS = 24 * 3600_000
+const EARLY_MS = 1000
+const SWEEP_AFTER_S = 15
+const SWEEP_LIMIT = 200
+// A Worker has six connections at once; one is left for the queue.
+const SWEEP_AT_ONCE = 5
+
+const OPEN = new Set(['pending', 'in_progress'])
+const Remindable = z.object({
+  id: z.string(),
+  status: z.string(),
+  remindAt: z.object({ at: z.string() }).nullable(),
+  deletedAt: z.string().nullable(),
+  version: z.number(),
+})
+
+/** Keeps the timers of the person's Steward as their tasks say. */
+export const reminderSubscriber: Subscriber = {
+  name: 'reminders',
+  wants: (type) => type.startsWith('task.') || type === 'me.deleted',
+  handle: async (ctx, event) => {
+    const steward = ctx.env.STEWARD.getByName(event.userId)
+    if (event.type === 'me.deleted') return void (await steward.erase())
+    const task = Remindable.parse(event.data)
+    const timer = timerOf(task, event, ctx.now())
+    if (timer) {
+      const armed = await steward.arm([timer])
+      if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
+    } else if (event.type !== 'task.created') await steward.cancel(nameOf(task.id), task.version)
+  },
+}
+
+function nameOf(taskId: string): string {
+  return `reminder:${taskId}`
+}
+
+// A timer of the past rings at once.
+function timerOf(task: z.infer<typeof Remindable>, event: DomainEvent, now: Date): NewTimer | null {
+  if (!task.remindAt || task.deletedAt !== null || !OPEN.has(task.status)) return null
+  const dueMs = Date.parse(task.remindAt.at)
+  if (isTooLate(dueMs, now)) return null
+  const payload = { kind: 'reminder' as const, userId: event.userId, taskId: task.id }
+  return { name: nameOf(task.id), dueMs, version: task.version, payload }
+}
+
+function isTooLate(dueMs: number, now: Date): boolean {
+  return dueMs <= now.getTime() - DAY_MS
+}
+
+type RingCtx = Pick<Ctx, 'db' | 'env' | 'now' | 'newId' | 'waitUntil' | 'log'>
+export type Ring = 'rung' | 'too_late' | 'nothing'
+
+/**
+ * Gives a reminder whose time has come, once, whoever asks and how often. `nothing`: it was given, moved or is no
+ * longer wanted. What is a day late is noted as given and not said. Two trips.
+ */
+export async function ringReminder(ctx: RingCtx, input: { userId: string; taskId: string }): Promise<Ring> {
+  const { db } = ctx
+  const actor: PersonActor = { kind: 'person', userId: input.userId, sessionId: null }
+  const task = await getReminder({ db, actor }, input.taskId)
+  if (!task?.remindAt) return 'nothing'
+  const { at } = task.remindAt
+  const due = new Date(at)
+  if (due.getTime() > ctx.now().getTime() + EARLY_MS) return 'nothing'
+  const mark = markReminded(db, input.userId, task.id, at)
+  if (isTooLate(due.getTime(), ctx.now())) {
+    await mark
+    ctx.log.warn('reminder.too_late', { taskId: task.id, userId: input.userId, dueAt: at })
+    return 'too_late'
+  }
+  const tell = insertNotification(db, actor, ctx.newId('ntf'), {
+    kind: 'reminder',
+    title: task.title,
+    body: task.notes,
+    priority: task.priority,
+    link: { kind: 'task', id: task.id },
+    dedupeKey: `reminder:${task.id}:${at}`,
+    scheduledAt: due,
+  })
+  const [told] = await db.batch([tell, mark])
+  kick(
+    ctx,
+    told.map(({ eventId }) => eventId),
+  )
+  return told.length > 0 ? 'rung' : 'nothing'
+}
+
+/** Rings what a lost message or alarm left unsaid, oldest first, and wakes its Steward; answers how many it rang. */
+export async function sweepReminders(ctx: RingCtx): Promise<number> {
+  const late = await overdueReminders(ctx.db, SWEEP_AFTER_S, SWEEP_LIMIT)
+  let rung = 0
+  for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
+    const rings = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((reminder) => ringLate(ctx, reminder)))
+    rung += rings.filter((ring) => ring === 'rung').length
+  }
+  if (rung > 0) ctx.log.warn('reminders.swept', { found: late.length, rung })
+  return rung
+}
+
+// One that fails waits for the next sweep and stops no other.
+async function ringLate(ctx: RingCtx, { id, userId }: { id: string; userId: string }): Promise<Ring> {
+  try {
+    const ring = await ringReminder(ctx, { userId, taskId: id })
+    if (ring === 'rung') await ctx.env.STEWARD.getByName(userId).wake()
+    return ring
+  } catch (error) {
+    ctx.log.error('reminder.sweep_failed', { taskId: id, userId, ...describeError(error) })
+    return 'nothing'
+  }
+}
