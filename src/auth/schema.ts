@@ -50,7 +50,8 @@ export const Tokens = z
   .openapi('Tokens')
 export type Tokens = z.infer<typeof Tokens>
 
-export const SignedIn = Tokens.extend({ user: Me }).openapi('SignedIn')
+// Spread, not extended: the document would ask for two closed objects at once.
+export const SignedIn = z.strictObject({ ...Tokens.shape, user: Me }).openapi('SignedIn')
 export type SignedIn = z.infer<typeof SignedIn>
 
 export const Session = z

@@ -47,7 +47,7 @@ export const instant = z.iso
 export const localDate = z.iso
   .date()
   .max(10)
-  .refine((value) => value >= '1900-01-01' && value <= '9999-12-31', 'must lie between 1900 and 9999')
+  .refine((value) => value >= '1900-01-02' && value <= '9999-12-30', 'must lie between 1900 and 9999')
   .openapi({ example: '2026-11-23' })
 export const localTime = z
   .string()
@@ -55,9 +55,13 @@ export const localTime = z
   .regex(/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/)
   .openapi({ example: '09:00' })
 
+// What ICU and Postgres may read differently: a bare offset, and three letters that mean several zones.
+const AMBIGUOUS = /^(?:[+-].*|(?!UTC|GMT)[A-Z]{3})$/
+
 function isTimeZone(value: string): boolean {
+  if (AMBIGUOUS.test(value)) return false
   try {
-    return Boolean(new Intl.DateTimeFormat('en', { timeZone: value })) && !/^[+-]/.test(value)
+    return Boolean(new Intl.DateTimeFormat('en', { timeZone: value }))
   } catch {
     return false
   }

@@ -62,7 +62,8 @@ async function mayRetry(answer: Answer | Error, init: RequestInit): Promise<bool
 }
 
 function isRead(body: unknown): boolean {
-  return typeof body === 'string' && /^\{"query":"select /.test(body) && !/for update/i.test(body)
+  if (typeof body !== 'string' || !/^\{"query":"(?:select|with) /.test(body)) return false
+  return !/\b(?:insert|update|delete)\b/i.test(body)
 }
 
 export function connect(config: { url: string; fetchEndpoint: string | undefined }, meter: DatabaseMeter): Database {

@@ -43,8 +43,8 @@ export const Preferences = z
   .strictObject({
     timeZone: s.timeZone,
     locale,
-    quietHours: QuietHours.nullable(),
-    workingHours: WorkingHours.nullable(),
+    quietHours: z.union([QuietHours, z.null()]),
+    workingHours: z.union([WorkingHours, z.null()]),
     voice: Voice,
   })
   .openapi('Preferences')

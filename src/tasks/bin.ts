@@ -1,0 +1,76 @@
+import { sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
+import { AppError } from '#core'
+import { iso, jsonObject } from '#database'
+import { changing, taskDeleted, taskRestored, tellOf } from './events.ts'
+import { asker, type ChangeCtx, instantOf, kickAll, shown, step } from './row.ts'
+import type { DeletedTask, Task } from './schema.ts'
+import { tasks } from './tables.ts'
+
+const missing = () => new AppError('not_found', 'There is no such task')
+
+/** Puts a task and its subtasks into the bin. One trip; `not_found` when it is there already. */
+export async function deleteTask(ctx: ChangeCtx, id: string): Promise<DeletedTask> {
+  const { db } = ctx
+  const me = asker(ctx)
+  const gone = changing(
+    db,
+    'gone',
+    sql`
+    update ${tasks} t set deleted_at = ${instantOf(ctx.now())}, version = t.version + 1, updated_at = now()
+      from me where t.user_id = me.id and t.deleted_at is null and (t.id = ${id} or t.parent_id = ${id}) returning t.*`,
+  )
+  const told = tellOf(db, 'told', gone, taskDeleted)
+  const [row] = await db
+    .with(me, gone.cte, told)
+    .select({
+      isThere: sql<boolean>`${gone.rows.id} is not null`,
+      task: jsonObject<DeletedTask>({ id: gone.rows.id, title: gone.rows.title, deletedAt: iso(gone.rows.deletedAt) }),
+      eventIds: sql<string[] | null>`(select json_agg(id) from told)`,
+    })
+    .from(me)
+    .leftJoin(gone.cte, sql`${gone.rows.id} = ${id}`)
+  if (!row?.isThere) throw missing()
+  kickAll(ctx, row.eventIds ?? [])
+  return row.task
+}
+
+/**
+ * Takes a task out of the bin, with the subtasks that went there with it; one whose parent is not there any more
+ * stands alone. One that is not in the bin stays as it is. One trip.
+ */
+export async function restoreTask(ctx: ChangeCtx, id: string): Promise<Task> {
+  const { db } = ctx
+  const me = asker(ctx)
+  const before = alias(tasks, 'before')
+  const found = step(
+    db,
+    'before',
+    sql`
+    select t.* from ${tasks} t join me on me.id = t.user_id where t.id = ${id}`,
+  )
+  const back = changing(
+    db,
+    'back',
+    sql`
+    update ${tasks} t set deleted_at = null, version = t.version + 1, updated_at = now(), parent_id = case
+        when t.id <> b.id then t.parent_id
+        else (select p.id from ${tasks} p where p.id = t.parent_id and p.deleted_at is null and p.parent_id is null) end
+      from before b where b.deleted_at is not null and t.user_id = b.user_id and t.deleted_at = b.deleted_at
+        and (t.id = b.id or t.parent_id = b.id) returning t.*`,
+  )
+  const told = tellOf(db, 'told', back, taskRestored)
+  const [row] = await db
+    .with(me, found, back.cte, told)
+    .select({
+      isThere: sql<boolean>`${before.id} is not null`,
+      task: sql<Task>`case when ${back.rows.id} is not null then ${shown(back.rows)} else ${shown(before)} end`,
+      eventIds: sql<string[] | null>`(select json_agg(id) from told)`,
+    })
+    .from(me)
+    .leftJoin(found, sql`true`)
+    .leftJoin(back.cte, sql`${back.rows.id} = ${id}`)
+  if (!row?.isThere) throw missing()
+  kickAll(ctx, row.eventIds ?? [])
+  return row.task
+}

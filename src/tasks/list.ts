@@ -1,0 +1,127 @@
+import { and, type Column, eq, gte, inArray, isNotNull, isNull, lt, not, type SQL, sql } from 'drizzle-orm'
+import { AppError, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
+import { containing, ownedBy } from '#database'
+import { instantOf, shown } from './row.ts'
+import { SORTS, type Task, type TaskListInput, type TaskSort } from './schema.ts'
+import { tasks } from './tables.ts'
+
+const TITLE_KEY_CHARS = 80
+const OPEN = ['pending', 'in_progress']
+
+type ListCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
+type Key = { by: SQL | Column; type: 'instant' | 'number' | 'text'; nullable?: true }
+
+const KEYS: Record<TaskSort, Key> = {
+  due: { by: tasks.dueAt, type: 'instant', nullable: true },
+  created: { by: tasks.createdAt, type: 'instant' },
+  updated: { by: tasks.updatedAt, type: 'instant' },
+  completed: { by: tasks.completedAt, type: 'instant', nullable: true },
+  position: { by: tasks.position, type: 'number' },
+  priority: { by: sql`array_position(array['low', 'medium', 'high', 'urgent'], ${tasks.priority})`, type: 'number' },
+  title: { by: sql`left(lower(${tasks.title}), ${TITLE_KEY_CHARS})`.inlineParams(), type: 'text' },
+}
+
+/** A page of the person's tasks. One trip; `invalid_cursor` for the cursor of another sort. */
+export async function listTasks(
+  ctx: ListCtx,
+  input: TaskListInput,
+): Promise<{ items: Task[]; nextCursor: string | null }> {
+  const { actor, db } = ctx
+  const sort = input.sort ?? 'created'
+  const order = input.order ?? SORTS[sort]
+  const list = `tasks.${sort}.${order}`
+  const { by, type, nullable } = KEYS[sort]
+  const rows = await db
+    .select({ task: shown(tasks), key: keyText(by, type) })
+    .from(tasks)
+    .where(
+      and(
+        ownedBy(actor, tasks.userId),
+        ...filters(ctx, input),
+        input.cursor === undefined ? undefined : after(KEYS[sort], order, decodeCursor(list, input.cursor, 2)),
+      ),
+    )
+    .orderBy(
+      // Said only where it matters: an index is read backwards with its nulls first.
+      sql`${by} ${direction(order)} ${nullable ? sql`nulls last` : sql``}`,
+      sql`${tasks.id} ${direction(order)}`,
+    )
+    .limit(input.limit + 1)
+  const page = toPage(rows, input.limit, ({ key, task }) => encodeCursor(list, [key, task.id]))
+  return { items: page.items.map(({ task }) => task), nextCursor: page.nextCursor }
+}
+
+const direction = (order: 'asc' | 'desc') => (order === 'asc' ? sql`asc` : sql`desc`)
+
+function filters(ctx: ListCtx, input: TaskListInput): (SQL | undefined)[] {
+  const { projectId, parentId, label, priority, status, open, overdue } = input
+  const isOpen = inArray(tasks.status, OPEN)
+  const isOverdue = sql`(${isOpen} and coalesce(${tasks.dueAt} < ${instantOf(ctx.now())}, false))`
+  const word = (text: string) =>
+    sql`(${tasks.title} ilike ${containing(text)} or ${tasks.notes} ilike ${containing(text)})`
+  const at = (value: string) => startOf(ctx, value)
+  return [
+    input.deleted ? isNotNull(tasks.deletedAt) : isNull(tasks.deletedAt),
+    status && inArray(tasks.status, status),
+    open === undefined ? undefined : open ? isOpen : not(isOpen),
+    overdue === undefined ? undefined : overdue ? isOverdue : not(isOverdue),
+    projectId === undefined
+      ? undefined
+      : projectId === 'none'
+        ? isNull(tasks.projectId)
+        : eq(tasks.projectId, projectId),
+    parentId === undefined ? undefined : parentId === 'none' ? isNull(tasks.parentId) : eq(tasks.parentId, parentId),
+    label === undefined ? undefined : sql`${label} = any(${tasks.labels})`,
+    priority && eq(tasks.priority, priority),
+    input.dueAfter === undefined ? undefined : gte(tasks.dueAt, at(input.dueAfter)),
+    input.dueBefore === undefined ? undefined : lt(tasks.dueAt, at(input.dueBefore)),
+    input.completedAfter === undefined ? undefined : gte(tasks.completedAt, at(input.completedAfter)),
+    input.completedBefore === undefined ? undefined : lt(tasks.completedAt, at(input.completedBefore)),
+    ...(input.text ?? '').split(/\s+/).flatMap((text) => (text === '' ? [] : [word(text)])),
+  ]
+}
+
+/** An instant as it is; a day is its start in the person's zone. */
+function startOf({ actor }: ListCtx, value: string): SQL {
+  if (value.length > 10) return sql`${value}::timestamptz`
+  return sql`wall_instant(${value}::date::timestamp, person_zone(${actor.userId}))`
+}
+
+// As text with microseconds: a cursor that rounds skips what it rounds away.
+function keyText(by: Key['by'], type: Key['type']): SQL<string | null> {
+  if (type === 'instant') return sql`to_char(${by} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`
+  return sql`(${by})::text`
+}
+
+function after({ by, type, nullable }: Key, order: 'asc' | 'desc', [key, id]: (string | number | null)[]): SQL {
+  const past = order === 'asc' ? sql`>` : sql`<`
+  if (typeof id !== 'string' || !s.isStorable(id)) throw notOurs()
+  if (nullable && key === null) return sql`(${by} is null and ${tasks.id} ${past} ${id})`
+  const isPast = sql`(${by}, ${tasks.id}) ${past} (${keyValue(key, type)}, ${id})`
+  return nullable ? sql`(${isPast} or ${by} is null)` : isPast
+}
+
+function keyValue(key: string | number | null | undefined, type: Key['type']): SQL {
+  const text = String(key)
+  switch (type) {
+    case 'instant':
+      if (!isInstant(text)) throw notOurs()
+      return sql`${text}::timestamptz`
+    case 'number':
+      if (typeof key !== 'string' || key.trim() === '' || !Number.isFinite(Number(key))) throw notOurs()
+      return sql`${Number(key)}::double precision`
+    case 'text':
+      if (typeof key !== 'string' || !s.isStorable(key)) throw notOurs()
+      return sql`${key}::text`
+  }
+}
+
+function isInstant(key: string): boolean {
+  if (!/^\d{4,5}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/.test(key)) return false
+  const at = new Date(key)
+  return !Number.isNaN(at.getTime()) && at.toISOString().slice(0, 19) === key.slice(0, 19)
+}
+
+function notOurs(): AppError {
+  return new AppError('invalid_cursor', 'The cursor was not made by this list with this sort')
+}

@@ -1,0 +1,43 @@
+import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import type { Ctx } from '#core'
+import { ownedBy } from '#database'
+import { type ReadCtx, shown } from './row.ts'
+import type { Task } from './schema.ts'
+import { tasks, waitsToRemind } from './tables.ts'
+
+const GIVEN_UP_AFTER_DAYS = 7
+
+/** The task if its reminder is still to be given: open, not in the bin, not reminded of. One trip. */
+export async function getReminder(ctx: ReadCtx, id: string): Promise<Task | null> {
+  const [row] = await ctx.db
+    .select({ task: shown(tasks) })
+    .from(tasks)
+    .where(and(eq(tasks.id, id), ownedBy(ctx.actor, tasks.userId), waitsToRemind(tasks)))
+  return row?.task ?? null
+}
+
+/** The statement that notes a reminder as given; no row back when it was given, or moved to another time, before. */
+export function markReminded(db: Ctx['db'], userId: string, id: string, remindAt: string) {
+  const isMeant = and(eq(tasks.id, id), eq(tasks.userId, userId), sql`${tasks.remindAt} = ${remindAt}::timestamptz`)
+  return db
+    .update(tasks)
+    .set({ remindedAt: sql`now()` })
+    .where(and(isMeant, isNull(tasks.remindedAt)))
+    .returning({ id: tasks.id })
+}
+
+/** The statement that finds reminders of anybody that should have been given `olderThanS` seconds ago, oldest first. */
+export function overdueReminders(db: Ctx['db'], olderThanS: number, limit: number) {
+  return db
+    .select({ id: tasks.id, userId: tasks.userId })
+    .from(tasks)
+    .where(
+      and(
+        waitsToRemind(tasks),
+        sql`${tasks.remindAt} <= now() - interval '1 second' * ${olderThanS}`,
+        sql`${tasks.remindAt} > now() - interval '1 day' * ${GIVEN_UP_AFTER_DAYS}`,
+      ),
+    )
+    .orderBy(asc(tasks.remindAt))
+    .limit(limit)
+}
