@@ -1,8 +1,43 @@
-import { mkdirSync, writeFileSync } from 'node:fs'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
+import { parseArgs } from 'node:util'
 import { app } from '../workers/app.ts'
 import { openApiDocument } from '../workers/system.ts'
 
-const [file = 'dist/openapi.json'] = process.argv.slice(2)
+const PAGE = 'docs/api.md'
+
+type Operation = { summary?: string; tags?: string[]; security?: object[] }
+
+/** The routes as a page to read, by tag. */
+function toPage(paths: object): string {
+  const byTag = new Map<string, string[]>()
+  for (const [path, item] of Object.entries(paths)) {
+    for (const [method, operation] of Object.entries<Operation>(item)) {
+      const tag = operation.tags?.[0] ?? 'Other'
+      const open = operation.security?.length === 0 ? ' · open' : ''
+      const row = `| \`${method.toUpperCase()} ${path}\` | ${operation.summary ?? ''}${open} |`
+      byTag.set(tag, [...(byTag.get(tag) ?? []), row])
+    }
+  }
+  const sections = [...byTag].map(
+    ([tag, rows]) => `## ${tag}\n\n| route | what it does |\n| --- | --- |\n${rows.join('\n')}`,
+  )
+  const head =
+    '# The API\n\nMade by `npm run api` from the schemas that validate; the whole document is `/openapi.json`, its reference `/docs`.'
+  return `${[head, ...sections].join('\n\n')}\n`
+}
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { check: { type: 'boolean', default: false } },
+})
+const [file = 'dist/openapi.json'] = positionals
+const document = openApiDocument(app, 'https://api.aurelius.dev')
 mkdirSync(dirname(file), { recursive: true })
-writeFileSync(file, JSON.stringify(openApiDocument(app, 'https://api.aurelius.dev'), null, 2))
+writeFileSync(file, JSON.stringify(document, null, 2))
+const page = toPage(document.paths ?? {})
+if (!values.check) writeFileSync(PAGE, page)
+else if (readFileSync(PAGE, 'utf8') !== page) {
+  console.error(`${PAGE} does not say what the code does: npm run api`)
+  process.exitCode = 1
+}

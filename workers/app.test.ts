@@ -30,8 +30,14 @@ test('a person registers over HTTP and reads themselves in one trip', async () =
 async function signedIn() {
   const { accessToken, user } = await register()
   const headers = { authorization: `Bearer ${accessToken}` }
-  const get = (path: string, more = {}) => SELF.fetch(`http://aurelius.test${path}`, { headers: { ...headers, ...more } })
-  return { headers, user, get, send: (path: string, body: unknown, more = {}) => post(path, body, { ...headers, ...more }) }
+  const get = (path: string, more = {}) =>
+    SELF.fetch(`http://aurelius.test${path}`, { headers: { ...headers, ...more } })
+  return {
+    headers,
+    user,
+    get,
+    send: (path: string, body: unknown, more = {}) => post(path, body, { ...headers, ...more }),
+  }
 }
 
 test('a message is answered as JSON when the turn ends', async () => {
@@ -72,7 +78,10 @@ test('the same message under the same key is one turn', async () => {
   expect(second.headers.get('idempotent-replayed')).toBe('true')
   expect(await second.json()).toEqual(await first.json())
   const stream = { ...key, 'idempotency-key': crypto.randomUUID(), accept: 'text/event-stream' }
-  const [one, two] = [await (await send(path, { text: 'again' }, stream)).text(), await (await send(path, { text: 'again' }, stream)).text()]
+  const [one, two] = [
+    await (await send(path, { text: 'again' }, stream)).text(),
+    await (await send(path, { text: 'again' }, stream)).text(),
+  ]
   expect(two).toContain(/"turnId":"(\w+)"/.exec(one)?.[1])
   const page = (await (await get(`${path}`)).json()) as { items: unknown[] }
   expect(page.items).toHaveLength(4)

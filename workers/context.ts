@@ -5,7 +5,7 @@ import { connect, type DatabaseMeter } from '#database'
 const configs = new WeakMap<object, Config>()
 
 /** The deployment's settings, checked once an isolate. */
-export function configOf(env: Env): Config {
+function configOf(env: Env): Config {
   const known = configs.get(env)
   if (known) return known
   const made = readConfig(env)

@@ -1,12 +1,15 @@
 import { timingSafeEqual } from 'node:crypto'
-import type { Context } from 'hono'
-import { readAccessToken } from '#auth'
-import { AppError, type Ctx, type Guard, type RouteMeta } from '#core'
+import type { Context, Next } from 'hono'
+import { readAccessToken, requireSession } from '#auth'
+import { AppError, type Ctx, type Guard, type PersonActor, type RouteMeta } from '#core'
+import type { DatabaseMeter } from '#database'
 import { claimKey, hashToken, type IdempotentRequest, keepAnswer, releaseKey, type Take, takeLimit } from '#security'
+
+type RequestCtx = Ctx & { meter: DatabaseMeter }
 
 /** What stands before every handler: who is it, may they still, did they ask this before. */
 export const guard: Guard = async (c, meta, next) => {
-  const ctx: Ctx = c.get('ctx')
+  const ctx: RequestCtx = c.get('ctx')
   ctx.actor = await authenticate(c, ctx, meta)
   const caller = ctx.actor.kind === 'person' ? ctx.actor.userId : ctx.client.address
   const take = takeLimit(meta.limit, caller, ctx.now(), ctx.config.rateLimitFactor)
@@ -15,15 +18,22 @@ export const guard: Guard = async (c, meta, next) => {
     throw new AppError('rate_limited', `Too many ${meta.limit} requests; wait ${take.resetS} s`, {
       retryAfterS: take.resetS,
     })
+  await (ctx.actor.kind === 'person' ? asPerson(c, meta, Object.assign(ctx, { actor: ctx.actor }), next) : next())
+  // A Response of a handler's own, such as a stream, has none of the headers that were set before it.
+  if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, meta, take)
+}
+
+type PersonCtx = RequestCtx & { actor: PersonActor }
+
+async function asPerson(c: Context, meta: RouteMeta, ctx: PersonCtx, next: Next): Promise<void> {
   const key = c.req.header('idempotency-key')
-  if (!meta.idempotent || !key || key.length > 255 || ctx.actor.kind !== 'person') return next()
-  const request = {
-    principal: ctx.actor.userId,
-    route: `${c.req.method} ${c.req.path}`,
-    key,
-    fingerprint: await fingerprint(c),
+  if (meta.idempotent && key && key.length <= 255) {
+    const route = `${c.req.method} ${c.req.path}`
+    return await once(c, ctx, { principal: ctx.actor.userId, route, key, fingerprint: await fingerprint(c) }, next)
   }
-  return once(c, ctx, request, next)
+  await next()
+  // Refused before any statement asked whether the session lives: it is asked now, and a dead one is told that alone.
+  if (c.error && ctx.meter.trips === 0) await requireSession(ctx)
 }
 
 async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx['actor']> {
@@ -56,16 +66,12 @@ function fingerprint(c: Context): Promise<string> {
   return c.req.text().then((text) => hashToken(`${new URL(c.req.url).search}\n${text}`))
 }
 
-async function once(
-  c: Context,
-  ctx: Ctx,
-  request: IdempotentRequest,
-  next: () => Promise<void>,
-): Promise<Response | void> {
+async function once(c: Context, ctx: PersonCtx, request: IdempotentRequest, next: Next): Promise<void> {
   const claim = await claimKey(ctx, request)
   if (claim.kind === 'replay') {
     const { status, headers, body } = claim.answer
-    return new Response(body === '' ? null : body, { status, headers: { ...headers, 'Idempotent-Replayed': 'true' } })
+    c.res = new Response(body === '' ? null : body, { status, headers: { ...headers, 'Idempotent-Replayed': 'true' } })
+    return
   }
   ctx.newId = claim.newId
   await next()

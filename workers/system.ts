@@ -124,7 +124,10 @@ export function systemApp(whole: () => Documented) {
   app.get('/docs', (c) => docsPage(c))
   app.get('/docs/:file', async (c) => {
     const file = c.req.param('file')
-    return DOCS_FILES.has(file) ? c.env.ASSETS.fetch(new URL(`/${file}`, c.req.url)) : c.notFound()
+    if (!DOCS_FILES.has(file)) return c.notFound()
+    const asset = await c.env.ASSETS.fetch(new URL(`/${file}`, c.req.url))
+    // A copy: the headers of what a binding answers cannot be changed.
+    return new Response(asset.body, asset)
   })
   return app
 }
@@ -135,7 +138,7 @@ export function openApiDocument(app: Documented, url: string) {
     type: 'http',
     scheme: 'bearer',
     bearerFormat: 'JWT',
-    description: 'A JWT of RFC 9068, checked as RFC 8725 (best current practices) asks; from sign-in, for ten minutes',
+    description: 'A JWT of RFC 9068, checked as RFC8725 asks; from sign-in, for ten minutes',
   })
   app.openAPIRegistry.registerComponent('securitySchemes', 'operatorToken', {
     type: 'http',

@@ -1,2 +1,2 @@
 export { describeProvider, type GatewayEvent, generate, type Receipt } from './gateway.ts'
-export type { ModelMessage, ModelRequest, ModelTool, PersonFacts, ToolCall, ToolResult } from './model.ts'
+export type { ModelMessage, ModelTool, PersonFacts, ToolCall } from './model.ts'

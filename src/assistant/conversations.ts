@@ -1,13 +1,13 @@
 import { and, asc, desc, eq, gt, sql } from 'drizzle-orm'
 import { AppError, decodeCursor, encodeCursor, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, ownerId } from '#database'
+import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import type { Conversation, Message, NewConversation } from './schema.ts'
 import { conversations, messages } from './tables.ts'
 
 const LIST = 'conversations'
 const MESSAGES = 'messages'
 
-export function shownConversation(c: ColumnsOf<typeof conversations>) {
+function shownConversation(c: ColumnsOf<typeof conversations>) {
   return jsonObject<Conversation>({
     id: c.id,
     title: c.title,
@@ -152,19 +152,4 @@ export async function listMessages(ctx: ReadCtx, conversationId: string, page: P
     page.limit,
     (last) => encodeCursor(list, [last.id]),
   )
-}
-
-/** One message of the person's. */
-export async function getMessage(ctx: ReadCtx, id: string): Promise<Message> {
-  const [row] = await ctx.db
-    .select({ message: shownMessage(messages) })
-    .from(messages)
-    .where(and(eq(messages.id, id), ownedBy(ctx.actor, messages.userId)))
-  if (!row) throw new AppError('not_found', 'No such message')
-  return row.message
-}
-
-/** Fails with `session_ended` unless the session behind the request is open: for what needs no row of its own. One trip. */
-export async function requireLiveSession(ctx: ReadCtx): Promise<void> {
-  await ctx.db.execute(sql`select ${liveSession(ctx.actor) ?? sql`true`}`)
 }

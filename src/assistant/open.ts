@@ -11,7 +11,7 @@ import { conversations, messages } from './tables.ts'
 
 const HISTORY = 40
 const TITLE_CHARS = 60
-export const UNTITLED = 'New conversation'
+const UNTITLED = 'New conversation'
 
 /** A turn as it is asked for: its ids are drawn before, so that asking twice is asking once. */
 export type TurnRequest = { turnId: string; conversationId: string; questionId: string; answerId: string; text: string }

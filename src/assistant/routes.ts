@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { requireSession } from '#auth'
 import {
   AppError,
   answer,
@@ -229,7 +230,7 @@ export const assistantApp = createApp()
   .openapi(cancelRoute, async (c) => {
     const { id } = c.req.valid('param')
     const { actor, env } = c.var.ctx
-    await conversations.requireLiveSession(c.var.ctx)
+    await requireSession(c.var.ctx)
     const cancelled = await env.USER_SESSION.getByName(actor.userId).cancelTurn(id)
     if (!cancelled.ok) throw refused(cancelled)
     return c.json({ turnId: id, status: cancelled.status }, 200)

@@ -3,7 +3,7 @@ import { s } from '#core'
 
 const count = s.int(0, 2_147_483_647)
 const micros = s.int(0, Number.MAX_SAFE_INTEGER)
-export const MAX_TEXT = 8000
+const MAX_TEXT = 8000
 
 /** What a tool was given and answered: any JSON, as the tool's own schema says. */
 const Payload = z.unknown().openapi({ type: 'object', additionalProperties: true })
@@ -27,7 +27,7 @@ export const Part = z.discriminatedUnion('type', [TextPart, ToolCallPart, ToolRe
 export type Part = z.infer<typeof Part>
 export type ToolResultPart = z.infer<typeof ToolResultPart>
 
-export const MessageStatus = z.enum(['streaming', 'done', 'failed', 'cancelled', 'interrupted'])
+const MessageStatus = z.enum(['streaming', 'done', 'failed', 'cancelled', 'interrupted'])
 
 export const Message = z
   .strictObject({

@@ -1,6 +1,6 @@
 import { LLMock } from '@copilotkit/aimock'
-import { makePerson, type Person, revoke } from '#test/database'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makePerson, type Person, revoke } from '#test/database'
 import { closeTurn } from './close.ts'
 import { createConversation, listMessages } from './conversations.ts'
 import { partsFromEvents } from './live.ts'
@@ -18,7 +18,13 @@ async function withModel(): Promise<Person> {
 }
 
 async function say(person: Person, conversationId: string, text: string, signal = new AbortController().signal) {
-  const request = { turnId: person.newId('turn'), questionId: person.newId('msg'), answerId: person.newId('msg'), conversationId, text }
+  const request = {
+    turnId: person.newId('turn'),
+    questionId: person.newId('msg'),
+    answerId: person.newId('msg'),
+    conversationId,
+    text,
+  }
   const told: { event: string; data: object }[] = []
   const opened = await openTurn(person, request)
   const result = await runTurn(person, opened, { signal, emit: (event, data) => void told.push({ event, data }) })
@@ -30,10 +36,20 @@ test('opening a turn is one trip: question, empty answer, history and the prompt
   const person = await withModel()
   const { id } = await createConversation(person, { title: 'New conversation' })
   person.meter.trips = 0
-  const request = { turnId: person.newId('turn'), questionId: person.newId('msg'), answerId: person.newId('msg'), conversationId: id, text: 'hi' }
+  const request = {
+    turnId: person.newId('turn'),
+    questionId: person.newId('msg'),
+    answerId: person.newId('msg'),
+    conversationId: id,
+    text: 'hi',
+  }
   const opened = await openTurn(person, request)
   expect(person.meter.trips).toBe(1)
-  expect(opened).toMatchObject({ fresh: true, history: [], person: { timeZone: 'Europe/Berlin', displayName: 'Test Person' } })
+  expect(opened).toMatchObject({
+    fresh: true,
+    history: [],
+    person: { timeZone: 'Europe/Berlin', displayName: 'Test Person' },
+  })
   expect(opened.question).toMatchObject({ role: 'user', text: 'hi', status: 'done' })
   expect(opened.answer).toMatchObject({ role: 'assistant', status: 'streaming' })
   expect((await openTurn(person, request)).fresh).toBe(false)
@@ -51,30 +67,48 @@ test("another person's conversation and an ended session open nothing", async ()
 test('a turn calls tools, reads their results, answers, and shows what it cost', async () => {
   const person = await withModel()
   const { id } = await createConversation(person, { title: 'New conversation' })
-  mock.on({ userMessage: 'remember tea', hasToolResult: false }, { toolCalls: [{ name: 'remember', arguments: '{"text":"Likes green tea","kind":"preference"}' }] })
-  mock.on({ userMessage: 'remember tea', hasToolResult: true }, { content: 'I will remember that.', usage: { input_tokens: 100, output_tokens: 20 } })
+  mock.on(
+    { userMessage: 'remember tea', hasToolResult: false },
+    { toolCalls: [{ name: 'remember', arguments: '{"text":"Likes green tea","kind":"preference"}' }] },
+  )
+  mock.on(
+    { userMessage: 'remember tea', hasToolResult: true },
+    { content: 'I will remember that.', usage: { input_tokens: 100, output_tokens: 20 } },
+  )
   const { message, told, result } = await say(person, id, 'remember tea')
   expect(result.status).toBe('done')
-  expect(message).toMatchObject({ status: 'done', text: 'I will remember that.', model: 'claude-sonnet-5-5', provider: 'anthropic' })
+  expect(message).toMatchObject({
+    status: 'done',
+    text: 'I will remember that.',
+    model: 'claude-sonnet-5-5',
+    provider: 'anthropic',
+  })
   expect(message?.costMicros).toBeGreaterThan(0)
   expect(message?.parts.map(({ type }) => type)).toEqual(['tool_call', 'tool_result', 'text'])
-  expect(told.map(({ event }) => event)).toEqual(expect.arrayContaining(['tool.called', 'tool.finished', 'message.delta']))
+  expect(told.map(({ event }) => event)).toEqual(
+    expect.arrayContaining(['tool.called', 'tool.finished', 'message.delta']),
+  )
   expect(partsFromEvents(told, message?.id ?? '').map(({ type }) => type)).toEqual(['tool_call', 'tool_result', 'text'])
 })
 
 test('a tool that fails tells the model why, and the turn goes on', async () => {
   const person = await withModel()
   const { id } = await createConversation(person, { title: 'x' })
-  mock.on({ userMessage: 'finish nothing', hasToolResult: false }, {
-    toolCalls: [
-      { name: 'complete_task', arguments: JSON.stringify({ id: person.newId('task') }) },
-      { name: 'complete_task', arguments: '{"id":7}' },
-      { name: 'no_such_tool', arguments: '{}' },
-    ],
-  })
+  mock.on(
+    { userMessage: 'finish nothing', hasToolResult: false },
+    {
+      toolCalls: [
+        { name: 'complete_task', arguments: JSON.stringify({ id: person.newId('task') }) },
+        { name: 'complete_task', arguments: '{"id":7}' },
+        { name: 'no_such_tool', arguments: '{}' },
+      ],
+    },
+  )
   mock.on({ userMessage: 'finish nothing', hasToolResult: true }, { content: 'I could not find it.' })
   const { message } = await say(person, id, 'finish nothing')
-  const codes = message?.parts.flatMap((part) => (part.type === 'tool_result' ? [(part.output as { code: string }).code] : []))
+  const codes = message?.parts.flatMap((part) =>
+    part.type === 'tool_result' ? [(part.output as { code: string }).code] : [],
+  )
   expect(codes).toEqual(['not_found', 'invalid_request', 'not_found'])
   expect(message?.text).toBe('I could not find it.')
 })

@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
+import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy } from '#database'
 import { kick, tell } from '#queue'
 import { hashToken } from '#security'
 import type { Refresh, Session, Tokens } from './schema.ts'
@@ -114,6 +114,11 @@ export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 're
   const [row] = await db.with(ended, told).select({ eventId: told.id }).from(told)
   if (!row) throw new AppError('not_found', 'No such session is open')
   kick(ctx, [row.eventId])
+}
+
+/** Fails with `session_ended` unless the session that asks is open: for what touched no row of its own. One trip. */
+export async function requireSession(ctx: Pick<UserCtx, 'db' | 'actor'>): Promise<void> {
+  await ctx.db.execute(sql`select ${liveSession(ctx.actor) ?? sql`true`}`)
 }
 
 /** Ends the session that asks. */

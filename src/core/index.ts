@@ -1,8 +1,7 @@
 export type { Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
-export { AppError, ERRORS, type ErrorCode, type FieldError, findAppError, type Problem, toProblem } from './errors.ts'
+export { AppError, ERRORS, type ErrorCode, findAppError, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
 export {
-  type AppEnv,
   answer,
   body,
   createApp,
@@ -18,7 +17,7 @@ export {
   versioned,
 } from './http.ts'
 export { derivedId, type IdPrefix, newId, randomToken } from './id.ts'
-export { createLog, describeError, type Log } from './log.ts'
+export { createLog, describeError } from './log.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { nextOccurrence, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'

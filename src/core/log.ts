@@ -12,7 +12,7 @@ const SECRET_NAME = /password|secret|token|authorization|cookie|body|prompt|text
 const MAX_FIELD = 500
 
 /** A second line of defence: names and shapes of secrets are struck out wherever they turn up. */
-export function redact(name: string, value: LogFields[string]): LogFields[string] {
+function redact(name: string, value: LogFields[string]): LogFields[string] {
   if (typeof value !== 'string') return value
   if (SECRET_NAME.test(name)) return '[redacted]'
   return value.replace(SECRET, '[redacted]').slice(0, MAX_FIELD)

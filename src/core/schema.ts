@@ -49,7 +49,7 @@ export const localDate = z.iso
   .max(10)
   .refine((value) => value >= '1900-01-02' && value <= '9999-12-30', 'must lie between 1900 and 9999')
   .openapi({ example: '2026-11-23' })
-export const localTime = z
+const localTime = z
   .string()
   .max(8)
   .regex(/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/)

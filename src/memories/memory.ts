@@ -5,9 +5,9 @@ import { kick, tell } from '#queue'
 import { Memory, type MemoryPatch, type NewMemory } from './schema.ts'
 import { memories } from './tables.ts'
 
-export const memoryCreated = defineEvent('memory.created', 'memories', Memory)
-export const memoryUpdated = defineEvent('memory.updated', 'memories', Memory)
-export const memoryDeleted = defineEvent('memory.deleted', 'memories', Memory)
+const memoryCreated = defineEvent('memory.created', 'memories', Memory)
+const memoryUpdated = defineEvent('memory.updated', 'memories', Memory)
+const memoryDeleted = defineEvent('memory.deleted', 'memories', Memory)
 
 const LIST = 'memories'
 const MAX_IN_PROMPT = 24

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { s } from '#core'
 
-export const MemoryKind = z.enum(['fact', 'preference', 'person'])
+const MemoryKind = z.enum(['fact', 'preference', 'person'])
 export const Memory = z
   .strictObject({
     id: s.id('mem'),

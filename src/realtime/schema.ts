@@ -26,7 +26,12 @@ const topics = z
   .default('')
   .transform((value) => value.split(',').filter(Boolean))
   .pipe(z.array(Topic).max(MAX_TOPICS))
-  .openapi({ type: 'string', description: 'Topics to join, separated by commas', example: 'tasks,notifications' })
+  .openapi({
+    type: 'string',
+    maxLength: 60 * MAX_TOPICS,
+    description: 'Topics to join, separated by commas',
+    example: 'tasks,notifications',
+  })
 
 /** How a socket is asked for. `epoch` and `offset` are what the client was last told: what it missed is sent first. */
 export const ConnectQuery = z.strictObject({
@@ -37,7 +42,7 @@ export const ConnectQuery = z.strictObject({
     .max(16)
     .regex(/^[0-9a-f]{16}$/)
     .optional(),
-  offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional(),
+  offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({ format: 'int64' }),
   device: s.id('dev').optional().openapi({ description: 'The id an earlier welcome gave this device' }),
 })
 export type ConnectQuery = z.infer<typeof ConnectQuery>

@@ -1,5 +1,6 @@
 import { and, eq, isNull, lt, sql } from 'drizzle-orm'
-import { AppError, type Ctx, derivedId, type IdPrefix } from '#core'
+import { AppError, type Ctx, derivedId, type IdPrefix, type PersonActor } from '#core'
+import { ownerId } from '#database'
 import { idempotencyKeys } from './tables.ts'
 
 const LEASE_S = 30
@@ -13,15 +14,23 @@ export type Claim = { kind: 'replay'; answer: StoredAnswer } | { kind: 'run'; ne
 type IdempotencyCtx = Pick<Ctx, 'db' | 'requestId'>
 
 /**
- * Takes the key for this request, or says what was answered before. One trip.
+ * Takes the key for this request, or says what was answered before; fails for a session that has ended. One trip.
  * A holder that died is taken over when its lease ends; the ids of the second run are those of the first.
  */
-export async function claimKey(ctx: IdempotencyCtx, request: IdempotentRequest): Promise<Claim> {
+export async function claimKey(
+  ctx: IdempotencyCtx & { actor: PersonActor },
+  request: IdempotentRequest,
+): Promise<Claim> {
   const keys = idempotencyKeys
   const free = sql`${keys.status} is null and ${keys.lockedUntil} < now() and ${keys.fingerprint} = excluded.fingerprint`
   const [row] = await ctx.db
     .insert(keys)
-    .values({ ...request, holder: ctx.requestId, lockedUntil: sql`now() + interval '30 seconds'` })
+    .values({
+      ...request,
+      principal: ownerId(ctx.actor),
+      holder: ctx.requestId,
+      lockedUntil: sql`now() + interval '30 seconds'`,
+    })
     .onConflictDoUpdate({
       target: [keys.principal, keys.route, keys.key],
       set: {

@@ -1,7 +1,7 @@
 import type { LimitClass } from '#core'
 
 /** How many calls of a class one caller may make in a window; the whole policy is this table. */
-export const LIMITS: Record<LimitClass, { quota: number; windowS: number }> = {
+const LIMITS: Record<LimitClass, { quota: number; windowS: number }> = {
   public: { quota: 300, windowS: 60 },
   signin: { quota: 20, windowS: 60 },
   read: { quota: 600, windowS: 60 },

@@ -4,9 +4,8 @@ export {
   getPreferences,
   insertUser,
   meDeleted,
-  meUpdated,
   setPreferences,
   userByEmail,
 } from './me.ts'
 export { usersApp } from './routes.ts'
-export { email, locale, Me, Preferences, PreferencesPatch } from './schema.ts'
+export { email, locale, Me, PreferencesPatch } from './schema.ts'

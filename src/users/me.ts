@@ -6,7 +6,7 @@ import { kick, tell } from '#queue'
 import { Me, type MePatch, type Preferences, type PreferencesPatch } from './schema.ts'
 import { users } from './tables.ts'
 
-export const meUpdated = defineEvent('me.updated', 'me', Me)
+const meUpdated = defineEvent('me.updated', 'me', Me)
 /** Someone is gone: whoever keeps anything of theirs outside Postgres lets go of it. */
 export const meDeleted = defineEvent('me.deleted', null, z.strictObject({ id: z.string() }))
 

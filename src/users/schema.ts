@@ -7,15 +7,15 @@ const clock = z
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/)
   .openapi({ example: '22:00' })
 
-export const QuietHours = z.strictObject({ from: clock, to: clock }).openapi('QuietHours')
-export const WorkingHours = z
+const QuietHours = z.strictObject({ from: clock, to: clock }).openapi('QuietHours')
+const WorkingHours = z
   .strictObject({
     from: clock,
     to: clock,
     days: s.list(s.int(1, 7), 7, 1).openapi({ description: 'ISO weekdays, Monday is 1' }),
   })
   .openapi('WorkingHours')
-export const Voice = z
+const Voice = z
   .strictObject({
     voiceId: s.line(100).optional(),
     speed: z.number().min(0.5).max(2).optional(),

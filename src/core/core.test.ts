@@ -1,0 +1,94 @@
+import { expect, test } from 'vitest'
+import { AppError, findAppError, toProblem } from './errors.ts'
+import { derivedId, newId } from './id.ts'
+import { createLog, describeError } from './log.ts'
+import { decodeCursor, encodeCursor, toPage } from './page.ts'
+import { instant, line, localDate, text, timeZone } from './schema.ts'
+
+const at = new Date('2026-11-21T12:00:00Z')
+
+test('ids sort by when they were made, also within one millisecond', () => {
+  const ids = Array.from({ length: 500 }, () => newId('task', at))
+  expect(new Set(ids).size).toBe(500)
+  expect([...ids].sort()).toEqual(ids)
+  expect(newId('task', new Date(at.getTime() + 1)) > (ids.at(-1) ?? '')).toBe(true)
+  expect(ids[0]).toMatch(/^task_[0-9a-hjkmnp-tv-z]{26}$/)
+})
+
+test('an id derived from a seed is the same each time and of the same shape', () => {
+  expect(derivedId('msg', at, 'a')).toBe(derivedId('msg', at, 'a'))
+  expect(derivedId('msg', at, 'a')).not.toBe(derivedId('msg', at, 'b'))
+  expect(derivedId('msg', at, 'a')).toMatch(/^msg_[0-9a-hjkmnp-tv-z]{26}$/)
+})
+
+test('a known error tells its code, an unknown one nothing but the request', () => {
+  const wrapped = new Error('SELECT secret FROM users', { cause: new AppError('not_found', 'No such task') })
+  expect(findAppError(wrapped)?.code).toBe('not_found')
+  expect(toProblem(wrapped, 'req_1')).toMatchObject({
+    status: 404,
+    code: 'not_found',
+    detail: 'No such task',
+    instance: 'req_1',
+  })
+  const unknown = toProblem(new Error('SELECT secret FROM users'), 'req_2')
+  expect(unknown).toMatchObject({ status: 500, code: 'internal', instance: 'req_2' })
+  expect(JSON.stringify(unknown)).not.toContain('secret')
+})
+
+test('a log line never carries a secret, whatever field it hides in', () => {
+  const lines: string[] = []
+  const log = createLog({ requestId: 'req_1' }, 'info', (written) => void lines.push(written))
+  const jwt = 'eyJhbGciOiJFZERTQSJ9.eyJzdWIiOiJ1c3JfMSJ9.c2lnbmF0dXJlc2lnbmF0dXJl'
+  log.info('a', {
+    password: 'hunter2',
+    accessToken: jwt,
+    text: 'dear diary',
+    note: `got ${jwt} and rt_${'x'.repeat(43)}`,
+  })
+  log.error('b', { error: 'connect postgres://aurelius:hunter2@db.example/x failed', header: 'Bearer abc.def' })
+  const all = lines.join('\n')
+  for (const secret of ['hunter2', 'eyJ', 'dear diary', 'rt_x', 'abc.def']) expect(all).not.toContain(secret)
+  expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'info', event: 'a', requestId: 'req_1' })
+})
+
+test('what a log says of a database error leaves out the statement and its values', () => {
+  const failed = Object.assign(new Error("Failed query: insert … params: 'dear diary'"), {
+    name: 'DrizzleQueryError',
+    query: 'x',
+  })
+  const said = JSON.stringify(describeError(new Error('outer', { cause: failed })))
+  expect(said).toContain('DrizzleQueryError')
+  expect(said).not.toContain('dear diary')
+})
+
+test('a cursor belongs to the list that made it', () => {
+  const cursor = encodeCursor('tasks:due:asc', ['2026-11-21', 'task_1'])
+  expect(decodeCursor('tasks:due:asc', cursor, 2)).toEqual(['2026-11-21', 'task_1'])
+  for (const [list, given, length] of [
+    ['tasks:due:desc', cursor, 2],
+    ['tasks:due:asc', cursor, 1],
+    ['tasks:due:asc', 'not a cursor', 2],
+  ] as const) {
+    expect(() => decodeCursor(list, given, length)).toThrow('cursor')
+  }
+})
+
+test('a page says where the next begins only when there is one', () => {
+  expect(toPage([1, 2, 3], 2, String)).toEqual({ items: [1, 2], nextCursor: '2' })
+  expect(toPage([1, 2], 2, String)).toEqual({ items: [1, 2], nextCursor: null })
+})
+
+test.each([
+  [text(5), ['abc', ''], ['abcdef', 'a\0b', '\ud800', 7]],
+  [line(10), ['a b'], ['', '   ', 'a\nb', 'a\u007fb']],
+  [timeZone, ['Europe/Berlin', 'UTC', 'America/Argentina/Buenos_Aires'], ['CST', '+02:00', 'Mars/Olympus', '']],
+  [localDate, ['2026-02-28', '2024-02-29'], ['2026-02-29', '2026-13-01', '0000-01-01', '99999-01-01']],
+  [
+    instant,
+    ['2026-11-21T12:00:00Z', '2026-11-21T12:00:00.123+02:00'],
+    ['2026-11-21', '2026-11-21T25:00:00Z', '1800-01-01T00:00:00Z'],
+  ],
+])('a shared schema takes what is good and nothing else', (schema, good, bad) => {
+  for (const value of good) expect(schema.safeParse(value).success, String(value)).toBe(true)
+  for (const value of bad) expect(schema.safeParse(value).success, String(value)).toBe(false)
+})

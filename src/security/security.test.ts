@@ -1,0 +1,64 @@
+import { expect, test } from 'vitest'
+import { makePerson } from '#test/database'
+import { claimKey, keepAnswer, releaseKey } from './idempotency.ts'
+import { takeLimit } from './limits.ts'
+import { hashPassword, verifyPassword } from './password.ts'
+
+const request = (principal: string, over = {}) => ({
+  principal,
+  route: 'POST /v1/x',
+  key: crypto.randomUUID(),
+  fingerprint: 'f1',
+  ...over,
+})
+
+test('a limit lets its quota through and says when the window ends', () => {
+  const caller = crypto.randomUUID()
+  const start = new Date('2026-11-21T12:00:00Z')
+  const takes = Array.from({ length: 22 }, () => takeLimit('signin', caller, start, 1))
+  expect(takes.filter(({ ok }) => ok)).toHaveLength(20)
+  expect(takes.at(-1)).toEqual({ ok: false, quota: 20, left: 0, windowS: 60, resetS: 60 })
+  expect(takeLimit('signin', caller, new Date(start.getTime() + 60_000), 1).ok).toBe(true)
+  expect(takeLimit('signin', crypto.randomUUID(), start, 1).left).toBe(19)
+})
+
+test('a password is stored with its parameters, peppered, and compared whole', async () => {
+  const pepper = 'p'.repeat(32)
+  const hash = await hashPassword('correct horse battery staple', pepper)
+  expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
+  expect(await verifyPassword('correct horse battery staple', hash, pepper)).toEqual({ ok: true, stale: false })
+  expect((await verifyPassword('correct horse battery stapl', hash, pepper)).ok).toBe(false)
+  expect((await verifyPassword('correct horse battery staple', hash, 'q'.repeat(32))).ok).toBe(false)
+  expect((await verifyPassword('anything', undefined, pepper)).ok).toBe(false)
+})
+
+test('a key is taken once, answers again, and refuses another request', async () => {
+  const person = await makePerson()
+  const asked = request(person.actor.userId)
+  const claim = await claimKey(person, asked)
+  expect(claim.kind).toBe('run')
+  await expect(claimKey({ ...person, requestId: 'req_other' }, asked)).rejects.toMatchObject({
+    code: 'idempotency_in_progress',
+  })
+  await keepAnswer(person, asked, { status: 201, headers: {}, body: '{"a":1}' })
+  expect(await claimKey({ ...person, requestId: 'req_other' }, asked)).toMatchObject({
+    kind: 'replay',
+    answer: { status: 201, body: '{"a":1}' },
+  })
+  await expect(claimKey(person, { ...asked, fingerprint: 'f2' })).rejects.toMatchObject({
+    code: 'idempotency_mismatch',
+  })
+})
+
+test('whoever takes over from a holder that died makes the same ids', async () => {
+  const person = await makePerson()
+  const asked = request(person.actor.userId)
+  const first = await claimKey(person, asked)
+  const made = first.kind === 'run' ? [first.newId('task'), first.newId('task')] : []
+  await releaseKey(person, asked)
+  const second = await claimKey({ ...person, requestId: 'req_second' }, asked)
+  const again = second.kind === 'run' ? [second.newId('task'), second.newId('task')] : []
+  expect(again).toEqual(made)
+  expect(made[0]).not.toBe(made[1])
+  expect([...made].sort()).toEqual(made)
+})
