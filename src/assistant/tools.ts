@@ -1,7 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { ModelTool } from '#ai'
-import { AppError, defineTool, s, type Tool, type UserCtx } from '#core'
+import { AppError, defineTool, findAppError, s, type Tool, type UserCtx } from '#core'
 import { memoryTools } from '#memories'
 import { taskTools } from '#tasks'
 import { getPreferences, PreferencesPatch, setPreferences } from '#users'
@@ -90,7 +90,7 @@ function undoTool(turn: OpenedTurn, tools: Tool[]): Tool {
       for (const { callId, undo } of last.results.toReversed()) {
         const tool = tools.find(({ name }) => name === undo?.tool)
         if (!tool || !undo) continue
-        await tool.run(ctx, tool.input.parse(undo.input))
+        await takeBack(ctx, tool, undo.input)
         await markUndone(ctx, last.messageId, callId)
         turn.history.find(({ id }) => id === last.messageId)?.undoneCalls.push(callId)
         undone.push(undo.says)
@@ -98,6 +98,15 @@ function undoTool(turn: OpenedTurn, tools: Tool[]): Tool {
       return { output: { undone } }
     },
   })
+}
+
+// What is not there any more needs no taking back: an undo that was cut short goes on where it stopped.
+async function takeBack(ctx: UserCtx, tool: Tool, input: unknown): Promise<void> {
+  try {
+    await tool.run(ctx, input)
+  } catch (error) {
+    if (findAppError(error)?.code !== 'not_found') throw error
+  }
 }
 
 async function markUndone(ctx: Pick<UserCtx, 'db' | 'actor'>, messageId: string, callId: string): Promise<void> {

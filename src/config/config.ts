@@ -52,6 +52,9 @@ const Source = z.object({
   ANTHROPIC_MODEL: z.string().min(1).default('claude-sonnet-5-5'),
 })
 
+/** The names of every setting that can be given. */
+export const SETTING_NAMES = Object.keys(Source.shape)
+
 /** The settings of one deployment, as read from its vars and secrets. */
 export type Config = {
   environment: 'production' | 'local' | 'test'

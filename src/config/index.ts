@@ -1,1 +1,1 @@
-export { type Config, readConfig } from './config.ts'
+export { type Config, readConfig, SETTING_NAMES } from './config.ts'

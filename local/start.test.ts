@@ -1,0 +1,168 @@
+import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+
+type Run = { child: ChildProcess; said: () => string; ended: Promise<number | null> }
+
+const SLOW_MS = 60_000
+const ENV = { ...process.env, ANTHROPIC_API_KEY: '', AURELIUS_PASSWORD: '', npm_lifecycle_event: '' }
+const running: ChildProcess[] = []
+
+function run(script: string, args: string[], input = '', env = {}): Run {
+  return listen(
+    spawn(process.execPath, [join(import.meta.dirname, script), ...args], { env: { ...ENV, ...env } }),
+    input,
+  )
+}
+
+function listen(child: ChildProcessWithoutNullStreams, input = ''): Run {
+  running.push(child)
+  let said = ''
+  const hear = (chunk: Buffer) => {
+    said += chunk
+  }
+  child.stdout.on('data', hear)
+  child.stderr.on('data', hear)
+  child.stdin.end(input)
+  return { child, said: () => said, ended: once(child, 'close').then(([code]) => code) }
+}
+
+async function ready(started: Run): Promise<Run> {
+  const isReady = new Promise<void>((resolve) => {
+    started.child.stdout?.on('data', () => {
+      if (started.said().includes('Aurelius is ready at')) resolve()
+    })
+  })
+  await Promise.race([isReady, started.ended])
+  expect(started.said()).toContain('Aurelius is ready at')
+  return started
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const address = probe.address()
+  probe.close()
+  await once(probe, 'close')
+  return typeof address === 'object' && address ? address.port : 0
+}
+
+describe('npm start', { timeout: SLOW_MS }, () => {
+  const folder = mkdtempSync(join(tmpdir(), 'aurelius-start-'))
+  const data = join(folder, 'data')
+  let port: number
+  let url: string
+  let server: Run
+  let token: string
+
+  const start = () => run('start.ts', ['--port', `${port}`, '--data', data])
+  const call = async (method: string, path: string, body?: object) => {
+    const headers = { 'content-type': 'application/json', ...(token && { authorization: `Bearer ${token}` }) }
+    const answer = await fetch(`${url}${path}`, { method, headers, ...(body && { body: JSON.stringify(body) }) })
+    expect(answer.ok).toBe(true)
+    return await answer.json<Record<string, string>>()
+  }
+  const titles = async () => {
+    const { items } = await (await fetch(`${url}/v1/tasks`, { headers: { authorization: `Bearer ${token}` } })).json<{
+      items: { title: string }[]
+    }>()
+    return items.map(({ title }) => title)
+  }
+
+  beforeAll(async () => {
+    port = await freePort()
+    url = `http://127.0.0.1:${port}`
+    server = await ready(start())
+  }, SLOW_MS)
+  afterAll(async () => {
+    for (const child of running) child.kill('SIGKILL')
+    rmSync(folder, { recursive: true, force: true, maxRetries: 20, retryDelay: 100 })
+  })
+
+  test('says one line when it is ready, and is', async () => {
+    expect(server.said().match(/^Aurelius is ready at (.*)$/m)?.[1]).toBe(url)
+    expect(server.said()).toContain('offline')
+    expect((await fetch(`${url}/health/ready`)).status).toBe(200)
+  })
+
+  test('keeps its secrets to itself', () => {
+    expect(statSync(join(data, 'secrets.json')).mode & 0o077).toBe(0)
+  })
+
+  test('says which port is taken', async () => {
+    const second = run('start.ts', ['--port', `${port}`, '--data', join(folder, 'other')])
+    expect(await second.ended).toBe(1)
+    expect(second.said()).toContain(`port ${port} is taken`)
+  })
+
+  test('says that the data folder is in use', async () => {
+    const second = run('start.ts', ['--port', `${await freePort()}`, '--data', data])
+    expect(await second.ended).toBe(1)
+    expect(second.said()).toMatch(/data folder .* is in use by process \d+/)
+    const reset = run('reset.ts', ['--data', data, '--yes'])
+    expect(await reset.ended).toBe(1)
+    expect(reset.said()).toContain('in use')
+  })
+
+  test('a wrong option is said with the right ones, and every wrong setting at once', async () => {
+    const option = run('start.ts', ['--prot', '1'])
+    expect(await option.ended).toBe(1)
+    expect(option.said()).toMatch(/^Aurelius did not start: Unknown option '--prot'\nUse: .*--port.*\n$/)
+    const setting = run('start.ts', [], '', { LOG_LEVEL: 'loud', RATE_LIMIT_FACTOR: '0' })
+    expect(await setting.ended).toBe(1)
+    expect(setting.said()).toMatch(/- RATE_LIMIT_FACTOR: .*\n- LOG_LEVEL: /)
+  })
+
+  test('a conversation is had from a script', async () => {
+    const chat = run('chat.ts', ['--url', url, '--data', data], 'add buy oat milk tomorrow\n/tasks\n')
+    expect([await chat.ended, chat.said()]).toEqual([0, expect.stringContaining('Registered as')])
+    expect(chat.said()).toMatch(/○ buy oat milk/i)
+    expect(statSync(join(data, 'chat.json')).mode & 0o077).toBe(0)
+  })
+
+  test('the demo week is added once', async () => {
+    const seed = () => run('seed.ts', ['--url', url, '--data', data])
+    const first = seed()
+    const added = expect.stringMatching(/Added: 3\d tasks, 5 memories, 1 conversation/)
+    expect([await first.ended, first.said()]).toEqual([0, added])
+    const second = seed()
+    expect(await second.ended).toBe(0)
+    expect(second.said()).toContain('Added: 0 tasks, 0 memories, 0 conversation')
+  })
+
+  test('SIGTERM stops it cleanly, and the next start has everything', async () => {
+    const person = { email: 'sam@example.com', password: 'correct horse battery staple', displayName: 'Sam' }
+    token = (await call('POST', '/v1/auth/register', person))['accessToken'] ?? ''
+    await call('POST', '/v1/tasks', { title: 'before the stop' })
+    server.child.kill('SIGTERM')
+    expect(await server.ended).toBe(0)
+    expect(server.said()).toContain('Stopped.')
+    server = await ready(start())
+    expect(await titles()).toEqual(['before the stop'])
+  })
+
+  test('SIGKILL loses nothing either', async () => {
+    await call('POST', '/v1/tasks', { title: 'before the kill' })
+    server.child.kill('SIGKILL')
+    await server.ended
+    server = await ready(start())
+    expect(await titles()).toEqual(['before the kill', 'before the stop'])
+    server.child.kill('SIGKILL')
+    await server.ended
+  })
+
+  test('SIGTERM to the shell that npm puts in between stops it too', async () => {
+    const command = `"${process.execPath}" "${join(import.meta.dirname, 'start.ts')}" --port ${port} --data "${data}"; true`
+    const env = { ...ENV, npm_lifecycle_event: 'start' }
+    server = await ready(listen(spawn('sh', ['-c', command], { env })))
+    server.child.kill('SIGTERM')
+    await server.ended
+    expect(server.said()).toContain('Stopped.')
+    const reset = run('reset.ts', ['--data', data, '--yes'])
+    expect(await reset.ended).toBe(0)
+  })
+})
