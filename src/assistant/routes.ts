@@ -171,8 +171,11 @@ function isErrorCode(code: string): code is ErrorCode {
   return code in ERRORS
 }
 
+const RETRY_AFTER_S = 10
+
 function refused(said: { code: string; detail: string }): AppError {
-  return new AppError(isErrorCode(said.code) ? said.code : 'unavailable', said.detail)
+  const code = isErrorCode(said.code) ? said.code : 'unavailable'
+  return new AppError(code, said.detail, ERRORS[code][0] === 503 ? { retryAfterS: RETRY_AFTER_S } : {})
 }
 
 function wantsStream(c: Context): boolean {
