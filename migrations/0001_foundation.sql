@@ -93,7 +93,8 @@ CREATE TABLE "dead_letters" (
 	"id" text PRIMARY KEY NOT NULL,
 	"queue" text NOT NULL,
 	"message_id" text NOT NULL,
-	"body" jsonb NOT NULL,
+	"outbox_id" text,
+	"body" text NOT NULL,
 	"failed_at" timestamp with time zone DEFAULT now() NOT NULL,
 	"redriven_at" timestamp with time zone
 );

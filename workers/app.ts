@@ -2,12 +2,13 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
-import { AppError, type Ctx, createApp, describeError, findAppError, toProblem } from '#core'
+import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
 import { memoriesApp } from '#memories'
 import { notificationsApp } from '#notifications'
 import { queueApp } from '#queue'
 import { realtimeApp } from '#realtime'
+import { networkOf } from '#security'
 import { tasksApp } from '#tasks'
 import { usersApp } from '#users'
 import { readBody } from './body.ts'
@@ -31,7 +32,7 @@ const DOMAINS = [
   queueApp,
 ]
 
-const TRACEPARENT = /^00-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}$/
+const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 const EDGE_CLASSES = { limit: 3000, periodS: 60 }
 
 function hex(bytes: number): string {
@@ -95,7 +96,7 @@ app.use(async (c, next) => {
   c.res.headers.set('Access-Control-Allow-Origin', origin)
   c.res.headers.set(
     'Access-Control-Expose-Headers',
-    'ETag, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, Retry-After, Idempotent-Replayed',
+    'ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed',
   )
   if (!isPreflight) return
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE')
@@ -107,8 +108,10 @@ app.use(async (c, next) => {
 })
 
 app.use(async (c, next) => {
-  const { success } = await c.env.EDGE_LIMIT.limit({ key: c.var.ctx.client.address })
-  if (!success && c.var.ctx.config.rateLimitFactor === 1) {
+  const { client, config } = c.var.ctx
+  // A run with raised limits would not heed the answer, and asking the local binding costs more than the request.
+  const isAsked = config.rateLimitFactor === 1
+  if (isAsked && !(await c.env.EDGE_LIMIT.limit({ key: networkOf(client.address) })).success) {
     throw new AppError('rate_limited', `More than ${EDGE_CLASSES.limit} requests a minute from one address`, {
       retryAfterS: EDGE_CLASSES.periodS,
     })
@@ -132,18 +135,31 @@ app.notFound((c) => {
 })
 
 app.onError((error, c) => {
-  const { requestId, log } = c.var.ctx
-  const known = fromHttp(error) ?? findAppError(error) ?? databaseFailure(error)
+  // Without a context there is no configuration either: its problems are what the log must say.
+  const { requestId, log } = c.get('ctx') ?? { requestId: 'none', log: createLog({}) }
+  const known = fromHttp(error) ?? findAppError(error) ?? databaseFailure(error) ?? fromObject(error)
   const problem = toProblem(known ?? error, requestId)
   if (problem.status >= 500) log.error('request.failed', { status: problem.status, ...describeError(error) })
   if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
-  if (problem.status === 401) c.header('WWW-Authenticate', 'Bearer')
+  if (problem.status === 401) {
+    c.header('WWW-Authenticate', c.req.header('authorization') ? 'Bearer error="invalid_token"' : 'Bearer')
+  }
+  if (problem.status === 426) c.header('Upgrade', 'websocket')
   return c.body(JSON.stringify(problem), {
     // biome-ignore lint/nursery/noUnsafeTypeAssertion: every status of the table of errors may have a body
     status: problem.status as 400,
     headers: { 'Content-Type': 'application/problem+json; charset=utf-8' },
   })
 })
+
+// What a Durable Object that was moved, replaced or overrun throws at its caller.
+function fromObject(error: Error): AppError | undefined {
+  const isAway =
+    ('retryable' in error && error.retryable === true) || ('overloaded' in error && error.overloaded === true)
+  const wasReset = 'durableObjectReset' in error && error.durableObjectReset === true
+  if (!isAway && !wasReset) return undefined
+  return new AppError('unavailable', 'A part of the answer is being moved; try again', { cause: error, retryAfterS: 2 })
+}
 
 function fromHttp(error: Error): AppError | undefined {
   if (!(error instanceof HTTPException)) return undefined

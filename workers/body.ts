@@ -7,6 +7,7 @@ const WITH_BODY = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
 /** Reads the body once, within its limit, as strict UTF-8; what no column could keep is refused here. */
 export async function readBody(c: Context, next: Next): Promise<void> {
   if (WITH_BODY.has(c.req.method) && c.req.raw.body) {
+    refuseCharset(c.req.header('content-type') ?? '')
     const declared = Number(c.req.header('content-length') ?? 0)
     if (declared > MAX_BODY_BYTES) throw tooLarge()
     const text = decode(await readLimited(c.req.raw.body))
@@ -37,6 +38,11 @@ async function readLimited(stream: ReadableStream<Uint8Array>): Promise<Uint8Arr
   return whole
 }
 
+function refuseCharset(type: string): void {
+  const charset = /;\s*charset="?([^";\s]+)/i.exec(type)?.[1] ?? 'utf-8'
+  if (!/^utf-?8$/i.test(charset)) throw new AppError('unsupported_media_type', 'The body must be in UTF-8')
+}
+
 function decode(bytes: Uint8Array): string {
   try {
     return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
@@ -56,6 +62,16 @@ function refuseUnstorable(text: string): void {
     throw new AppError('invalid_request', 'The body must be a JSON object')
   }
   // An own "__proto__" would be dropped silently by a copy; nobody sends it in good faith.
-  if (/"(__proto__|\\u005f)/i.test(text))
+  if (/__proto__|\\u/i.test(text) && hasPrototypeKey(parsed))
     throw new AppError('invalid_request', 'The body has a forbidden key: __proto__')
+}
+
+function hasPrototypeKey(value: object): boolean {
+  const left: unknown[] = [value]
+  for (let at = left.pop(); at !== undefined; at = left.pop()) {
+    if (typeof at !== 'object' || at === null) continue
+    if (Object.hasOwn(at, '__proto__')) return true
+    for (const inner of Object.values(at)) left.push(inner)
+  }
+  return false
 }

@@ -1,26 +1,43 @@
-import { timingSafeEqual } from 'node:crypto'
 import type { Context, Next } from 'hono'
 import { readAccessToken, requireSession } from '#auth'
 import { AppError, type Ctx, type Guard, type PersonActor, type RouteMeta } from '#core'
 import type { DatabaseMeter } from '#database'
-import { claimKey, hashToken, type IdempotentRequest, keepAnswer, releaseKey, type Take, takeLimit } from '#security'
+import {
+  claimKey,
+  hashToken,
+  type IdempotentRequest,
+  isSame,
+  keepAnswer,
+  networkOf,
+  releaseKey,
+  type Take,
+  takeLimit,
+} from '#security'
 
 type RequestCtx = Ctx & { meter: DatabaseMeter }
 
 /** What stands before every handler: who is it, may they still, did they ask this before. */
 export const guard: Guard = async (c, meta, next) => {
   const ctx: RequestCtx = c.get('ctx')
-  ctx.actor = await authenticate(c, ctx, meta)
-  const caller = ctx.actor.kind === 'person' ? ctx.actor.userId : ctx.client.address
+  const network = networkOf(ctx.client.address)
+  try {
+    ctx.actor = await authenticate(c, ctx, meta)
+  } catch (error) {
+    // Whoever is not known is counted by where they come from: tokens cannot be tried without end.
+    spend(takeLimit('public', network, ctx.now(), ctx.config.rateLimitFactor), 'public')
+    throw error
+  }
+  const caller = ctx.actor.kind === 'person' ? ctx.actor.userId : network
   const take = takeLimit(meta.limit, caller, ctx.now(), ctx.config.rateLimitFactor)
   limitHeaders(c, meta, take)
-  if (!take.ok)
-    throw new AppError('rate_limited', `Too many ${meta.limit} requests; wait ${take.resetS} s`, {
-      retryAfterS: take.resetS,
-    })
+  spend(take, meta.limit)
   await (ctx.actor.kind === 'person' ? asPerson(c, meta, Object.assign(ctx, { actor: ctx.actor }), next) : next())
   // A Response of a handler's own, such as a stream, has none of the headers that were set before it.
   if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, meta, take)
+}
+
+function spend({ ok, resetS }: Take, limit: string): void {
+  if (!ok) throw new AppError('rate_limited', `Too many ${limit} requests; wait ${resetS} s`, { retryAfterS: resetS })
 }
 
 type PersonCtx = RequestCtx & { actor: PersonActor }
@@ -28,7 +45,8 @@ type PersonCtx = RequestCtx & { actor: PersonActor }
 async function asPerson(c: Context, meta: RouteMeta, ctx: PersonCtx, next: Next): Promise<void> {
   const key = c.req.header('idempotency-key')
   if (meta.idempotent && key && key.length <= 255) {
-    const route = `${c.req.method} ${c.req.path}`
+    // The path is the caller's text: hashed, it is storable whatever it holds.
+    const route = `${c.req.method} ${meta.path} ${await hashToken(c.req.path)}`
     return await once(c, ctx, { principal: ctx.actor.userId, route, key, fingerprint: await fingerprint(c) }, next)
   }
   await next()
@@ -43,15 +61,10 @@ async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx[
   if (!token) throw new AppError('unauthorized', 'Send an access token: Authorization: Bearer …')
   if (meta.auth === 'operator') {
     const expected = ctx.config.auth.operatorToken
-    if (!expected || !sameText(token, expected)) throw new AppError('invalid_token', 'The operator token is not valid')
+    if (!expected || !isSame(token, expected)) throw new AppError('invalid_token', 'The operator token is not valid')
     return { kind: 'operator' }
   }
   return readAccessToken(ctx, token)
-}
-
-function sameText(a: string, b: string): boolean {
-  const [left, right] = [new TextEncoder().encode(a), new TextEncoder().encode(b)]
-  return left.byteLength === right.byteLength && timingSafeEqual(left, right)
 }
 
 function limitHeaders(c: Context, { limit }: RouteMeta, { quota, left, windowS, resetS }: Take): void {

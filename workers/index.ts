@@ -2,6 +2,7 @@ import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
 import { closeLostTurns } from '#assistant'
+import { pruneSessions } from '#auth'
 import { describeError } from '#core'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
@@ -33,6 +34,7 @@ export default {
       closeLostTurns,
       pruneQueueTables,
       pruneKeys,
+      pruneSessions,
       pruneNotifications,
       eraseForgotten,
     }

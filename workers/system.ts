@@ -118,9 +118,11 @@ export function systemApp(whole: () => Documented) {
     })
     .openapi(jwksRoute, (c) => c.json({ keys: publicKeys(c.var.ctx) }, 200, { 'Cache-Control': 'public, max-age=300' }))
   app.get('/', (c) => c.json({ name: 'Aurelius', docs: '/docs', openapi: '/openapi.json', health: '/health/ready' }))
-  app.get('/openapi.json', (c) =>
-    c.json(openApiDocument(whole(), c.var.ctx.config.publicUrl), 200, { 'Cache-Control': 'public, max-age=60' }),
-  )
+  let document: string | undefined
+  app.get('/openapi.json', (c) => {
+    document ??= JSON.stringify(openApiDocument(whole(), c.var.ctx.config.publicUrl))
+    return c.body(document, 200, { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=60' })
+  })
   app.get('/docs', (c) => docsPage(c))
   app.get('/docs/:file', async (c) => {
     const file = c.req.param('file')
@@ -158,9 +160,12 @@ export function openApiDocument(app: Documented, url: string) {
   })
 }
 
+// Pages, not operations: the document does not name them.
+const PAGES = new Set(['/', '/docs', '/openapi.json'])
+
 /** The methods a path is offered with; empty where nothing is there. */
 export function allowedMethods(app: Documented, path: string): string[] {
-  const found = new Set<string>()
+  const found = new Set<string>(PAGES.has(path) ? ['GET'] : [])
   for (const definition of app.openAPIRegistry.definitions) {
     if (definition.type !== 'route') continue
     const pattern = new RegExp(`^${definition.route.path.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`)

@@ -1,3 +1,3 @@
 export { sessionsApp, signInApp } from './routes.ts'
-export { requireSession, sessionEnded } from './sessions.ts'
+export { pruneSessions, requireSession, sessionEnded } from './sessions.ts'
 export { publicKeys, readAccessToken } from './tokens.ts'

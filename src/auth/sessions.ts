@@ -12,6 +12,7 @@ import { successorOf } from './tokens.ts'
 const GRACE_S = 10
 const IDLE_DAYS = 30
 const LIST = 'sessions'
+const PRUNE_BATCH = 5000
 
 /** A session ended, by whom or what: its sockets and running turns end with it. */
 export const sessionEnded = defineEvent('session.ended', null, z.strictObject({ id: z.string(), reason: z.string() }))
@@ -161,4 +162,14 @@ export async function listSessions(
     page.limit,
     (last) => encodeCursor(LIST, [last.id]),
   )
+}
+
+/** Drops sessions that ended or ran out three months ago, and tokens used more than a month ago. */
+export async function pruneSessions(ctx: Pick<Ctx, 'db'>): Promise<void> {
+  await ctx.db.execute(sql`
+    with old as (
+      delete from ${sessions} where id in (
+        select id from ${sessions} where least(ended_at, expires_at) < now() - interval '90 days' limit ${PRUNE_BATCH}))
+    delete from ${refreshTokens} where id in (
+      select id from ${refreshTokens} where used_at < now() - interval '30 days' limit ${PRUNE_BATCH})`)
 }

@@ -1,7 +1,7 @@
 import { eq, sql } from 'drizzle-orm'
 import { AppError, type Ctx, type PersonActor, randomToken } from '#core'
 import { duplicateOf } from '#database'
-import { hashPassword, hashToken, takeLimit, verifyPassword } from '#security'
+import { hashPassword, hashToken, networkOf, takeLimit, verifyPassword } from '#security'
 import { insertUser, userByEmail } from '#users'
 import type { Login, Registration, SignedIn, Tokens } from './schema.ts'
 import { credentials, refreshTokens, sessions } from './tables.ts'
@@ -35,7 +35,9 @@ export async function register(ctx: SignInCtx, input: Registration): Promise<Sig
 
 /** A new session for a right password; unknown address and wrong password are one answer and one duration. */
 export async function login(ctx: SignInCtx, input: Login): Promise<SignedIn> {
-  const tries = takeLimit('signin', `email:${input.email.toLowerCase()}`, ctx.now(), ctx.config.rateLimitFactor)
+  // By address and network together: whoever guesses from elsewhere does not lock the owner out.
+  const guesser = `${input.email.toLowerCase()} ${networkOf(ctx.client.address)}`
+  const tries = takeLimit('signin', guesser, ctx.now(), ctx.config.rateLimitFactor)
   if (!tries.ok)
     throw new AppError('rate_limited', 'Too many sign-ins for this address; wait a moment', {
       retryAfterS: tries.resetS,

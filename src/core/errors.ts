@@ -11,7 +11,6 @@ export const ERRORS = {
   origin_refused: [403, 'This origin is not allowed'],
   not_found: [404, 'There is no such thing'],
   method_not_allowed: [405, 'This method is not offered here'],
-  not_acceptable: [406, 'None of the accepted types can be given'],
   conflict: [409, 'The request conflicts with what is there'],
   email_taken: [409, 'This address is already registered'],
   idempotency_in_progress: [409, 'The first request with this key is still running'],

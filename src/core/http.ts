@@ -49,7 +49,6 @@ const PROBLEMS = {
   400: problem('Not valid: `errors` points at what'),
   401: problem('No valid sign-in'),
   404: problem('No such thing, or not yours'),
-  406: problem('None of the accepted types can be given'),
   409: problem('Conflicts with what is there'),
   412: problem('Changed since it was read'),
   413: problem('The body is too large'),

@@ -2,15 +2,19 @@ import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
 import { AppError, type Ctx, decodeCursor, encodeCursor, toPage } from '#core'
 import { iso, jsonObject } from '#database'
 import { type Message, markDispatched } from './consume.ts'
+import { kick } from './outbox.ts'
 import { type DeadLetter, Envelope } from './schema.ts'
-import { deadLetters } from './tables.ts'
+import { deadLetters, outbox } from './tables.ts'
 
 const LIST = 'dead-letters'
 
 /** Keeps what failed every attempt and says so loudly; `redrive` sends it again. */
 export async function keepDeadLetters(ctx: Ctx, queue: string, messages: readonly Message[]): Promise<void> {
-  const rows = messages.map(({ id, body }) => ({ id: `dlq_${id}`, queue, messageId: id, body: body ?? null }))
-  const ids = messages.flatMap(({ body }) => Envelope.safeParse(body).data?.outboxId ?? [])
+  const rows = messages.map(({ id, body }) => {
+    const outboxId = Envelope.safeParse(body).data?.outboxId ?? null
+    return { id: `dlq_${id}`, queue, messageId: id, outboxId, body: JSON.stringify(body ?? null) }
+  })
+  const ids = rows.flatMap(({ outboxId }) => outboxId ?? [])
   await ctx.db.batch([ctx.db.insert(deadLetters).values(rows).onConflictDoNothing(), markDispatched(ctx, ids)])
   for (const message of messages) {
     ctx.log.error('queue.dead_letter', { queue, messageId: message.id, attempts: message.attempts })
@@ -18,16 +22,36 @@ export async function keepDeadLetters(ctx: Ctx, queue: string, messages: readonl
   }
 }
 
-/** Sends a dead letter again, once for each call that finds it unsent; `not_found` otherwise. */
-export async function redrive(ctx: Pick<Ctx, 'db' | 'env'>, id: string): Promise<void> {
-  const [letter] = await ctx.db
-    .update(deadLetters)
-    .set({ redrivenAt: sql`now()` })
-    .where(and(eq(deadLetters.id, id), isNull(deadLetters.redrivenAt)))
-    .returning({ body: deadLetters.body })
-  const parsed = letter && Envelope.safeParse(letter.body)
-  if (!parsed?.success) throw new AppError('not_found', 'No dead letter waits under this id')
-  await ctx.env.EVENTS.send(parsed.data)
+/**
+ * Lets a dead letter's event be sent again, once for each letter: its row waits for the relay, and is hurried there.
+ * `not_found` when no such letter waits, `gone` when its event was erased with its person.
+ */
+export async function redrive(ctx: Pick<Ctx, 'db' | 'env' | 'waitUntil' | 'log'>, id: string): Promise<void> {
+  const { db } = ctx
+  const letter = db.$with('letter').as(
+    db
+      .update(deadLetters)
+      .set({ redrivenAt: sql`now()` })
+      .where(and(eq(deadLetters.id, id), isNull(deadLetters.redrivenAt)))
+      .returning(),
+  )
+  const woken = db
+    .$with('woken')
+    .as(
+      db
+        .update(outbox)
+        .set({ dispatchedAt: null, availableAt: sql`now()`, attempts: 0 })
+        .where(sql`${outbox.id} in (select outbox_id from letter)`)
+        .returning(),
+    )
+  const [row] = await db
+    .with(letter, woken)
+    .select({ eventId: woken.id })
+    .from(letter)
+    .leftJoin(woken, eq(woken.id, letter.outboxId))
+  if (!row) throw new AppError('not_found', 'No dead letter waits under this id')
+  if (row.eventId === null) throw new AppError('gone', 'What this letter told of is no longer there')
+  kick(ctx, [row.eventId])
 }
 
 /** Dead letters that wait for somebody, oldest first. */
@@ -36,7 +60,7 @@ export async function listDeadLetters(ctx: Pick<Ctx, 'db'>, page: { limit: numbe
   const letter = jsonObject<DeadLetter>({
     id: deadLetters.id,
     queue: deadLetters.queue,
-    outboxId: sql`${deadLetters.body}->>'outboxId'`,
+    outboxId: deadLetters.outboxId,
     failedAt: iso(deadLetters.failedAt),
   })
   const rows = await ctx.db

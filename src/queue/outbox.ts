@@ -1,10 +1,12 @@
-import { and, asc, type Column, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import { and, asc, type Column, eq, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import type { Ctx, EventKind } from '#core'
 import type { Envelope } from './schema.ts'
-import { outbox } from './tables.ts'
+import { deadLetters, inbox, outbox } from './tables.ts'
 
 const RELAY_BATCH = 100
+const MAX_PER_TICK = 2000
 const PRUNE_BATCH = 5000
+const MAX_PRUNE_PASSES = 20
 
 type Value = SQL | Column | SQL.Aliased
 type Told = { kind: EventKind; userId: Value | string; key: Value; version: Value; data: Value }
@@ -66,7 +68,7 @@ export async function relay(ctx: RelayCtx): Promise<number> {
     .limit(RELAY_BATCH)
     .for('update', { skipLocked: true })
   let sent = 0
-  for (;;) {
+  while (sent < MAX_PER_TICK) {
     const leased = await ctx.db
       .update(outbox)
       .set({
@@ -75,21 +77,44 @@ export async function relay(ctx: RelayCtx): Promise<number> {
       })
       .where(inArray(outbox.id, due))
       .returning({ id: outbox.id })
-    if (leased.length === 0) return sent
-    await ctx.env.EVENTS.sendBatch(leased.map(({ id }) => ({ body: envelope(id) })))
-    sent += leased.length
-    if (leased.length < RELAY_BATCH) {
-      ctx.log.info('outbox.relayed', { sent })
-      return sent
-    }
+    const ids = leased.map(({ id }) => id)
+    if (ids.length > 0) await send(ctx, ids)
+    sent += ids.length
+    if (ids.length < RELAY_BATCH) break
+  }
+  if (sent > 0) ctx.log.info('outbox.relayed', { sent })
+  return sent
+}
+
+// A queue that takes nothing is no fault of the events: their lease is given back, and they wait no longer for it.
+async function send(ctx: RelayCtx, ids: string[]): Promise<void> {
+  try {
+    await ctx.env.EVENTS.sendBatch(ids.map((id) => ({ body: envelope(id) })))
+  } catch (error) {
+    const back = { attempts: sql`greatest(0, ${outbox.attempts} - 1)`, availableAt: sql`now()` }
+    await ctx.db.update(outbox).set(back).where(inArray(outbox.id, ids))
+    throw error
   }
 }
 
-/** Drops what was dispatched a week ago and what the inbox remembers longer than a queue keeps a message. */
+/** Everything that waits to be told of a person goes with them, as a CTE of the statement that erases them. */
+export function forgetEvents(db: Ctx['db'], userId: string) {
+  return db.$with('untold').as(db.delete(outbox).where(eq(outbox.userId, userId)).returning({ id: outbox.id }))
+}
+
+/** Drops what was handled a week ago, and what the inbox and the dead letters remember of it. */
 export async function pruneQueueTables(ctx: Pick<Ctx, 'db'>): Promise<void> {
-  await ctx.db.execute(sql`
-    with old_events as (
-      delete from outbox where id in (select id from outbox where dispatched_at < now() - interval '7 days' limit ${PRUNE_BATCH}))
-    delete from inbox where (consumer, message_id) in
-      (select consumer, message_id from inbox where done_at < now() - interval '30 days' limit ${PRUNE_BATCH})`)
+  for (let pass = 0; pass < MAX_PRUNE_PASSES; pass++) {
+    const { rows } = await ctx.db.execute<{ gone: string }>(sql`
+      with old as (
+        delete from ${outbox} where id in (
+          select o.id from ${outbox} o where o.dispatched_at < now() - interval '7 days' and not exists (
+            select 1 from ${deadLetters} d where d.outbox_id = o.id and d.redriven_at is null)
+          limit ${PRUNE_BATCH})
+        returning id),
+      forgotten as (delete from ${inbox} where message_id in (select id from old)),
+      letters as (delete from ${deadLetters} where redriven_at < now() - interval '30 days')
+      select count(*) as gone from old`)
+    if (Number(rows[0]?.gone ?? 0) < PRUNE_BATCH) return
+  }
 }

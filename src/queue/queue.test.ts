@@ -17,7 +17,7 @@ async function rename(person: Person, name: string): Promise<string> {
     id: `note_${crypto.randomUUID()}`,
     queue: 'test',
     messageId: 'x',
-    body: { name },
+    body: JSON.stringify({ name }),
     redrivenAt: new Date(),
   }
   const made = db.$with('made').as(db.insert(deadLetters).values(note).returning())
@@ -132,4 +132,24 @@ test('a dead letter is kept, listed, sent again once, and no longer relayed', as
   await redrive(person, letter?.id ?? '')
   expect(person.sent).toContainEqual({ v: 1, kind: 'event', outboxId: id })
   await expect(redrive(person, letter?.id ?? '')).rejects.toMatchObject({ code: 'not_found' })
+})
+
+test('a queue that takes nothing gives the lease back: the next relay tries again at once', async () => {
+  const person = await makePerson()
+  const id = await rename(person, 'Ada')
+  await person.db.update(outbox).set({ availableAt: sql`now() - interval '1 second'` }).where(eq(outbox.id, id))
+  const refusal = async () => Promise.reject(new Error('refused'))
+  const broken = testCtx({ env: { EVENTS: { sendBatch: refusal } } as unknown as Env })
+  await expect(relay(broken)).rejects.toThrow('refused')
+  const working = testCtx()
+  await relay(working)
+  expect(working.sent).toContainEqual({ v: 1, kind: 'event', outboxId: id })
+})
+
+test('a letter whose event is gone says so, and one that cannot be read does not hold up the others', async () => {
+  const person = await makePerson()
+  const [lost, odd] = [message('no.such.event'), message('odd', null)]
+  await keepDeadLetters(person, 'events', [lost.it, odd.it, message('nul', { text: 'a\0b' }).it])
+  expect([lost.said, odd.said]).toEqual([['ack'], ['ack']])
+  await expect(redrive(person, 'dlq_no.such.event')).rejects.toMatchObject({ code: 'gone' })
 })

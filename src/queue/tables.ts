@@ -41,7 +41,8 @@ export const deadLetters = pgTable('dead_letters', {
   id: text().primaryKey(),
   queue: text().notNull(),
   messageId: text('message_id').notNull(),
-  body: jsonb().notNull(),
+  outboxId: text('outbox_id'),
+  body: text().notNull(),
   failedAt: at('failed_at').notNull().defaultNow(),
   redrivenAt: at('redriven_at'),
 })

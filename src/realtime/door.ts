@@ -32,7 +32,7 @@ export async function openSocket(
   if (!query.success) return new Response(null, { status: 400 })
   const { ticket, topics, epoch, offset, device } = query.data
   const { sql } = ctx.storage
-  const hash = await hashToken(ticket)
+  const hash = await hashToken(ticket.slice(0, ticket.lastIndexOf('.')))
   const nowMs = world.nowMs()
   const taken = takeTicket(sql, hash, request.headers.get('origin'), nowMs)
   if (!taken.ok) return Response.json(taken, { status: 401 })

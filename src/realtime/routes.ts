@@ -55,7 +55,7 @@ export const realtimeApp = createApp()
     if (c.req.header('upgrade')?.toLowerCase() !== 'websocket') {
       throw new AppError('upgrade_required', 'Open this address as a WebSocket')
     }
-    const session = ctx.env.USER_SESSION.getByName(ownerOf(c.req.valid('query').ticket))
+    const session = ctx.env.USER_SESSION.getByName(ownerOf(ctx.config, c.req.valid('query').ticket))
     const opened = await session.fetch(c.req.raw)
     if (!opened.webSocket) throw new AppError('invalid_token', 'The ticket is unknown, used or too old')
     return new Response(null, { status: 101, webSocket: opened.webSocket })

@@ -11,9 +11,10 @@ export type Topic = z.infer<typeof Topic>
 /** Topics one socket may have joined: they travel in its attachment, which holds 16 KiB. */
 export const MAX_TOPICS = 50
 
-const TICKET = /^tkt_(usr_[0-9a-hjkmnp-tv-z]{26})\.[\w-]{43}$/
+// Whose, a secret, and the proof that this deployment made it.
+const TICKET = /^tkt_usr_[0-9a-hjkmnp-tv-z]{26}\.[\w-]{43}\.[\w-]{43}$/
 
-const ticket = z.string().max(100).regex(TICKET)
+const ticket = z.string().max(140).regex(TICKET)
 
 export const Ticket = z
   .strictObject({ ticket: ticket.openapi({ description: 'Opens one WebSocket, once' }), expiresAt: s.instant })

@@ -1,9 +1,11 @@
 export {
   claimKey,
+  forgetKeys,
   type IdempotentRequest,
   keepAnswer,
   pruneKeys,
   releaseKey,
 } from './idempotency.ts'
-export { type Take, takeLimit } from './limits.ts'
+export { networkOf, type Take, takeLimit } from './limits.ts'
 export { hashPassword, hashToken, verifyPassword } from './password.ts'
+export { isSame, sign } from './signature.ts'

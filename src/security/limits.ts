@@ -42,3 +42,17 @@ function forgetOldest(): void {
   const oldest = windows.keys().next()
   if (!oldest.done) windows.delete(oldest.value)
 }
+
+/** Whose calls an address's calls are counted with: an IPv6 subscriber has a whole /64 to call from. */
+export function networkOf(address: string): string {
+  if (!address.includes(':')) return address
+  const [head = '', tail = ''] = address.split('::', 2)
+  const left = head.split(':').filter(Boolean)
+  const right = address.includes('::') ? tail.split(':').filter(Boolean) : []
+  const zeros = Array.from({ length: Math.max(0, 8 - left.length - right.length) }, () => '0')
+  const groups = [...left, ...(address.includes('::') ? zeros : []), ...right]
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.toLowerCase().replace(/^0+(?=.)/, ''))
+    .join(':')}::/64`
+}

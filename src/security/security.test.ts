@@ -1,8 +1,9 @@
 import { expect, test } from 'vitest'
 import { makePerson } from '#test/database'
 import { claimKey, keepAnswer, releaseKey } from './idempotency.ts'
-import { takeLimit } from './limits.ts'
+import { networkOf, takeLimit } from './limits.ts'
 import { hashPassword, verifyPassword } from './password.ts'
+import { isSame, sign } from './signature.ts'
 
 const request = (principal: string, over = {}) => ({
   principal,
@@ -61,4 +62,28 @@ test('whoever takes over from a holder that died makes the same ids', async () =
   expect(again).toEqual(made)
   expect(made[0]).not.toBe(made[1])
   expect([...made].sort()).toEqual(made)
+})
+
+test.each([
+  ['192.0.2.7', '192.0.2.7'],
+  ['2001:db8:1:2:3:4:5:6', '2001:db8:1:2::/64'],
+  ['2001:0db8:0001:0002::9', '2001:db8:1:2::/64'],
+  ['2001:db8::1', '2001:db8:0:0::/64'],
+  ['::1', '0:0:0:0::/64'],
+])('the calls of %s are counted with those of %s', (address, network) => {
+  expect(networkOf(address)).toBe(network)
+})
+
+test('a signature holds for its key, purpose and text alone', () => {
+  const made = sign('key', 'ticket', 'text')
+  expect(isSame(made, sign('key', 'ticket', 'text'))).toBe(true)
+  for (const other of [
+    sign('kez', 'ticket', 'text'),
+    sign('key', 'mail', 'text'),
+    sign('key', 'ticket', 'texu'),
+    made.slice(1),
+    '',
+  ]) {
+    expect(isSame(made, other)).toBe(false)
+  }
 })

@@ -2,7 +2,8 @@ import { and, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, defineEvent, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
-import { kick, tell } from '#queue'
+import { forgetEvents, kick, tell } from '#queue'
+import { forgetKeys } from '#security'
 import { Me, type MePatch, type Preferences, type PreferencesPatch } from './schema.ts'
 import { users } from './tables.ts'
 
@@ -74,10 +75,19 @@ export async function updateMe(ctx: ChangeCtx, input: MePatch, version: number |
     .leftJoin(changed, eq(changed.id, current.id))
     .leftJoin(told, sql`true`)
   if (!row) throw new AppError('not_found', 'This person no longer exists')
-  if (row.changed === null) throw new AppError('version_stale', 'Your profile has changed since you read it')
+  if (row.changed === null) throw stale()
   kick(ctx, [row.eventId])
   return row.me
 }
+
+// Nothing to change is nothing to tell: no new version, no event.
+async function unchanged(ctx: MeCtx, version: number | '*'): Promise<Me> {
+  const me = await getMe(ctx)
+  if (version !== '*' && version !== me.version) throw stale()
+  return me
+}
+
+const stale = () => new AppError('version_stale', 'Your profile has changed since you read it')
 
 /** The preferences alone: what an assistant's tool reads and sets. */
 export async function getPreferences(ctx: MeCtx): Promise<Preferences> {
@@ -88,7 +98,7 @@ export async function setPreferences(ctx: ChangeCtx, input: PreferencesPatch): P
   return (await updateMe(ctx, { preferences: input }, '*')).preferences
 }
 
-/** Erases the person and every row that is theirs, at once; other stores follow by the event. */
+/** Erases the person and every row that is theirs, untold events and kept answers too; other stores follow by the event. */
 export async function deleteMe(ctx: ChangeCtx): Promise<void> {
   const { db, actor } = ctx
   const gone = db.$with('gone').as(db.delete(users).where(ownedBy(actor, users.id)).returning())
@@ -99,7 +109,11 @@ export async function deleteMe(ctx: ChangeCtx): Promise<void> {
     version: gone.version,
     data: jsonObject({ id: gone.id }),
   })
-  const [row] = await db.with(gone, told).select({ eventId: told.id }).from(told)
+  const rest = [forgetEvents(db, actor.userId), forgetKeys(db, actor.userId)]
+  const [row] = await db
+    .with(gone, told, ...rest)
+    .select({ eventId: told.id })
+    .from(told)
   if (!row) throw new AppError('not_found', 'This person no longer exists')
   kick(ctx, [row.eventId])
 }
