@@ -46,6 +46,8 @@ export async function getMe(ctx: MeCtx): Promise<Me> {
 /** Changes what is given; `version` is the one that was read, or `*`. One trip; 412 when it has moved on. */
 export async function updateMe(ctx: ChangeCtx, input: MePatch, version: number | '*'): Promise<Me> {
   const { db, actor } = ctx
+  const given = { ...input.preferences, ...(input.displayName !== undefined && { displayName: input.displayName }) }
+  if (Object.keys(given).length === 0) return await unchanged(ctx, version)
   const current = db
     .$with('current')
     .as(db.select({ id: users.id, version: users.version }).from(users).where(ownedBy(actor, users.id)))
@@ -53,8 +55,7 @@ export async function updateMe(ctx: ChangeCtx, input: MePatch, version: number |
     db
       .update(users)
       .set({
-        ...(input.displayName !== undefined && { displayName: input.displayName }),
-        ...input.preferences,
+        ...given,
         version: sql`${users.version} + 1`,
         updatedAt: sql`now()`,
       })
