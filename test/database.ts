@@ -57,16 +57,14 @@ export async function makePerson(over: Partial<Ctx> & { timeZone?: string } = {}
   const [userId, sessionId] = [newId('usr', ctx.now()), newId('ses', ctx.now())]
   await ctx.db.batch([
     ctx.db.insert(users).values({ id: userId, email: `${userId}@example.com`, displayName: 'Test Person', timeZone }),
-    ctx.db
-      .insert(sessions)
-      .values({
-        id: sessionId,
-        userId,
-        deviceName: 'test',
-        userAgent: 'test',
-        address: '192.0.2.1',
-        expiresAt: new Date('2999-01-01'),
-      }),
+    ctx.db.insert(sessions).values({
+      id: sessionId,
+      userId,
+      deviceName: 'test',
+      userAgent: 'test',
+      address: '192.0.2.1',
+      expiresAt: new Date('2999-01-01'),
+    }),
   ])
   ctx.meter.trips = 0
   return { ...ctx, actor: { kind: 'person', userId, sessionId } }

@@ -12,9 +12,10 @@ import {
   runTurn,
   type TurnRequest,
   type TurnResult,
+  type TurnRow,
 } from '#assistant'
-import { armTimer, describeError, findAppError, keepAlarm, type PersonActor, type UserCtx } from '#core'
-import { databaseFailure } from '#database'
+import { armTimer, describeError, findAppError, keepAlarm, type UserCtx } from '#core'
+import { type DatabaseMeter, databaseFailure } from '#database'
 import { replay } from '#realtime'
 import { makeCtx } from './context.ts'
 
@@ -23,8 +24,10 @@ const TIMER = 'turn:'
 
 export type Asker = { userId: string; sessionId: string | null }
 export type Refusal = { ok: false; code: string; detail: string }
-export type Begun = { ok: true; offset: number; done: Promise<Ended> } | Refusal
 export type Ended = { question: Message; answer: Message }
+export type Begun = { ok: true; offset: number; done: Promise<Ended>; database: DatabaseMeter } | Refusal
+export type Finished = { ok: true; database: DatabaseMeter } & Ended
+export type Cancelled = { ok: true; status: 'cancelled' | 'ended' }
 
 /** What the session object lends: its log, its storage, its clock. */
 type Host = {
@@ -36,84 +39,92 @@ type Host = {
 
 export type { TurnRequest }
 export type Turns = ReturnType<typeof createTurns>
-type Live = { controller: AbortController; sessionId: string | null; done: Promise<Ended>; startedOffset: number }
+type Asked = Pick<Asker, 'sessionId'> & { stop(): void; begun: Promise<Begun>; over: Promise<Ended | undefined> }
+
+const refusal = (code: string, detail: string): Refusal => ({ ok: false, code, detail })
 
 /** The turns that run in one session object. They need no client, and none is left running when the machine is lost. */
 export function createTurns(host: Host) {
-  const live = new Map<string, Live>()
+  // Every turn that is being opened or runs here: what is `running` in storage and not in here was lost.
+  const asked = new Map<string, Asked>()
+  const recovering = new Map<string, Promise<void>>()
   const { sql } = host.state.storage
   const topicOf = (conversationId: string) => `conversation:${conversationId}`
-  const contextOf = (actor: PersonActor): UserCtx => ({ ...makeCtx(host.env, host.state), actor })
+  const contextOf = (by: Asker): UserCtx => ({ ...makeCtx(host.env, host.state), actor: { kind: 'person', ...by } })
 
-  async function begin(request: TurnRequest, by: Asker): Promise<Begun> {
-    const running = live.get(request.turnId)
-    if (running) return { ok: true, offset: running.startedOffset, done: running.done }
-    const known = findTurn(sql, request.turnId)
+  /** Begins a turn; the same one asked for again while it runs is joined. */
+  function begin(request: TurnRequest, by: Asker): Promise<Begun> {
+    const known = asked.get(request.turnId)
+    if (known) return known.begun
+    const controller = new AbortController()
+    const begun = start(contextOf(by), request, by, controller.signal)
+    const over = begun
+      .then((said) => (said.ok ? said.done : undefined))
+      // Whoever waits sees the failure; nobody may be waiting.
+      .catch(() => undefined)
+      .finally(() => asked.delete(request.turnId))
+    asked.set(request.turnId, { stop: () => controller.abort(), sessionId: by.sessionId, begun, over })
+    return begun
+  }
+
+  async function start(ctx: UserCtx, request: TurnRequest, by: Asker, signal: AbortSignal): Promise<Begun> {
+    const { turnId, conversationId } = request
+    const known = findTurn(sql, turnId)
+    const lost = await attempt(ctx, () => (known ? recover(known) : recoverLost()))
+    if (lost) return lost
+    // From the question whether one runs to the row that says so there is no await, and the watchdog is in that commit.
     if (!known) {
-      await recoverLost(by.userId)
-      if (runningTurns(sql).some(({ conversationId }) => conversationId === request.conversationId)) {
-        return {
-          ok: false,
-          code: 'turn_running',
-          detail: 'A turn is already running in this conversation; wait for it or cancel it',
-        }
-      }
-      beginTurn(sql, request, by.sessionId, host.offset(), Date.now())
+      if (runningTurns(sql).some((turn) => turn.conversationId === conversationId))
+        return refusal('turn_running', 'A turn is already running in this conversation; wait for it or cancel it')
+      beginTurn(sql, request, by, host.offset(), Date.now())
+      watch(turnId)
     }
-    const ctx = contextOf({ kind: 'person', ...by })
-    const opened = await open(ctx, request)
+    const opened = await attempt(ctx, () => openTurn(ctx, request))
     if ('code' in opened) {
-      if (!known) dropTurn(sql, request.turnId)
+      if (!known) dropTurn(sql, turnId)
       return opened
     }
     const { question, answer } = opened
-    if (known || !opened.fresh)
-      return { ok: true, offset: known?.startedOffset ?? host.offset(), done: Promise.resolve({ question, answer }) }
-    return { ok: true, offset: host.offset(), done: launch(ctx, request, opened) }
+    const told = { ok: true as const, offset: known?.startedOffset ?? host.offset(), database: ctx.meter }
+    // Open in the database and unknown here: its opening was not heard of, so it never ran.
+    if (!known && answer.status === 'streaming') return { ...told, done: launch(ctx, request, opened, signal) }
+    if (!known) tellEnd(request, answer.status, answer)
+    return { ...told, done: Promise.resolve({ question, answer }) }
   }
 
-  async function open(ctx: UserCtx, request: TurnRequest): Promise<OpenedTurn | Refusal> {
+  async function attempt<T>(ctx: UserCtx, work: () => Promise<T>): Promise<T | Refusal> {
     try {
-      return await openTurn(ctx, request)
+      return await work()
     } catch (error) {
       const known = findAppError(error) ?? databaseFailure(error)
-      if (!known) ctx.log.error('turn.open_failed', describeError(error))
-      return { ok: false, code: known?.code ?? 'unavailable', detail: known?.message ?? 'The turn could not be opened' }
+      if (!known) ctx.log.error('turn.refused', describeError(error))
+      return refusal(known?.code ?? 'unavailable', known?.message ?? 'The turn could not be opened')
     }
   }
 
-  function launch(ctx: UserCtx, request: TurnRequest, opened: OpenedTurn): Promise<Ended> {
-    const controller = new AbortController()
-    const topic = topicOf(request.conversationId)
-    const startedOffset = host.offset()
-    const { turnId } = request
-    host.emit(topic, 'message.created', { message: opened.question })
-    host.emit(topic, 'turn.started', { turnId, messageId: request.answerId })
-    watch(turnId)
-    const port = { signal: controller.signal, emit: (event: string, data: object) => host.emit(topic, event, data) }
-    const done = runTurn(ctx, opened, port).then(async (result) => ({
-      question: opened.question,
-      answer: await close(ctx, request, opened.answer, result),
-    }))
-    live.set(turnId, { controller, sessionId: ctx.actor.sessionId, done, startedOffset })
-    // Whoever waits sees the failure; nobody may be waiting.
-    done.catch(() => undefined).finally(() => live.delete(turnId))
-    return done
+  async function launch(ctx: UserCtx, turn: TurnRequest, opened: OpenedTurn, signal: AbortSignal): Promise<Ended> {
+    const { question, answer } = opened
+    const topic = topicOf(turn.conversationId)
+    host.emit(topic, 'message.created', { message: question })
+    host.emit(topic, 'turn.started', { turnId: turn.turnId, messageId: turn.answerId })
+    const result = await runTurn(ctx, opened, { signal, emit: (event, data) => host.emit(topic, event, data) })
+    try {
+      // What was said is written down also when the session that asked has ended since.
+      const system: UserCtx = { ...ctx, actor: { ...ctx.actor, sessionId: null } }
+      const message = (await closeTurn(system, turn.answerId, result)) ?? { ...answer, status: result.status }
+      tellEnd(turn, result.status, message)
+      return { question, answer: message }
+    } catch (error) {
+      ctx.log.error('turn.close_failed', { turnId: turn.turnId, ...describeError(error) })
+      throw error
+    }
   }
 
-  async function close(
-    ctx: UserCtx,
-    turn: Pick<TurnRequest, 'turnId' | 'conversationId' | 'answerId'>,
-    empty: Message,
-    result: TurnResult,
-  ): Promise<Message> {
-    const system: UserCtx = { ...ctx, actor: { ...ctx.actor, sessionId: null } }
-    const message = (await closeTurn(system, turn.answerId, result)) ?? { ...empty, status: result.status }
+  function tellEnd(turn: Pick<TurnRow, 'turnId' | 'conversationId'>, status: string, message: Message | undefined) {
     const topic = topicOf(turn.conversationId)
-    host.emit(topic, 'message.completed', { message })
-    host.emit(topic, 'turn.ended', { turnId: turn.turnId, status: result.status, errorCode: result.errorCode })
+    if (message) host.emit(topic, 'message.completed', { message })
+    host.emit(topic, 'turn.ended', { turnId: turn.turnId, status, errorCode: message?.errorCode ?? null })
     endTurn(sql, turn.turnId)
-    return message
   }
 
   // No await between the two: the timer and its alarm are one commit.
@@ -122,54 +133,67 @@ export function createTurns(host: Host) {
     host.state.waitUntil(keepAlarm(host.state.storage, Date.now()))
   }
 
+  async function recoverLost(): Promise<void> {
+    for (const turn of runningTurns(sql)) if (!asked.has(turn.turnId)) await recover(turn)
+  }
+
+  function recover({ turnId }: TurnRow): Promise<void> {
+    const under = recovering.get(turnId) ?? closeLost(turnId).finally(() => recovering.delete(turnId))
+    recovering.set(turnId, under)
+    return under
+  }
+
   /** Ends as `interrupted` what was running when this object's machine went away. */
-  async function recoverLost(userId: string): Promise<void> {
-    for (const turn of runningTurns(sql)) {
-      if (live.has(turn.turnId)) continue
-      const ctx = contextOf({ kind: 'person', userId, sessionId: null })
-      const told = replay(sql, turn.startedOffset, [topicOf(turn.conversationId)]).map(({ event, json }) => ({
-        event,
-        data: JSON.parse(json ?? 'null'),
-      }))
-      const parts = partsFromEvents(told, turn.answerId)
-      const result: TurnResult = { status: 'interrupted', parts, receipt: null, errorCode: null }
-      const message = await closeTurn(ctx, turn.answerId, result)
-      const topic = topicOf(turn.conversationId)
-      if (message) host.emit(topic, 'message.completed', { message })
-      host.emit(topic, 'turn.ended', { turnId: turn.turnId, status: 'interrupted', errorCode: null })
-      endTurn(sql, turn.turnId)
-    }
+  async function closeLost(turnId: string): Promise<void> {
+    const turn = findTurn(sql, turnId)
+    if (turn?.state !== 'running') return
+    const told = replay(sql, turn.startedOffset, [topicOf(turn.conversationId)]).map(({ event, json }) => ({
+      event,
+      data: JSON.parse(json ?? 'null'),
+    }))
+    const parts = partsFromEvents(told, turn.answerId)
+    const result: TurnResult = { status: 'interrupted', parts, receipt: null, errorCode: null }
+    const ctx = contextOf({ userId: turn.userId, sessionId: null })
+    tellEnd(turn, 'interrupted', await closeTurn(ctx, turn.answerId, result))
   }
 
   return {
     begin,
+    /** Runs a turn to its end; an answer that is still open is never given for one that has ended. */
+    async finish(request: TurnRequest, by: Asker): Promise<Finished | Refusal> {
+      const begun = await begin(request, by)
+      if (!begun.ok) return begun
+      const ended = await begun.done.catch(() => undefined)
+      if (!ended || ended.answer.status === 'streaming')
+        return refusal('unavailable', 'The answer could not be written down; ask for it again')
+      return { ok: true, ...ended, database: { ...begun.database } }
+    },
     /** Stops a turn; its own end is told by its events. */
-    async cancel(turnId: string): Promise<{ ok: true; status: 'cancelled' | 'ended' } | Refusal> {
-      const running = live.get(turnId)
-      if (!running)
-        return findTurn(sql, turnId)
-          ? { ok: true, status: 'ended' }
-          : { ok: false, code: 'not_found', detail: 'No such turn' }
-      running.controller.abort()
-      await running.done.catch(() => undefined)
-      return { ok: true, status: 'cancelled' }
+    async cancel(turnId: string): Promise<Cancelled | Refusal> {
+      const running = asked.get(turnId)
+      running?.stop()
+      const ended = await running?.over
+      if (ended) return { ok: true, status: ended.answer.status === 'cancelled' ? 'cancelled' : 'ended' }
+      const known = findTurn(sql, turnId)
+      if (!known) return refusal('not_found', 'No such turn')
+      const ctx = contextOf({ userId: known.userId, sessionId: null })
+      return (await attempt(ctx, () => recover(known))) ?? { ok: true, status: 'ended' }
     },
     /** Stops what a session that ended had asked for. */
     endSession(sessionId: string): void {
-      for (const turn of live.values()) if (turn.sessionId === sessionId) turn.controller.abort()
+      for (const turn of asked.values()) if (turn.sessionId === sessionId) turn.stop()
     },
     /** Stops everything, for a person who is gone. */
     async endAll(): Promise<void> {
-      const running = [...live.values()]
-      for (const { controller } of running) controller.abort()
-      await Promise.allSettled(running.map(({ done }) => done))
+      for (const turn of asked.values()) turn.stop()
+      await Promise.all([...asked.values()].map(({ over }) => over))
     },
     ownsTimer: (name: string) => name.startsWith(TIMER),
     /** The watchdog: a turn that lives is watched on, one that was lost is ended. */
-    async onTimer(name: string, userId: string): Promise<void> {
+    async onTimer(name: string): Promise<void> {
       const turnId = name.slice(TIMER.length)
-      if (live.has(turnId)) watch(turnId)
-      else await recoverLost(userId)
+      if (asked.has(turnId)) watch(turnId)
+      else await recoverLost()
     },
   }
 }

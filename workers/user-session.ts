@@ -1,6 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { TURN_MIGRATIONS } from '#assistant'
 import { type DueTimer, describeError, fireDue, keepAlarm, migrate, TIMER_MIGRATIONS } from '#core'
+import type { DatabaseMeter } from '#database'
 import {
   type Issued,
   issueTicket,
@@ -15,7 +16,15 @@ import {
   type World,
 } from '#realtime'
 import { makeCtx } from './context.ts'
-import { type Asker, createTurns, type Ended, type Refusal, type TurnRequest, type Turns } from './turns.ts'
+import {
+  type Asker,
+  type Cancelled,
+  createTurns,
+  type Finished,
+  type Refusal,
+  type TurnRequest,
+  type Turns,
+} from './turns.ts'
 
 // Append only: what stands here may have been applied somewhere.
 const MIGRATIONS = [...TIMER_MIGRATIONS, ...ROOM_MIGRATIONS, ...TURN_MIGRATIONS]
@@ -93,21 +102,24 @@ export class UserSession extends DurableObject<Env> {
   }
 
   /** Runs a turn, or finds it again, and tells it as server-sent events up to its end. */
-  async streamTurn(request: TurnRequest, by: Asker): Promise<{ ok: true; body: ReadableStream<Uint8Array> } | Refusal> {
+  async streamTurn(
+    request: TurnRequest,
+    by: Asker,
+  ): Promise<{ ok: true; body: ReadableStream<Uint8Array>; database: DatabaseMeter } | Refusal> {
     const begun = await this.#turns.begin(request, by)
     if (!begun.ok) return begun
     const after = `${this.#room.position().epoch}:${begun.offset}`
     const options = { until: ['turn.ended'], ...(by.sessionId && { sessionId: by.sessionId }) }
-    return { ok: true, body: this.follow(`conversation:${request.conversationId}`, after, options) }
+    const body = this.follow(`conversation:${request.conversationId}`, after, options)
+    return { ok: true, body, database: { ...begun.database } }
   }
 
   /** Runs a turn, or finds it again, and waits for its end. */
-  async finishTurn(request: TurnRequest, by: Asker): Promise<({ ok: true } & Ended) | Refusal> {
-    const begun = await this.#turns.begin(request, by)
-    return begun.ok ? { ok: true, ...(await begun.done) } : begun
+  async finishTurn(request: TurnRequest, by: Asker): Promise<Finished | Refusal> {
+    return await this.#turns.finish(request, by)
   }
 
-  async cancelTurn(turnId: string): Promise<{ ok: true; status: 'cancelled' | 'ended' } | Refusal> {
+  async cancelTurn(turnId: string): Promise<Cancelled | Refusal> {
     return await this.#turns.cancel(turnId)
   }
 
@@ -134,7 +146,7 @@ export class UserSession extends DurableObject<Env> {
   }
 
   async #fire(timer: DueTimer): Promise<void> {
-    if (this.#turns.ownsTimer(timer.name)) await this.#turns.onTimer(timer.name, this.ctx.id.name ?? '')
+    if (this.#turns.ownsTimer(timer.name)) await this.#turns.onTimer(timer.name)
     else if (timer.name === SWEEP) this.#room.sweep()
   }
 

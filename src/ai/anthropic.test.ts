@@ -63,26 +63,120 @@ test('tool calls arrive whole, and several in one answer', async () => {
   expect(events.at(-1)).toMatchObject({ type: 'end', stop: 'tools' })
 })
 
-test('the lasting part of the prompt, the tools and the history are marked for the prompt cache', async () => {
-  mock.onMessage('cached', { content: 'ok' })
-  await collect(ask('cached'))
-  const body = JSON.stringify(mock.getLastRequest()?.body)
-  expect(body).toContain('You are Aurelius.')
+/** What goes over the wire meanwhile; with `events`, they are what comes back. */
+async function onWire(work: () => Promise<unknown>, events?: object[]) {
+  const real = globalThis.fetch
   const sent: string[] = []
-  const spy = globalThis.fetch
+  const body = events
+    ?.map((event) => `event: ${Reflect.get(event, 'type')}\ndata: ${JSON.stringify(event)}\n\n`)
+    .join('')
   globalThis.fetch = async (input, init) => {
     sent.push(String(init?.body))
-    return await spy(input, init)
+    return body === undefined
+      ? await real(input, init)
+      : new Response(body, { headers: { 'content-type': 'text/event-stream' } })
   }
   try {
-    await collect(ask('cached'))
+    await work()
   } finally {
-    globalThis.fetch = spy
+    globalThis.fetch = real
   }
-  const wire = JSON.parse(sent[0] ?? '{}')
-  expect(wire.system.map((part: object) => 'cache_control' in part)).toEqual([true, false])
-  expect(wire.tools.at(-1)).toHaveProperty('cache_control')
-  expect(wire.messages.at(-1).content.at(-1)).toHaveProperty('cache_control')
+  return JSON.parse(sent[0] ?? '{}')
+}
+
+const at = '2026-11-23T09:00:00.000Z'
+const user = (text: string) => ({ role: 'user' as const, at, parts: [{ type: 'text' as const, text }] })
+const isMarked = (block: object) => 'cache_control' in block
+
+test('the prompt, the tools, the history and the turn so far are marked for the cache; what changes stands after', async () => {
+  mock.onMessage('cached', { content: 'ok' })
+  const past = [user('hello'), { role: 'assistant' as const, parts: [{ type: 'text' as const, text: 'hi' }] }]
+  const call = { type: 'tool_call' as const, id: 't1', name: 'create_task', input: {} }
+  const result = { type: 'tool_result' as const, callId: 't1', name: 'create_task', output: {}, isError: false }
+  const now = [
+    user('cached'),
+    { role: 'assistant' as const, parts: [call] },
+    { role: 'user' as const, at, parts: [result] },
+  ]
+  const wire = await onWire(() => collect(ask('', { messages: [...past, ...now] })))
+  expect(wire.system).toMatchObject([{ text: 'You are Aurelius.', cache_control: {} }])
+  expect(wire.tools.map(isMarked)).toEqual([true])
+  const marked = wire.messages.map(({ content }: { content: object[] }) => content.map(isMarked))
+  expect(marked).toEqual([[false], [true], [false, false], [false], [true]])
+  expect(wire.messages[2].content).toMatchObject([
+    { text: expect.stringContaining('It is Monday.') },
+    { text: 'cached' },
+  ])
+  expect(wire.messages[4].content[0].type).toBe('tool_result')
+  const next = await onWire(() =>
+    collect(ask('', { volatileSystem: 'It is Tuesday.', messages: [...past, user('cached')] })),
+  )
+  expect(JSON.stringify(next.messages.slice(0, 2))).toBe(JSON.stringify(wire.messages.slice(0, 2)))
+})
+
+test('tools that may not be called any more are still named, for the calls in the history', async () => {
+  mock.onMessage('the end', { content: 'ok' })
+  const { tools } = ask('')
+  const wire = await onWire(() => collect(ask('the end', { tools: [], closedTools: tools })))
+  expect(wire.tools).toMatchObject([{ name: 'create_task' }])
+  expect(wire.tool_choice).toEqual({ type: 'none' })
+})
+
+const START = {
+  type: 'message_start',
+  message: {
+    id: 'm',
+    type: 'message',
+    role: 'assistant',
+    model: 'claude-sonnet-5-5',
+    content: [],
+    usage: { input_tokens: 90, output_tokens: 1 },
+  },
+}
+const callOf = (index: number, json: string) => [
+  {
+    type: 'content_block_start',
+    index,
+    content_block: { type: 'tool_use', id: `t${index}`, name: 'create_task', input: {} },
+  },
+  { type: 'content_block_delta', index, delta: { type: 'input_json_delta', partial_json: json } },
+  { type: 'content_block_stop', index },
+]
+const END = (stop_reason: string) => [
+  { type: 'message_delta', delta: { stop_reason }, usage: { output_tokens: 40 } },
+  { type: 'message_stop' },
+]
+
+async function calls(events: object[]) {
+  const seen: ModelEvent[] = []
+  await onWire(async () => seen.push(...(await collect(ask('x')))), events)
+  return seen.flatMap((event) => (event.type === 'tool_call' ? [[event.call.input, event.problem !== undefined]] : []))
+}
+
+test.each(['{"title":"mi', '"milk"', '[1]', 'null', 'not json'])(
+  'the input %s is given as {} with its problem',
+  async (json) => {
+    expect(await calls([START, ...callOf(0, '{"title":"eggs"}'), ...callOf(1, json), ...END('tool_use')])).toEqual([
+      [{ title: 'eggs' }, false],
+      [{}, true],
+    ])
+  },
+)
+
+test('a call in which the answer was cut off has a problem, also where what there is of it can be read', async () => {
+  expect(await calls([START, ...callOf(0, '{"title":"eggs"}'), ...callOf(1, ''), ...END('max_tokens')])).toEqual([
+    [{ title: 'eggs' }, false],
+    [{}, true],
+  ])
+})
+
+test('a stream that breaks off tells what it has used before it fails', async () => {
+  const seen: ModelEvent[] = []
+  const broken = onWire(async () => {
+    for await (const event of provider().generate(ask('x'), new AbortController().signal)) seen.push(event)
+  }, [START, ...callOf(0, '{"title":"eggs"}')])
+  await expect(broken).rejects.toMatchObject({ code: 'model_failed' })
+  expect(seen).toMatchObject([{ type: 'end', stop: 'aborted', usage: { inputTokens: 90, outputTokens: 1 } }])
 })
 
 test('an overloaded provider is a typed error with a time to wait', async () => {
@@ -109,4 +203,5 @@ test('an abort ends the stream', async () => {
     }
   }).rejects.toThrow()
   expect(seen.length).toBeLessThan(20)
+  expect(seen.at(-1)).toMatchObject({ type: 'end', stop: 'aborted', model: 'claude-sonnet-5-5' })
 })

@@ -34,22 +34,23 @@ export function anthropicProvider(settings: Settings): ModelProvider {
 const CACHED = { cache_control: { type: 'ephemeral' as const } }
 
 function toParams(request: ModelRequest, model: string): Params {
-  const tools = request.tools.map(({ name, description, inputSchema }, index) => ({
+  const isClosed = request.tools.length === 0
+  const offered = isClosed ? (request.closedTools ?? []) : request.tools
+  const tools = offered.map(({ name, description, inputSchema }, index) => ({
     name,
     description,
     input_schema: { ...inputSchema, type: 'object' as const },
-    ...(index === request.tools.length - 1 && CACHED),
+    ...(index === offered.length - 1 && CACHED),
   }))
   return {
     model,
     stream: true,
     max_tokens: request.maxOutputTokens,
-    system: [
-      { type: 'text', text: request.system, ...CACHED },
-      { type: 'text', text: request.volatileSystem },
-    ],
-    messages: toMessages(request.messages),
+    system: [{ type: 'text', text: request.system, ...CACHED }],
+    messages: toMessages(request.messages, request.volatileSystem),
     ...(tools.length > 0 && { tools }),
+    // The calls in the history are of these tools: they are named, and closed.
+    ...(tools.length > 0 && isClosed && { tool_choice: { type: 'none' as const } }),
   }
 }
 
@@ -64,11 +65,18 @@ function toBlock(part: ModelMessage['parts'][number]): Anthropic.ContentBlockPar
   }
 }
 
-function toMessages(messages: ModelMessage[]): Anthropic.MessageParam[] {
+/**
+ * What changes from turn to turn stands before the newest question, so that all before it is the same next time and is
+ * read from the cache. Two marks: the end of the history, and the end of this turn so far.
+ */
+function toMessages(messages: ModelMessage[], facts: string): Anthropic.MessageParam[] {
+  const isQuestion = ({ role, parts }: ModelMessage) => role === 'user' && parts.some(({ type }) => type === 'text')
+  const newest = messages.findLastIndex(isQuestion)
   return messages.map((message, index) => {
     const content = message.parts.map(toBlock)
     const last = content.at(-1)
-    if (index === messages.length - 1 && last) Object.assign(last, CACHED)
+    if (last && (index === messages.length - 1 || index === newest - 1)) Object.assign(last, CACHED)
+    if (index === newest) content.unshift({ type: 'text', text: `<facts>\n${facts}\n</facts>` })
     return { role: message.role, content }
   })
 }
@@ -85,55 +93,73 @@ const STOPS = {
 } as const
 
 async function* read(stream: Stream, asked: string): AsyncGenerator<ModelEvent> {
-  const calls = new Map<number, { id: string; name: string; json: string }>()
-  const usage: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
-  let model = asked
-  let stop: (typeof STOPS)[keyof typeof STOPS] | undefined
+  const known: Known = { model: asked, usage: { ...NOTHING }, stop: undefined }
+  let failure: unknown
+  try {
+    yield* readEvents(stream, known)
+  } catch (error) {
+    failure = error
+  }
+  // What was read and written until a stream broke off is paid for too.
+  const { model, usage, stop = 'aborted' } = known
+  yield { type: 'end', stop: failure ? 'aborted' : stop, model, usage }
+  if (failure) throw failure
+  if (!known.stop) throw new AppError('model_failed', 'The model stopped in the middle of its answer')
+}
+
+type Known = { model: string; usage: Usage; stop: (typeof STOPS)[keyof typeof STOPS] | undefined }
+const NOTHING: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
+
+async function* readEvents(stream: Stream, known: Known): AsyncGenerator<ModelEvent> {
+  // A call is told once the next thing begins: whether the last one is whole, only the end of the answer says.
+  let call: { id: string; name: string; json: string } | undefined
   for await (const event of stream) {
     switch (event.type) {
-      case 'message_start':
-        model = event.message.model
-        usage.inputTokens = event.message.usage.input_tokens
-        usage.outputTokens = event.message.usage.output_tokens
-        usage.cacheReadTokens = event.message.usage.cache_read_input_tokens ?? 0
-        usage.cacheWriteTokens = event.message.usage.cache_creation_input_tokens ?? 0
+      case 'message_start': {
+        const { model, usage } = event.message
+        known.model = model
+        known.usage = {
+          inputTokens: usage.input_tokens,
+          outputTokens: usage.output_tokens,
+          cacheReadTokens: usage.cache_read_input_tokens ?? 0,
+          cacheWriteTokens: usage.cache_creation_input_tokens ?? 0,
+        }
         break
+      }
       case 'content_block_start':
-        if (event.content_block.type === 'tool_use')
-          calls.set(event.index, { id: event.content_block.id, name: event.content_block.name, json: '' })
+        if (call) yield toCall(call)
+        call = event.content_block.type === 'tool_use' ? { ...event.content_block, json: '' } : undefined
         break
-      case 'content_block_delta': {
-        const call = calls.get(event.index)
+      case 'content_block_delta':
         if (event.delta.type === 'text_delta') yield { type: 'text', text: event.delta.text }
         else if (event.delta.type === 'input_json_delta' && call) call.json += event.delta.partial_json
         break
-      }
-      case 'content_block_stop': {
-        const call = calls.get(event.index)
-        if (call)
-          yield {
-            type: 'tool_call',
-            call: { type: 'tool_call', id: call.id, name: call.name, input: parse(call.json) },
-          }
-        break
-      }
       case 'message_delta':
-        usage.outputTokens = event.usage.output_tokens
-        stop = event.delta.stop_reason ? STOPS[event.delta.stop_reason] : stop
+        known.usage.outputTokens = event.usage.output_tokens
+        known.stop = event.delta.stop_reason ? STOPS[event.delta.stop_reason] : known.stop
         break
+      case 'content_block_stop':
       case 'message_stop':
         break
     }
   }
-  if (!stop) throw new AppError('model_failed', 'The model stopped in the middle of its answer')
-  yield { type: 'end', stop, model, usage }
+  if (call && known.stop) yield toCall(call, known.stop === 'length')
 }
 
-function parse(json: string): unknown {
+/** Only an object is ever the input of a call: what is kept is sent back to the model, which refuses all else. */
+function toCall({ id, name, json }: { id: string; name: string; json: string }, isCut = false): ModelEvent {
+  const input = parse(json)
+  const call = { type: 'tool_call' as const, id, name, input: isCut ? {} : (input ?? {}) }
+  if (isCut) return { type: 'tool_call', call, problem: 'The answer was cut off inside this call; make it shorter' }
+  return input ? { type: 'tool_call', call } : { type: 'tool_call', call, problem: 'The input was not a JSON object' }
+}
+
+function parse(json: string): object | undefined {
   try {
-    return json === '' ? {} : JSON.parse(json)
+    const value: unknown = json === '' ? {} : JSON.parse(json)
+    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
   } catch {
-    return json
+    return undefined
   }
 }
 

@@ -27,17 +27,22 @@ export type ModelRequest = {
   volatileSystem: string
   messages: ModelMessage[]
   tools: ModelTool[]
+  /** Tools the history may speak of and that may not be called now. */
+  closedTools?: ModelTool[]
   maxOutputTokens: number
   person: PersonFacts
 }
 
 export type Usage = { inputTokens: number; outputTokens: number; cacheReadTokens: number; cacheWriteTokens: number }
 
-/** A text event is a delta; a tool_call event is whole; `end` comes exactly once, last. */
+/**
+ * A text event is a delta; a tool_call event is whole, and one with a `problem` must not be carried out. `end` comes
+ * exactly once, last; with `aborted` it is what is known of the usage before the stream throws.
+ */
 export type ModelEvent =
   | { type: 'text'; text: string }
-  | { type: 'tool_call'; call: ToolCall }
-  | { type: 'end'; stop: 'done' | 'tools' | 'length' | 'refused'; model: string; usage: Usage }
+  | { type: 'tool_call'; call: ToolCall; problem?: string }
+  | { type: 'end'; stop: 'done' | 'tools' | 'length' | 'refused' | 'aborted'; model: string; usage: Usage }
 
 export type ModelProvider = {
   name: string

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { costMicros, hasPrice } from './prices.ts'
+import { costMicros, findPrices } from './prices.ts'
 
 const at = new Date('2026-11-21T00:00:00Z')
 const usage = (inputTokens: number, outputTokens: number, cacheReadTokens = 0, cacheWriteTokens = 0) => ({
@@ -23,10 +23,17 @@ test.each([
   ['claude-sonnet-5-5-20260801', usage(1, 0), 2],
   ['offline-1', usage(5000, 5000), 0],
 ])('%s %o costs %i micro-dollars', (model, tokens, expected) => {
-  expect(costMicros(model, tokens, at)).toBe(expected)
+  const prices = findPrices(model)
+  expect(prices && costMicros(prices, tokens, at)).toBe(expected)
 })
 
-test('a model without a price is an error, never free', () => {
-  expect(hasPrice('gpt-unknown')).toBe(false)
-  expect(() => costMicros('gpt-unknown', usage(1, 1), at)).toThrow('no price')
+test('a model without a price has none, whatever it is called', () => {
+  for (const model of ['gpt-unknown', 'constructor', 'toString', 'claude-sonnet-5-5-preview', '', '-20260801'])
+    expect(findPrices(model)).toBeUndefined()
+  expect(findPrices('claude-haiku-4-5-20251001')).toBe(findPrices('claude-haiku-4-5'))
+})
+
+test('a day before the first price is paid for at the first', () => {
+  const prices = findPrices('claude-sonnet-5-5')
+  expect(prices && costMicros(prices, usage(1000, 0), new Date('2025-01-01'))).toBe(2000)
 })

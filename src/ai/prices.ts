@@ -10,6 +10,9 @@ type Price = {
   longPrompt?: { over: number; input: number; output: number }
 }
 
+/** One model's prices, the oldest first. */
+export type Prices = [Price, ...Price[]]
+
 const dollars = (value: number) => Math.round(value * 1_000_000)
 const price = (input: number, output: number, readFactor: number): Price => ({
   from: '2026-01-01',
@@ -20,7 +23,7 @@ const price = (input: number, output: number, readFactor: number): Price => ({
 })
 
 // Anthropic's price list, November 2026; a cache write is of the five-minute kind.
-const PRICES: Record<string, Price[]> = {
+const PRICES: Record<string, Prices> = {
   'claude-haiku-5-5': [
     { ...price(0.1, 0.5, 0.1), longPrompt: { over: 100_000, input: dollars(0.5), output: dollars(2.5) } },
   ],
@@ -33,17 +36,16 @@ const PRICES: Record<string, Price[]> = {
   'offline-1': [{ from: '2026-01-01', input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }],
 }
 
-/** Whether the model's cost can be told; a model without a price is refused before it is called. */
-export function hasPrice(model: string): boolean {
-  return model in PRICES
+/** A model without a price is refused before it is called. Dated snapshots cost what their model costs. */
+export function findPrices(model: string): Prices | undefined {
+  const name = model.replace(/-20\d{6}$/, '')
+  return Object.hasOwn(PRICES, name) ? PRICES[name] : undefined
 }
 
-/** Whole micro-dollars, rounded up, at the price of the day `at`. Dated snapshots cost what their model costs. */
-export function costMicros(model: string, usage: Usage, at: Date): number {
-  const name = Object.keys(PRICES).find((known) => model === known || model.startsWith(`${known}-20`))
+/** Whole micro-dollars, rounded up, at the price of the day `at`. */
+export function costMicros(prices: Prices, usage: Usage, at: Date): number {
   const day = at.toISOString().slice(0, 10)
-  const current = name && PRICES[name]?.filter(({ from }) => from <= day).at(-1)
-  if (!current) throw new Error(`no price is known for the model ${model}`)
+  const current = prices.findLast(({ from }) => from <= day) ?? prices[0]
   const prompt = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens
   const long = current.longPrompt && prompt > current.longPrompt.over ? current.longPrompt : undefined
   const scale = long ? long.input / current.input : 1

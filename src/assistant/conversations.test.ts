@@ -10,7 +10,7 @@ import {
 } from './conversations.ts'
 import { split, toModelMessages } from './history.ts'
 import { openTurn } from './open.ts'
-import type { Conversation } from './schema.ts'
+import { type Conversation, NewMessage } from './schema.ts'
 import { toModelTool, toolsFor } from './tools.ts'
 
 const titled = (title: string) => ({ title })
@@ -46,6 +46,24 @@ test('the first words said become the title of a conversation without one', asyn
     text: 'remind me\nto call',
   })
   expect((await getConversation(person, id)).title).toBe('remind me to call')
+})
+
+test('a title is cut between characters, holds no control characters, and is a new version', async () => {
+  const person = await makePerson()
+  const titleFor = async (text: string) => {
+    const { id } = await createConversation(person, titled('New conversation'))
+    const ids = { turnId: person.newId('turn'), questionId: person.newId('msg'), answerId: person.newId('msg') }
+    await openTurn(person, { ...ids, conversationId: id, text })
+    return await getConversation(person, id)
+  }
+  expect(await titleFor(`${'x'.repeat(59)}😀 and more`)).toMatchObject({ title: `${'x'.repeat(59)}😀`, version: 2 })
+  expect(await titleFor('a\u0007\u001b[0m  b')).toMatchObject({ title: 'a [0m b', version: 2 })
+  expect(await titleFor('\u0007')).toMatchObject({ title: 'New conversation', version: 1 })
+})
+
+test('a message says something', () => {
+  for (const text of ['', ' ', '\n\t\u00a0']) expect(NewMessage.safeParse({ text }).success).toBe(false)
+  expect(NewMessage.safeParse({ text: ' ok ' }).success).toBe(true)
 })
 
 test("another person's conversation does not exist, and an ended session reaches none", async () => {
@@ -116,6 +134,45 @@ test('a long history is cut at a question', () => {
   const read = toModelMessages(long)
   expect(read.length).toBeLessThan(20)
   expect(read[0]?.role).toBe('user')
+})
+
+test('what a model refuses is never sent to it: blank texts, empty messages, inputs and results of no call', () => {
+  const at = '2026-11-21T12:00:00Z'
+  const read = toModelMessages(
+    [
+      { role: 'user', parts: [said(' ')], createdAt: at },
+      { role: 'assistant', parts: [said('hello?')], createdAt: at },
+      { role: 'user', parts: [said('hi')], createdAt: at },
+      { role: 'assistant', parts: [said('\n\n'), { ...call('1'), input: '{"tit' }, result('0')], createdAt: at },
+      { role: 'assistant', parts: [said('\n')], createdAt: at },
+      { role: 'user', parts: [said('go on')], createdAt: at },
+    ],
+    [said(' '), { ...call('2'), input: null }, result('2')],
+  )
+  expect(read.map(({ role, parts }) => [role, parts.map(({ type }) => type)])).toEqual([
+    ['user', ['text']],
+    ['assistant', ['tool_call']],
+    ['user', ['tool_result']],
+    ['user', ['text']],
+    ['assistant', ['tool_call']],
+    ['user', ['tool_result']],
+  ])
+  expect(read[1]?.parts[0]).toMatchObject({ input: {} })
+  expect(read[2]?.parts).toMatchObject([{ callId: '1', isError: true }])
+  expect(read[4]?.parts[0]).toMatchObject({ input: {} })
+})
+
+test('the turn under way takes its share of what a model reads, and its question always stays', () => {
+  const at = '2026-11-21T12:00:00Z'
+  const past = Array.from({ length: 10 }, () => ({
+    role: 'user' as const,
+    parts: [said('x'.repeat(5000))],
+    createdAt: at,
+  }))
+  const results = [call('1'), { ...result('1'), output: 'y'.repeat(40_000) }]
+  expect(toModelMessages(past)).toHaveLength(10)
+  expect(toModelMessages(past, results)).toHaveLength(3 + 2)
+  expect(toModelMessages(past, [call('1'), { ...result('1'), output: 'y'.repeat(90_000) }])).toHaveLength(1 + 2)
 })
 
 test('every tool is offered with a schema a model can read', async () => {

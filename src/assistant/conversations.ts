@@ -1,11 +1,14 @@
 import { and, asc, desc, eq, gt, sql } from 'drizzle-orm'
-import { AppError, decodeCursor, encodeCursor, toPage, type UserCtx } from '#core'
+import { z } from 'zod'
+import { AppError, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import type { Conversation, Message, NewConversation } from './schema.ts'
 import { conversations, messages } from './tables.ts'
 
 const LIST = 'conversations'
 const MESSAGES = 'messages'
+const ConversationKey = z.tuple([s.instant, s.id('cnv')])
+const MessageKey = z.tuple([s.id('msg')])
 
 function shownConversation(c: ColumnsOf<typeof conversations>) {
   return jsonObject<Conversation>({
@@ -73,7 +76,7 @@ export async function getConversation(ctx: ReadCtx, id: string): Promise<Convers
 
 /** The person's conversations, the one last spoken in first. One trip. */
 export async function listConversations(ctx: ReadCtx, page: Page) {
-  const [at, id] = page.cursor ? decodeCursor(LIST, page.cursor, 2) : []
+  const [at, id] = page.cursor ? decodeCursor(LIST, page.cursor, ConversationKey) : []
   const after =
     at === undefined
       ? undefined
@@ -127,16 +130,11 @@ export async function deleteConversation(ctx: ReadCtx, id: string): Promise<void
 export async function listMessages(ctx: ReadCtx, conversationId: string, page: Page) {
   const { db } = ctx
   const list = `${MESSAGES}:${conversationId}`
-  const [after] = page.cursor ? decodeCursor(list, page.cursor, 1) : []
+  const [after] = page.cursor ? decodeCursor(list, page.cursor, MessageKey) : []
   const said = db
     .select({ id: messages.id, message: shownMessage(messages).as('message') })
     .from(messages)
-    .where(
-      and(
-        eq(messages.conversationId, conversationId),
-        after === undefined ? undefined : gt(messages.id, String(after)),
-      ),
-    )
+    .where(and(eq(messages.conversationId, conversationId), after === undefined ? undefined : gt(messages.id, after)))
     .orderBy(asc(messages.id))
     .limit(page.limit + 1)
     .as('said')

@@ -1,28 +1,38 @@
 import type { ModelMessage } from '#ai'
+import { isRecord } from './output.ts'
 import type { Message, Part } from './schema.ts'
 
 const MAX_HISTORY_CHARS = 60_000
 
+const isSaid = (part: Part) => part.type === 'text' && /\S/.test(part.text)
+
 /**
  * What was said, as a model reads it: an answer with tools becomes a turn of calls, a turn of results and a turn of
- * words. A call that never got its result (a turn cut short) is given one, so that the record stays well-formed.
+ * words. A call that never got its result (a turn cut short) is given one, so that the record stays well-formed; a
+ * blank text and an empty message, which a model refuses, are left out. `underWay` is the turn's own answer so far.
  */
-export function toModelMessages(messages: Pick<Message, 'role' | 'parts' | 'createdAt'>[]): ModelMessage[] {
+export function toModelMessages(
+  messages: Pick<Message, 'role' | 'parts' | 'createdAt'>[],
+  underWay: Part[] = [],
+): ModelMessage[] {
   const whole: ModelMessage[] = []
-  for (const { role, parts, createdAt } of recent(messages)) {
-    if (role === 'user')
-      whole.push({ role, at: createdAt, parts: parts.flatMap((part) => (part.type === 'text' ? [part] : [])) })
-    else whole.push(...split(parts, createdAt))
+  for (const { role, parts, createdAt } of recent(messages, JSON.stringify(underWay).length)) {
+    const said = role === 'user' ? parts.flatMap((part) => (part.type === 'text' && isSaid(part) ? [part] : [])) : []
+    if (said.length > 0) whole.push({ role: 'user', at: createdAt, parts: said })
+    // A model's history starts with its person.
+    else if (role === 'assistant' && whole.length > 0) whole.push(...split(parts, createdAt))
   }
-  return whole
+  return [...whole, ...split(underWay, messages.at(-1)?.createdAt ?? '')]
 }
 
-/** The answer so far, in the same form, for the next step of the turn under way. */
+/** One answer in that form. */
 export function split(parts: Part[], at: string): ModelMessage[] {
   const out: ModelMessage[] = []
   let said: Extract<ModelMessage, { role: 'assistant' }>['parts'] = []
   let results: Extract<ModelMessage, { role: 'user' }>['parts'] = []
   const close = () => {
+    const called = new Set(said.map((part) => (part.type === 'tool_call' ? part.id : '')))
+    results = results.filter((part) => part.type === 'tool_result' && called.has(part.callId))
     const answered = new Set(results.map((part) => (part.type === 'tool_result' ? part.callId : '')))
     for (const part of said) {
       if (part.type !== 'tool_call' || answered.has(part.id)) continue
@@ -38,18 +48,18 @@ export function split(parts: Part[], at: string): ModelMessage[] {
     if (part.type === 'tool_result') {
       const { undo: _, ...result } = part
       results.push({ ...result, output: part.output ?? null })
-    } else {
+    } else if (part.type === 'tool_call' || isSaid(part)) {
       if (results.length > 0) close()
-      said.push(part.type === 'tool_call' ? { ...part, input: part.input ?? {} } : part)
+      said.push(part.type === 'tool_call' ? { ...part, input: isRecord(part.input) ? part.input : {} } : part)
     }
   }
   close()
   return out
 }
 
-// The newest messages that fit, beginning with a question: a model's history starts with its person.
-function recent<T extends Pick<Message, 'role' | 'parts'>>(messages: T[]): T[] {
-  let left = MAX_HISTORY_CHARS
+// The newest messages that fit, beginning with a question.
+function recent<T extends Pick<Message, 'role' | 'parts'>>(messages: T[], taken: number): T[] {
+  let left = MAX_HISTORY_CHARS - taken
   let from = messages.length
   while (from > 0) {
     const message = messages[from - 1]

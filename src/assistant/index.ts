@@ -1,5 +1,14 @@
 export { closeLostTurns, closeTurn } from './close.ts'
-export { beginTurn, dropTurn, endTurn, findTurn, partsFromEvents, runningTurns, TURN_MIGRATIONS } from './live.ts'
+export {
+  beginTurn,
+  dropTurn,
+  endTurn,
+  findTurn,
+  partsFromEvents,
+  runningTurns,
+  TURN_MIGRATIONS,
+  type TurnRow,
+} from './live.ts'
 export { type OpenedTurn, openTurn, type TurnRequest } from './open.ts'
 export { assistantApp } from './routes.ts'
 export type { Message } from './schema.ts'

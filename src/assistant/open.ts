@@ -33,12 +33,15 @@ type OpenCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
  */
 export async function openTurn(ctx: OpenCtx, turn: TurnRequest): Promise<OpenedTurn> {
   const { db, actor } = ctx
+  const title = titleOf(turn.text)
+  const isNamed = sql`${conversations.title} = ${UNTITLED} and ${title}::text <> ${UNTITLED}`
   const conversation = db.$with('conversation').as(
     db
       .update(conversations)
       .set({
         updatedAt: sql`now()`,
-        title: sql`case when ${conversations.title} = ${UNTITLED} then ${turn.text.replace(/\s+/g, ' ').slice(0, TITLE_CHARS)} else ${conversations.title} end`,
+        title: sql`case when ${isNamed} then ${title} else ${conversations.title} end`,
+        version: sql`${conversations.version} + case when ${isNamed} then 1 else 0 end`,
       })
       .where(and(eq(conversations.id, turn.conversationId), ownedBy(actor, conversations.userId)))
       .returning({ id: conversations.id, userId: conversations.userId }),
@@ -92,4 +95,10 @@ export async function openTurn(ctx: OpenCtx, turn: TurnRequest): Promise<OpenedT
     history: past.reverse().map(({ message, undoneCalls }) => ({ ...message, undoneCalls })),
     person: { ...person, now: ctx.now().toISOString(), projects, memories },
   }
+}
+
+// Cut between characters, never inside one that takes two units.
+function titleOf(text: string): string {
+  const line = text.replace(/[\s\p{Cc}]+/gu, ' ').trim()
+  return [...line].slice(0, TITLE_CHARS).join('').trim() || UNTITLED
 }

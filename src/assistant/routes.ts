@@ -9,8 +9,8 @@ import {
   ERRORS,
   type ErrorCode,
   etag,
+  ifMatch,
   personRoute,
-  readIfMatch,
   s,
   type UserCtx,
   versioned,
@@ -178,6 +178,12 @@ function refused(said: { code: string; detail: string }): AppError {
   return new AppError(code, said.detail, ERRORS[code][0] === 503 ? { retryAfterS: RETRY_AFTER_S } : {})
 }
 
+// The trips a turn took in the session object are trips of the request that waited for them.
+function count({ meter }: UserCtx, { trips, ms }: UserCtx['meter']): void {
+  meter.trips += trips
+  meter.ms += ms
+}
+
 function wantsStream(c: Context): boolean {
   return (c.req.header('accept') ?? '').toLowerCase().includes('text/event-stream')
 }
@@ -193,11 +199,8 @@ export const assistantApp = createApp()
     return c.json(found, 200, etag(found.version))
   })
   .openapi(renameRoute, async (c) => {
-    const renamed = await conversations.renameConversation(
-      c.var.ctx,
-      c.req.valid('param').id,
-      c.req.valid('json').title,
-      readIfMatch(c),
+    const renamed = await ifMatch(c, (version) =>
+      conversations.renameConversation(c.var.ctx, c.req.valid('param').id, c.req.valid('json').title, version),
     )
     return c.json(renamed, 200, etag(renamed.version))
   })
@@ -213,10 +216,12 @@ export const assistantApp = createApp()
     if (wantsStream(c)) {
       const stream = await session.streamTurn(request, by)
       if (!stream.ok) throw refused(stream)
+      count(c.var.ctx, stream.database)
       return new Response(stream.body, { headers: SSE_HEADERS })
     }
     const turn = await session.finishTurn(request, by)
     if (!turn.ok) throw refused(turn)
+    count(c.var.ctx, turn.database)
     const { errorCode } = turn.answer
     if (turn.answer.status === 'failed')
       throw refused({ code: errorCode ?? '', detail: 'The assistant could not answer' })

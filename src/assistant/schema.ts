@@ -72,7 +72,9 @@ export const NewConversation = z
 export type NewConversation = z.infer<typeof NewConversation>
 export const ConversationPatch = z.strictObject({ title: s.line(200) }).openapi('ConversationPatch')
 
-export const NewMessage = z.strictObject({ text: s.text(MAX_TEXT, 1) }).openapi('NewMessage')
+export const NewMessage = z
+  .strictObject({ text: s.text(MAX_TEXT, 1).regex(/\S/, 'must say something') })
+  .openapi('NewMessage')
 
 /** What a turn answers at its end: what was said, and what came back. */
 export const Turn = z.strictObject({ turnId: s.id('turn'), question: Message, answer: Message }).openapi('Turn')

@@ -1,10 +1,12 @@
 import { LLMock } from '@copilotkit/aimock'
+import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makePerson, type Person, revoke } from '#test/database'
 import { closeTurn } from './close.ts'
 import { createConversation, listMessages } from './conversations.ts'
 import { partsFromEvents } from './live.ts'
 import { openTurn } from './open.ts'
+import { messages } from './tables.ts'
 import { runTurn } from './turn.ts'
 
 const mock = new LLMock({ port: 0 })
@@ -130,15 +132,85 @@ test('a destructive tool waits for the person, and then does only what was asked
   expect(JSON.stringify(wrong.message?.parts)).not.toContain('deletedAt')
 })
 
+/** The asking answer of a conversation, and what the same call does after it. */
+async function agreed(change: { status?: 'failed'; wasSaid?: boolean } = {}) {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  const { createTask } = await import('#tasks')
+  const task = await createTask(person, { title: 'Report' })
+  const words = person.newId('msg')
+  const made = { name: 'delete_task', arguments: JSON.stringify({ id: task.id }) }
+  mock.on({ userMessage: `delete ${words}`, hasToolResult: false }, { toolCalls: [made] })
+  mock.on({ userMessage: `delete ${words}`, hasToolResult: true }, { content: 'Delete “Report”?' })
+  const asked = await say(person, id, `delete ${words}`)
+  const [call, result, question] = asked.message?.parts ?? []
+  await person.db
+    .update(messages)
+    .set({ status: change.status ?? 'done', parts: [call, result, ...(change.wasSaid === false ? [] : [question])] })
+    .where(eq(messages.id, asked.request.answerId))
+  mock.on({ userMessage: `yes ${words}` }, { toolCalls: [made] })
+  const { message } = await say(person, id, `yes ${words}`)
+  return message?.parts[1]?.type === 'tool_result' && message.parts[1].isError
+}
+
+test('only a question that reached the person can have been agreed to', async () => {
+  expect(await agreed()).toBe(false)
+  expect(await agreed({ status: 'failed' })).toBe(true)
+  expect(await agreed({ wasSaid: false })).toBe(true)
+})
+
+test('what takes an act back is told apart from its output, and found again in the log', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  const made = { name: 'remember', arguments: '{"text":"Likes tea","kind":"fact"}' }
+  mock.on({ userMessage: 'keep this', hasToolResult: false }, { toolCalls: [made] })
+  mock.on({ userMessage: 'keep this', hasToolResult: true }, { content: 'Kept.' })
+  const { message, told } = await say(person, id, 'keep this')
+  const undo = { tool: 'forget', says: 'Forgot: Likes tea' }
+  expect(told.find(({ event }) => event === 'tool.undoable')?.data).toMatchObject({ undo })
+  expect(partsFromEvents(told, message?.id ?? '')).toEqual(message?.parts)
+  expect(message?.parts[1]).toMatchObject({ undo })
+})
+
+test('a model that only calls tools is told to stop with its tools closed, not gone', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  mock.onMessage('round and round', { toolCalls: [{ name: 'get_time', arguments: '{}' }] })
+  const { message } = await say(person, id, 'round and round')
+  expect(message).toMatchObject({ status: 'failed', errorCode: 'model_failed' })
+  expect(JSON.stringify(mock.getLastRequest()?.body)).toContain('The date and time now')
+  expect(message?.parts.length).toBeGreaterThan(15)
+})
+
+test('a project made by mistake is put away, never deleted with what was put into it', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  mock.on(
+    { userMessage: 'make a project', hasToolResult: false },
+    { toolCalls: [{ name: 'create_project', arguments: '{"name":"Move"}' }] },
+  )
+  mock.on({ userMessage: 'make a project', hasToolResult: true }, { content: 'Made.' })
+  const { message } = await say(person, id, 'make a project')
+  expect(message?.parts[1]).toMatchObject({ undo: { tool: 'archive_project', input: { archived: true } } })
+})
+
 test('a cancelled turn keeps what it said', async () => {
   const person = await withModel()
   const { id } = await createConversation(person, { title: 'x' })
-  mock.onMessage('a long story', { content: 'word '.repeat(300) }, { latency: 15, chunkSize: 5 })
+  mock.onMessage(
+    'a long story',
+    { content: 'word '.repeat(300), usage: { input_tokens: 50, output_tokens: 1 } },
+    { latency: 15, chunkSize: 5 },
+  )
   const controller = new AbortController()
   setTimeout(() => controller.abort(), 200)
   const { message } = await say(person, id, 'a long story', controller.signal)
   expect(message?.status).toBe('cancelled')
   expect(message?.text).toContain('word')
+  expect(message).toMatchObject({ provider: 'anthropic', model: 'claude-sonnet-5-5' })
+  expect(message?.totalMs).toBeGreaterThan(0)
+  expect(message?.inputTokens).toBeGreaterThan(0)
+  expect(message?.costMicros).toBeGreaterThan(0)
 })
 
 test('a model that fails ends the turn with its code', async () => {
@@ -146,5 +218,6 @@ test('a model that fails ends the turn with its code', async () => {
   const { id } = await createConversation(person, { title: 'x' })
   mock.onMessage('break', { error: { message: 'no', type: 'invalid_request_error' }, status: 400 })
   const { message } = await say(person, id, 'break')
-  expect(message).toMatchObject({ status: 'failed', errorCode: 'model_failed' })
+  expect(message).toMatchObject({ status: 'failed', errorCode: 'model_failed', model: 'claude-sonnet-5-5' })
+  expect(message).toMatchObject({ inputTokens: 0, costMicros: 0, firstTokenMs: null, totalMs: expect.any(Number) })
 })

@@ -1,8 +1,9 @@
-import { type GatewayEvent, generate, type ModelMessage, type Receipt, type ToolCall } from '#ai'
+import { type GatewayEvent, generate, type Receipt, type ToolCall } from '#ai'
 import { AppError, describeError, findAppError, type Tool, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
-import { split, toModelMessages } from './history.ts'
+import { toModelMessages } from './history.ts'
 import type { OpenedTurn } from './open.ts'
+import { bounded, canonical } from './output.ts'
 import { SYSTEM, volatilePrompt } from './prompt.ts'
 import type { Part, ToolResultPart } from './schema.ts'
 import { toModelTool, toolsFor } from './tools.ts'
@@ -34,10 +35,9 @@ export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): P
     unsent: '',
     flushedMs: ctx.now().getTime(),
   }
-  const past = toModelMessages([...turn.history, turn.question])
   try {
     for (let step = 0; step <= MAX_STEPS; step++) {
-      const calls = await say(run, past, step < MAX_STEPS)
+      const calls = await say(run, step < MAX_STEPS)
       if (calls.length === 0) return { status: 'done', parts: run.parts, receipt: run.receipt, errorCode: null }
       await act(run, calls)
       port.signal.throwIfAborted()
@@ -52,6 +52,9 @@ export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): P
   }
 }
 
+/** A call, and why it is not to be carried out. */
+type Call = ToolCall & { problem: string | undefined }
+
 type Run = {
   ctx: UserCtx
   turn: OpenedTurn
@@ -63,23 +66,25 @@ type Run = {
   flushedMs: number
 }
 
-async function say(run: Run, past: ModelMessage[], withTools: boolean): Promise<ToolCall[]> {
+async function say(run: Run, withTools: boolean): Promise<Call[]> {
   const { ctx, turn, port } = run
+  const tools = run.tools.map(toModelTool)
   const request = {
     system: SYSTEM,
     volatileSystem: volatilePrompt(turn.person),
-    messages: [...past, ...split(run.parts, turn.question.createdAt)],
-    tools: withTools ? run.tools.map(toModelTool) : [],
+    messages: toModelMessages([...turn.history, turn.question], run.parts),
+    tools: withTools ? tools : [],
+    closedTools: withTools ? [] : tools,
     maxOutputTokens: MAX_OUTPUT_TOKENS,
     person: turn.person,
   }
-  const calls: ToolCall[] = []
+  const calls: Call[] = []
   for await (const event of generate(ctx, request, port.signal)) take(run, event, calls)
   flush(run)
   return calls
 }
 
-function take(run: Run, event: GatewayEvent, calls: ToolCall[]): void {
+function take(run: Run, event: GatewayEvent, calls: Call[]): void {
   switch (event.type) {
     case 'text': {
       const last = run.parts.at(-1)
@@ -91,7 +96,7 @@ function take(run: Run, event: GatewayEvent, calls: ToolCall[]): void {
     }
     case 'tool_call':
       flush(run)
-      calls.push(event.call)
+      calls.push({ ...event.call, problem: event.problem })
       run.parts.push(event.call)
       run.port.emit('tool.called', {
         ...ids(run),
@@ -124,13 +129,13 @@ function add(sum: Receipt | null, next: Receipt): Receipt {
     cacheReadTokens: sum.cacheReadTokens + next.cacheReadTokens,
     cacheWriteTokens: sum.cacheWriteTokens + next.cacheWriteTokens,
     costMicros: sum.costMicros + next.costMicros,
-    firstTokenMs: sum.firstTokenMs,
+    firstTokenMs: sum.firstTokenMs ?? next.firstTokenMs,
     totalMs: sum.totalMs + next.totalMs,
   }
 }
 
 // Independent calls run together; what the next step reads is in the order they were asked for.
-async function act(run: Run, calls: ToolCall[]): Promise<void> {
+async function act(run: Run, calls: Call[]): Promise<void> {
   const results = new Array<ToolResultPart | undefined>(calls.length)
   let next = 0
   const work = async () => {
@@ -139,13 +144,14 @@ async function act(run: Run, calls: ToolCall[]): Promise<void> {
       if (!call) return
       const result = await runTool(run, call)
       results[index] = result
+      // Alone, so that it is in the log whatever becomes of the output: it is how the act is taken back.
+      if (result.undo) run.port.emit('tool.undoable', { ...ids(run), callId: call.id, undo: result.undo })
       run.port.emit('tool.finished', {
         ...ids(run),
         callId: call.id,
         name: call.name,
         output: result.output,
         isError: result.isError,
-        undo: result.undo,
       })
     }
   }
@@ -153,9 +159,10 @@ async function act(run: Run, calls: ToolCall[]): Promise<void> {
   run.parts.push(...results.flatMap((result) => result ?? []))
 }
 
-async function runTool(run: Run, call: ToolCall): Promise<ToolResultPart> {
+async function runTool(run: Run, call: Call): Promise<ToolResultPart> {
   const base = { type: 'tool_result' as const, callId: call.id, name: call.name }
   const refuse = (code: string, detail: string) => ({ ...base, output: { code, detail }, isError: true })
+  if (call.problem !== undefined) return refuse('invalid_request', call.problem)
   const tool = run.tools.find(({ name }) => name === call.name)
   if (!tool) return refuse('not_found', `There is no tool ${call.name}`)
   const input = tool.input.safeParse(call.input)
@@ -168,7 +175,8 @@ async function runTool(run: Run, call: ToolCall): Promise<ToolResultPart> {
     return refuse('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
   }
   try {
-    return { ...base, ...(await tool.run(run.ctx, input.data)), isError: false }
+    const { output, undo } = await tool.run(run.ctx, input.data)
+    return { ...base, output: bounded(output), isError: false, ...(undo && { undo }) }
   } catch (error) {
     const known = findAppError(error) ?? databaseFailure(error)
     if (known?.code === 'session_ended') throw known
@@ -177,18 +185,18 @@ async function runTool(run: Run, call: ToolCall): Promise<ToolResultPart> {
   }
 }
 
-// Agreed to: the same call was asked about in the answer just before, and the person has spoken since.
-function wasAgreed(turn: OpenedTurn, call: ToolCall): boolean {
+// Agreed to: the same call was asked about in the answer just before, the question reached the person, and they have
+// spoken since.
+function wasAgreed(turn: OpenedTurn, call: Call): boolean {
   const previous = turn.history.findLast(({ role }) => role === 'assistant')
-  const asked = new Set(
-    previous?.parts.flatMap((part) => (part.type === 'tool_result' && isQuestion(part.output) ? [part.callId] : [])),
-  )
-  const same = JSON.stringify([call.name, call.input])
-  return (
-    previous?.parts.some(
-      (part) => part.type === 'tool_call' && asked.has(part.id) && JSON.stringify([part.name, part.input]) === same,
-    ) ?? false
-  )
+  if (previous?.status !== 'done') return false
+  const same = canonical([call.name, call.input])
+  return previous.parts.some((part, index) => {
+    if (part.type !== 'tool_result' || !isQuestion(part.output)) return false
+    const made = previous.parts.find((other) => other.type === 'tool_call' && other.id === part.callId)
+    const wasSaid = previous.parts.slice(index).some((later) => later.type === 'text' && later.text.trim() !== '')
+    return wasSaid && made?.type === 'tool_call' && canonical([made.name, made.input]) === same
+  })
 }
 
 function isQuestion(output: unknown): boolean {

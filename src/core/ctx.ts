@@ -1,5 +1,5 @@
 import type { Config } from '#config'
-import type { Database } from '#database'
+import type { Database, DatabaseMeter } from '#database'
 import type { IdPrefix } from './id.ts'
 import type { Log } from './log.ts'
 
@@ -15,6 +15,8 @@ export type Ctx = {
   actor: Actor
   config: Config
   db: Database
+  /** What `db` took so far: it is told with the answer. */
+  meter: DatabaseMeter
   env: Env
   requestId: string
   client: Client

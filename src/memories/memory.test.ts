@@ -79,6 +79,15 @@ test('a prompt is given preferences first, then what shares words with what was 
   expect(await memoriesForPrompt(person, '?? !!')).toHaveLength(24)
 })
 
+test('many preferences leave room for what is spoken of', async () => {
+  const person = await makePerson()
+  await remember(person, fact('The dentist is Dr Molar'))
+  for (let i = 0; i < 30; i++) await remember(person, { text: `Prefers thing ${i}`, kind: 'preference' })
+  const chosen = await memoriesForPrompt(person, 'call the dentist')
+  expect(chosen).toHaveLength(24)
+  expect(chosen.findIndex(({ text }) => text.includes('Molar'))).toBe(8)
+})
+
 test('what was forgotten long ago is erased for good, what was forgotten lately can still be recalled', async () => {
   const person = await makePerson()
   const { id } = await remember(person, fact('x'))

@@ -1,5 +1,6 @@
 import { and, desc, eq, ilike, isNotNull, isNull, lt, type SQL, sql } from 'drizzle-orm'
-import { AppError, decodeCursor, defineEvent, encodeCursor, toPage, type UserCtx } from '#core'
+import { z } from 'zod'
+import { AppError, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, containing, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { Memory, type MemoryPatch, type NewMemory } from './schema.ts'
@@ -10,7 +11,9 @@ const memoryUpdated = defineEvent('memory.updated', 'memories', Memory)
 const memoryDeleted = defineEvent('memory.deleted', 'memories', Memory)
 
 const LIST = 'memories'
+const CursorKey = z.tuple([s.id('mem')])
 const MAX_IN_PROMPT = 24
+const MAX_PREFERENCES = 8
 
 function shown(m: ColumnsOf<typeof memories>) {
   return jsonObject<Memory>({
@@ -75,7 +78,7 @@ export async function listMemories(
   ctx: ReadCtx,
   query: { limit: number; cursor?: string | undefined; text?: string | undefined },
 ) {
-  const [after] = query.cursor ? decodeCursor(LIST, query.cursor, 1) : []
+  const [after] = query.cursor ? decodeCursor(LIST, query.cursor, CursorKey) : []
   const rows = await ctx.db
     .select({ memory: shown(memories) })
     .from(memories)
@@ -84,7 +87,7 @@ export async function listMemories(
         ownedBy(ctx.actor, memories.userId),
         isNull(memories.deletedAt),
         query.text ? ilike(memories.text, containing(query.text)) : undefined,
-        after === undefined ? undefined : lt(memories.id, String(after)),
+        after === undefined ? undefined : lt(memories.id, after),
       ),
     )
     .orderBy(desc(memories.id))
@@ -158,19 +161,18 @@ export async function recall(ctx: WriteCtx, id: string): Promise<Memory> {
   return (await change(ctx, id, '*', memoryUpdated, { deletedAt: null }, isNotNull(memories.deletedAt))).after
 }
 
-/** Up to 24 memories for a prompt: preferences always, the rest by the words they share with what was said. */
+/** Up to 24 memories for a prompt: at most 8 preferences first, the rest by the words they share with what was said. */
 export function memoriesForPrompt(ctx: ReadCtx, said: string) {
   const words = [...new Set(said.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? [])].slice(0, 24).join(' | ')
-  const likeness = sql`ts_rank(to_tsvector('simple', ${memories.text}), to_tsquery('simple', ${words}))`
+  const likeness =
+    words === '' ? sql`0::real` : sql`ts_rank(to_tsvector('simple', ${memories.text}), to_tsquery('simple', ${words}))`
+  const order = sql`(${likeness}) desc, ${memories.updatedAt} desc`
+  const among = sql`row_number() over (partition by ${memories.kind} order by ${order})`
   return ctx.db
     .select({ id: memories.id, text: memories.text })
     .from(memories)
     .where(and(ownedBy(ctx.actor, memories.userId), isNull(memories.deletedAt)))
-    .orderBy(
-      desc(sql`(${memories.kind} = 'preference')`),
-      ...(words === '' ? [] : [desc(likeness)]),
-      desc(memories.updatedAt),
-    )
+    .orderBy(desc(sql`(${memories.kind} = 'preference' and ${among} <= ${MAX_PREFERENCES})`), order)
     .limit(MAX_IN_PROMPT)
 }
 

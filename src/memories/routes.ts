@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { answer, body, createApp, etag, personRoute, readIfMatch, s, versioned } from '#core'
+import { answer, body, createApp, etag, ifMatch, personRoute, s, versioned } from '#core'
 import * as memories from './memory.ts'
 import { Memory, MemoryPage, MemoryPatch, NewMemory } from './schema.ts'
 
@@ -68,11 +68,8 @@ export const memoriesApp = createApp()
     return c.json(memory, 200, etag(memory.version))
   })
   .openapi(correctRoute, async (c) => {
-    const { after } = await memories.updateMemory(
-      c.var.ctx,
-      c.req.valid('param').id,
-      c.req.valid('json'),
-      readIfMatch(c),
+    const { after } = await ifMatch(c, (version) =>
+      memories.updateMemory(c.var.ctx, c.req.valid('param').id, c.req.valid('json'), version),
     )
     return c.json(after, 200, etag(after.version))
   })

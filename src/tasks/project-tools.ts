@@ -15,7 +15,12 @@ export const projectTools: Tool[] = [
       const project = await createProject(ctx, input)
       return {
         output: project,
-        undo: { tool: 'delete_project', input: { id: project.id }, says: `Deleted “${project.name}”` },
+        // Put away rather than deleted: tasks may have been put into it since.
+        undo: {
+          tool: 'archive_project',
+          input: { id: project.id, archived: true },
+          says: `Archived “${project.name}”`,
+        },
       }
     },
   }),
