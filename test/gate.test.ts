@@ -107,7 +107,7 @@ describe('a copy of the rules over planted files', () => {
   })
 })
 
-const FOLDERS = ['bench', 'console', 'docs', 'local', 'migrations', 'node_modules', 'src', 'test', 'workers']
+const FOLDERS = ['bench', 'console', 'dist', 'docs', 'local', 'migrations', 'node_modules', 'src', 'test', 'workers']
 const VAGUE = /(?:^|[/-])(?:utils?|helpers?|common|misc|service|manager)(?:\.test)?\.ts$/
 const SILENCED = /@ts-no(?:check)|biome-ignore-(?:all|start)/
 

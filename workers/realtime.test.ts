@@ -74,11 +74,11 @@ describe('a ticket', () => {
 
   it('opens one socket, of its own person, whatever the number that try at once', async () => {
     const [mine, theirs] = [await register(), await register()]
-    const [owner, secret] = (await mine.ticket()).split('.')
-    const stolen = await call('GET', `/realtime?ticket=tkt_${theirs.user.id}.${secret}`, UPGRADE)
+    const [owner, secret, proof] = (await mine.ticket()).split('.')
+    const stolen = await call('GET', `/realtime?ticket=tkt_${theirs.user.id}.${secret}.${proof}`, UPGRADE)
     expect([stolen.status, await codeOf(stolen)]).toEqual([401, 'invalid_token'])
     const all = await Promise.all(
-      Array.from({ length: 100 }, () => call('GET', `/realtime?ticket=${owner}.${secret}`, UPGRADE)),
+      Array.from({ length: 100 }, () => call('GET', `/realtime?ticket=${owner}.${secret}.${proof}`, UPGRADE)),
     )
     expect(all.filter(({ status }) => status === 101).length).toBe(1)
     expect(all.filter(({ status }) => status === 401).length).toBe(99)

@@ -1,6 +1,6 @@
 import { and, desc, eq, gt, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
-import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, toPage, type UserCtx } from '#core'
+import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy } from '#database'
 import { kick, tell } from '#queue'
 import { hashToken } from '#security'
@@ -12,6 +12,7 @@ import { successorOf } from './tokens.ts'
 const GRACE_S = 10
 const IDLE_DAYS = 30
 const LIST = 'sessions'
+const CursorKey = z.tuple([s.id('ses')])
 const PRUNE_BATCH = 5000
 
 /** A session ended, by whom or what: its sockets and running turns end with it. */
@@ -133,7 +134,7 @@ export async function listSessions(
   page: { limit: number; cursor?: string | undefined },
 ) {
   const { db, actor } = ctx
-  const [after] = page.cursor ? decodeCursor(LIST, page.cursor, 1) : []
+  const [after] = page.cursor ? decodeCursor(LIST, page.cursor, CursorKey) : []
   const session = jsonObject<Session>({
     id: sessions.id,
     deviceName: sessions.deviceName,
@@ -152,7 +153,7 @@ export async function listSessions(
         ownedBy(actor, sessions.userId),
         isNull(sessions.endedAt),
         gt(sessions.expiresAt, ctx.now()),
-        after === undefined ? undefined : lt(sessions.id, String(after)),
+        after === undefined ? undefined : lt(sessions.id, after),
       ),
     )
     .orderBy(desc(sessions.id))

@@ -1,9 +1,10 @@
 import { expect, test } from 'vitest'
+import { z } from 'zod'
 import { AppError, findAppError, toProblem } from './errors.ts'
 import { derivedId, newId } from './id.ts'
 import { createLog, describeError } from './log.ts'
 import { decodeCursor, encodeCursor, toPage } from './page.ts'
-import { instant, line, localDate, text, timeZone } from './schema.ts'
+import { id, instant, line, localDate, text, timeZone } from './schema.ts'
 
 const at = new Date('2026-11-21T12:00:00Z')
 
@@ -61,15 +62,26 @@ test('what a log says of a database error leaves out the statement and its value
   expect(said).not.toContain('dear diary')
 })
 
-test('a cursor belongs to the list that made it', () => {
-  const cursor = encodeCursor('tasks:due:asc', ['2026-11-21', 'task_1'])
-  expect(decodeCursor('tasks:due:asc', cursor, 2)).toEqual(['2026-11-21', 'task_1'])
-  for (const [list, given, length] of [
-    ['tasks:due:desc', cursor, 2],
-    ['tasks:due:asc', cursor, 1],
-    ['tasks:due:asc', 'not a cursor', 2],
+test('a cursor belongs to the list that made it, and holds what that list puts into one', () => {
+  const Key = z.tuple([instant, id('task')])
+  const key: z.output<typeof Key> = ['2026-11-21T00:00:00.000Z', newId('task', at)]
+  const cursor = encodeCursor('tasks:due:asc', key)
+  expect(decodeCursor('tasks:due:asc', cursor, Key)).toEqual(key)
+  const made = [
+    [key[0]],
+    [...key, 'more'],
+    ['2026-01-01', key[1]],
+    [key[0], '\0'],
+    [1e308, 1],
+    [null, null],
+    ['x', 'y'],
+  ]
+  for (const [list, given] of [
+    ['tasks:due:desc', cursor],
+    ['tasks:due:asc', 'not a cursor'],
+    ...made.map((bad) => ['tasks:due:asc', encodeCursor('tasks:due:asc', bad)] as const),
   ] as const) {
-    expect(() => decodeCursor(list, given, length)).toThrow('cursor')
+    expect(() => decodeCursor(list, given, Key)).toThrow('cursor')
   }
 })
 
@@ -81,14 +93,45 @@ test('a page says where the next begins only when there is one', () => {
 test.each([
   [text(5), ['abc', ''], ['abcdef', 'a\0b', '\ud800', 7]],
   [line(10), ['a b'], ['', '   ', 'a\nb', 'a\u007fb']],
-  [timeZone, ['Europe/Berlin', 'UTC', 'America/Argentina/Buenos_Aires'], ['CST', '+02:00', 'Mars/Olympus', '']],
+  [
+    timeZone,
+    ['Europe/Berlin', 'UTC', 'America/Argentina/Buenos_Aires'],
+    ['CST', 'cst', 'ist', 'jst', '+02:00', 'Mars/Olympus', 'SystemV/AST4', 'SystemV/PST8PDT', 'Factory', 'Europe/', ''],
+  ],
   [localDate, ['2026-02-28', '2024-02-29'], ['2026-02-29', '2026-13-01', '0000-01-01', '99999-01-01']],
   [
     instant,
-    ['2026-11-21T12:00:00Z', '2026-11-21T12:00:00.123+02:00'],
-    ['2026-11-21', '2026-11-21T25:00:00Z', '1800-01-01T00:00:00Z'],
+    ['2026-11-21T12:00:00Z', '2026-11-21T12:00:00.123+02:00', '2026-11-21T12:00:00-12:00', '2026-11-21T12:00:00+14:00'],
+    [
+      '2026-11-21',
+      '2026-11-21T25:00:00Z',
+      '1800-01-01T00:00:00Z',
+      '2026-01-01T00:00:00+23:59',
+      '2026-01-01T00:00:00-16:00',
+      '2026-01-01T00:00:00+14:01',
+    ],
   ],
 ])('a shared schema takes what is good and nothing else', (schema, good, bad) => {
   for (const value of good) expect(schema.safeParse(value).success, String(value)).toBe(true)
   for (const value of bad) expect(schema.safeParse(value).success, String(value)).toBe(false)
+})
+
+test('an instant is kept in UTC, a time zone by a name that every database knows', () => {
+  expect(instant.parse('2026-01-01T00:00:00+13:45')).toBe('2025-12-31T10:15:00.000Z')
+  expect(instant.parse('2026-01-01T00:00:00.1234Z')).toBe('2026-01-01T00:00:00.123Z')
+  for (const [given, kept] of [
+    ['Asia/Kolkata', 'Asia/Kolkata'],
+    ['Europe/Kyiv', 'Europe/Kyiv'],
+    ['europe/berlin', 'Europe/Berlin'],
+    ['US/Pacific-New', 'America/Los_Angeles'],
+    ['Canada/East-Saskatchewan', 'America/Regina'],
+    ['US/Eastern', 'America/New_York'],
+    ['EST5EDT', 'America/New_York'],
+    ['Etc/GMT+5', 'Etc/GMT+5'],
+    ['Etc/UTC', 'UTC'],
+    ['gmt', 'UTC'],
+  ] as const) {
+    expect(timeZone.parse(given)).toBe(kept)
+    expect(timeZone.parse(kept)).toBe(kept)
+  }
 })

@@ -169,16 +169,33 @@ export function etag(version: number): { ETag: string } {
   return { ETag: `"${version}"` }
 }
 
-/** The version the caller read; 428 when it does not say, 400 when it is not one of ours. `*` is any. */
-export function readIfMatch(c: Context): number | '*' {
+/**
+ * Changes what has a version the caller read: it says one, several of which one must fit, or `*`, any. 428 when it
+ * says none, 400 when it is not one of ours, 412 when none fits: a weak one never does (RFC 9110, 13.1.1).
+ */
+export async function ifMatch<T>(c: Context, change: (version: number | '*') => Promise<T>): Promise<T> {
   const value = c.req.header('if-match')?.trim()
   if (value === undefined || value === '')
     throw new AppError('version_required', 'Send If-Match with the ETag you read')
-  if (value === '*') return value
-  const match = /^"(\d{1,9})"$/.exec(value)
-  if (!match)
+  if (value === '*') return await change(value)
+  // A change fits at most one version, so they are tried in turn; the header holds no more than 25.
+  let stale = new AppError('version_stale', 'A weak ETag matches nothing: send the one you read')
+  for (const version of versionsOf(value)) {
+    try {
+      return await change(version)
+    } catch (error) {
+      if (!(error instanceof AppError) || error.code !== 'version_stale') throw error
+      stale = error
+    }
+  }
+  throw stale
+}
+
+function versionsOf(value: string): Set<number> {
+  const tags = value.split(',').map((tag) => /^(W\/)?"(\d{1,9})"$/.exec(tag.trim()))
+  if (tags.includes(null))
     throw new AppError('invalid_request', 'If-Match must be an ETag this API gave', {
       errors: [{ pointer: 'header/if-match', detail: 'not an ETag of this API' }],
     })
-  return Number(match[1])
+  return new Set(tags.flatMap((tag) => (tag && !tag[1] ? Number(tag[2]) : [])))
 }

@@ -7,13 +7,13 @@ export {
   createApp,
   etag,
   type Guard,
+  ifMatch,
   type LimitClass,
   operatorRoute,
   ProblemSchema,
   personRoute,
   publicRoute,
   type RouteMeta,
-  readIfMatch,
   versioned,
 } from './http.ts'
 export { derivedId, type IdPrefix, newId, randomToken } from './id.ts'

@@ -6,20 +6,19 @@ const Cursor = z.strictObject({
   l: z.string().max(200),
   k: z.array(z.union([z.string().max(600), z.number(), z.null()])).max(4),
 })
-type Key = (string | number | null)[]
+type CursorKey = (string | number | null)[]
 
 /** Where a page ended. `list` names the list with its sort, so that no other list takes it. */
-export function encodeCursor(list: string, key: Key): string {
+export function encodeCursor(list: string, key: CursorKey): string {
   return Buffer.from(JSON.stringify({ l: list, k: key })).toString('base64url')
 }
 
-/** The key of the last item shown; `invalid_cursor` when it is not one of this list's. */
-export function decodeCursor(list: string, cursor: string, length: number): Key {
+/** The key of the last item shown, which `key` describes; `invalid_cursor` when it is not one of this list's. */
+export function decodeCursor<Key extends CursorKey>(list: string, cursor: string, key: z.ZodType<Key>): Key {
   const parsed = Cursor.safeParse(parse(cursor))
-  if (!parsed.success || parsed.data.l !== list || parsed.data.k.length !== length) {
-    throw new AppError('invalid_cursor', 'The cursor was not made by this list with this sort')
-  }
-  return parsed.data.k
+  const known = parsed.success && parsed.data.l === list ? key.safeParse(parsed.data.k) : undefined
+  if (!known?.success) throw new AppError('invalid_cursor', 'The cursor was not made by this list with this sort')
+  return known.data
 }
 
 function parse(cursor: string): unknown {

@@ -184,6 +184,45 @@ test('UNTIL is the last it may be: an instant, a wall clock or a day', () => {
   expect(daily('20260602', '2026-06-01')).toBe('2026-06-02')
 })
 
+// The examples of RFC 5545, 3.8.5.3, each with the days that it says follow DTSTART.
+test.each([
+  ['FREQ=DAILY;INTERVAL=10;COUNT=5', '1997-09-02', '09-12 09-22 10-02 10-12'],
+  ['FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=TU,TH', '1997-09-02', '09-04 09-16 09-18 09-30'],
+  ['FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=MO', '1997-08-05', '08-10 08-19 08-24'],
+  ['FREQ=WEEKLY;INTERVAL=2;COUNT=4;BYDAY=TU,SU;WKST=SU', '1997-08-05', '08-17 08-19 08-31'],
+  ['FREQ=MONTHLY;INTERVAL=2;BYDAY=1SU,-1SU', '1997-09-07', '09-28 11-02 11-30 01-04'],
+  ['FREQ=MONTHLY;BYDAY=-2MO', '1997-09-22', '10-20 11-17 12-22 01-19'],
+  ['FREQ=MONTHLY;BYMONTHDAY=-3', '1997-09-28', '10-29 11-28 12-29 01-29'],
+  ['FREQ=MONTHLY;BYDAY=FR;BYMONTHDAY=13', '1997-09-02', '02-13 03-13 11-13'],
+  ['FREQ=MONTHLY;BYDAY=SA;BYMONTHDAY=7,8,9,10,11,12,13', '1997-09-13', '10-11 11-08 12-13 01-10'],
+  ['FREQ=MONTHLY;COUNT=3;BYDAY=TU,WE,TH;BYSETPOS=3', '1997-09-04', '10-07 11-06'],
+  ['FREQ=MONTHLY;BYDAY=MO,TU,WE,TH,FR;BYSETPOS=-2', '1997-09-29', '10-30 11-27 12-30'],
+  ['FREQ=YEARLY;INTERVAL=3;BYYEARDAY=1,100,200', '1997-01-01', '04-10 07-19 01-01 04-09 07-18'],
+  ['FREQ=YEARLY;BYDAY=20MO', '1997-05-19', '05-18 05-17'],
+  ['FREQ=YEARLY;BYWEEKNO=20;BYDAY=MO', '1997-05-12', '05-11 05-17'],
+  ['FREQ=YEARLY;BYMONTH=6,7;COUNT=4', '1997-06-10', '07-10 06-10 07-10'],
+  ['FREQ=YEARLY;INTERVAL=4;BYMONTH=11;BYDAY=TU;BYMONTHDAY=2,3,4,5,6,7,8', '1996-11-05', '11-07 11-02'],
+])('%s falls where the standard says', (rule, start, days) => {
+  let due = at(start, 'America/New_York')
+  let left = rule
+  for (const day of days.split(' ')) {
+    const following = nextOccurrence(left, due, new Date('1990-01-01'))
+    expect(following?.date.slice(5)).toBe(day)
+    due = { ...due, date: following?.date ?? '' }
+    left = following?.rule ?? ''
+  }
+  if (rule.includes('COUNT')) expect(nextOccurrence(left, due, new Date('1990-01-01'))).toBeNull()
+})
+
+test('a part that limits another does so: the 366th day is a Monday in December in 2040', () => {
+  expect(next('FREQ=YEARLY;BYYEARDAY=366;BYDAY=MO;BYMONTH=12', '2026-01-01', '2026-01-01T00:00:00Z')?.date).toBe(
+    '2040-12-31',
+  )
+  expect(next('FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=29;BYDAY=MO', '2072-02-29', '2072-03-01T00:00:00Z')?.date).toBe(
+    '2112-02-29',
+  )
+})
+
 test('a rule that can never fall again ends, and soon', () => {
   const started = performance.now()
   expect(next('FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30', '2026-01-01', '2026-01-01T00:00:00Z')).toBeNull()
@@ -225,6 +264,13 @@ test.each([
   'FREQ=DAILY;UNTIL=20261231T250000Z',
   'FREQ=MONTHLY;BYMONTHDAY=32',
   'FREQ=DAILY;',
+  'FREQ=MONTHLY;BYWEEKNO=1',
+  'FREQ=MONTHLY;BYYEARDAY=1',
+  'FREQ=YEARLY;BYWEEKNO=1;BYDAY=1MO',
+  'FREQ=YEARLY;BYWEEKNO=1,53;BYSETPOS=1',
+  'FREQ=YEARLY;BYWEEKNO=1;BYMONTH=1',
+  'FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30',
+  'FREQ=DAILY;BYDAY=MO;BYSETPOS=2',
 ])('%j is no rule', (rule) => {
   expect(recurrenceProblem(rule)).toEqual(expect.any(String))
 })

@@ -18,12 +18,19 @@ export const line = (max: number) =>
     .max(max)
     .refine((value) => isStorable(value) && !/[\u0000-\u001f\u007f]/.test(value), 'must be one line of text')
 
-export const id = (prefix: string) =>
-  z
+// One schema for each kind: dozens of fields are ids, and a schema is slow to make.
+const ids = new Map<string, z.ZodString>()
+export function id(prefix: string): z.ZodString {
+  const known = ids.get(prefix)
+  if (known) return known
+  const made = z
     .string()
     .max(40)
     .regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`))
     .openapi({ example: `${prefix}_01jd6w3k9q0123456789abcdef` })
+  ids.set(prefix, made)
+  return made
+}
 
 export const int = (min: number, max: number) =>
   z
@@ -34,14 +41,27 @@ export const int = (min: number, max: number) =>
     .openapi({ format: max > 2_147_483_647 ? 'int64' : 'int32' })
 export const list = <T extends z.ZodType>(item: T, max: number, min = 0) => z.array(item).min(min).max(max)
 
-/** An instant, RFC 3339; answered in UTC with milliseconds. */
+// Postgres takes less than RFC 3339 does, and no clock on earth is further off.
+function isOffset(value: string): boolean {
+  const [, hours, minutes] = /[+-](\d\d):(\d\d)$/.exec(value) ?? []
+  return Number(hours ?? 0) * 60 + Number(minutes ?? 0) <= 14 * 60
+}
+
+function toUtc(value: string): string {
+  const at = new Date(value)
+  return Number.isNaN(at.getTime()) ? value : at.toISOString()
+}
+
+/** An instant, RFC 3339; taken with any offset, kept and answered in UTC with milliseconds. */
 export const instant = z.iso
   .datetime({ offset: true })
   .max(40)
+  .refine(isOffset, 'must be at most 14 hours from UTC')
   .refine((value) => {
     const year = new Date(value).getUTCFullYear()
     return year >= 1900 && year <= 9999
   }, 'must lie between the years 1900 and 9999')
+  .overwrite(toUtc)
   .openapi({ example: '2026-11-23T09:00:00.000Z' })
 
 export const localDate = z.iso
@@ -56,21 +76,27 @@ const localTime = z
   .openapi({ example: '09:00' })
 
 // What ICU and Postgres may read differently: a bare offset, and three letters that mean several zones.
-const AMBIGUOUS = /^(?:[+-].*|(?!UTC|GMT)[A-Z]{3})$/
+const AMBIGUOUS = /^(?:[+-].*|(?!UTC|GMT)[A-Z]{3})$/i
+// The names of IANA that every database has. ICU knows more (US/Pacific-New, SystemV/AST4), Postgres does not.
+const PLACE =
+  /^(?:Africa|America|Antarctica|Arctic|Asia|Atlantic|Australia|Europe|Indian|Pacific)\/|^(?:UTC|Etc\/GMT[+-]\d+)$/
 
-function isTimeZone(value: string): boolean {
-  if (AMBIGUOUS.test(value)) return false
+/** The name to keep: a place as it was given (ICU would make Calcutta of Kolkata), else what ICU says it stands for. */
+function zoneNamed(value: string): string | undefined {
+  if (AMBIGUOUS.test(value)) return undefined
   try {
-    return Boolean(new Intl.DateTimeFormat('en', { timeZone: value }))
+    const known = new Intl.DateTimeFormat('en', { timeZone: value }).resolvedOptions().timeZone
+    return [value, known].find((name) => PLACE.test(name))
   } catch {
-    return false
+    return undefined
   }
 }
 export const timeZone = z
   .string()
   .min(1)
   .max(64)
-  .refine(isTimeZone, 'must be an IANA time zone')
+  .refine((value) => zoneNamed(value) !== undefined, 'must be an IANA time zone')
+  .overwrite((value) => zoneNamed(value) ?? value)
   .openapi({ example: 'Europe/Berlin' })
 
 /** A wall clock: a day, or a time of a day in a zone (the person's own when none is given). */

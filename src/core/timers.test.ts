@@ -36,6 +36,8 @@ function makeStorage() {
       }
     },
     setAlarm: async (ms: number) => {
+      // As workerd refuses: a date its clock cannot hold.
+      if (ms > Date.UTC(2189, 0)) throw new TypeError('setAlarm() cannot be called with a date this far away')
       alarm = ms
     },
     deleteAlarm: async () => {
@@ -203,6 +205,21 @@ describe('the alarm', () => {
     cancelTimer(sql, 'b', 1, T0)
     await keepAlarm(storage, T0)
     expect(alarm()).toBe(null)
+  })
+
+  it('rings within a year for a timer of another century, and the others ring on time', async () => {
+    const { storage, sql, alarm } = makeStorage()
+    const farMs = Date.UTC(9000, 0) - T0
+    armTimer(sql, timer('far', farMs))
+    await keepAlarm(storage, T0)
+    const year = 365 * 86_400_000
+    expect(alarm()).toBe(T0 + year)
+    expect((await fire(sql, T0 + year)).ran).toEqual([])
+    await keepAlarm(storage, T0 + year)
+    expect(alarm()).toBe(T0 + 2 * year)
+    armTimer(sql, timer('near', 2 * year - 1))
+    await keepAlarm(storage, T0 + year)
+    expect(alarm()).toBe(T0 + 2 * year - 1)
   })
 
   it('is set again when it should have rung', async () => {

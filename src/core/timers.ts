@@ -21,6 +21,8 @@ const SETTLED_KEPT_MS = 30 * 24 * 3600_000
 const RETRY_FIRST_MS = 2_000
 const RETRY_MOST_MS = 3600_000
 const MAX_PER_PASS = 200
+// setAlarm throws beyond about the year 2189; an alarm that rings early finds nothing due and is set again.
+const ALARM_FURTHEST_MS = 365 * 24 * 3600_000
 
 /** Applies, in the constructor, what was not applied yet: all of it or nothing. Append only, never edit. */
 export function migrate(storage: DurableObjectStorage, migrations: readonly Migration[]): void {
@@ -139,5 +141,5 @@ export function nextAlarmMs(storage: SqlStorage, nowMs: number): number | null {
 export async function keepAlarm(storage: DurableObjectStorage, nowMs: number): Promise<void> {
   const next = nextAlarmMs(storage.sql, nowMs)
   if (next === null) await storage.deleteAlarm()
-  else await storage.setAlarm(next)
+  else await storage.setAlarm(Math.min(next, nowMs + ALARM_FURTHEST_MS))
 }

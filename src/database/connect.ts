@@ -16,12 +16,12 @@ const RETRY_DELAY_MS = 100
 // Postgres was not ready or had no slot: by their meaning nothing of the statement was executed.
 const NOT_EXECUTED = new Set(['57P03', '53300', '08001', '08004'])
 
-type Init = RequestInit & { meter: DatabaseMeter }
+type Init = RequestInit & { meter?: DatabaseMeter }
 
 /** What of a response the driver reads; the body is already here, so no timer outlives the trip. */
 type Answer = { ok: boolean; status: number; text(): Promise<string>; json(): Promise<unknown> }
 
-neonConfig.fetchFunction = async (url: string, { meter, ...init }: Init) => {
+neonConfig.fetchFunction = async (url: string, { meter = { trips: 0, ms: 0 }, ...init }: Init) => {
   const started = performance.now()
   try {
     for (let attempt = 0; ; attempt++) {

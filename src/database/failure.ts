@@ -2,6 +2,8 @@ import { AppError } from '#core'
 
 const SESSION_ENDED = 'AU401'
 const TIMED_OUT = new Set(['57014', '25P03'])
+// A value that no column or function takes, which a schema at the door should have refused.
+const NO_SUCH_VALUE = new Set(['22003', '22007', '22008', '22009', '22021', '22023', '22P02', '22P05'])
 const NOT_READY = new Set(['57P01', '57P03', '53300', '08001', '08004', '40001', '40P01'])
 
 function codeOf(error: unknown): string | undefined {
@@ -19,6 +21,8 @@ export function databaseFailure(error: unknown): AppError | undefined {
   if (code && TIMED_OUT.has(code)) return new AppError('timeout', 'The database took too long', { cause: error })
   if (code && NOT_READY.has(code))
     return new AppError('unavailable', 'The database is busy', { cause: error, retryAfterS: 2 })
+  if (code && NO_SUCH_VALUE.has(code))
+    return new AppError('invalid_request', 'A value cannot be stored or compared', { cause: error })
   return undefined
 }
 

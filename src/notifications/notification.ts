@@ -7,6 +7,7 @@ import {
   defineEvent,
   encodeCursor,
   type PersonActor,
+  s,
   toPage,
   type UserCtx,
 } from '#core'
@@ -22,6 +23,7 @@ const notificationDeleted = defineEvent('notification.deleted', 'notifications',
 const notificationAllRead = defineEvent('notification.all_read', 'notifications', AllRead)
 
 const LIST = 'notifications'
+const CursorKey = z.tuple([s.id('ntf')])
 const PRUNE_BATCH = 5000
 
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
@@ -90,7 +92,7 @@ export async function notify(ctx: NotifyCtx, input: NewNotification): Promise<{ 
 
 /** What the person was told, newest first. One trip. */
 export async function listNotifications(ctx: ReadCtx, query: NotificationQuery) {
-  const [after] = query.cursor ? decodeCursor(LIST, query.cursor, 1) : []
+  const [after] = query.cursor ? decodeCursor(LIST, query.cursor, CursorKey) : []
   const read =
     query.unread === undefined
       ? undefined
@@ -105,7 +107,7 @@ export async function listNotifications(ctx: ReadCtx, query: NotificationQuery) 
         current(ctx.actor),
         read,
         query.kind && eq(notifications.kind, query.kind),
-        after === undefined ? undefined : lt(notifications.id, String(after)),
+        after === undefined ? undefined : lt(notifications.id, after),
       ),
     )
     .orderBy(desc(notifications.id))

@@ -1,5 +1,6 @@
 import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
-import { AppError, type Ctx, decodeCursor, encodeCursor, toPage } from '#core'
+import { z } from 'zod'
+import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage } from '#core'
 import { iso, jsonObject } from '#database'
 import { type Message, markDispatched } from './consume.ts'
 import { kick } from './outbox.ts'
@@ -7,6 +8,8 @@ import { type DeadLetter, Envelope } from './schema.ts'
 import { deadLetters, outbox } from './tables.ts'
 
 const LIST = 'dead-letters'
+// A letter is named by what the queue named its message.
+const CursorKey = z.tuple([s.text(200)])
 
 /** Keeps what failed every attempt and says so loudly; `redrive` sends it again. */
 export async function keepDeadLetters(ctx: Ctx, queue: string, messages: readonly Message[]): Promise<void> {
@@ -56,7 +59,7 @@ export async function redrive(ctx: Pick<Ctx, 'db' | 'env' | 'waitUntil' | 'log'>
 
 /** Dead letters that wait for somebody, oldest first. */
 export async function listDeadLetters(ctx: Pick<Ctx, 'db'>, page: { limit: number; cursor?: string | undefined }) {
-  const [after] = page.cursor ? decodeCursor(LIST, page.cursor, 1) : []
+  const [after] = page.cursor ? decodeCursor(LIST, page.cursor, CursorKey) : []
   const letter = jsonObject<DeadLetter>({
     id: deadLetters.id,
     queue: deadLetters.queue,
@@ -66,7 +69,7 @@ export async function listDeadLetters(ctx: Pick<Ctx, 'db'>, page: { limit: numbe
   const rows = await ctx.db
     .select({ letter })
     .from(deadLetters)
-    .where(and(isNull(deadLetters.redrivenAt), after === undefined ? undefined : gt(deadLetters.id, String(after))))
+    .where(and(isNull(deadLetters.redrivenAt), after === undefined ? undefined : gt(deadLetters.id, after)))
     .orderBy(asc(deadLetters.id))
     .limit(page.limit + 1)
   return toPage(

@@ -2,10 +2,11 @@ import { and, eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { outbox } from '#queue/tables'
 import { makePerson, type Person } from '#test/database'
-import { deleteTask, restoreTask } from './bin.ts'
+import { deleteTask, emptyBin, restoreTask } from './bin.ts'
 import { completeTask } from './complete.ts'
 import { createTask } from './create.ts'
 import { reopenTask } from './reopen.ts'
+import { tasks } from './tables.ts'
 import { getTask } from './task.ts'
 import { updateTask } from './update.ts'
 
@@ -53,4 +54,26 @@ test('a subtask that comes back without its parent stands alone', async () => {
   await deleteTask(person, top.id)
   expect(await restoreTask(person, sub.id)).toMatchObject({ parentId: null, deletedAt: null })
   await expect(getTask(person, top.id)).rejects.toMatchObject({ code: 'not_found' })
+})
+
+test('what lay in the bin for thirty days is deleted for good, and nothing else', async () => {
+  const person = await makePerson()
+  const on = (instant: string) => ({ ...person, now: () => new Date(instant) })
+  const make = (title: string, parentId?: string) => createTask(person, { title, ...(parentId && { parentId }) })
+  const old = await make('old')
+  const below = await make('below', old.id)
+  const late = await make('late')
+  const live = await make('live')
+  const torn = await make('torn')
+  const held = await make('held', torn.id)
+  await deleteTask(on('2001-01-01T00:00:00Z'), old.id)
+  await deleteTask(on('2001-01-02T00:00:01Z'), late.id)
+  await deleteTask(on('2001-01-01T00:00:00Z'), torn.id)
+  // As a subtask that was made while its parent went.
+  await person.db.update(tasks).set({ deletedAt: null }).where(eq(tasks.id, held.id))
+  await emptyBin(on('2001-02-01T00:00:00Z'))
+  await emptyBin(on('2001-02-01T00:00:00Z'))
+  const left = await person.db.select({ id: tasks.id }).from(tasks).where(eq(tasks.userId, person.actor.userId))
+  expect(left.map(({ id }) => id).sort()).toEqual([late.id, live.id, torn.id, held.id].sort())
+  expect(await eventsOf(person, below.id)).toHaveLength(2)
 })

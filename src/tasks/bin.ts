@@ -1,11 +1,15 @@
 import { sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import { AppError } from '#core'
+import { AppError, type Ctx } from '#core'
 import { iso, jsonObject } from '#database'
 import { changing, taskDeleted, taskRestored, tellOf } from './events.ts'
 import { asker, type ChangeCtx, instantOf, kickAll, shown, step } from './row.ts'
 import type { DeletedTask, Task } from './schema.ts'
 import { tasks } from './tables.ts'
+
+const KEPT_DAYS = 30
+const EMPTY_BATCH = 1000
+const MAX_EMPTY_PASSES = 20
 
 const missing = () => new AppError('not_found', 'There is no such task')
 
@@ -73,4 +77,21 @@ export async function restoreTask(ctx: ChangeCtx, id: string): Promise<Task> {
   if (!row?.isThere) throw missing()
   kickAll(ctx, row.eventIds ?? [])
   return row.task
+}
+
+/** Deletes for good what anybody put into the bin thirty days ago: no list told of it any more, so no event does. */
+export async function emptyBin(ctx: Pick<Ctx, 'db' | 'now'>): Promise<void> {
+  const before = sql`${instantOf(ctx.now())} - interval '1 day' * ${KEPT_DAYS}`
+  for (let pass = 0; pass < MAX_EMPTY_PASSES; pass++) {
+    // A subtask goes with its parent, so whose subtask is still wanted waits for it.
+    const { rows } = await ctx.db.execute<{ gone: string }>(sql`
+      with gone as (
+        delete from ${tasks} where id in (
+          select t.id from ${tasks} t where t.deleted_at < ${before} and not exists (
+            select 1 from ${tasks} c where c.parent_id = t.id and coalesce(c.deleted_at >= ${before}, true))
+          limit ${EMPTY_BATCH})
+        returning id)
+      select count(*) as gone from gone`)
+    if (Number(rows[0]?.gone ?? 0) < EMPTY_BATCH) return
+  }
 }

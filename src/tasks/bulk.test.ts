@@ -86,6 +86,42 @@ test('when one cannot be done none is, and every such one is pointed at', async 
   expect((await listTasks(person, { limit: 10 })).items).toHaveLength(2)
 })
 
+test('a bulk puts no task under one that it puts under another, whichever way round', async () => {
+  const person = await makePerson()
+  const [a, b, c] = await some(person, 3)
+  if (!a || !b || !c) throw new Error('nothing made')
+  const under = (task: Task, parent: Task) => ({ id: task.id, patch: { parentId: parent.id } })
+  const refused = async (items: { id: string; patch: { parentId: string } }[], ...pointers: number[]) =>
+    await expect(bulk(person, { action: 'update', items })).rejects.toMatchObject({
+      code: 'invalid_request',
+      errors: pointers.map((n) => ({ pointer: `/items/${n}/patch/parentId` })),
+    })
+  await refused([under(a, b), under(b, a)], 0, 1)
+  await refused([under(a, b), under(b, c)], 0)
+  await refused([under(b, c), under(a, b)], 1)
+  await bulk(person, { action: 'update', items: [under(a, c), under(b, c)] })
+  expect(await getTask(person, b.id)).toMatchObject({ parentId: c.id })
+  // What stays where it is may be said again, and what leaves makes way for the next time.
+  await refused([under(a, c), under(c, b)], 1)
+})
+
+test('an empty patch in a bulk changes nothing and tells nobody, and its version is still looked at', async () => {
+  const person = await makePerson()
+  const [a, b] = await some(person, 2)
+  if (!a || !b) throw new Error('nothing made')
+  person.meter.trips = person.sent.length = 0
+  const items = [
+    { id: a.id, patch: {} },
+    { id: b.id, patch: { title: 'x' } },
+  ]
+  const changed = (await bulk(person, { action: 'update', items })).items
+  expect(person.meter.trips).toBe(1)
+  expect(changed.map(({ task }) => task)).toEqual([a, { ...b, title: 'x', version: 2, updatedAt: expect.any(String) }])
+  expect(person.sent).toHaveLength(1)
+  const stale = [{ id: a.id, version: 9, patch: {} }]
+  await expect(bulk(person, { action: 'update', items: stale })).rejects.toMatchObject({ code: 'version_stale' })
+})
+
 test('a request names each task once, and a hundred at most', () => {
   const id = NOBODYS
   const fits = (input: unknown) => Bulk.safeParse(input).success

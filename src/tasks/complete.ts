@@ -3,8 +3,8 @@ import { alias } from 'drizzle-orm/pg-core'
 import { DRAFT, insertDrafts } from './create.ts'
 import { changing, taskCompleted, taskCreated, tellOf } from './events.ts'
 import { draftNext, type NextDraft } from './next.ts'
-import { allFine, lostRace, type PointerOf, type Problem, refuse, single } from './problem.ts'
-import { asker, type CreateCtx, instantOf, kickAll, shown, step } from './row.ts'
+import { allFine, lostRace, type Moved, type PointerOf, type Problem, refuse, single } from './problem.ts'
+import { asker, type CreateCtx, instantOf, kickAll, lockTasks, shown, step } from './row.ts'
 import type { Completion, Task } from './schema.ts'
 import { tasks } from './tables.ts'
 
@@ -34,6 +34,7 @@ export async function completeTasks(
   // The first try completes what does not recur and reads what does; then it is only others who can be in between.
   for (let tries = 0; tries <= MAX_TRIES; tries++) {
     const rows = await attempt(ctx, items, completedAt)
+    if (rows.some(({ problem }) => problem === 'moved')) continue
     refuse(
       rows.map(({ n, problem }) => ({ n, problem: problem === 'unread' ? null : problem })),
       pointerOf,
@@ -67,6 +68,7 @@ async function attempt(ctx: CreateCtx, wanted: Item[], completedAt: Date) {
     sql`
     select * from jsonb_to_recordset(${list}::jsonb) as i (n int, id text, version int)`,
   )
+  const locked = lockTasks(db, sql`select id from items`)
   // A recurring task is completed by who has read it, or its next occurrence would be that of another time.
   const judged = step(
     db,
@@ -74,11 +76,13 @@ async function attempt(ctx: CreateCtx, wanted: Item[], completedAt: Date) {
     sql`
     select i.n, me.zone, t.*, case
       when t.id is null then 'missing'
+      when l.version is distinct from t.version then 'moved'
       when t.status = 'cancelled' then 'cancelled'
       when t.status <> 'completed' and t.recurrence is not null and i.version is distinct from t.version then 'unread'
     end as problem
     from me cross join items i
-      left join ${tasks} t on t.id = i.id and t.user_id = me.id and t.deleted_at is null`,
+      left join ${tasks} t on t.id = i.id and t.user_id = me.id and t.deleted_at is null
+      left join locked l on l.id = i.id`,
   )
   const done = changing(
     db,
@@ -109,10 +113,10 @@ async function attempt(ctx: CreateCtx, wanted: Item[], completedAt: Date) {
     (select ${shown(follower)} from ${tasks} follower where ${follower.followsId} = judged.id and ${follower.deletedAt} is null
       order by ${follower.createdAt} desc limit 1))`
   return await db
-    .with(me, items, judged, done.cte, drafts, made.cte, told, toldNext)
+    .with(me, items, locked, judged, done.cte, drafts, made.cte, told, toldNext)
     .select({
       n: sql<number>`judged.n`,
-      problem: sql<Problem | 'unread' | null>`judged.problem`,
+      problem: sql<Problem | Moved | 'unread' | null>`judged.problem`,
       isDone: sql<boolean>`judged.status = 'completed' or ${done.rows.id} is not null`,
       before: shown(before),
       subtasks,

@@ -84,7 +84,7 @@ export async function createTasks(ctx: CreateCtx, inputs: TaskSource[], pointerO
     'parents',
     sql`
     select p.id from ${tasks} p where p.user_id = (select id from me) and p.id in (select "parentId" from items)
-      and p.deleted_at is null and p.parent_id is null for share`,
+      and p.deleted_at is null and p.parent_id is null order by p.id for share`,
   )
   const judged = step(
     db,

@@ -1,4 +1,4 @@
-export { deleteTask, restoreTask } from './bin.ts'
+export { deleteTask, emptyBin, restoreTask } from './bin.ts'
 export { completeTask } from './complete.ts'
 export { createTask } from './create.ts'
 export { projectsForPrompt } from './projects.ts'

@@ -5,10 +5,11 @@ import { deleteTask } from './bin.ts'
 import { completeTask } from './complete.ts'
 import { createTask, createTasks } from './create.ts'
 import { listTasks } from './list.ts'
-import { createProject } from './projects.ts'
+import { createProject, listProjects } from './projects.ts'
 import { type NewTask, SORTS, type TaskListInput, TaskSort } from './schema.ts'
 import { updateTask } from './update.ts'
 
+const NO_PROJECT = 'prj_00000000000000000000000000'
 const at = (instant: string) => ({ now: () => new Date(instant) })
 
 async function titles(person: Person, filter: Partial<TaskListInput>): Promise<string[]> {
@@ -83,24 +84,41 @@ test('each sort has its usual order', async () => {
 
 test('a cursor of another sort, or one made up, is refused', async () => {
   const person = await crowd()
-  const { nextCursor } = await listTasks(person, { limit: 5, sort: 'due' })
-  const made = [
-    ['tasks.created.desc', ['soon', 'x']],
-    ['tasks.created.desc', ['2026-02-30T00:00:00.000000Z', 'x']],
-    ['tasks.created.desc', [1, 2]],
-  ] as const
-  const cursors = [nextCursor ?? '', 'rubbish', ...made.map(([list, key]) => encodeCursor(list, [...key]))]
-  for (const cursor of cursors) {
-    await expect(listTasks(person, { limit: 5, sort: 'created', cursor })).rejects.toMatchObject({
+  const { items, nextCursor } = await listTasks(person, { limit: 5, sort: 'due' })
+  const id = items[0]?.id ?? ''
+  const soon = '2026-06-01T00:00:00.000000Z'
+  const made: [TaskSort, (string | number | null)[]][] = [
+    ['created', ['soon', id]],
+    ['created', ['2026-02-30T00:00:00.000000Z', id]],
+    ['created', ['2026-06-01', id]],
+    ['created', [null, id]],
+    ['created', [soon, 'foo']],
+    ['created', [soon, `${id}\0`]],
+    ['created', [soon]],
+    ['created', [1e308, 1]],
+    ['due', ['0000-01-01T00:00:00.000000Z', id]],
+    ['due', ['99999-01-01T00:00:00.000000Z', id]],
+    ['due', [null, null]],
+    ['position', ['1e', id]],
+    ['position', ['1e308', id]],
+    ['position', [' ', id]],
+    ['priority', ['NaN', id]],
+    ['title', ['a\0', id]],
+    ['title', ['\ud800', id]],
+  ]
+  const cursors = made.map(([sort, key]) => [sort, encodeCursor(`tasks.${sort}.${SORTS[sort]}`, key)] as const)
+  for (const [sort, cursor] of [['created', nextCursor ?? ''], ['created', 'rubbish'], ...cursors] as const) {
+    await expect(listTasks(person, { limit: 5, sort, cursor }), cursor).rejects.toMatchObject({
       code: 'invalid_cursor',
     })
   }
-  for (const [list, key] of [
-    ['position', ['1e', 'x']],
-    ['title', ['a\0', 'x']],
-  ] as const) {
-    const cursor = encodeCursor(`tasks.${list}.asc`, [...key])
-    await expect(listTasks(person, { limit: 5, sort: list, cursor })).rejects.toMatchObject({ code: 'invalid_cursor' })
+  for (const key of [
+    ['x', 'y'],
+    [1, 'prj_1'],
+    [1e308, NO_PROJECT],
+  ]) {
+    const cursor = encodeCursor('projects', key)
+    await expect(listProjects(person, { limit: 5, cursor })).rejects.toMatchObject({ code: 'invalid_cursor' })
   }
 })
 

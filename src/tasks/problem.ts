@@ -12,13 +12,17 @@ const PROBLEMS = {
 } as const satisfies Record<string, readonly [ErrorCode, string, string]>
 
 export type Problem = keyof typeof PROBLEMS
+/** Nothing was done, and the next try may: the task has changed since the statement began. */
+export type Moved = 'moved'
 
 /** Where in the request a field of the nth item is. */
 export type PointerOf = (n: number, field: string) => string
 
 /** Throws what was wrong with the items, all at once; the first one gives the code. Nothing was done. */
-export function refuse(rows: { n: number; problem: Problem | null }[], pointerOf: PointerOf): void {
-  const found = rows.flatMap(({ n, problem }) => (problem ? [{ n, said: PROBLEMS[problem] }] : []))
+export function refuse(rows: { n: number; problem: Problem | Moved | null }[], pointerOf: PointerOf): void {
+  const found = rows.flatMap(({ n, problem }) =>
+    problem && problem !== 'moved' ? [{ n, said: PROBLEMS[problem] }] : [],
+  )
   const first = found[0]
   if (!first) return
   const errors = found.map(({ n, said: [, detail, field] }) => ({ pointer: pointerOf(n, field), detail }))

@@ -34,6 +34,18 @@ test('a project is made, read, changed and archived in one trip each, and told e
   expect(await typesOf(person, made.id)).toEqual(['project.created', ...Array(4).fill('project.updated')])
 })
 
+test('an empty patch answers the project as it is, in one trip, and tells nobody', async () => {
+  const person = await makePerson()
+  const made = await createProject(person, { name: 'Boat' })
+  person.meter.trips = 0
+  expect(await updateProject(person, made.id, {}, '*')).toEqual(made)
+  expect(await updateProject(person, made.id, {}, 1)).toEqual(made)
+  expect(person.meter.trips).toBe(2)
+  await expect(updateProject(person, made.id, {}, 2)).rejects.toMatchObject({ code: 'version_stale' })
+  await expect(updateProject(person, NO_PROJECT, {}, '*')).rejects.toMatchObject({ code: 'not_found' })
+  expect(await typesOf(person, made.id)).toEqual(['project.created'])
+})
+
 test('made again under the same id, the project that is there is answered', async () => {
   const id = newId('prj', new Date())
   const person = await makePerson({ newId: () => id })

@@ -1,15 +1,18 @@
 import { and, asc, eq, gt, isNotNull, isNull, or, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
-import { AppError, decodeCursor, encodeCursor, toPage } from '#core'
+import { z } from 'zod'
+import { AppError, decodeCursor, encodeCursor, s, toPage } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { changing, projectCreated, projectDeleted, projectUpdated, taskUpdated, tellOf } from './events.ts'
 import { asker, type ChangeCtx, type CreateCtx, instantOf, kickAll, type ReadCtx } from './row.ts'
-import type { NewProject, Project, ProjectPatch, ProjectQuery } from './schema.ts'
+import { type NewProject, type Project, type ProjectPatch, type ProjectQuery, position } from './schema.ts'
 import { projects, tasks } from './tables.ts'
 
 const LIST = 'projects'
+const CursorKey = z.tuple([position, s.id('prj')])
 const missing = () => new AppError('not_found', 'There is no such project')
+const stale = () => new AppError('version_stale', 'The project has changed since you read it')
 
 function shown(p: ColumnsOf<typeof projects>): SQL<Project> {
   return jsonObject<Project>({
@@ -70,7 +73,7 @@ export async function getProject(ctx: ReadCtx, id: string): Promise<Project> {
 
 /** A page of the person's projects in their order: all, or only those archived or not. One trip. */
 export async function listProjects(ctx: ReadCtx, { limit, cursor, archived }: ProjectQuery) {
-  const [position, id] = cursor === undefined ? [] : decodeCursor(LIST, cursor, 2)
+  const key = cursor === undefined ? undefined : decodeCursor(LIST, cursor, CursorKey)
   const rows = await ctx.db
     .select({ project: shown(projects) })
     .from(projects)
@@ -78,7 +81,7 @@ export async function listProjects(ctx: ReadCtx, { limit, cursor, archived }: Pr
       and(
         ownedBy(ctx.actor, projects.userId),
         archived === undefined ? undefined : archived ? isNotNull(projects.archivedAt) : isNull(projects.archivedAt),
-        cursor === undefined ? undefined : after(position, id),
+        key && after(...key),
       ),
     )
     .orderBy(asc(projects.position), asc(projects.id))
@@ -87,14 +90,11 @@ export async function listProjects(ctx: ReadCtx, { limit, cursor, archived }: Pr
   return toPage(all, limit, (last) => encodeCursor(LIST, [last.position, last.id]))
 }
 
-function after(position: unknown, id: unknown): SQL | undefined {
-  if (typeof position !== 'number' || typeof id !== 'string' || id.includes('\0')) {
-    throw new AppError('invalid_cursor', 'The cursor was not made by this list')
-  }
+function after(position: number, id: string): SQL | undefined {
   return or(gt(projects.position, position), and(eq(projects.position, position), gt(projects.id, id)))
 }
 
-/** Changes what is given; `archived` puts it away or back. One trip; 404 when missing, 412 when it moved on. */
+/** Changes what is given, nothing if that is nothing; `archived` puts it away or back. One trip; 404 when missing, 412 when it moved on. */
 export async function updateProject(
   ctx: ChangeCtx,
   id: string,
@@ -102,6 +102,7 @@ export async function updateProject(
   version: number | '*',
 ): Promise<Project> {
   const { db, actor } = ctx
+  if (Object.keys(patch).length === 0) return unchanged(await getProject(ctx, id), version)
   const { archived, ...fields } = patch
   const mine = and(eq(projects.id, id), ownedBy(actor, projects.userId))
   const current = db.$with('current').as(db.select({ id: projects.id }).from(projects).where(mine))
@@ -133,9 +134,14 @@ export async function updateProject(
     .leftJoin(changed, eq(changed.id, current.id))
     .leftJoin(told, sql`true`)
   if (!row) throw missing()
-  if (row.changed === null) throw new AppError('version_stale', 'The project has changed since you read it')
+  if (row.changed === null) throw stale()
   kick(ctx, [row.eventId])
   return row.project
+}
+
+function unchanged(project: Project, version: number | '*'): Project {
+  if (version !== '*' && version !== project.version) throw stale()
+  return project
 }
 
 /** Puts a project away, or back; its tasks stay in it. One trip. */

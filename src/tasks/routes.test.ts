@@ -23,7 +23,8 @@ async function makeClient() {
     }
     const response = await app.request(`/v1${path}`, init)
     const text = await response.text()
-    return { status: response.status, etag: response.headers.get('etag'), body: JSON.parse(text || 'null') as T }
+    const [etag, location] = [response.headers.get('etag'), response.headers.get('location')]
+    return { status: response.status, etag, location, body: JSON.parse(text || 'null') as T }
   }
 }
 
@@ -51,6 +52,41 @@ test('a task goes through its life over HTTP', async () => {
   expect(await call('GET', path)).toMatchObject({ body: { code: 'not_found' } })
   expect(await call('POST', `${path}/restore`)).toMatchObject({ status: 200, etag: '"6"' })
   expect(await call('GET', path)).toMatchObject({ status: 200, etag: '"6"', body: { title: 'b' } })
+})
+
+test('what was made says where it is', async () => {
+  const call = await makeClient()
+  const task = await call<Task>('POST', '/tasks', { title: 'a' })
+  expect(task).toMatchObject({ status: 201, location: `/v1/tasks/${task.body.id}` })
+  const project = await call<Project>('POST', '/projects', { name: 'a' })
+  expect(project).toMatchObject({ status: 201, location: `/v1/projects/${project.body.id}` })
+})
+
+test('If-Match takes any of several versions; a weak one matches nothing, another text is none of ours', async () => {
+  const call = await makeClient()
+  const { body } = await call<Task>('POST', '/tasks', { title: 'a' })
+  const patch = (ifMatch: string) => call('PATCH', `/tasks/${body.id}`, { title: ifMatch }, { 'if-match': ifMatch })
+  expect(await patch('"7", "1","9"')).toMatchObject({ status: 200, etag: '"2"' })
+  for (const stale of ['W/"2"', '"1", "3"', 'W/"2", "1"']) {
+    expect(await patch(stale), stale).toMatchObject({ body: { code: 'version_stale' } })
+  }
+  for (const strange of ['"abc"', '2', '"2" "2"', '"2",', 'w/"2"', '"2", *']) {
+    expect(await patch(strange), strange).toMatchObject({ body: { code: 'invalid_request' } })
+  }
+  expect(await patch('W/"1", "2"')).toMatchObject({ status: 200, etag: '"3"' })
+  expect(await call('PATCH', `/tasks/${body.id}`, {}, { 'if-match': '"3"' })).toMatchObject({
+    status: 200,
+    etag: '"3"',
+  })
+})
+
+test('an instant a database could not read is refused, and any other is read in UTC', async () => {
+  const call = await makeClient()
+  for (const offset of ['%2B23:59', '-16:00', '%2B14:01']) {
+    const answer = await call('GET', `/tasks?dueAfter=2026-01-01T00:00:00${offset}`)
+    expect(answer, offset).toMatchObject({ body: { code: 'invalid_request', errors: [{ pointer: 'query/dueAfter' }] } })
+  }
+  expect(await call('GET', '/tasks?dueAfter=2026-01-01T00:00:00%2B14:00')).toMatchObject({ status: 200 })
 })
 
 test('insights and bulk are places of their own, not ids', async () => {

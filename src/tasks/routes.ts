@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { answer, body, createApp, etag, personRoute, readIfMatch, s, versioned } from '#core'
+import { answer, body, createApp, etag, ifMatch, personRoute, s, versioned } from '#core'
 import { deleteTask, restoreTask } from './bin.ts'
 import { bulk } from './bulk.ts'
 import { completeTask } from './complete.ts'
@@ -32,6 +32,12 @@ const ofProject = { tags: ['Projects'] }
 const taskId = z.strictObject({ id: s.id('task') })
 const projectId = z.strictObject({ id: s.id('prj') })
 
+function made<T extends z.ZodType>(schema: T, description: string) {
+  const { headers, ...rest } = versioned(schema, description)
+  const schemaOfPath = { type: 'string' as const, maxLength: 100 }
+  return { ...rest, headers: { ...headers, Location: { description: 'Its path', schema: schemaOfPath } } }
+}
+
 const listTasksRoute = personRoute({
   method: 'get',
   path: '/tasks',
@@ -48,7 +54,7 @@ const createTaskRoute = personRoute({
   summary: 'Make a task',
   ...ofTask,
   request: { body: body(NewTask) },
-  responses: { 201: versioned(Task, 'The task') },
+  responses: { 201: made(Task, 'The task') },
 })
 const insightsRoute = personRoute({
   method: 'get',
@@ -142,7 +148,7 @@ const createProjectRoute = personRoute({
   summary: 'Make a project',
   ...ofProject,
   request: { body: body(NewProject) },
-  responses: { 201: versioned(Project, 'The project') },
+  responses: { 201: made(Project, 'The project') },
 })
 const getProjectRoute = personRoute({
   method: 'get',
@@ -179,7 +185,7 @@ export const tasksApp = createApp()
   .openapi(listTasksRoute, async (c) => c.json(await listTasks(c.var.ctx, c.req.valid('query')), 200))
   .openapi(createTaskRoute, async (c) => {
     const task = await createTask(c.var.ctx, c.req.valid('json'))
-    return c.json(task, 201, etag(task.version))
+    return c.json(task, 201, { ...etag(task.version), Location: `${c.req.path}/${task.id}` })
   })
   .openapi(insightsRoute, async (c) => c.json(await getInsights(c.var.ctx), 200))
   .openapi(bulkRoute, async (c) => c.json(await bulk(c.var.ctx, c.req.valid('json')), 200))
@@ -188,7 +194,9 @@ export const tasksApp = createApp()
     return c.json(task, 200, etag(task.version))
   })
   .openapi(updateTaskRoute, async (c) => {
-    const task = await updateTask(c.var.ctx, c.req.valid('param').id, c.req.valid('json'), readIfMatch(c))
+    const task = await ifMatch(c, (version) =>
+      updateTask(c.var.ctx, c.req.valid('param').id, c.req.valid('json'), version),
+    )
     return c.json(task, 200, etag(task.version))
   })
   .openapi(deleteTaskRoute, async (c) => {
@@ -210,14 +218,16 @@ export const tasksApp = createApp()
   .openapi(listProjectsRoute, async (c) => c.json(await listProjects(c.var.ctx, c.req.valid('query')), 200))
   .openapi(createProjectRoute, async (c) => {
     const project = await createProject(c.var.ctx, c.req.valid('json'))
-    return c.json(project, 201, etag(project.version))
+    return c.json(project, 201, { ...etag(project.version), Location: `${c.req.path}/${project.id}` })
   })
   .openapi(getProjectRoute, async (c) => {
     const project = await getProject(c.var.ctx, c.req.valid('param').id)
     return c.json(project, 200, etag(project.version))
   })
   .openapi(updateProjectRoute, async (c) => {
-    const project = await updateProject(c.var.ctx, c.req.valid('param').id, c.req.valid('json'), readIfMatch(c))
+    const project = await ifMatch(c, (version) =>
+      updateProject(c.var.ctx, c.req.valid('param').id, c.req.valid('json'), version),
+    )
     return c.json(project, 200, etag(project.version))
   })
   .openapi(deleteProjectRoute, async (c) => {

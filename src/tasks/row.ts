@@ -3,7 +3,7 @@ import type { s, UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, liveSession } from '#database'
 import { kick } from '#queue'
 import type { Task } from './schema.ts'
-import type { tasks } from './tables.ts'
+import { tasks } from './tables.ts'
 
 export type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
 export type ChangeCtx = ReadCtx & Pick<UserCtx, 'now' | 'env' | 'waitUntil' | 'log'>
@@ -67,6 +67,20 @@ export function toMomentInput(moment: s.Moment | null): s.MomentInput | null {
 export function asker({ db, actor }: ReadCtx): WithSubquery {
   const zone = sql`person_zone(${actor.userId}) as zone`
   return step(db, 'me', sql`select ${actor.userId}::text as id, ${zone} where ${liveSession(actor) ?? sql`true`}`)
+}
+
+/**
+ * The CTE `locked(id, version, parent_id)` of the person's tasks not in the bin. In the order of their ids, whoever asks:
+ * two that want the same rows wait for each other once. What it tells is newer than the statement's snapshot.
+ */
+export function lockTasks(db: ReadCtx['db'], ids: SQL): WithSubquery {
+  return step(
+    db,
+    'locked',
+    sql`
+    select t.id, t.version, t.parent_id from ${tasks} t
+    where t.user_id = (select id from me) and t.deleted_at is null and t.id in (${ids}) order by t.id for no key update`,
+  )
 }
 
 /** A CTE that is written by hand. */

@@ -15,7 +15,7 @@ const labels = s
   .refine((all) => new Set(all).size === all.length, 'must not repeat a label')
   .openapi({ uniqueItems: true })
 const minutes = s.int(0, 1_000_000)
-const position = z
+export const position = z
   .number()
   .min(-1e15)
   .max(1e15)

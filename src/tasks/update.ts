@@ -1,8 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { changing, eventOf, taskUpdated, tellOf } from './events.ts'
-import { allFine, lostRace, type PointerOf, type Problem, refuse, single } from './problem.ts'
-import { asker, type ChangeCtx, kickAll, momentColumns, shown, step } from './row.ts'
+import { allFine, lostRace, type Moved, type PointerOf, type Problem, refuse, single } from './problem.ts'
+import { asker, type ChangeCtx, kickAll, lockTasks, momentColumns, shown, step } from './row.ts'
 import type { Task, TaskPatch, TaskUpdate } from './schema.ts'
 import { projects, tasks } from './tables.ts'
 
@@ -45,7 +45,7 @@ function assignments(): SQL {
   return sql.join([...all, sql`version = t.version + 1`, sql`updated_at = now()`], sql`, `)
 }
 
-/** Changes what is given; `version` is the one that was read, or `*`. One trip; 404 when missing, 412 when it moved on. */
+/** Changes what is given, if anything is; `version` is the one read, or `*`. One trip; 404 when missing, 412 when it moved on. */
 export async function updateTask(ctx: ChangeCtx, id: string, patch: TaskPatch, version: number | '*'): Promise<Task> {
   return (await updateTaskWithBefore(ctx, id, patch, version)).after
 }
@@ -66,6 +66,7 @@ export async function updateTaskWithBefore(
 export async function updateTasks(ctx: ChangeCtx, updates: TaskUpdate[], pointerOf: PointerOf): Promise<Change[]> {
   for (let tries = 0; tries < MAX_TRIES; tries++) {
     const rows = await attempt(ctx, updates)
+    if (rows.some(({ problem }) => problem === 'moved')) continue
     refuse(rows, pointerOf)
     if (rows.every(({ isDone }) => isDone)) {
       kickAll(
@@ -95,14 +96,8 @@ async function attempt(ctx: ChangeCtx, updates: TaskUpdate[]) {
     select p.id from ${projects} p where p.user_id = (select id from me)
       and p.id in (select patch->>'projectId' from items) for key share`,
   )
-  // Locked: of two tasks that are put under each other at once, the second one must see the first.
-  const parents = step(
-    db,
-    'parents',
-    sql`
-    select p.id from ${tasks} p where p.user_id = (select id from me) and p.id in (select patch->>'parentId' from items)
-      and p.deleted_at is null and p.parent_id is null for share`,
-  )
+  // The parents too: of two tasks that are put under each other at once, the second one must see the first.
+  const locked = lockTasks(db, sql`select id from items union all select patch->>'parentId' from items`)
   const before = alias(tasks, 'judged')
   const judged = step(
     db,
@@ -110,17 +105,20 @@ async function attempt(ctx: ChangeCtx, updates: TaskUpdate[]) {
     sql`
     select i.n, i.patch, me.zone as home, t.*, case
       when t.id is null then 'missing'
+      when l.version is distinct from t.version then 'moved'
       when i.version <> t.version then 'stale'
       when i.patch ? 'status' and t.status = 'completed' then 'completed'
       when i.patch->>'projectId' <> coalesce(t.project_id, '') and i.patch->>'projectId' not in (select id from folders) then 'project'
       when i.patch->>'parentId' <> coalesce(t.parent_id, '') and (
-        i.patch->>'parentId' not in (select id from parents) or i.patch->>'parentId' = t.id
+        i.patch->>'parentId' not in (select id from locked where parent_id is null) or i.patch->>'parentId' = t.id
+        or exists (select 1 from items o where o.id = i.patch->>'parentId' and o.patch->>'parentId' is not null)
         or exists (select 1 from ${tasks} c where c.parent_id = t.id and c.deleted_at is null)) then 'parent'
       when case when i.patch ? 'recurrence' then i.patch->>'recurrence' else t.recurrence end is not null
         and case when i.patch ? 'due' then i.patch->'due'->>'date' else t.due_date::text end is null then 'due'
     end as problem
     from me cross join items i
-      left join ${tasks} t on t.id = i.id and t.user_id = me.id and t.deleted_at is null`,
+      left join ${tasks} t on t.id = i.id and t.user_id = me.id and t.deleted_at is null
+      left join locked l on l.id = i.id`,
   )
   // The version of the snapshot, so that `before` is what was there to the last.
   const changed = changing(
@@ -128,17 +126,18 @@ async function attempt(ctx: ChangeCtx, updates: TaskUpdate[]) {
     'changed',
     sql`
     update ${tasks} t set ${assignments()} from judged j
-      where t.id = j.id and t.version = j.version and ${allFine} returning t.*`,
+      where t.id = j.id and t.version = j.version and j.patch <> '{}' and ${allFine} returning t.*`,
   )
   const told = tellOf(db, 'told', changed, taskUpdated)
   return await db
-    .with(me, items, folders, parents, judged, changed.cte, told)
+    .with(me, items, folders, locked, judged, changed.cte, told)
     .select({
       n: sql<number>`judged.n`,
-      problem: sql<Problem | null>`judged.problem`,
+      problem: sql<Problem | Moved | null>`judged.problem`,
       before: shown(before),
-      after: shown(changed.rows),
-      isDone: sql<boolean>`${changed.rows.id} is not null`,
+      // An empty patch changes nothing and tells nobody.
+      after: sql<Task>`case when ${changed.rows.id} is not null then ${shown(changed.rows)} else ${shown(before)} end`,
+      isDone: sql<boolean>`${changed.rows.id} is not null or judged.patch = '{}'`,
       eventId: told.id,
     })
     .from(judged)

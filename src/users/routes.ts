@@ -1,4 +1,4 @@
-import { answer, body, createApp, etag, personRoute, readIfMatch, versioned } from '#core'
+import { answer, body, createApp, etag, ifMatch, personRoute, versioned } from '#core'
 import { deleteMe, getMe, updateMe } from './me.ts'
 import { Me, MePatch, Preferences, PreferencesPatch } from './schema.ts'
 
@@ -59,7 +59,7 @@ export const usersApp = createApp()
     return c.json(me, 200, etag(me.version))
   })
   .openapi(change, async (c) => {
-    const me = await updateMe(c.var.ctx, c.req.valid('json'), readIfMatch(c))
+    const me = await ifMatch(c, (version) => updateMe(c.var.ctx, c.req.valid('json'), version))
     return c.json(me, 200, etag(me.version))
   })
   .openapi(erase, async (c) => {
@@ -71,6 +71,6 @@ export const usersApp = createApp()
     return c.json(me.preferences, 200, etag(me.version))
   })
   .openapi(changePreferences, async (c) => {
-    const me = await updateMe(c.var.ctx, { preferences: c.req.valid('json') }, readIfMatch(c))
+    const me = await ifMatch(c, (version) => updateMe(c.var.ctx, { preferences: c.req.valid('json') }, version))
     return c.json(me.preferences, 200, etag(me.version))
   })

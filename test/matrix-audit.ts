@@ -1,0 +1,69 @@
+import type { World } from './world.ts'
+
+/** What a person has: how many rows of each table, and a digest of what they hold. */
+export type Holdings = Record<string, { rows: number; digest: string }>
+
+type Column = { table: string; column: string }
+
+// Machinery that is nobody's own.
+const SHARED = new Set(['inbox', 'dead_letters'])
+const OWNERS = ['user_id', 'principal']
+
+// What happens to an event after it was told is the relay's business.
+const TOLD = 'jsonb_build_array(t.id, t.type, t.data)'
+
+/**
+ * Reads what people have straight from the tables: every table that names its owner is found by itself, and one
+ * that does not is an error here until it is named.
+ */
+export async function createAuditor(world: Pick<World, 'query'>) {
+  const columns = await world.query(
+    `select table_name as "table", column_name as "column" from information_schema.columns where table_schema = 'public'`,
+  )
+  const found = columns.map((row): Column => ({ table: String(row.table), column: String(row.column) }))
+  const tables = [...new Set(found.map(({ table }) => table))].filter((table) => !SHARED.has(table)).sort()
+  const selects = tables.map((table) => {
+    const content = table === 'outbox' ? TOLD : 'to_jsonb(t)'
+    return `select '${table}' as name, count(*)::int as rows, md5(coalesce(string_agg(${content}::text, '|' order by ${content}::text), '')) as digest
+      from "${table}" t where ${ownerOf(table, found)}`
+  })
+  const statement = selects.join(' union all ')
+
+  return {
+    tables,
+    async holdings(userId: string): Promise<Holdings> {
+      const rows = await world.query(statement, [userId])
+      return Object.fromEntries(
+        rows.map((row) => [String(row.name), { rows: Number(row.rows), digest: String(row.digest) }]),
+      )
+    },
+    /** The events told of a person, by type. */
+    async events(userId: string): Promise<Record<string, number>> {
+      const rows = await world.query(
+        'select type, count(*)::int as n from outbox where user_id = $1 group by type order by type',
+        [userId],
+      )
+      return Object.fromEntries(rows.map((row) => [String(row.type), Number(row.n)]))
+    },
+  }
+}
+
+function ownerOf(table: string, columns: Column[]): string {
+  if (table === 'users') return 't.id = $1'
+  if (table === 'refresh_tokens') return 't.session_id in (select id from sessions where user_id = $1)'
+  const column = OWNERS.find((name) => columns.some((known) => known.table === table && known.column === name))
+  if (!column) throw new Error(`whose are the rows of ${table}? Give it a user_id, or name it here`)
+  return `t.${column} = $1`
+}
+
+/** The tables in which the two differ. */
+export function differences(before: Holdings, after: Holdings): string[] {
+  return Object.keys({ ...before, ...after }).filter((table) => before[table]?.digest !== after[table]?.digest)
+}
+
+/** How many rows came to each table, or left it. */
+export function growth(before: Holdings, after: Holdings): Record<string, number> {
+  const tables = Object.keys({ ...before, ...after })
+  const grown = tables.map((table) => [table, (after[table]?.rows ?? 0) - (before[table]?.rows ?? 0)] as const)
+  return Object.fromEntries(grown.filter(([, rows]) => rows !== 0))
+}

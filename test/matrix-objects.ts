@@ -1,0 +1,96 @@
+import { makeId, type Person, type World } from './world.ts'
+
+type Step = (world: World, person: Person, id: string) => Promise<void>
+
+/** How one kind of object comes to be and goes, so that every path that names one can be tried with a real one. */
+export type ObjectKind = {
+  /** Of its ids. */
+  prefix: string
+  /** A new one of this person's, with `mark` somewhere in its text where it has any. */
+  make(world: World, person: Person, mark: string): Promise<string>
+  /** Deletes it as its owner would; without one the kind cannot be deleted alone. */
+  discard?(world: World, person: Person, id: string): Promise<void>
+  /** What an operation needs the object to have been through before its owner may call it. */
+  before?: Record<string, Step>
+  /** Operations that are there for deleted objects. */
+  forDeleted?: string[]
+}
+
+const need = async (person: Person, method: string, path: string, body?: unknown) => {
+  const answer = await person.api(method, path, { body })
+  if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
+  return answer.text === '' ? {} : JSON.parse(answer.text)
+}
+const creator = (path: string, bodyOf: (mark: string) => object) => async (_: World, person: Person, mark: string) =>
+  String((await need(person, 'POST', path, bodyOf(mark))).id)
+const remover =
+  (path: string): Step =>
+  async (_, person, id) => {
+    await need(person, 'DELETE', `${path}/${id}`)
+  }
+
+async function makeSession(world: World, person: Person): Promise<string> {
+  const id = makeId('ses')
+  await world.query(
+    `insert into sessions (id, user_id, device_name, user_agent, address, expires_at)
+      values ($1, $2, 'other', 'other', '192.0.2.2', now() + interval '1 day')`,
+    [id, person.userId],
+  )
+  return id
+}
+
+async function makeNotification(world: World, person: Person, mark: string): Promise<string> {
+  const id = makeId('ntf')
+  await world.query(
+    `insert into notifications (id, user_id, kind, title, dedupe_key) values ($1, $2, 'reminder', $3, $1)`,
+    [id, person.userId, mark],
+  )
+  return id
+}
+
+const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
+
+async function makeTurn(world: World, person: Person, mark: string): Promise<string> {
+  const id = await conversation(world, person, mark)
+  const turn = await need(person, 'POST', `/v1/conversations/${id}/messages`, { text: mark })
+  return String(turn.turnId)
+}
+
+const deleteTask = remover('/v1/tasks')
+const completeTask: Step = async (_, person, id) => {
+  await need(person, 'POST', `/v1/tasks/${id}/complete`)
+}
+
+/** By the path before the id. A path that bears an id and is not here is a hole in the matrices, and reported as one. */
+export const OBJECTS: Record<string, ObjectKind> = {
+  '/v1/auth/sessions': { prefix: 'ses', make: makeSession, discard: remover('/v1/auth/sessions') },
+  '/v1/tasks': {
+    prefix: 'task',
+    make: creator('/v1/tasks', (mark) => ({ title: mark })),
+    discard: deleteTask,
+    before: { restoreTask: deleteTask, reopenTask: completeTask },
+    forDeleted: ['restoreTask'],
+  },
+  '/v1/projects': {
+    prefix: 'prj',
+    make: creator('/v1/projects', (mark) => ({ name: mark })),
+    discard: remover('/v1/projects'),
+  },
+  '/v1/conversations': { prefix: 'cnv', make: conversation, discard: remover('/v1/conversations') },
+  '/v1/turns': { prefix: 'turn', make: makeTurn },
+  '/v1/memories': {
+    prefix: 'mem',
+    make: creator('/v1/memories', (mark) => ({ text: mark })),
+    discard: remover('/v1/memories'),
+  },
+  '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
+}
+
+/** The kind of object a path with one id is about. */
+export function kindOf(path: string): ObjectKind | undefined {
+  return OBJECTS[path.slice(0, path.indexOf('/{'))]
+}
+
+export function kindByPrefix(prefix: string): ObjectKind | undefined {
+  return Object.values(OBJECTS).find((kind) => kind.prefix === prefix)
+}

@@ -1,0 +1,155 @@
+import type { Person, Sabotage, World } from '../world.ts'
+import { eachOf } from './all.ts'
+import { type Chance, createChance } from './chance.ts'
+import { auditPerson, door, logPosition, type Report, TOPICS, type Told, timersOf, toldOf } from './lib-effects.ts'
+import { clock, declaredKinds, envelope, live, need, readAll, secondSession } from './lib-kinds.ts'
+import { type Listener, openListener } from './lib-listener.ts'
+import { type Proof, scaled } from './proof.ts'
+
+const PEOPLE = 24
+const COPIES = 5
+const MOST_IN_A_BATCH = 12
+// As Queues does it: batches of one queue are handled by several consumers at once.
+const CONSUMERS = 4
+const REMINDERS_NOW = 2
+
+// Nothing reaches the queue by itself: every delivery is one of ours.
+const NO_KICK: Sabotage = {
+  file: 'src/queue/outbox.ts',
+  find: 'if (messages.length === 0) return',
+  replace: 'if (messages.length >= 0) return',
+}
+const NO_INBOX: Sabotage = {
+  file: 'src/queue/consume.ts',
+  find: ' || event.done.has(subscriber.name)) continue',
+  replace: ') continue',
+}
+const NO_KNOWN_IDS: Sabotage[] = [
+  { file: 'src/realtime/log.ts', find: 'if (known) return', replace: 'if (known && !id) return' },
+  { file: 'src/realtime/log.ts', find: 'id text not null unique', replace: 'id text not null' },
+]
+const NAMELESS_TIMERS: Sabotage = {
+  file: 'src/scheduler/reminders.ts',
+  find: 'return { name: nameOf(task.id)',
+  replace: 'return { name: nameOf(task.id) + crypto.randomUUID()',
+}
+const OUTLIVING: Sabotage = { file: 'src/users/me.ts', find: '[forgetEvents(db, actor.userId), ', replace: '[' }
+
+type Scene = { world: World; chance: Chance; report: Report; kinds: Set<string>; delivered: number }
+
+export const proof: Proof = {
+  id: 1,
+  name: 'duplicate delivery',
+  fast: true,
+  // Two things stand between a second delivery and a second effect: the inbox, and the effect's own key (the event's id
+  // in the log, a timer's name). Without the inbox alone the keys still hold for whoever has one; erasing has none, and
+  // is seen to happen again. Without the keys alone only copies that race are seen, since the inbox stops the others.
+  sabotages: {
+    'the inbox is not asked': [NO_INBOX],
+    'the log does not know ids': NO_KNOWN_IDS,
+    'neither the inbox nor the log knows what was done': [NO_INBOX, ...NO_KNOWN_IDS],
+    'a timer has another name each time': [NAMELESS_TIMERS],
+    'what was told of somebody outlives them': [OUTLIVING],
+  },
+  async run(world, { seed, share }) {
+    const violations: string[] = []
+    const quiet = await world.sabotaged([NO_KICK])
+    try {
+      const report: Report = (violation) => void violations.push(violation)
+      const scene: Scene = { world, chance: createChance(seed), report, kinds: new Set(), delivered: 0 }
+      const people = await quiet.people(scaled(PEOPLE, share))
+      await eachOf(people, CONSUMERS, (person) => tryLife(scene, person))
+      compareKinds(scene)
+      const notes = [
+        `${scene.kinds.size} kinds of event, each message ${COPIES} times, in batches of 1 to ${MOST_IN_A_BATCH}`,
+      ]
+      return { cases: scene.delivered, violations, notes }
+    } finally {
+      await quiet.stop()
+    }
+  },
+}
+
+/** Everything that can happen to a person happens, and is delivered again and again. */
+async function tryLife(scene: Scene, person: Person): Promise<void> {
+  const { world } = scene
+  const other = await secondSession(world, person)
+  const witness = await openListener(door(world.url, person.accessToken), { topics: TOPICS })
+  const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
+  try {
+    await live(person)
+    await deliver(scene, await toldOf(world, person.userId))
+    const rung = () => witness.heard.filter(({ event }) => event === 'notification.created')
+    await witness.until(() => rung().length >= REMINDERS_NOW)
+    await readAll(
+      person,
+      rung().map(({ data }) => idOf(data)),
+    )
+    await need(person, 'DELETE', `/v1/auth/sessions/${other.id}`)
+    await deliver(scene, await toldOf(world, person.userId))
+    await hearsAll(scene, person, witness)
+    await auditPerson(world, person, witness, scene.report)
+    await bystander.until(() => bystander.closes.length > 0)
+    const closes = bystander.closes.join()
+    if (closes !== '4001') scene.report(`the socket of an ended session was closed with "${closes}"`)
+    for (const problem of witness.problems) scene.report(problem)
+    await tryErasure(scene, person)
+  } finally {
+    witness.stop()
+    bystander.stop()
+  }
+}
+
+const idOf = (data: unknown): string => (typeof data === 'object' && data && 'id' in data ? String(data.id) : '')
+
+// What was erased stays erased, though all that was ever told of the person comes once more, and something for the
+// first time.
+async function tryErasure(scene: Scene, person: Person): Promise<void> {
+  const { world } = scene
+  await need(person, 'POST', '/v1/tasks', { title: 'too late', remindAt: clock(3 * 24 * 60) })
+  const past = await toldOf(world, person.userId)
+  await need(person, 'DELETE', '/v1/me')
+  const end = (await toldOf(world, person.userId)).filter(({ type }) => type === 'me.deleted')
+  await world.queue(end.map(({ id }) => envelope(id)))
+  const erased = await logPosition(world, person.userId)
+  await deliver(scene, [...past, ...end])
+  const after = await logPosition(world, person.userId)
+  if (after.epoch !== erased.epoch) scene.report('a person was erased more than once')
+  if (after.offset > 0) scene.report(`${after.offset} events came back to the log of a person who was erased`)
+  const timers = await timersOf(world, person.userId)
+  if (timers.length > 0) scene.report(`${timers.length} timers of a person who was erased are armed again`)
+}
+
+/** Each message five times, shuffled, in batches of any size, some of them at once. */
+async function deliver(scene: Scene, told: Told[]): Promise<void> {
+  const { world, chance } = scene
+  for (const { type } of told) scene.kinds.add(type)
+  const messages = chance.shuffle(told.flatMap(({ id }) => Array.from({ length: COPIES }, () => envelope(id))))
+  const batches: unknown[][] = []
+  for (let at = 0; at < messages.length; ) {
+    const size = 1 + chance.int(MOST_IN_A_BATCH)
+    batches.push(messages.slice(at, at + size))
+    at += size
+  }
+  const results = await eachOf(batches, CONSUMERS, (batch) => world.queue(batch))
+  const retried = results.reduce((sum, result) => sum + result.retried, 0)
+  if (retried > 0) scene.report(`${retried} of ${messages.length} deliveries failed`)
+  scene.delivered += messages.length
+}
+
+// One more, after everything: what comes before it is all that came.
+async function hearsAll(scene: Scene, person: Person, witness: Listener): Promise<void> {
+  const { id } = await need(person, 'POST', '/v1/memories', { text: 'the last word' })
+  const last = `${id}.1.memory.created`
+  await scene.world.queue([envelope(last)])
+  const heard = await witness.until(() => witness.heard.some((event) => event.id === last))
+  if (!heard) scene.report('a socket did not hear the last word')
+}
+
+// A kind that is declared and does not happen here would be delivered twice by nobody but production.
+function compareKinds({ kinds, report }: Scene): void {
+  const declared = declaredKinds()
+  for (const kind of declared) if (!kinds.has(kind)) report(`no ${kind} was delivered: make one happen here`)
+  for (const kind of kinds)
+    if (!declared.includes(kind)) report(`${kind} is told, and the source declares no such kind`)
+}

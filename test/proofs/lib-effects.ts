@@ -1,0 +1,187 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { subscribers } from '../../workers/subscribers.ts'
+import type { Person, World } from '../world.ts'
+import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
+
+const LOOK_AGAIN_MS = 50
+const TICKET_WITHIN_MS = 10_000
+export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'me']
+
+/** An event as it was committed: what everybody must hear of once. */
+export type Told = { id: string; type: string; room: string | null }
+export type Report = (violation: string) => void
+/** What somebody who was there from the first event on heard. */
+export type Witness = { heard: Heard[] }
+
+type Audit = (world: Seen, person: Owner, told: Told[], report: Report) => Promise<void>
+
+// The effects of each consumer, counted where they end. A consumer that is not here is a violation until it is.
+const AUDITS: Record<string, Audit> = { realtime: auditLog, reminders: auditReminders }
+
+/** A system as an auditor sees it: its database, its Worker, its address. */
+export type Seen = Pick<World, 'url' | 'worker' | 'query'>
+type Owner = Pick<Person, 'userId' | 'accessToken'>
+
+/** The way to a person's sockets. */
+export function door(url: string, token: string): Door {
+  return {
+    url: () => url,
+    async ticket() {
+      const signal = AbortSignal.timeout(TICKET_WITHIN_MS)
+      const headers = { authorization: `Bearer ${token}` }
+      const answer = await fetch(`${url}/v1/realtime/ticket`, { method: 'POST', headers, signal })
+      const text = await answer.text()
+      if (!answer.ok) throw new Error(`a ticket is answered ${answer.status}: ${text}`)
+      return String(JSON.parse(text).ticket)
+    },
+  }
+}
+
+export async function toldOf(world: Seen, userId: string): Promise<Told[]> {
+  const rows = await world.query('select id, type, room from outbox where user_id = $1 order by created_at, id', [
+    userId,
+  ])
+  return rows.map(({ id, type, room }) => ({
+    id: String(id),
+    type: String(type),
+    room: room === null ? null : String(room),
+  }))
+}
+
+/** Waits until these events were handled by everybody; answers how many were not in time. */
+export async function unhandled(world: Seen, ids: string[], withinMs: number): Promise<number> {
+  const deadline = performance.now() + withinMs
+  for (;;) {
+    const [row] = await world.query(
+      'select count(*)::int as waiting from outbox where id = any($1::text[]) and dispatched_at is null',
+      [arrayOf(ids)],
+    )
+    const waiting = Number(row?.waiting)
+    if (waiting === 0 || performance.now() > deadline) return waiting
+    await wait(LOOK_AGAIN_MS)
+  }
+}
+
+/** A tick of the cron that finds everything of these people due. */
+export async function relayNow(world: Pick<World, 'query' | 'scheduled'>, owners: string): Promise<void> {
+  await world.query(
+    'update outbox set available_at = now() where dispatched_at is null and user_id = any($1::text[])',
+    [owners],
+  )
+  await world.scheduled()
+}
+
+/** A parameter of type text[]. */
+export const arrayOf = (values: string[]): string => `{${values.map((value) => JSON.stringify(value)).join(',')}}`
+
+/** Who reacts to an event, by the same list the Worker goes through. */
+export function consumersOf({ type }: Told): string[] {
+  return subscribers.filter((subscriber) => subscriber.wants(type)).map(({ name }) => name)
+}
+
+/** Every effect of a person's events is there, once. */
+export async function auditPerson(world: Seen, person: Owner, witness: Witness | null, report: Report): Promise<void> {
+  const told = await toldOf(world, person.userId)
+  for (const { name } of subscribers) {
+    const audit = AUDITS[name]
+    if (audit) await audit(world, person, told, report)
+    else report(`nobody counts the effects of the consumer ${name}`)
+  }
+  await auditInbox(world, told, report)
+  if (witness) countOnce('a socket', witness.heard, told, report)
+}
+
+async function auditInbox(world: Seen, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query(
+    'select message_id, json_agg(consumer) as consumers from inbox where message_id = any($1::text[]) group by message_id',
+    [arrayOf(told.map(({ id }) => id))],
+  )
+  const known = new Map(rows.map(({ message_id, consumers }) => [String(message_id), String(consumers)]))
+  for (const event of told) {
+    const expected = consumersOf(event).sort().join()
+    const done = (known.get(event.id) ?? '').split(',').sort().join()
+    if (done !== expected) report(`${event.id} was handled by "${done}", not by "${expected}"`)
+  }
+}
+
+/** All that the room remembers, through a socket that asks from the first offset on. */
+export async function readLog(world: Seen, person: Owner, topics = TOPICS): Promise<Heard[]> {
+  const { epoch } = await positionOf(world, person)
+  return await replay(door(world.url, person.accessToken), epoch, topics)
+}
+
+async function positionOf(world: Seen, person: Owner): Promise<Position> {
+  const listener = await openListener(door(world.url, person.accessToken), { topics: [] })
+  listener.stop()
+  return listener.position() ?? { epoch: '', offset: 0 }
+}
+
+export async function replay(at: Door, epoch: string, topics: string[]): Promise<Heard[]> {
+  const listener = await openListener(at, { topics, from: { epoch, offset: 0 } })
+  const synced = await listener.until(() => listener.isSynced())
+  listener.stop()
+  if (!synced || listener.problems.length > 0)
+    throw new Error(`the log does not replay: ${listener.problems[0] ?? 'no end'}`)
+  return listener.heard
+}
+
+async function auditLog(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  countOnce('the log', await readLog(world, person), told, report)
+}
+
+/** Each event that has a room is told once, and nothing else is. */
+export function countOnce(where: string, heard: Heard[], told: Told[], report: Report): void {
+  const counts = new Map<string, number>()
+  for (const { id } of heard) counts.set(id, (counts.get(id) ?? 0) + 1)
+  for (const { id, room } of told) {
+    const count = counts.get(id) ?? 0
+    counts.delete(id)
+    if (count !== (room === null ? 0 : 1)) report(`${where} tells ${id} ${count} times`)
+  }
+  for (const id of counts.keys()) report(`${where} tells ${id}, which was never committed`)
+}
+
+type Timer = { name: string; dueMs: number }
+
+// `waits`: the reminders that are still to come, as the tasks say.
+async function auditReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
+  const waits = await world.query(
+    `select id, remind_at from tasks where user_id = $1 and remind_at > now() and deleted_at is null
+      and status in ('pending', 'in_progress')`,
+    [person.userId],
+  )
+  const expected = waits.map((task) => `${task.id} ${new Date(String(task.remind_at)).getTime()}`)
+  const timers = await timersOf(world, person.userId)
+  const found = timers.map(({ name, dueMs }) => `${name.split(':')[1]} ${dueMs}`)
+  const strange = found.filter((timer) => !expected.includes(timer))
+  if (expected.sort().join() !== found.sort().join()) {
+    report(`${waits.length} reminders wait and ${timers.length} timers are armed, ${strange.length} of them wrong`)
+  }
+  const given = await world.query(
+    `select t.id, count(n.id)::int as times from tasks t left join notifications n
+      on n.user_id = t.user_id and n.dedupe_key like 'reminder:' || t.id || ':%'
+      where t.user_id = $1 and t.remind_at <= now() group by t.id`,
+    [person.userId],
+  )
+  for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
+}
+
+// Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
+type Objects = {
+  getByName(name: string): { list(): Promise<Timer[]>; publish(events: []): Promise<Position> }
+}
+
+async function objects(world: Seen, binding: string): Promise<Objects> {
+  return (await world.worker.miniflare.getDurableObjectNamespace(binding)) as unknown as Objects
+}
+
+/** What waits in a person's Steward. */
+export async function timersOf(world: Seen, userId: string): Promise<Timer[]> {
+  return await (await objects(world, 'STEWARD')).getByName(userId).list()
+}
+
+/** Where a person's log stands, also when they are gone and nobody can ask for them. */
+export async function logPosition(world: Seen, userId: string): Promise<Position> {
+  const { epoch, offset } = await (await objects(world, 'USER_SESSION')).getByName(userId).publish([])
+  return { epoch, offset }
+}

@@ -1,0 +1,83 @@
+import { globSync, readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
+import { makeId, type Person, type World } from '../world.ts'
+
+const ANSWER_WITHIN_MS = 20_000
+const ROOT = resolve(import.meta.dirname, '../..')
+
+/** The kinds of event the source declares: whoever declares one more must make it happen here. */
+export function declaredKinds(): string[] {
+  const files = globSync('src/**/*.ts', { cwd: ROOT }).filter((path) => !path.endsWith('.test.ts'))
+  const texts = files.map((path) => readFileSync(join(ROOT, path), 'utf8'))
+  return texts.flatMap((text) => [...text.matchAll(/defineEvent\(\s*'([\w.]+)'/g)].map(([, kind]) => kind ?? '')).sort()
+}
+
+/** Messages as the relay and the senders put them into the queue. */
+export const envelope = (outboxId: unknown) => ({ v: 1, kind: 'event', outboxId })
+
+export type Made = { id: string; version: number }
+
+/** Asks, and throws where it is refused. */
+export async function need(person: Person, method: string, path: string, body?: unknown): Promise<Made> {
+  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS)
+  const headers = method === 'PATCH' && { headers: { 'if-match': '*' } }
+  const answer = await person.api(method, path, { body, signal, ...headers })
+  if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
+  return answer.text === '' ? { id: '', version: 0 } : JSON.parse(answer.text)
+}
+
+/** A wall clock so many minutes from now, in UTC. */
+export function clock(minutes: number): { date: string; time: string; timeZone: string } {
+  const [date = '', time = ''] = new Date(Date.now() + minutes * 60_000).toISOString().split('T')
+  return { date, time: time.slice(0, 5), timeZone: 'UTC' }
+}
+
+/** Everything that can happen to tasks, projects, memories and the person; two reminders ring as soon as they are heard of. */
+export async function live(person: Person): Promise<void> {
+  const project = await need(person, 'POST', '/v1/projects', { name: 'garden' })
+  const other = await need(person, 'POST', '/v1/projects', { name: 'attic' })
+  await need(person, 'PATCH', `/v1/projects/${project.id}`, { name: 'the garden' })
+  await need(person, 'DELETE', `/v1/projects/${other.id}`)
+  const later = { projectId: project.id, remindAt: clock(3 * 24 * 60) }
+  const task = await need(person, 'POST', '/v1/tasks', { title: 'prune the roses', ...later })
+  await need(person, 'PATCH', `/v1/tasks/${task.id}`, { title: 'prune all roses', remindAt: clock(4 * 24 * 60) })
+  const done = await need(person, 'POST', '/v1/tasks', { title: 'buy gloves', ...later })
+  await need(person, 'POST', `/v1/tasks/${done.id}/complete`)
+  const again = await need(person, 'POST', '/v1/tasks', { title: 'sharpen the shears', ...later })
+  await need(person, 'POST', `/v1/tasks/${again.id}/complete`)
+  await need(person, 'POST', `/v1/tasks/${again.id}/reopen`)
+  const daily = { due: clock(60), recurrence: 'FREQ=DAILY', remindAt: clock(30) }
+  const habit = await need(person, 'POST', '/v1/tasks', { title: 'water the seeds', ...daily })
+  await need(person, 'POST', `/v1/tasks/${habit.id}/complete`)
+  const binned = await need(person, 'POST', '/v1/tasks', { title: 'burn the leaves', ...later })
+  await need(person, 'DELETE', `/v1/tasks/${binned.id}`)
+  const saved = await need(person, 'POST', '/v1/tasks', { title: 'rake the leaves', ...later })
+  await need(person, 'DELETE', `/v1/tasks/${saved.id}`)
+  await need(person, 'POST', `/v1/tasks/${saved.id}/restore`)
+  const memory = await need(person, 'POST', '/v1/memories', { text: 'the shed key is under the pot' })
+  await need(person, 'PATCH', `/v1/memories/${memory.id}`, { text: 'the shed key is on the hook' })
+  await need(person, 'DELETE', `/v1/memories/${memory.id}`)
+  await need(person, 'PATCH', '/v1/me', { displayName: 'Gardener' })
+  for (const title of ['open the greenhouse', 'feed the cat']) {
+    await need(person, 'POST', '/v1/tasks', { title, remindAt: clock(-1) })
+  }
+}
+
+/** What can happen to notifications that are there. */
+export async function readAll(person: Person, ids: string[]): Promise<void> {
+  const [first = '', second = ''] = ids
+  await need(person, 'POST', `/v1/notifications/${first}/read`)
+  await need(person, 'POST', '/v1/notifications/read-all')
+  await need(person, 'DELETE', `/v1/notifications/${second}`)
+}
+
+/** A second session of this person's, behind the API. */
+export async function secondSession(world: World, person: Person): Promise<{ id: string; token: string }> {
+  const id = makeId('ses')
+  await world.query(
+    `insert into sessions (id, user_id, device_name, user_agent, address, expires_at)
+      values ($1, $2, 'second', 'second', '192.0.2.3', now() + interval '1 day')`,
+    [id, person.userId],
+  )
+  return { id, token: await world.token(person.userId, id) }
+}
