@@ -124,9 +124,12 @@ async function standUp(
       const bundleDir = await buildWorker(BUNDLES, { sourceDir })
       return await startWorker({ bundleDir, persistDir, vars, port, sourceDir, onLog: (line) => logs.push(line) })
     })
+  const remove = () => rmSync(persistDir, { recursive: true, force: true })
+  process.once('exit', remove)
   const stop = async (worker?: RunningWorker) => {
     await worker?.stop()
-    rmSync(persistDir, { recursive: true, force: true })
+    process.off('exit', remove)
+    remove()
   }
   let worker = await start(0).catch(async (error) => {
     await stop()

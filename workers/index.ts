@@ -9,6 +9,7 @@ import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { pruneKeys } from '#security'
+import { emptyBin } from '#tasks'
 import { app } from './app.ts'
 import { makeCtx } from './context.ts'
 import { subscribers } from './subscribers.ts'
@@ -37,6 +38,7 @@ export default {
       pruneSessions,
       pruneNotifications,
       eraseForgotten,
+      emptyBin,
     }
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {

@@ -17,8 +17,16 @@ export function toolsFor(turn: OpenedTurn): Tool[] {
 
 /** What of a tool a model sees. */
 export function toModelTool({ name, description, input }: Tool): ModelTool {
-  const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input', unrepresentable: 'any' })
+  const inputSchema = inputSchemas.get(input) ?? describe(input)
+  inputSchemas.set(input, inputSchema)
   return { name, description, inputSchema }
+}
+
+const inputSchemas = new WeakMap<z.ZodType, ModelTool['inputSchema']>()
+
+function describe(input: z.ZodType): ModelTool['inputSchema'] {
+  const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input', unrepresentable: 'any' })
+  return inputSchema
 }
 
 const personTools: Tool[] = [

@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy } from '#database'
+import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, prepared } from '#database'
 import { kick, tell } from '#queue'
 import { hashToken } from '#security'
 import type { Refresh, Session, Tokens } from './schema.ts'
@@ -21,15 +21,10 @@ export const sessionEnded = defineEvent('session.ended', null, z.strictObject({ 
 type RefreshCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
 type Verdict = 'rotate' | 'grace' | 'replay' | 'ended'
 
-/**
- * The next token of the family. One statement decides and does it: the first use rotates, the same token within
- * ten seconds is given the same successor, any older one ends the whole family.
- */
-export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> {
-  const { db } = ctx
-  const successor = successorOf(ctx, input.refreshToken)
-  const [hash, nextHash] = await Promise.all([hashToken(input.refreshToken), hashToken(successor)])
-  const now = sql`${ctx.now().toISOString()}::timestamptz`
+type Rotation = { hash: string; nextHash: string; nextId: string; at: string }
+
+const rotate = prepared((db, { hash, nextHash, nextId, at }: Rotation) => {
+  const now = sql`${at}::timestamptz`
   const presented = db.$with('presented', {}).as(sql`
     select r.id, r.session_id, r.generation, r.used_at, s.user_id, s.ended_at, s.expires_at, s.last_used_at
     from ${refreshTokens} r join ${sessions} s on s.id = r.session_id where r.hash = ${hash} for update of r`)
@@ -49,7 +44,7 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
     from presented`)
   const next = db.$with('next', {}).as(sql`
     insert into ${refreshTokens} (id, session_id, hash, generation, created_at)
-    select ${ctx.newId('rft')}, session_id, ${nextHash}, generation + 1, ${now} from judged where verdict = 'rotate'`)
+    select ${nextId}::text, session_id, ${nextHash}, generation + 1, ${now} from judged where verdict = 'rotate'`)
   const used = db.$with('used', {}).as(sql`
     update ${refreshTokens} set used_at = ${now} where id in (select id from judged where verdict = 'rotate')`)
   const touched = db.$with('touched', {}).as(sql`
@@ -64,7 +59,7 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
       .returning(),
   )
   const told = tellEnded(db, ended, 'replay')
-  const [row] = await db
+  return db
     .with(presented, judged, next, used, touched, ended, told)
     .select({
       verdict: judged.verdict,
@@ -73,6 +68,17 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
       eventId: sql<string | null>`(select id from told)`,
     })
     .from(judged)
+})
+
+/**
+ * The next token of the family. One statement decides and does it: the first use rotates, the same token within
+ * ten seconds is given the same successor, any older one ends the whole family.
+ */
+export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> {
+  const { db } = ctx
+  const successor = successorOf(ctx, input.refreshToken)
+  const [hash, nextHash] = await Promise.all([hashToken(input.refreshToken), hashToken(successor)])
+  const [row] = await rotate(db, { hash, nextHash, nextId: ctx.newId('rft'), at: ctx.now().toISOString() })
   if (!row) throw new AppError('invalid_token', 'The refresh token is not known')
   kick(ctx, [row.eventId])
   switch (row.verdict) {

@@ -1,10 +1,10 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { neon, neonConfig } from '@neondatabase/serverless'
+import { type NeonQueryFunction, neon, neonConfig } from '@neondatabase/serverless'
 import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http'
 import { AppError, withTimeout } from '#core'
 
 /** Postgres over HTTP: each statement, or `batch` of them as one transaction, is one trip. */
-export type Database = NeonHttpDatabase<Record<string, never>> & { $client: unknown }
+export type Database = NeonHttpDatabase<Record<string, never>> & { $client: NeonQueryFunction<boolean, boolean> }
 
 /** How often and how long one invocation waited for the database. */
 export type DatabaseMeter = { trips: number; ms: number }

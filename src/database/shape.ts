@@ -1,4 +1,5 @@
-import { type Column, type SQL, sql } from 'drizzle-orm'
+import { type Column, SQL, StringChunk, sql } from 'drizzle-orm'
+import { PgDialect } from 'drizzle-orm/pg-core'
 
 type Source = SQL | Column | SQL.Aliased
 
@@ -14,6 +15,15 @@ export function iso(at: Source): SQL<string | null> {
 export function jsonObject<T>(fields: Record<string, Source>): SQL<T> {
   const parts = Object.entries(fields).flatMap(([name, value]) => [sql`${name}`.inlineParams(), sql`${value}`])
   return sql`json_build_object(${sql.join(parts, sql`, `)})`
+}
+
+/** An expression without values, its text made once an isolate, for statements whose shape differs each time. */
+export function written<T>(make: () => SQL<T>): () => SQL<T> {
+  let made: SQL<T> | undefined
+  return () => {
+    made ??= new SQL([new StringChunk(new PgDialect().sqlToQuery(make()).sql)])
+    return made
+  }
 }
 
 /** LIKE with the person's own `%` and `_` taken literally. */

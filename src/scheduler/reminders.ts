@@ -33,8 +33,13 @@ export const reminderSubscriber: Subscriber = {
     if (timer) {
       const armed = await steward.arm([timer])
       if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
-    } else if (event.type !== 'task.created') await steward.cancel(nameOf(task.id), task.version)
+    } else if (mayHaveOne(task, event)) await steward.cancel(nameOf(task.id), task.version)
   },
+}
+
+// Only a change takes a reminder away; whatever else happens to a task that has none is not worth a call.
+function mayHaveOne({ remindAt }: z.infer<typeof Remindable>, { type }: DomainEvent): boolean {
+  return type === 'task.updated' || (remindAt !== null && type !== 'task.created')
 }
 
 function nameOf(taskId: string): string {

@@ -1,10 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
+import { preparedAs } from '#database'
 import { DRAFT, insertDrafts } from './create.ts'
 import { changing, taskCompleted, taskCreated, tellOf } from './events.ts'
 import { draftNext, type NextDraft } from './next.ts'
 import { allFine, lostRace, type Moved, type PointerOf, type Problem, refuse, single } from './problem.ts'
-import { asker, type CreateCtx, instantOf, kickAll, lockTasks, shown, step } from './row.ts'
+import { asker, type CreateCtx, kickAll, lockTasks, shown, step } from './row.ts'
 import type { Completion, Task } from './schema.ts'
 import { tasks } from './tables.ts'
 
@@ -33,7 +34,7 @@ export async function completeTasks(
   let items: Item[] = ids.map((id) => ({ id, drafts: [] }))
   // The first try completes what does not recur and reads what does; then it is only others who can be in between.
   for (let tries = 0; tries <= MAX_TRIES; tries++) {
-    const rows = await attempt(ctx, items, completedAt)
+    const rows = await attempt(ctx, givenFor(items, completedAt))
     if (rows.some(({ problem }) => problem === 'moved')) continue
     refuse(
       rows.map(({ n, problem }) => ({ n, problem: problem === 'unread' ? null : problem })),
@@ -54,19 +55,27 @@ export async function completeTasks(
   throw lostRace()
 }
 
-async function attempt(ctx: CreateCtx, wanted: Item[], completedAt: Date) {
+function givenFor(wanted: Item[], completedAt: Date) {
+  return {
+    list: JSON.stringify(wanted.map(({ id, version }, n) => ({ n, id, version }))),
+    nexts: JSON.stringify(wanted.flatMap(({ drafts }) => drafts)),
+    at: completedAt.toISOString(),
+    count: wanted.length,
+  }
+}
+
+const attempt = preparedAs((ctx, { list, nexts, at, count }: ReturnType<typeof givenFor>) => {
   const { db } = ctx
-  const list = JSON.stringify(wanted.map(({ id, version }, n) => ({ n, id, version })))
-  const nexts = JSON.stringify(wanted.flatMap(({ drafts }) => drafts))
   const before = alias(tasks, 'judged')
   const follower = alias(tasks, 'follower')
   const below = alias(tasks, 'below')
   const me = asker(ctx)
+  // Counted, or the planner expects a hundred and reads the whole table.
   const items = step(
     db,
     'items',
     sql`
-    select * from jsonb_to_recordset(${list}::jsonb) as i (n int, id text, version int)`,
+    select * from jsonb_to_recordset(${list}::jsonb) as i (n int, id text, version int) limit ${count}`,
   )
   const locked = lockTasks(db, sql`select id from items`)
   // A recurring task is completed by who has read it, or its next occurrence would be that of another time.
@@ -88,7 +97,7 @@ async function attempt(ctx: CreateCtx, wanted: Item[], completedAt: Date) {
     db,
     'done',
     sql`
-    update ${tasks} t set status = 'completed', completed_at = ${instantOf(completedAt)}, version = t.version + 1, updated_at = now()
+    update ${tasks} t set status = 'completed', completed_at = ${at}::timestamptz, version = t.version + 1, updated_at = now()
       from judged j where t.id = j.id and t.version = j.version and t.status <> 'completed' and ${allFine} returning t.*`,
   )
   const drafts = step(
@@ -112,7 +121,7 @@ async function attempt(ctx: CreateCtx, wanted: Item[], completedAt: Date) {
     (select ${shown(made.rows)} from made where made.follows_id = judged.id),
     (select ${shown(follower)} from ${tasks} follower where ${follower.followsId} = judged.id and ${follower.deletedAt} is null
       order by ${follower.createdAt} desc limit 1))`
-  return await db
+  return db
     .with(me, items, locked, judged, done.cte, drafts, made.cte, told, toldNext)
     .select({
       n: sql<number>`judged.n`,
@@ -128,4 +137,4 @@ async function attempt(ctx: CreateCtx, wanted: Item[], completedAt: Date) {
     .from(judged)
     .leftJoin(done.cte, sql`${done.rows.id} = judged.id`)
     .orderBy(sql`judged.n`)
-}
+})

@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import type { UserCtx } from '#core'
+import { preparedAs } from '#database'
 import { changing, eventOf, taskCreated, tellOf } from './events.ts'
 import { allFine, type PointerOf, type Problem, refuse, single } from './problem.ts'
 import { asker, type CreateCtx, kickAll, momentColumns, shown, step } from './row.ts'
@@ -61,16 +62,11 @@ export async function createTask(ctx: CreateCtx, input: TaskSource): Promise<Tas
   return task
 }
 
-/** Makes all of them, in order, or none. One trip. `invalid_request` points at a project or parent that is not theirs. */
-export async function createTasks(ctx: CreateCtx, inputs: TaskSource[], pointerOf: PointerOf): Promise<Task[]> {
+const insertTasks = preparedAs((ctx, { drafts, count }: { drafts: string; count: number }) => {
   const { db } = ctx
-  refuse(
-    inputs.map((input, n) => ({ n, problem: input.recurrence && !input.due ? 'due' : null })),
-    pointerOf,
-  )
-  const drafts = JSON.stringify(inputs.map((input, n) => toDraft(ctx, input, n)))
   const me = asker(ctx)
-  const items = step(db, 'items', sql`select * from jsonb_to_recordset(${drafts}::jsonb) as d ${DRAFT}`)
+  // Counted, or the planner expects a hundred and reads the whole table.
+  const items = step(db, 'items', sql`select * from jsonb_to_recordset(${drafts}::jsonb) as d ${DRAFT} limit ${count}`)
   // Locked, so that neither is gone, nor a subtask itself, before our rows point at it.
   const folders = step(
     db,
@@ -99,7 +95,7 @@ export async function createTasks(ctx: CreateCtx, inputs: TaskSource[], pointerO
   const made = changing(db, 'made', insertDrafts(sql`judged d where ${allFine}`))
   const told = tellOf(db, 'told', made, taskCreated)
   const known = alias(tasks, 'known')
-  const rows = await db
+  return db
     .with(me, items, folders, parents, judged, made.cte, told)
     .select({
       n: sql<number>`judged.n`,
@@ -113,6 +109,16 @@ export async function createTasks(ctx: CreateCtx, inputs: TaskSource[], pointerO
     .leftJoin(known, sql`${known.id} = judged.id and ${known.userId} = judged.owner`)
     .leftJoin(told, sql`${told.id} = ${eventOf(made, taskCreated)}`)
     .orderBy(sql`judged.n`)
+})
+
+/** Makes all of them, in order, or none. One trip. `invalid_request` points at a project or parent that is not theirs. */
+export async function createTasks(ctx: CreateCtx, inputs: TaskSource[], pointerOf: PointerOf): Promise<Task[]> {
+  refuse(
+    inputs.map((input, n) => ({ n, problem: input.recurrence && !input.due ? 'due' : null })),
+    pointerOf,
+  )
+  const drafts = JSON.stringify(inputs.map((input, n) => toDraft(ctx, input, n)))
+  const rows = await insertTasks(ctx, { drafts, count: inputs.length })
   refuse(rows, pointerOf)
   if (rows.some(({ isThere }) => !isThere)) throw new Error('an insert returned no row')
   kickAll(

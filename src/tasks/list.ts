@@ -1,12 +1,13 @@
 import { and, type Column, eq, gte, inArray, isNotNull, isNull, lt, not, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { containing, ownedBy } from '#database'
+import { containing, ownedBy, written } from '#database'
 import { instantOf, shown } from './row.ts'
 import { position, SORTS, type Task, type TaskListInput, type TaskSort } from './schema.ts'
 import { tasks } from './tables.ts'
 
 const TITLE_KEY_CHARS = 80
+const wholeTask = written(() => shown(tasks))
 const OPEN = ['pending', 'in_progress']
 
 type ListCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
@@ -33,7 +34,7 @@ export async function listTasks(
   const list = `tasks.${sort}.${order}`
   const { by, type, nullable } = KEYS[sort]
   const rows = await db
-    .select({ task: shown(tasks), key: keyText(by, type) })
+    .select({ task: wholeTask(), key: keyText(by, type) })
     .from(tasks)
     .where(
       and(

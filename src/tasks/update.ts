@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
+import { preparedAs } from '#database'
 import { changing, eventOf, taskUpdated, tellOf } from './events.ts'
 import { allFine, lostRace, type Moved, type PointerOf, type Problem, refuse, single } from './problem.ts'
 import { asker, type ChangeCtx, kickAll, lockTasks, momentColumns, shown, step } from './row.ts'
@@ -64,8 +65,9 @@ export async function updateTaskWithBefore(
 
 /** Changes all of them, in order, or none. One trip, more only when others change the same rows meanwhile. */
 export async function updateTasks(ctx: ChangeCtx, updates: TaskUpdate[], pointerOf: PointerOf): Promise<Change[]> {
+  const json = JSON.stringify(updates.map((update, n) => ({ n, ...update })))
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const rows = await attempt(ctx, updates)
+    const rows = await attempt(ctx, { json, count: updates.length })
     if (rows.some(({ problem }) => problem === 'moved')) continue
     refuse(rows, pointerOf)
     if (rows.every(({ isDone }) => isDone)) {
@@ -79,15 +81,15 @@ export async function updateTasks(ctx: ChangeCtx, updates: TaskUpdate[], pointer
   throw lostRace()
 }
 
-async function attempt(ctx: ChangeCtx, updates: TaskUpdate[]) {
+const attempt = preparedAs((ctx, { json, count }: { json: string; count: number }) => {
   const { db } = ctx
-  const json = JSON.stringify(updates.map((update, n) => ({ n, ...update })))
   const me = asker(ctx)
+  // Counted, or the planner expects a hundred and reads the whole table.
   const items = step(
     db,
     'items',
     sql`
-    select * from jsonb_to_recordset(${json}::jsonb) as i (n int, id text, version int, patch jsonb)`,
+    select * from jsonb_to_recordset(${json}::jsonb) as i (n int, id text, version int, patch jsonb) limit ${count}`,
   )
   const folders = step(
     db,
@@ -129,7 +131,7 @@ async function attempt(ctx: ChangeCtx, updates: TaskUpdate[]) {
       where t.id = j.id and t.version = j.version and j.patch <> '{}' and ${allFine} returning t.*`,
   )
   const told = tellOf(db, 'told', changed, taskUpdated)
-  return await db
+  return db
     .with(me, items, folders, locked, judged, changed.cte, told)
     .select({
       n: sql<number>`judged.n`,
@@ -144,4 +146,4 @@ async function attempt(ctx: ChangeCtx, updates: TaskUpdate[]) {
     .leftJoin(changed.cte, sql`${changed.rows.id} = judged.id`)
     .leftJoin(told, sql`${told.id} = ${eventOf(changed, taskUpdated)}`)
     .orderBy(sql`judged.n`)
-}
+})

@@ -1,0 +1,1 @@
+export { offlineProvider } from './provider.ts'

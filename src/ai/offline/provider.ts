@@ -1,0 +1,64 @@
+import type { ModelEvent, ModelProvider, ModelRequest, Usage } from '../model.ts'
+import { turnsOf } from './conversation.ts'
+import { type Move, nextMove } from './run.ts'
+
+const MODEL = 'offline-1'
+const CHARS_PER_TOKEN = 4
+const WORDS_PER_DELTA = 3
+
+const tokensIn = (chars: number) => Math.ceil(chars / CHARS_PER_TOKEN)
+
+function charsOf(request: ModelRequest): number {
+  let chars = request.system.length + request.volatileSystem.length
+  for (const message of request.messages) {
+    for (const part of message.parts) {
+      if (part.type === 'text') chars += part.text.length
+      else chars += JSON.stringify(part.type === 'tool_call' ? part.input : part.output)?.length ?? 0
+    }
+  }
+  return chars
+}
+
+/** A few words at a time, as a model streams; joined again they are the text. */
+function* deltas(text: string): Generator<string> {
+  const words = text.match(/\s*\S+/g) ?? []
+  for (let i = 0; i < words.length; i += WORDS_PER_DELTA) yield words.slice(i, i + WORDS_PER_DELTA).join('')
+}
+
+function usage(request: ModelRequest, output: number): Usage {
+  return { inputTokens: tokensIn(charsOf(request)), outputTokens: output, cacheReadTokens: 0, cacheWriteTokens: 0 }
+}
+
+function* events(request: ModelRequest, move: Move): Generator<ModelEvent> {
+  if ('calls' in move) {
+    const chars = JSON.stringify(move.calls).length
+    for (const [i, call] of move.calls.entries()) {
+      yield { type: 'tool_call', call: { type: 'tool_call', id: `call_${request.messages.length}_${i + 1}`, ...call } }
+    }
+    yield { type: 'end', stop: 'tools', model: MODEL, usage: usage(request, tokensIn(chars)) }
+    return
+  }
+  const room = Math.max(0, request.maxOutputTokens) * CHARS_PER_TOKEN
+  const text = move.text.slice(0, room)
+  for (const delta of deltas(text)) yield { type: 'text', text: delta }
+  yield {
+    type: 'end',
+    stop: text.length < move.text.length ? 'length' : 'done',
+    model: MODEL,
+    usage: usage(request, tokensIn(text.length)),
+  }
+}
+
+async function* generate(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+  signal.throwIfAborted()
+  const move = nextMove(turnsOf(request.messages), request.person, request.tools)
+  for (const event of events(request, move)) {
+    signal.throwIfAborted()
+    yield event
+  }
+}
+
+/** Rules instead of a language model: no network, no key, the same answer every time. */
+export function offlineProvider(): ModelProvider {
+  return { name: 'offline', generate }
+}

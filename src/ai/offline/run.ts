@@ -1,0 +1,272 @@
+import type { ModelTool, PersonFacts } from '../model.ts'
+import { clockAt } from './clock.ts'
+import { asTask, record, resultsOf, type Turn, tasksOf } from './conversation.ts'
+import { doChange } from './do-change.ts'
+import { doCreate, doFill } from './do-create.ts'
+import { doAskWhen, doEnd, waits } from './do-end.ts'
+import { doFind } from './do-find.ts'
+import {
+  doAgain,
+  doForget,
+  doInsights,
+  doPrefs,
+  doProject,
+  doRecall,
+  doRemember,
+  doShowPrefs,
+  doTime,
+  doUndo,
+} from './do-rest.ts'
+import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
+import { titles, trouble } from './say.ts'
+import { understand } from './understand.ts'
+
+/** Older turns hold nothing that "it" or "the second one" could still mean. */
+const MAX_TURNS = 6
+const NOTHING: State = { focus: [], focusIs: 'none', wrote: false }
+
+export type Move = { calls: Call[] } | { text: string }
+
+function* answered(outcome: Outcome, calls: Call[] = []): Script {
+  if (calls.length > 0) yield calls
+  return outcome
+}
+
+const unable = (tool: string) =>
+  answered({ text: `I can't do that here: the tool ${tool} is not available in this conversation.` })
+
+const NEEDS: Partial<Record<Intent['kind'], string>> = {
+  create: 'create_task',
+  fill: 'create_task',
+  find: 'find_tasks',
+  change: 'update_task',
+  complete: 'complete_task',
+  reopen: 'reopen_task',
+  'ask-when': 'update_task',
+  delete: 'delete_task',
+  insights: 'task_insights',
+  'project-create': 'create_project',
+  'project-list': 'list_projects',
+  'project-archive': 'archive_project',
+  'project-delete': 'delete_project',
+  remember: 'remember',
+  recall: 'search_memories',
+  forget: 'forget',
+  prefs: 'set_preferences',
+  'prefs-show': 'get_preferences',
+  time: 'get_time',
+  undo: 'undo_last',
+}
+
+function script(intent: Intent, world: World): Script {
+  const tool = NEEDS[intent.kind]
+  if (tool && !world.can(tool)) return unable(tool)
+  switch (intent.kind) {
+    case 'create':
+      return doCreate(intent.draft, world)
+    case 'fill':
+      return doFill(intent, world)
+    case 'find':
+      return doFind(intent, world)
+    case 'change':
+      return doChange(intent, world)
+    case 'complete':
+    case 'reopen':
+    case 'delete':
+      return doEnd(intent, world)
+    case 'ask-when':
+      return doAskWhen(intent, world)
+    case 'project-create':
+    case 'project-list':
+    case 'project-archive':
+    case 'project-delete':
+      return doProject(intent)
+    case 'remember':
+      return doRemember(intent)
+    case 'recall':
+      return doRecall(intent)
+    case 'forget':
+      return doForget(intent)
+    case 'prefs':
+      return doPrefs(intent)
+    case 'prefs-show':
+      return doShowPrefs(intent, world)
+    case 'time':
+      return doTime(intent)
+    case 'undo':
+      return doUndo()
+    case 'insights':
+      return doInsights()
+    case 'repeat-calls':
+      return doAgain(intent)
+    case 'say':
+      return answered({ text: intent.text, ...(intent.ask ? { ask: intent.ask } : {}) })
+  }
+}
+
+const leans = (intent: Intent) =>
+  ('target' in intent && intent.target.kind === 'focus') || (intent.kind === 'fill' && intent.list === '')
+
+/** Independent requests go out together; one that speaks of "it" waits for what "it" is. */
+function* together(intents: Intent[], world: World): Generator<Call[], Outcome[], Result[]> {
+  const outcomes: Outcome[] = []
+  let rest = intents
+  let here = world
+  while (rest.length > 0) {
+    const n = Math.max(
+      1,
+      rest.findIndex((intent, i) => i > 0 && leans(intent)) === -1
+        ? rest.length
+        : rest.findIndex((intent, i) => i > 0 && leans(intent)),
+    )
+    const batch = rest.slice(0, n).map((intent) => script(intent, here))
+    const done = yield* parallel(batch)
+    outcomes.push(...done)
+    rest = rest.slice(n)
+    here = { ...here, state: { ...stateAfter(done, here.state, []), wrote: true } }
+  }
+  return outcomes
+}
+
+function* parallel(scripts: Script[]): Generator<Call[], Outcome[], Result[]> {
+  let steps = scripts.map((s) => s.next())
+  while (steps.some((s) => !s.done)) {
+    const asked = steps.map((s) => (s.done ? [] : s.value))
+    const results = yield asked.flat()
+    let from = 0
+    steps = steps.map((s, i) => {
+      if (s.done) return s
+      const mine = results.slice(from, from + (asked[i]?.length ?? 0))
+      from += mine.length
+      return scripts[i]?.next(mine) ?? s
+    })
+  }
+  return steps.flatMap((s) => (s.done ? [s.value] : []))
+}
+
+function stateAfter(outcomes: Outcome[], before: State, intents: Intent[]): State {
+  const written = outcomes.flatMap((o) => o.written ?? [])
+  const listed = outcomes.flatMap((o) => o.listed ?? [])
+  const wrote = outcomes.some((o) => o.wrote)
+  const ask = outcomes.find((o) => o.ask)?.ask
+  const query = intents.find((i) => i.kind === 'find')
+  const projectId = outcomes.find((o) => o.projectId)?.projectId
+  const focus: Pick<State, 'focus' | 'focusIs'> =
+    written.length > 0
+      ? { focus: written, focusIs: 'written' }
+      : listed.length > 0
+        ? { focus: listed, focusIs: 'listed' }
+        : before
+  return {
+    focus: focus.focus,
+    focusIs: focus.focusIs,
+    wrote,
+    ...(ask ? { ask } : {}),
+    ...(query ? { query } : {}),
+    ...(projectId ? { projectId } : {}),
+  }
+}
+
+/** What tools gave back in a turn we did not lead (another model answered it). */
+function stateSeen(turn: Turn, before: State): State {
+  const changed: Task[] = []
+  let listed: Task[] = []
+  let wrote = false
+  for (const step of turn.steps) {
+    resultsOf(step).forEach((result, i) => {
+      const name = step.calls[i]?.name ?? ''
+      if (!result.ok) return
+      if (name === 'find_tasks') listed = tasksOf(result.output)
+      else if (/^(?:create|update|complete|reopen)_task$/.test(name))
+        changed.push(...[asTask(record(result.output).task) ?? asTask(result.output) ?? []].flat())
+      if (!/^(?:find|list|get|search)_|insights/.test(name)) wrote = true
+    })
+  }
+  if (changed.length > 0) return { focus: changed, focusIs: 'written', wrote }
+  if (listed.length > 0) return { focus: listed, focusIs: 'listed', wrote }
+  const { ask: _, ...rest } = before
+  return { ...rest, wrote }
+}
+
+function unconfirmedIn(turn: Turn): State['unconfirmed'] {
+  const step = turn.steps.at(-1)
+  const waiting = step ? resultsOf(step).flatMap((r, i) => (waits(r) ? (step.calls[i] ?? []) : [])) : []
+  return waiting.length > 0 ? waiting.map(({ name, input }) => ({ name, input: record(input) })) : undefined
+}
+
+/** A field is refused only by a schema that lists its fields without it. */
+function takes(tools: ModelTool[], name: string, field: string | undefined): boolean {
+  const tool = tools.find((t) => t.name === name)
+  if (!tool) return false
+  const fields = record(tool.inputSchema.properties)
+  return field === undefined || Object.keys(fields).length === 0 || field in fields
+}
+
+/** What a turn made was not there when it was understood. */
+function madeIn(turns: Turn[]): Set<string> {
+  const ids = turns
+    .flatMap((t) => t.steps)
+    .flatMap((step) =>
+      resultsOf(step).map((r, i) =>
+        r.ok && step.calls[i]?.name === 'create_project' ? String(record(r.output).id) : '',
+      ),
+    )
+  return new Set(ids)
+}
+
+function worldAt(turn: Turn, onward: Turn[], person: PersonFacts, state: State, tools: ModelTool[]): World {
+  const later = madeIn(onward)
+  const at = Number.isFinite(Date.parse(turn.at)) ? turn.at : person.now
+  return {
+    clock: clockAt(at, person.timeZone, person.locale),
+    projects: person.projects.filter((p) => !later.has(p.id)),
+    displayName: person.displayName,
+    state,
+    can: (tool, field) => takes(tools, tool, field),
+  }
+}
+
+/** Plays a turn against what was recorded: to its end, or to the first calls still to be made. */
+function play(turn: Turn, world: World, past: boolean): { move?: Move; state: State; strayed: boolean } {
+  const intents = understand(turn.said, world)
+  const script = together(intents, world)
+  let step = script.next()
+  for (const recorded of turn.steps) {
+    if (step.done) return { state: world.state, strayed: true }
+    const names = recorded.calls.map((c) => c.name)
+    if (names.join() !== step.value.map((c) => c.name).join()) return { state: world.state, strayed: true }
+    step = script.next(resultsOf(recorded))
+  }
+  if (!step.done) return { move: { calls: step.value }, state: world.state, strayed: past }
+  const text = step.value
+    .map((o) => o.text)
+    .filter(Boolean)
+    .join(step.value.length > 1 ? '\n' : ' ')
+  return { move: { text: text || 'Done.' }, state: stateAfter(step.value, world.state, intents), strayed: false }
+}
+
+/** The next move of the conversation, found by replaying it: the provider keeps no state of its own. */
+export function nextMove(turns: Turn[], person: PersonFacts, tools: ModelTool[]): Move {
+  const last = turns.at(-1)
+  if (!last) return { text: 'What can I do for you?' }
+  let state = NOTHING
+  const recent = turns.slice(-MAX_TURNS - 1)
+  for (const [i, turn] of recent.slice(0, -1).entries()) {
+    const played = play(turn, worldAt(turn, recent.slice(i), person, state, tools), true)
+    const unconfirmed = unconfirmedIn(turn)
+    state = { ...(played.strayed ? stateSeen(turn, state) : played.state), ...(unconfirmed ? { unconfirmed } : {}) }
+  }
+  const played = play(last, worldAt(last, [last], person, state, tools), false)
+  return played.strayed || !played.move ? { text: wrapUp(last) } : played.move
+}
+
+/** Another model began this turn: say only what its tools returned. */
+function wrapUp(turn: Turn): string {
+  const results = turn.steps.flatMap(resultsOf)
+  const good = results.flatMap((r) => (r.ok ? [asTask(record(r.output).task) ?? asTask(r.output)] : []))
+  const named = [...new Set(good.flatMap((task) => task?.title ?? []))].map((title) => ({ title }))
+  const bad = results.find((r) => !r.ok)
+  const done = named.length > 0 ? `Done: ${titles(named)}.` : good.length > 0 ? 'That went through.' : ''
+  const failed = bad ? `One step failed: ${trouble(bad)}.` : ''
+  return [done, failed].filter(Boolean).join(' ') || "I couldn't finish that."
+}

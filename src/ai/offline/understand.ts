@@ -1,0 +1,259 @@
+import { bare, isBulleted, requestsIn, sentencesOf } from './clauses.ts'
+import { underHeader } from './headers.ts'
+import type { Intent, Task, World } from './intent.ts'
+import { startsRequest } from './joints.ts'
+import { onlyWhen } from './only-when.ts'
+import { raw, re } from './pattern.ts'
+import { readChange } from './read-change.ts'
+import { draftOf, impliedCreate, readCreate } from './read-create.ts'
+import { readEnding, readTold } from './read-ending.ts'
+import { isNo, isYes, readAnswer, readCorrection, readUndo } from './read-follow.ts'
+import { readList } from './read-lists.ts'
+import { readAfterthought, readMind, readStatement } from './read-mind.ts'
+import { readAgain, readQuery, readTimedQuestion } from './read-query.ts'
+import { readSchedule, readSnooze } from './read-schedule.ts'
+import { readSettings, readZone } from './read-settings.ts'
+import { ABILITIES, readProject, readTalk } from './read-talk.ts'
+import { scan } from './scan.ts'
+import { narrow, selfCorrected, shareTime, spread, topics } from './shapes.ts'
+import { QUESTION, SENDS, UNSUPPORTED } from './verbs.ts'
+import { readWhen } from './when.ts'
+import { tidy, tokens } from './words.ts'
+
+const PENDING: Task = {
+  id: '',
+  title: '',
+  notes: '',
+  status: 'pending',
+  priority: 'medium',
+  labels: [],
+  projectId: null,
+  due: null,
+  remindAt: null,
+  recurrence: null,
+  completedAt: null,
+}
+const EXPLICIT = re(
+  raw`^(?:(?:please )?(?:remind me|ping me|nudge me|set (?:me )?(?:a |an )?(?:reminder|alarm|`,
+  raw`timer)|wake me|todo|to-do|to do:|note to self|(?:add|create|make|new)(?: me)? (?:a |an |`,
+  raw`another |new )*(?:task|todo|to-do|reminder)|new task|(?:todo|to-do|to do|task|`,
+  raw`reminder)\s*[:-]\s*|don't let me forget|don't forget to|remember to|make sure (?:i|to))|`,
+  raw`(?:i|we) (?:really |also |still )*(?:need to|have to|got to|must|should|ought to|want to|`,
+  raw`would like to)|i've got to|(?:need|have|got|want) to)\b|^(?!(?:i|we|it|that|this|they|you|`,
+  raw`who|what|which|why|how)\b).{2,60}? needs? (?:a |an |some )?\w+ing\b`,
+)
+const MOVES = re(
+  raw`^(?:(?:i|we) )?(?:really )?(?:need to|have to|got to|must|should|want to|i've got to|`,
+  raw`would like to) (?=(?:move|push|reschedule|postpone|bump|delay|shift|put off)\b)`,
+)
+
+function unsupported(c: string, world: World): Intent | undefined {
+  const asks = QUESTION.test(c) || /\?\s*$/.test(c)
+  const orders = re(
+    raw`^(?:translate|explain|define|google|play|turn (?:on|off)|write (?:me )?an? |tell me (?:a|an|`,
+    raw`about)|sing|summari[sz]e|how)\b`,
+  ).test(c)
+  const dated = readWhen(c, world.clock).when?.dateSaid
+  if (SENDS.test(c) && !dated) {
+    const draft = draftOf(c, world, false)
+    return {
+      kind: 'say',
+      text: `I can't send messages or mail from here. Shall I add “${draft.title}” to your tasks instead?`,
+      ask: { kind: 'offer', intent: { kind: 'create', draft } },
+    }
+  }
+  if ((asks || (orders && !dated)) && UNSUPPORTED.test(c))
+    return {
+      kind: 'say',
+      text: `I can't answer that: I run offline, without a language model or the web. ${ABILITIES}`,
+    }
+  return undefined
+}
+
+const SORRY = "Sorry, I didn't understand that"
+
+function unknown(c: string, world: World): Intent {
+  const draft = draftOf(c, world, false)
+  const words = tokens(c)
+  const asks = QUESTION.test(c) || /\?\s*$/.test(c)
+  const plausible = !asks && draft.title !== '' && words.length <= 12 && /[a-z]{2}/i.test(c)
+  const offer = plausible ? ` Shall I add “${draft.title}” as a task?` : ''
+  return {
+    kind: 'say',
+    about: c,
+    text: `${SORRY}. ${ABILITIES}${offer}`,
+    ...(plausible ? { ask: { kind: 'offer', intent: { kind: 'create', draft } } } : {}),
+  }
+}
+
+function moved(c: string, world: World): Intent | undefined {
+  if (!MOVES.test(c)) return undefined
+  const found = readSchedule(c.replace(MOVES, ''), world)
+  const draft = draftOf(
+    c.replace(/^.*?\b(?=(?:move|push|reschedule|postpone|bump|delay|shift|put off)\b)/i, ''),
+    world,
+    false,
+  )
+  return found?.kind === 'change' ? { ...found, orCreate: draft } : undefined
+}
+
+/** "in 3 days I have an exam" reads like "I have an exam in 3 days". */
+function rotate(c: string, world: World): string {
+  let end = 0
+  for (const p of scan(c, world.clock)) if (c.slice(end, p.start).replace(/[\s,]/g, '') === '') end = p.end
+  const rest = c.slice(end).replace(/^[\s,:-]+/, '')
+  return end > 0 && rest !== '' ? `${rest} ${c.slice(0, end)}` : c
+}
+
+/** No command is that long: a thing to keep, or a task with much to say. */
+function readLong(c: string, world: World): Intent {
+  const draft = draftOf(c, world, /^remind me\b/i.test(c))
+  if (/^(?:remember|keep in mind|note that|fyi)\b/i.test(c)) return readMind(c, world) ?? unknown(c, world)
+  return EXPLICIT.test(c) || /^(?:add|create)\b/i.test(c) ? { kind: 'create', draft } : unknown(c, world)
+}
+
+/** One clause, one intent. The order is the grammar: what is most particular is asked first. */
+const MAX_COMMAND_CHARS = 280
+
+function readClause(clause: string, world: World): Intent {
+  const c = bare(clause)
+  if (c.length > MAX_COMMAND_CHARS) return readLong(c, world)
+  const doubted =
+    /\?\s*$/.test(clause.trim()) &&
+    !/^\W*(?:\w+[,!]? ){0,3}?(?:can|could|would|will|shall|should|please|may)\b/i.test(clause)
+  const turned = rotate(c, world)
+  const place = /^(?:i|we|i'm|we're|now|just|back)\b/i.test(c) ? readZone(c) : undefined
+  if (place?.kind === 'prefs') return place
+  if (EXPLICIT.test(c) || EXPLICIT.test(turned)) {
+    const explicit =
+      readSnooze(c, world) ?? readList(c, world) ?? moved(c, world) ?? readCreate(c, world) ?? readCreate(turned, world)
+    if (explicit) return explicit
+  }
+  return (
+    readUndo(c, world) ??
+    readTalk(c, world) ??
+    readCorrection(clause, world) ??
+    readMind(c, world) ??
+    readSettings(c, world) ??
+    readAgain(c, world) ??
+    readProject(c, world) ??
+    readList(c, world) ??
+    (doubted ? undefined : (readChange(c, world) ?? readEnding(c, world))) ??
+    unsupported(c, world) ??
+    readQuery(c, world) ??
+    readCreate(c, world) ??
+    (turned === c ? undefined : readCreate(turned, world)) ??
+    (doubted ? undefined : readStatement(c, world)) ??
+    unfinished(c, world) ??
+    (doubted ? undefined : impliedCreate(c, world)) ??
+    readTimedQuestion(c, world) ??
+    readTold(c, world) ??
+    unknown(c, world)
+  )
+}
+
+/** "remind me at 5": of what? A lone "tomorrow": what about it? */
+function unfinished(c: string, world: World): Intent | undefined {
+  const m =
+    /^(?:remind me|set (?:a |an )?(?:reminder|alarm)|reminder|ping me|add (?:a )?(?:task|reminder))\b(.*)$/i.exec(c)
+  const when = m ? onlyWhen(m[1] ?? '', world, true) : undefined
+  if (m && (when || (m[1] ?? '').trim() === ''))
+    return {
+      kind: 'say',
+      text: 'Sure: what should I remind you about?',
+      ask: { kind: 'what', ...(when ? { when } : {}) },
+    }
+  const lone = onlyWhen(c, world, false)
+  return lone ? readQuery(`what's due ${c}`, world) : undefined
+}
+
+const after = (world: World, intents: Intent[], clause: string): World => {
+  const makes =
+    intents.some((i) => i.kind === 'create' || i.kind === 'change') ||
+    (intents.length > 0 && /\b(?:it|that)\b/i.test(clause))
+  return makes ? { ...world, state: { ...world.state, focus: [PENDING], focusIs: 'written', wrote: true } } : world
+}
+
+/** Everything the person asks for in one message, in order. */
+export function understand(said: string, world: World): Intent[] {
+  const text = selfCorrected(tidy(said), world)
+  const short = said.trim().length <= 3 ? said.trim().toLowerCase() : text
+  if (!/[\p{L}\p{N}?👍👎]/u.test(text)) return [{ kind: 'say', text: `I didn't catch that. ${ABILITIES}` }]
+  const { ask, unconfirmed } = world.state
+  const answer = ask ? readAnswer(ask, short, world) : undefined
+  if (answer) return [answer]
+  if (unconfirmed && (isYes(short) || /^(?:delete|forget|archive|do) (?:it|that|them)$/i.test(short)))
+    return [{ kind: 'repeat-calls', calls: unconfirmed }]
+  if (unconfirmed && isNo(short)) return [{ kind: 'say', text: 'Okay, I left it as it is.' }]
+  const undo = readUndo(text, world)
+  if (undo) return [undo]
+  if (
+    isYes(short) &&
+    /^(?:y|yes|yep|yeah|yup|ya|do it|go ahead|confirm|absolutely|definitely|of course)\b/i.test(short)
+  )
+    return [
+      {
+        kind: 'say',
+        text: "I'm not sure what you are saying yes to: I had asked nothing. Tell me what you would like done.",
+      },
+    ]
+  if (isNo(short))
+    return [
+      {
+        kind: 'say',
+        text: world.state.wrote
+          ? 'Okay. If you want the last change taken back, say “undo”.'
+          : 'Okay, nothing changed.',
+      },
+    ]
+  const whole =
+    readTalk(bare(text), world) ?? chatter(text, world) ?? readCorrection(text, world) ?? readAfterthought(text)
+  if (whole) return [whole]
+  const listed = underHeader(text, world)
+  if (listed) return listed
+  return clauses(text, world)
+}
+
+/** "Thank you very much, that will be all.": courtesies only. */
+function chatter(text: string, world: World): Intent | undefined {
+  const said = text
+    .split(/[,.!?;\n]+/)
+    .map((part) => part.trim())
+    .filter(Boolean)
+    .map((part) => readTalk(part, world))
+  return said.length > 0 && said.length < 6 && said.every(Boolean) ? said[0] : undefined
+}
+
+function clauses(text: string, world: World): Intent[] {
+  const bulleted = isBulleted(text)
+  const all: Intent[] = []
+  for (const sentence of sentencesOf(text)) {
+    const group = requestsIn(sentence, startsRequest(world)).flatMap(spread)
+    const intents: Intent[] = []
+    for (const clause of group) {
+      const intent = readClause(clause, after(world, [...all, ...intents], clause))
+      const asTask = bulleted && intent.kind === 'say'
+      intents.push(asTask ? { kind: 'create', draft: draftOf(bare(clause), world, false) } : intent)
+    }
+    shareTime(intents, group)
+    all.push(...topics(intents, group, world))
+  }
+  const useful = all.filter(
+    (i, at) => !(i.kind === 'say' && i.text === '👍') && !(i.kind === 'undo' && all[at - 1]?.kind === 'undo'),
+  )
+  return narrow(useful.length > 0 ? quiet(useful) : all)
+}
+
+/** Courtesies beside a request are not answered on their own. */
+function quiet(intents: Intent[]): Intent[] {
+  const acts = intents.filter((i) => i.kind !== 'say')
+  const told =
+    acts.length === 0
+      ? intents
+      : intents.map(
+          (i): Intent => (i.kind === 'say' && i.about ? { kind: 'say', text: `I didn't understand “${i.about}”.` } : i),
+        )
+  const courtesy = (i: Intent) =>
+    i.kind === 'say' && !i.ask && /^(?:You're welcome|Hello|Good |All well|👍|Bye)/.test(i.text)
+  return acts.length > 0 ? told.filter((i) => !courtesy(i)) : intents.slice(0, 1)
+}

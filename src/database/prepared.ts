@@ -1,0 +1,55 @@
+import { fillPlaceholders, type Query, sql } from 'drizzle-orm'
+import { drizzle } from 'drizzle-orm/neon-http'
+import type { PersonActor } from '#core'
+import type { Database } from './connect.ts'
+
+type Values = Record<string, string | number | null>
+type Written = { getQuery(): Query; mapResult(result: unknown): unknown }
+type Statement<R> = PromiseLike<R> & { prepare(name: string): Written }
+type Asking = { actor: PersonActor; db: Database }
+
+const AS_DRIZZLE_ASKS = { arrayMode: true, fullResults: true } as const
+
+/**
+ * A statement whose text is made once an isolate: that of a long one takes longer to make than all else of a request.
+ * What `build` is given are the places of values that come later: they go into SQL, never into an `if`.
+ */
+export function prepared<V extends Values, R>(
+  build: (db: Database, given: V) => Statement<R>,
+): (db: Database, given: V) => Promise<R> {
+  let written: Written | undefined
+  return async (db, given) => {
+    written ??= build(blank(), places<V>()).prepare('')
+    const { sql: text, params } = written.getQuery()
+    const result = await db.$client.query(text, fillPlaceholders(params, given), AS_DRIZZLE_ASKS)
+    // biome-ignore lint/nursery/noUnsafeTypeAssertion: drizzle maps the rows as the type of its builder says
+    return written.mapResult(result) as R
+  }
+}
+
+/** The same on a person's data: a text that asks for their session, and one for the system that acts for them. */
+export function preparedAs<V extends Values, R>(
+  build: (ctx: Asking, given: V) => Statement<R>,
+): (ctx: Asking, given: V) => Promise<R> {
+  type All = V & { userId: string; sessionId: string }
+  const inSession = prepared((db, all: All) => build({ db, actor: actorOf(all.userId, all.sessionId) }, all))
+  const bySystem = prepared((db, all: All) => build({ db, actor: actorOf(all.userId, null) }, all))
+  return async ({ actor: { userId, sessionId }, db }, given) =>
+    sessionId === null
+      ? await bySystem(db, { ...given, userId, sessionId: '' })
+      : await inSession(db, { ...given, userId, sessionId })
+}
+
+const actorOf = (userId: string, sessionId: string | null): PersonActor => ({ kind: 'person', userId, sessionId })
+
+/** A handle that can only build. */
+function blank(): Database {
+  // biome-ignore lint/nursery/noUnsafeTypeAssertion: what lacks is the client, which building does not touch
+  return drizzle.mock() as unknown as Database
+}
+
+function places<V extends Values>(): V {
+  const place = { get: (_: object, name: string) => sql.placeholder(name) }
+  // biome-ignore lint/nursery/noUnsafeTypeAssertion: drizzle takes a placeholder wherever it takes the value
+  return new Proxy({}, place) as V
+}
