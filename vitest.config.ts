@@ -9,11 +9,13 @@ export default defineConfig({
       {
         test: {
           name: 'node',
-          include: ['src/**/*.test.ts', 'local/**/*.test.ts', 'test/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           isolate: false,
           testTimeout: 30_000,
         },
       },
+      // The gateway's tests speak to the driver without our handle, which a shared process would lend them.
+      { test: { name: 'local', include: ['local/**/*.test.ts'], testTimeout: 30_000 } },
       {
         plugins: [
           cloudflareTest(({ inject }) => ({

@@ -234,6 +234,7 @@ CREATE INDEX "projects_user" ON "projects" USING btree ("user_id","position","id
 CREATE INDEX "tasks_due" ON "tasks" USING btree ("user_id","due_at","id") WHERE "tasks"."deleted_at" is null;--> statement-breakpoint
 CREATE INDEX "tasks_created" ON "tasks" USING btree ("user_id","created_at","id");--> statement-breakpoint
 CREATE INDEX "tasks_completions" ON "tasks" USING btree ("user_id","completed_at") WHERE "tasks"."completed_at" is not null;--> statement-breakpoint
+CREATE INDEX "tasks_bin" ON "tasks" USING btree ("deleted_at") WHERE "tasks"."deleted_at" is not null;--> statement-breakpoint
 CREATE INDEX "tasks_project" ON "tasks" USING btree ("project_id") WHERE "tasks"."project_id" is not null;--> statement-breakpoint
 CREATE INDEX "tasks_parent" ON "tasks" USING btree ("parent_id") WHERE "tasks"."parent_id" is not null;--> statement-breakpoint
 CREATE INDEX "tasks_follows" ON "tasks" USING btree ("follows_id") WHERE "tasks"."follows_id" is not null;--> statement-breakpoint

@@ -6,6 +6,7 @@ import {
   answer,
   body,
   createApp,
+  created,
   ERRORS,
   type ErrorCode,
   etag,
@@ -58,7 +59,7 @@ const createRoute = personRoute({
   summary: 'Open a conversation',
   tags,
   request: { body: body(NewConversation) },
-  responses: { 201: versioned(Conversation, 'Opened') },
+  responses: { 201: created(Conversation, 'Opened') },
 })
 const showRoute = personRoute({
   method: 'get',
@@ -192,7 +193,7 @@ export const assistantApp = createApp()
   .openapi(listRoute, async (c) => c.json(await conversations.listConversations(c.var.ctx, c.req.valid('query')), 200))
   .openapi(createRoute, async (c) => {
     const made = await conversations.createConversation(c.var.ctx, c.req.valid('json'))
-    return c.json(made, 201, etag(made.version))
+    return c.json(made, 201, { ...etag(made.version), Location: `/v1/conversations/${made.id}` })
   })
   .openapi(showRoute, async (c) => {
     const found = await conversations.getConversation(c.var.ctx, c.req.valid('param').id)

@@ -158,6 +158,13 @@ export const answer = <T extends z.ZodType>(schema: T, description: string) => (
   content: { 'application/json': { schema } },
 })
 
+/** What was made: its place and its version. */
+export const created = <T extends z.ZodType>(schema: T, description: string) => ({
+  description,
+  headers: { ETag: header('The version, for If-Match', '"1"'), Location: header('Where it is', '/v1/tasks/task_…') },
+  content: { 'application/json': { schema } },
+})
+
 /** An answer that can be updated with If-Match: its ETag is the version, also in the body. */
 export const versioned = <T extends z.ZodType>(schema: T, description: string) => ({
   description,

@@ -5,6 +5,7 @@ export {
   answer,
   body,
   createApp,
+  created,
   etag,
   type Guard,
   ifMatch,

@@ -149,7 +149,12 @@ export async function updateMemory(
   patch: MemoryPatch,
   version: number | '*',
 ): Promise<Changed> {
-  return await change(ctx, id, version, memoryUpdated, patch, isNull(memories.deletedAt))
+  if (Object.keys(patch).length > 0)
+    return await change(ctx, id, version, memoryUpdated, patch, isNull(memories.deletedAt))
+  const same = await getMemory(ctx, id)
+  if (version !== '*' && version !== same.version)
+    throw new AppError('version_stale', 'This memory has changed since you read it')
+  return { before: same, after: same }
 }
 
 /** Forgets: nothing shows or uses it any more. `recall` brings it back while the erasing job has not passed. */

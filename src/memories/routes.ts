@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { answer, body, createApp, etag, ifMatch, personRoute, s, versioned } from '#core'
+import { answer, body, createApp, created, etag, ifMatch, personRoute, s, versioned } from '#core'
 import * as memories from './memory.ts'
 import { Memory, MemoryPage, MemoryPatch, NewMemory } from './schema.ts'
 
@@ -24,7 +24,7 @@ const rememberRoute = personRoute({
   summary: 'Remember something',
   tags: memoryTags,
   request: { body: body(NewMemory) },
-  responses: { 201: versioned(Memory, 'Remembered') },
+  responses: { 201: created(Memory, 'Remembered') },
 })
 const memoryRoute = personRoute({
   method: 'get',
@@ -61,7 +61,7 @@ export const memoriesApp = createApp()
   .openapi(memoriesRoute, async (c) => c.json(await memories.listMemories(c.var.ctx, c.req.valid('query')), 200))
   .openapi(rememberRoute, async (c) => {
     const memory = await memories.remember(c.var.ctx, c.req.valid('json'))
-    return c.json(memory, 201, etag(memory.version))
+    return c.json(memory, 201, { ...etag(memory.version), Location: `/v1/memories/${memory.id}` })
   })
   .openapi(memoryRoute, async (c) => {
     const memory = await memories.getMemory(c.var.ctx, c.req.valid('param').id)

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { answer, body, createApp, etag, ifMatch, personRoute, s, versioned } from '#core'
+import { answer, body, createApp, created, etag, ifMatch, personRoute, s, versioned } from '#core'
 import { deleteTask, restoreTask } from './bin.ts'
 import { bulk } from './bulk.ts'
 import { completeTask } from './complete.ts'
@@ -32,12 +32,6 @@ const ofProject = { tags: ['Projects'] }
 const taskId = z.strictObject({ id: s.id('task') })
 const projectId = z.strictObject({ id: s.id('prj') })
 
-function made<T extends z.ZodType>(schema: T, description: string) {
-  const { headers, ...rest } = versioned(schema, description)
-  const schemaOfPath = { type: 'string' as const, maxLength: 100 }
-  return { ...rest, headers: { ...headers, Location: { description: 'Its path', schema: schemaOfPath } } }
-}
-
 const listTasksRoute = personRoute({
   method: 'get',
   path: '/tasks',
@@ -54,7 +48,7 @@ const createTaskRoute = personRoute({
   summary: 'Make a task',
   ...ofTask,
   request: { body: body(NewTask) },
-  responses: { 201: made(Task, 'The task') },
+  responses: { 201: created(Task, 'The task') },
 })
 const insightsRoute = personRoute({
   method: 'get',
@@ -148,7 +142,7 @@ const createProjectRoute = personRoute({
   summary: 'Make a project',
   ...ofProject,
   request: { body: body(NewProject) },
-  responses: { 201: made(Project, 'The project') },
+  responses: { 201: created(Project, 'The project') },
 })
 const getProjectRoute = personRoute({
   method: 'get',

@@ -86,6 +86,7 @@ export const tasks = pgTable(
     index('tasks_due').on(t.userId, t.dueAt, t.id).where(sql`${t.deletedAt} is null`),
     index('tasks_created').on(t.userId, t.createdAt, t.id),
     index('tasks_completions').on(t.userId, t.completedAt).where(sql`${t.completedAt} is not null`),
+    index('tasks_bin').on(t.deletedAt).where(sql`${t.deletedAt} is not null`),
     index('tasks_project').on(t.projectId).where(sql`${t.projectId} is not null`),
     index('tasks_parent').on(t.parentId).where(sql`${t.parentId} is not null`),
     index('tasks_follows').on(t.followsId).where(sql`${t.followsId} is not null`),

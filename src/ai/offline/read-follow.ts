@@ -114,7 +114,7 @@ export function readAnswer(ask: Ask, text: string, world: World): Intent | undef
       ? { kind: 'create', draft: { ...draft, ...(draft.when || !ask.when ? {} : { when: ask.when }) } }
       : undefined
   }
-  const chosen = pick(ask.tasks, t)
+  const chosen = ask.tasks.length === 1 && isYes(t) ? ask.tasks : pick(ask.tasks, t)
   if (chosen.length === 0 || !('target' in ask.intent)) return undefined
   const places = chosen.map((task) => ask.tasks.indexOf(task) + 1)
   return { ...ask.intent, target: { kind: 'nth', places } }

@@ -30,7 +30,10 @@ const PRIORITY_FORMS = [
 export function priority(c: string, world: World): Made {
   const all = /^(?:prioriti[sz]e|bump up) (.+)$/i.exec(c) ?? /^flag (it|that|this|them|the \w+ one)$/i.exec(c)
   if (all?.[1]) return change(all[1], { priority: 'high' }, world)
-  const a = /^(?:make|set|mark|call) (.+?) (?:as )?(?:a |my |the |our )(top |big |main |number one |real |huge )?priority$/i.exec(c)
+  const a =
+    /^(?:make|set|mark|call) (.+?) (?:as )?(?:a |my |the |our )(top |big |main |number one |real |huge )?priority$/i.exec(
+      c,
+    )
   if (a?.[1]) return change(a[1], { priority: /top|number/i.test(a[2] ?? '') ? 'urgent' : 'high' }, world)
   const more = /^make (.+?) (less|more) (?:urgent|important)$/i.exec(c)
   if (more?.[1]) return change(more[1], { priority: /less/i.test(more[2] ?? '') ? 'low' : 'high' }, world)

@@ -71,6 +71,7 @@ const FORMS: Form[] = [
       raw`garage)(?: \w+){0,2})(?: again)?$`,
     ),
   },
+  { re: /^where (?:do|did|does|should) (?:i|we|my \w+) (?:usually |always )?(?!need|have|go\b|start)(\w.*)$/i },
   { re: /^when(?:'s| is| was) (.{2,40}\b(?:birthday|anniversary|bday))(?: again)?$/i },
   {
     re: re(

@@ -16,6 +16,8 @@ export type Finding = 'open' | 'closed' | 'any' | 'sure'
 type Search = Generator<Call[], Resolved, Result[]>
 
 const LOOK_LIMIT = 100
+/** Half the words of a name are a hint, not a name: below this it is asked about first. */
+const CLOSE = 0.6
 const call = (filter: Filter): Call => ({ name: 'find_tasks', input: filter })
 
 /** Verbs tell tasks apart less than what they are about. */
@@ -23,7 +25,7 @@ const WEAK = new Set(
   (
     'call email mail text buy get pay send do make meet finish write book go see check review read ' +
     'old new big first last take pick put set work ' +
-    'hand turn submit order clean prepare schedule plan update sign fix ring phone contact'
+    'hand turn appointment appoint job talk chat speak meeting visit session email message event trip submit order clean prepare schedule plan update sign fix ring phone contact'
   ).split(' '),
 )
 
@@ -37,7 +39,7 @@ export function likeness(name: string, title: string): number {
   const total = wanted.reduce((sum, w) => sum + weigh(w), 0)
   const share = wanted.reduce((sum, w) => sum + weigh(w) * Math.max(...have.map((h) => alike(w, h))), 0) / total
   const extra = telling(title).length - wanted.length
-  return share === 0 ? 0 : share + (extra <= 0 ? 0.1 : 0)
+  return share === 0 ? 0 : share + (extra <= 0 && share > 0.85 ? 0.1 : 0)
 }
 
 function alike(a: string, b: string): number {
@@ -122,14 +124,17 @@ function* byName(names: string[], when: When | undefined, finding: Finding, worl
   }
   const chosen: Task[] = []
   const missed: string[] = []
-  for (const [name, { best }] of found) {
+  for (const [name, { best, score }] of found) {
+    if (best[0] && best.length === 1 && score < CLOSE && names.length === 1) {
+      return { ok: false, text: `Do you mean ${quote(best[0].title)}?`, which: best }
+    }
     if (best.length > 1)
       return {
         ok: false,
         text: `Which one do you mean?\n${numbered(byDue(best, world.clock).map((t) => line(t, world.clock)))}`,
         which: byDue(best, world.clock),
       }
-    if (best[0]) chosen.push(best[0])
+    if (best[0] && score >= CLOSE) chosen.push(best[0])
     else missed.push(name)
   }
   if (chosen.length === 0) return { ok: false, text: notFound(missed, finding), missing: true }
