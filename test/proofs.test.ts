@@ -1,7 +1,10 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { proof as duplicateDelivery } from './proofs/01-duplicate-delivery.ts'
+import { proof as lostEnqueue } from './proofs/02-lost-enqueue.ts'
 import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
 import { proof as refreshReplay } from './proofs/12-refresh-replay.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
+import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { createChance } from './proofs/chance.ts'
 import { type Proof, summary } from './proofs/proof.ts'
 import { signedRank } from './proofs/significance.ts'
@@ -13,9 +16,12 @@ const SEED = 20_261_123
 
 // The share of the full number of cases; `npm run proofs` has all of them.
 const FAST: [Proof, number][] = [
+  [duplicateDelivery, 0.05],
+  [lostEnqueue, 0.2],
   [tenantIsolation, 0.02],
   [refreshReplay, 0.03],
   [idempotency, 0.07],
+  [realtimeResume, 0.1],
 ]
 
 let world: World
