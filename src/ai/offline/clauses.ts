@@ -26,7 +26,7 @@ const ASK = re(
   raw`would you mind|do you mind|you should|you can|help me(?: to)?|i think (?:we|you) should|`,
   raw`is it possible to|it would be great if you could|i was wondering if you could|`,
   raw`do me a favou?r and|let's|if you could|maybe|(?:i want to|i'd like to|i would like to|`,
-  raw`we should|i wish to)(?= (?:delete|remove|move|push|reschedule|rename|mark|snooze|add|create|`,
+  raw`we should|i wish to)(?= (?:delete|remove|cancel|move|push|reschedule|rename|mark|snooze|add|create|`,
   raw`see|know|undo|postpone|set)\b))\b[\s,]*`,
 )
 const TAIL = re(
@@ -52,12 +52,12 @@ export function bare(text: string): string {
     if (out === before) break
   }
   return out
-    .replace(/^[\s,.;:!-]+|[\s,;]+$/g, '')
+    .replace(/^[\s,.;:!-]+|[\s,;.!]+$/g, '')
     .replace(/(?<=\w) please (?=\w)/i, ' ')
     .trim()
 }
 
-const BULLET = /^\s*(?:[-*•]+|\d{1,2}[.)]|\[ ?\])\s+/
+const BULLET = /^\s*(?:[-*\u2022]+|\d{1,2}[.)]|\[ ?\])\s+/
 const ABBREVIATION = /\b(?:dr|mr|mrs|ms|st|vs|no|prof|jr|sr|e\.g|i\.e|etc|approx|dept|inc|ltd|re|a\.m|p\.m)\.$/i
 const PRONOUN = /\b(?:it|them|him|her|his|their|there|then|that)\b/i
 

@@ -27,7 +27,7 @@ function calendarDay(year: number, month: number, day: number): Day | undefined 
 /** Without a year: the next such day, or the last one when one looks back. */
 function yearly(month: number, day: number, spot: Spot): Day | undefined {
   const { today } = spot.clock
-  const here = calendarDay(today.year, month, day) ?? calendarDay(today.year + 1, month, day)
+  const here = [0, 1, 2, 3, 4, 8].map((n) => calendarDay(today.year + n, month, day)).find((d) => d !== undefined)
   if (!here) return undefined
   if (spot.options.lean === 'past') return earlier(today, here) ? here.subtract({ years: 1 }) : here
   return earlier(here, today) ? (calendarDay(today.year + 1, month, day) ?? here.add({ years: 1 })) : here
@@ -142,6 +142,14 @@ function monthNamed(text: string, spot: Spot): Day {
   return earlier(month, today.with({ day: 1 })) ? month.add({ years: 1 }) : month
 }
 
+/** "dec 14 to 18": it begins on the first and is over with the last. */
+function stretch(month: string, first: number, last: number, spot: Spot): Core | undefined {
+  const from = yearly(monthOf(month) ?? 1, first, spot)
+  if (!from || last <= first || last > from.daysInMonth) return undefined
+  const due = from.with({ day: last })
+  return { kind: 'span', from, to: due.add({ days: 1 }), due, starts: true }
+}
+
 export const DATE_RULES: Rule[] = [
   {
     re: rule('(?:the )?day after (?:tomorrow|tmrw)\\b|\\bovermorrow\\b'),
@@ -157,6 +165,12 @@ export const DATE_RULES: Rule[] = [
     read: (_, s) => date(s.clock.today.add({ days: 7 })),
   },
   { re: rule('today\\b'), read: (_, s) => date(s.clock.today) },
+  {
+    re: rule(
+      '({month})\\.? (\\d{1,2})(?:st|nd|rd|th)? ?(?:-|to|until|through|till) ?(?:{month} )?(\\d{1,2})(?:st|nd|rd|th)?\\b(?! ?(?:am|pm|:))',
+    ),
+    read: (m, s) => stretch(m[1] ?? '', Number(m[2]), Number(m[3]), s),
+  },
   { re: rule('tomorrow\\b'), read: (_, s) => date(s.clock.today.add({ days: 1 })) },
   { re: rule('yesterday\\b'), read: (_, s) => date(s.clock.today.subtract({ days: 1 })) },
   { re: rule('({wd}) week\\b'), read: (m, s) => date(weekday(weekdayOf(m[1] ?? '') ?? 1, '', s).add({ weeks: 1 })) },

@@ -48,7 +48,7 @@ export function underHeader(said: string, world: World): Intent[] | undefined {
   const header = first && rows.length > 0 ? headerOf(first, world) : undefined
   if (!header) return undefined
   const drafts = rows.map((row) => {
-    const draft = draftOf(bare(row.replace(/^\s*(?:[-*•]+|\d{1,2}[.)]|\[ ?\])\s+/, '')), world, header.remind)
+    const draft = draftOf(bare(row.replace(/^\s*(?:[-*\u2022]+|\d{1,2}[.)]|\[ ?\])\s+/, '')), world, header.remind)
     const when = draft.when ?? header.when
     return { ...draft, ...(when ? { when } : {}), ...(header.projectId ? { projectId: header.projectId } : {}) }
   })

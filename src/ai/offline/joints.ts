@@ -49,6 +49,23 @@ function onlyReminder(right: string, world: World): boolean {
   return tail === '' || (when !== undefined && rest === '')
 }
 
+/** "date night at 7, babysitter at 6:30": each has a name and an hour of its own. */
+function twoAppointments(left: string, right: string, world: World): boolean {
+  const { when, rest } = readWhen(right, world.clock)
+  const named =
+    /^(?!(?:at|to|in|for|with|or|not|until|by|from|on|then|but|no|i|it|make|so|instead|because|if)\b)[a-z]{3,}/i.test(
+      rest,
+    ) && tokens(rest).length <= 5
+  return (
+    named &&
+    when?.time !== undefined &&
+    !when.repeat &&
+    !COMMAND.test(right) &&
+    endsInTime(left, world) &&
+    /\d/.test(left)
+  )
+}
+
 /** A task with something to act on, beyond its time: "buy milk", not "cook tomorrow". */
 const substantial = (right: string, world: World) =>
   taskFollows(right) && tokens(readWhen(right, world.clock).rest).length > 1
@@ -59,7 +76,9 @@ export const startsRequest =
   (right: string, left: string, joint: string): boolean => {
     const [r, l] = [bare(right), bare(left)]
     const asks = QUESTION.test(l)
-    if (/^remind me\b/i.test(r) && !asks && !readTalk(l, world) && onlyReminder(r, world)) return false
+    const command = COMMAND.test(l) && !OPENER.test(l)
+    if (twoAppointments(left, r, world)) return !asks && !TOLD.test(l)
+    if (/^remind me\b/i.test(r) && !asks && !command && !readTalk(l, world) && onlyReminder(r, world)) return false
     if ((COMMAND.test(r) || MAKES.test(r)) && !/^(?:that|what|when|where|who|how|which)\b/i.test(r)) {
       return (
         !(NEEDS.test(left) && AMBIGUOUS.test(r) && !MARKED.test(r)) ||
@@ -72,6 +91,6 @@ export const startsRequest =
     if ((TOLD.test(l) && !NEXT_JOINT.test(joint)) || !taskFollows(r)) return false
     const next = NEXT_JOINT.test(joint)
     if (asks) return substantial(r, world)
-    if (COMMAND.test(l) && !OPENER.test(l)) return next || timeIn(r, world) || CLOSED.test(l) || endsInTime(l, world)
+    if (command) return next || timeIn(r, world) || CLOSED.test(l) || endsInTime(l, world)
     return next || taskFollows(l.replace(OPENER, '')) || timeIn(left, world)
   }

@@ -22,7 +22,7 @@ export type Lead = { days: number; minutes: number }
 
 export type Core =
   | { kind: 'date'; date: Day; monthly?: Partial<Repeat>; weekday?: number }
-  | { kind: 'span'; from: Day; to: Day; due: Day }
+  | { kind: 'span'; from: Day; to: Day; due: Day; starts?: true }
   | { kind: 'time'; hour: number; minute: number; sure: boolean; date?: Day }
   | { kind: 'part'; part: string }
   | { kind: 'hours'; from: Hm; to: Hm }

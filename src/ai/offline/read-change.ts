@@ -112,6 +112,9 @@ function status(c: string, world: World): Made {
       raw`^(?:i'?m |we'?re |i am |i )?(?:not|no longer) (?:going to|doing|having|attending|`,
       raw`going)(?: to)? (.+?)(?: anymore| any more| after all| today)?$`,
     ).exec(c) ??
+    /^(?:i |we )?(?:don't|do not|won't) have (?:a |an |any |the |my )?(.+?) (?:this week|today|tomorrow|this month|anymore|any more|after all)$/i.exec(
+      c,
+    ) ??
     /^(?:there's |there is )?no (?:more )?need (?:to|for) (.+)$/i.exec(c) ??
     /^mark (.+?) (?:as )?cancell?ed$/i.exec(c)
   const what = off?.[1]?.replace(/^(?:the |my )?reminder (?:to|for|about) /i, '')

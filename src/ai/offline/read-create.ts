@@ -73,7 +73,7 @@ export function titleOf(text: string): string {
       .replace(/[\s,.;:!?"(-]+$/, '')
       .replace(
         re(
-          raw`\s+(?:on|at|by|for|in|from|around|before|after|due|until|to|and|about|the|@|is due|is|`,
+          raw`\s+(?:on|at|by|for|in|from|around|before|after|due|until|to|and|about|the|@|is due|is|are|was|will be|`,
           raw`starting|every|repeats?|repeating|recurring|due date)$`,
         ),
         '',
@@ -255,6 +255,8 @@ export function impliedCreate(clause: string, world: World): Intent | undefined 
     )
   )
     return undefined
+  const told = /^\S+(?: \S+){0,3} (?:is|are|was|were|has|have|had)\b/i.test(clause) && !timely(draft.when, words.length)
+  if (told) return undefined
   const doing = (isAction(first) || isAction(words[0] ?? '')) && words.length > 1
   return doing || timely(draft.when, words.length) || (draft.priority !== undefined && words.length > 1)
     ? create(draft)

@@ -14,7 +14,7 @@ const DONE =
 
 /** Sentences that say a task is finished, was not, or should go. */
 export function readEnding(c: string, world: World): Made {
-  if (/^clear (?:my |the )?(?:day|schedule|calendar|plate|afternoon|morning|today|tomorrow|\w+day)\b/i.test(c))
+  if (/^clear (?:my |the )?(?:day|schedule|calendar|plate|afternoon|morning|today|tomorrow|overdue|\w+day)\b/i.test(c))
     return undefined
   if (QUESTION.test(c) || /\?\s*$/.test(c)) return undefined
   const can = /^(.+?) (?:can|should|could) (?:be (?:deleted|removed|trashed)|go)(?: now)?$/i.exec(c)
@@ -107,6 +107,8 @@ function completion(c: string, world: World): Made {
     return ending('complete', past(m[1]), world)
   const marked = /^(?:mark|set|log|put) (.+?) (?:as )?([a-z]+(?:ed|id|nt|ght))$/i.exec(c)
   if (marked?.[1] && marked[2] && presentOf(marked[2])) return ending('complete', marked[1], world)
+  const been = /^(?:i|we)(?:'ve| have)? (?:just |already )?been (?:to|at) (.+)$/i.exec(c)
+  if (been?.[1]) return ending('complete', past(been[1]), world)
   const told = pastTense(c)
   if (!told) return undefined
   const when = readWhen(told.rest, world.clock).when
@@ -148,7 +150,7 @@ const past = (text: string) =>
     : text.replace(
         re(
           raw`\s+(?:already|today|now|earlier|earlier today|yesterday|this morning|just now|last night|`,
-          raw`finally|tonight|this afternoon)[.!]*$`,
+          raw`finally|tonight|this afternoon|only|today only)[.!]*$`,
         ),
         '',
       )

@@ -9,14 +9,14 @@ import { stem, telling, tokens } from './words.ts'
 const YES = re(
   raw`^(?:(?:y|yes|yep|yeah|yup|ya|sure|sure thing|ok|okay|do it|add it|create it|go ahead|please|`,
   raw`please do|confirm|confirmed|correct|right|absolutely|definitely|of course|sounds good|`,
-  raw`go for it|affirmative|that's right|exactly|👍|alright|fine|why not|by all means|do so|`,
+  raw`go for it|affirmative|that's right|exactly|\ud83d\udc4d|alright|fine|why not|by all means|do so|`,
   raw`i am sure|i'm sure|i am|i do|that one|perfect|great|totally|indeed|if you can|thanks|`,
   raw`thank you)(?:\s+|$))+$`,
 )
 const NO = re(
   raw`^(?:(?:n|no|nope|nah|no thanks|no thank you|no way|don't|do not|not now|leave it|keep it|`,
   raw`never mind|cancel|stop|negative|leave it|forget it|forget about it|no need|rather not|`,
-  raw`not really|i changed my mind|none|neither|none of them|neither of them|👎|nothing|skip|`,
+  raw`not really|i changed my mind|none|neither|none of them|neither of them|\ud83d\udc4e|nothing|skip|`,
   raw`skip it|abort|thanks|thank you|please|it's fine|that's ok|that's fine|not yet|`,
   raw`maybe later)(?:\s+|$))+$`,
 )
@@ -26,7 +26,7 @@ const UNDO = re(
   raw`my )?(?:very )?last(?: (?:one|change|action|thing|task|edit))?|what (?:i|you) just did|`,
   raw`everything you just did))?|revert(?: (?:that|it|this))?|take (?:that|it) back|`,
   raw`scratch (?:that|it)|roll (?:that|it) back|undo please|put it back|put (?:that|`,
-  raw`it) back(?: how it was)?|i take (?:that|it) back|reverse (?:that|it)|go back|ctrl[ -+]?z|`,
+  raw`it) back(?: how it was)?|i take (?:that|it) back|reverse (?:that|it)|go back|(?:scratch|forget|drop) (?:that |the )?last (?:one|thing|bit)|ctrl[ -+]?z|`,
   raw`undo undo|leave it (?:as|how|the way) it was|(?:i've |i have )?changed my mind .{3,40}|`,
   raw`that was (?:a mistake|wrong)|that's (?:wrong|not right|not what i (?:meant|wanted|said))|`,
   raw`not what i (?:meant|wanted)|i did(?:n't| not) mean (?:that|to do (?:that|it)|to|it)|`,

@@ -122,7 +122,8 @@ export function named(c: string, world: World): Find | undefined {
     raw`^(?:who|what) (?:do|should|must) i (?:still )?(?:need to |have to |gotta |got to )(?!(?:do|`,
     raw`get done|finish|complete)\b)(.+?)\??$`,
   ).exec(c)
-  const act = whom?.[1] ? about(whom[1]) : ''
+  const waiting = /^who(?:'s| is| are)? (?:still )?(?:waiting|left|due|pending|owed) (?:on|for|to)? ?(.+?)\??$/i.exec(c)
+  const act = about(whom?.[1] ?? waiting?.[1] ?? '')
   if (act && !readRange(whom?.[1] ?? '', world.clock))
     return find({ text: act, open: true }, 'agenda', `about “${act}”`)
   const topic = how?.[1] ? about(how[1]) : ''

@@ -69,6 +69,11 @@ export function readQuery(clause: string, world: World): Intent | undefined {
     '',
   )
   const asks = QUESTION.test(c) || /\?\s*$/.test(c) || TOPIC.test(c) || bareRange(c, clock) || listNamed(c, world)
+  const cleared =
+    /^(?:clear|empty|free up)\b.*\b(?:day|plate|schedule|calendar|morning|afternoon|evening|today|tomorrow|\w+day|overdue)\b/i.test(
+      c,
+    )
+  if (cleared) return /overdue/i.test(c) ? find({ overdue: true }, 'agenda', 'overdue') : clearing(c, clock)
   if (!asks) return undefined
   if (/^(?:list|show|tasks?|todos?|(?:show|list) (?:all|me|them|everything))\??$/i.test(c))
     return find({ open: true, limit: 100 }, 'agenda', 'open')
@@ -126,6 +131,12 @@ export function readQuery(clause: string, world: World): Intent | undefined {
     return find({ open: true, limit: 100 }, view, 'open')
   }
   return undefined
+}
+
+/** "clear my plate for thursday": first, what is on it. */
+function clearing(c: string, clock: Clock): Find {
+  const range = readRange(c, clock)
+  return find({ open: true, ...(range ? due(range) : dayFilter(clock)) }, 'agenda', range?.name ?? 'today')
 }
 
 const dayFilter = (clock: Clock): Filter => ({

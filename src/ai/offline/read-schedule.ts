@@ -70,6 +70,18 @@ function extension(c: string, world: World): Made {
     `^(?:give me|i need|i want|i could use) ${more}(?: (?:for|on|with|to finish|to do) (.+))?$`,
     'i',
   ).exec(c)
+  const late = rule(
+    `^(.+?) (?:is |was |got |has been |'s )?(?:now )?(?:pushed|moved|delayed|postponed|bumped|shifted)(?: back| out)? (?:by )?${LENGTH}$`,
+    'i',
+  ).exec(c)
+  const add = rule(
+    `^(.+?) (?:needs?|could use|wants?|will need) (?:another |an extra )?${LENGTH}(?: more)?$`,
+    'i',
+  ).exec(c)
+  const longer = late ?? add
+  const length0 = longer?.[2] ? durationOf(longer[2]) : undefined
+  const delayed = longer?.[1] && length0 ? target(longer[1], world) : undefined
+  if (delayed && length0) return { kind: 'change', target: delayed, change: { shift: { ...length0, sign: 1 } } }
   const wait = rule(`^(.+?) can wait (?:for )?(?:another |a further )?${LENGTH}(?: more| longer)?$`, 'i').exec(c)
   const by = wait?.[2] ? durationOf(wait[2]) : undefined
   const waiting = wait?.[1] && by ? target(wait[1], world) : undefined
@@ -175,7 +187,8 @@ export function readSchedule(c: string, world: World): Made {
     if (parts && !(/^(?:make|do|have)\b/i.test(c) && !focusWord(parts.name) && !/\binstead\b/i.test(c)))
       return made(parts.name, parts.when, world, creates)
     const whole = onlyWhen(body, world, false)
-    if (whole && world.state.focus.length > 0) return made('it', whole, world)
+    const moves = /^(?:move|push|reschedule|postpone|bump|delay|shift)\b/i.test(c)
+    if (whole && (moves || world.state.focus.length > 0)) return made('it', whole, world)
     const read = readWhen(body, world.clock)
     if (read.when && read.rest && /^(?:reschedule|re-schedule|postpone|move|push|delay|defer|bump|shift)/i.test(c))
       return made(read.rest.replace(/\s+to$/, ''), read.when, world)
@@ -219,11 +232,13 @@ function stated(said: string, world: World): Made {
     return undefined
   const m =
     /^(.+?) -> (.+)$/.exec(c) ??
+    /^(.+?) (?:is|are|'s) (?:at |on )?(.+?)(?<! from) now$/i.exec(c) ??
+    /^(.+?),? make (?:it|that) (.+)$/i.exec(c) ??
     /^(.+?) (?:is|are|'s) (?:now |actually |not now )(?:on |at |for )?(.+)$/i.exec(c) ??
     /^([^:]{2,60}):? (?:is |are )?(?:now )?due(?: on| by| at)? (.+)$/i.exec(c) ??
     re(
       raw`^(.+?) (?:now )?(?:moved|pushed|postponed|rescheduled|delayed|changed|bumped|`,
-      raw`shifted)(?: back| out| up| forward)?(?: to| for| until| till| on| by| at) (.+)$`,
+      raw`shifted)(?: us| me| it)?(?: back| out| up| forward)?(?: to| for| until| till| on| by| at) (.+)$`,
     ).exec(c) ??
     re(
       raw`^(.+?) (?:is|are|'s|was|got|has been|have been) (?:now |actually |being |been )*(?:due|`,

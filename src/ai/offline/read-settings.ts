@@ -121,7 +121,7 @@ const QUIET = re(
   raw`\b(?:quiet (?:hours?|time)|quiet from|be quiet|do not disturb|dnd|(?:don't|do not|never|`,
   raw`stop) (?:disturb|bother|notify|ping|message|text|buzz|interrupt|wake|alert|nudg)\w*(?: me)?|`,
   raw`(?:no|stop|mute|pause|block|silence|hold)(?: all| my| the| sending)* (?:notifications?|`,
-  raw`pings?|messages?|alerts?|interruptions?|disturbance|reminders?)|silent (?:hours|mode)|`,
+  raw`pings?|messages?|texts?|alerts?|interruptions?|disturbance|reminders?)|silent (?:hours|mode)|`,
   raw`mute (?:me|notifications))\b`,
 )
 
@@ -197,7 +197,7 @@ const LANGUAGES: Record<string, string> = {
 
 function person(c: string, world: World): Made {
   const name = re(
-    raw`^(?:(?:you can |please |just )?(?:call me|address me as|refer to me as)|my name is|`,
+    raw`^(?:(?:you can |please |just )?(?:call me|address me as|refer to me as)|my (?:good |full |first )?name is|`,
     raw`my name's|change my (?:display )?name to|set my (?:display )?name to|the name's|`,
     raw`i go by)\s+(.{1,40}?)(?: (?:from now on|now|please|instead))*[.!]*$`,
   ).exec(c)

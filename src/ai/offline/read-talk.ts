@@ -48,7 +48,7 @@ const FINE = re(
   raw`lovely|wonderful|amazing|neat|noted|k|kk|fab|super|ok (?:cool|great|good|thanks|fine|`,
   raw`perfect|nice)|cool cool|very good|very well|all good|no worries|no problem|works for me|`,
   raw`good to know|interesting|done for (?:today|now|the day)|not yet|no not yet|not now|`,
-  raw`maybe later|do the needful|👍|🙂|😊|🎉|hmm+|oh|ah|wait)$`,
+  raw`maybe later|do the needful|\ud83d\udc4d|\ud83d\ude42|\ud83d\ude0a|\ud83c\udf89|hmm+|oh|ah|wait)$`,
 )
 const WHO = re(
   raw`^(?:who are you|what are you|what's your name|what is your name|are you (?:a |an )?(?:human|`,

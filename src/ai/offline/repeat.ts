@@ -108,18 +108,13 @@ function adverb(text: string, spot: Spot): Core | undefined {
   const attributive = re(
     raw`^\s+(?!tasks?\b|reminder|thing|event|habit|one\b|on|at|by|from|until|starting|for|in|mon|`,
     raw`tue|wed|thu|fri|sat|sun|and|please|every|instead|then|the|now|remind|to|around|before|`,
-    raw`after)[a-z]`,
+    raw`after|morning|night|evening|afternoon)[a-z]`,
   ).test(spot.after)
   if (!found || attributive) return undefined
   return repeat(found[0], {
     interval: found[1],
     ...(/^night/i.test(text) ? { time: { hour: 20, minute: 0 }, part: 'night' } : {}),
   })
-}
-
-function _exceptDays(text: string): number[] {
-  if (/^weekend/i.test(text)) return [6, 7]
-  return /^weekday/i.test(text) ? [1, 2, 3, 4, 5] : daysIn(text)
 }
 
 /** "every day except sunday". */

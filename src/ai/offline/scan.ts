@@ -10,7 +10,7 @@ import { ZONE_ABBREVIATION, zoneOf } from './zones.ts'
 const PREPS =
   'on|at|by|before|after|from|since|until|till|til|through|to|for|in|within|around|about|approximately|approx|' +
   'roughly|during|over|starting|beginning|due|no later than|not later than|latest by|as of|between|sometime|anytime|late|say|' +
-  'like|maybe|come|this coming|@|~'
+  'like|maybe|come|this coming|sharp|exactly|@|~'
 const PREP = new RegExp(`(?:${PREPS})(?![\\w'])\\s*`, 'iy')
 const MAX_PREPS = 3
 

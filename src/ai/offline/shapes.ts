@@ -12,6 +12,12 @@ export function shareTime(intents: Intent[], group: string[]): void {
   const drafts = intents.flatMap((i) => (i.kind === 'create' ? [i.draft] : []))
   if (drafts.length < 2 || drafts.length !== intents.length) return
   for (const d of drafts) if (drafts[0]?.remind) d.remind = true
+  const [lead] = drafts
+  for (const d of drafts.slice(1)) {
+    const day = lead?.when?.dateSaid ? lead.when.date : undefined
+    if (day && d.when?.time && !d.when.dateSaid && !d.when.repeat && !d.when.exact)
+      d.when = { ...d.when, date: day, dateSaid: true }
+  }
   const timed = drafts.filter((d) => d.when)
   const [only] = timed
   if (timed.length !== 1 || !only?.when || only.when.rel !== 'on') return
@@ -72,7 +78,10 @@ export function topics(intents: Intent[], group: string[], world: World): Intent
     ).exec(bare(group[i] ?? ''))?.[1]
     const day =
       cleared && next?.kind === 'change'
-        ? readTarget(`everything due ${cleared.replace(/^(?:day|plate|schedule|calendar)$/i, 'today')}`, world)
+        ? readTarget(
+            `everything ${/overdue|late/i.test(cleared) ? '' : 'due '}${cleared.replace(/^(?:day|plate|schedule|calendar)$/i, 'today')}`,
+            world,
+          )
         : undefined
     if (day?.kind === 'set' && next?.kind === 'change' && next.target.kind !== 'named') {
       next.target = day

@@ -21,7 +21,7 @@ const HOUR_MAY_END = re(
 const NOT_AN_HOUR = re(
   raw`^\s*(?:%|percent|people|persons|euros?|dollars?|bucks|items?|things?|times?|pieces?|min|`,
   raw`mins|minutes?|hours?|hrs?|days?|weeks?|months?|years?|miles?|km|kg|pounds?|lbs?|pages?|`,
-  raw`copies|units?|points?|guys|more|of|x|\/|-\d|:\S|\$|€|£|(?:st|nd|rd|th)\b)`,
+  raw`copies|units?|points?|guys|more|of|x|\/|-\d|:\S|\$|\u20ac|\u00a3|(?:st|nd|rd|th)\b)`,
 )
 
 /** A lone number is an hour only where an hour can stand. */
@@ -74,7 +74,7 @@ function hours(from: [string, string?, string?], to: [string, string?, string?],
   const last: Hm = { hour: end, minute: Number(to[1] ?? 0) }
   if (!from[2] && !to[2] && a <= 12 && b <= 12) {
     if (a <= 7) first.hour = (a % 12) + 12
-    if (b <= 7 || b <= a || first.hour >= 12) last.hour = (b % 12) + 12
+    if (b <= 7 || b < a || (b === a && last.minute <= first.minute) || first.hour >= 12) last.hour = (b % 12) + 12
     if (spot.options.bare) return { kind: 'hours', from: { ...first, hour: a }, to: { ...last, hour: b } }
   } else if (from[2] && !to[2] && minutesOf(last) <= minutesOf(first) && b < 12 && !spot.options.bare)
     last.hour = b + 12

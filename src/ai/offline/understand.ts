@@ -4,6 +4,7 @@ import type { Intent, Task, World } from './intent.ts'
 import { startsRequest } from './joints.ts'
 import { onlyWhen } from './only-when.ts'
 import { raw, re } from './pattern.ts'
+import { about } from './query-words.ts'
 import { readChange } from './read-change.ts'
 import { draftOf, impliedCreate, readCreate } from './read-create.ts'
 import { readEnding, readTold } from './read-ending.ts'
@@ -70,6 +71,7 @@ function unsupported(c: string, world: World): Intent | undefined {
   return undefined
 }
 
+const say = (text: string): Intent => ({ kind: 'say', text })
 const SORRY = "Sorry, I didn't understand that"
 
 function unknown(c: string, world: World): Intent {
@@ -112,15 +114,21 @@ function readLong(c: string, world: World): Intent {
   return EXPLICIT.test(c) || /^(?:add|create)\b/i.test(c) ? { kind: 'create', draft } : unknown(c, world)
 }
 
+/** A question nothing else took: it may be about a task or something remembered. */
+function wonder(c: string): Intent | undefined {
+  const text = QUESTION.test(c) ? about(c) : ''
+  if (text === '' || text.split(' ').length > 6) return undefined
+  return { kind: 'find', filter: { text, sort: 'due', limit: 20 }, view: 'about', title: text, memories: true }
+}
+
 /** One clause, one intent. The order is the grammar: what is most particular is asked first. */
 const MAX_COMMAND_CHARS = 280
 
 function readClause(clause: string, world: World): Intent {
-  const c = bare(clause)
+  const polite = /^\W*(?:\w+[,!]? ){0,3}?(?:can|could|would|will|shall|should|please|may)\b/i.test(clause)
+  const c = polite ? bare(clause.replace(/\?+\s*$/, '')) : bare(clause)
   if (c.length > MAX_COMMAND_CHARS) return readLong(c, world)
-  const doubted =
-    /\?\s*$/.test(clause.trim()) &&
-    !/^\W*(?:\w+[,!]? ){0,3}?(?:can|could|would|will|shall|should|please|may)\b/i.test(clause)
+  const doubted = /\?\s*$/.test(clause.trim()) && !polite
   const turned = rotate(c, world)
   const place = /^(?:i|we|i'm|we're|now|just|back)\b/i.test(c) ? readZone(c) : undefined
   if (place?.kind === 'prefs') return place
@@ -148,6 +156,7 @@ function readClause(clause: string, world: World): Intent {
     (doubted ? undefined : impliedCreate(c, world)) ??
     readTimedQuestion(c, world) ??
     readTold(c, world) ??
+    wonder(c) ??
     unknown(c, world)
   )
 }
@@ -177,41 +186,50 @@ const after = (world: World, intents: Intent[], clause: string): World => {
 /** Everything the person asks for in one message, in order. */
 export function understand(said: string, world: World): Intent[] {
   const text = selfCorrected(tidy(said), world)
+  if (!/[\p{L}\p{N}?\u{1f44d}\u{1f44e}]/u.test(text)) return [say(`I didn't catch that. ${ABILITIES}`)]
   const short = said.trim().length <= 3 ? said.trim().toLowerCase() : text
-  if (!/[\p{L}\p{N}?👍👎]/u.test(text)) return [{ kind: 'say', text: `I didn't catch that. ${ABILITIES}` }]
-  const { ask, unconfirmed } = world.state
-  const answer = ask ? readAnswer(ask, short, world) : undefined
-  if (answer) return [answer]
-  if (unconfirmed && (isYes(short) || /^(?:delete|forget|archive|do) (?:it|that|them)$/i.test(short)))
-    return [{ kind: 'repeat-calls', calls: unconfirmed }]
-  if (unconfirmed && isNo(short)) return [{ kind: 'say', text: 'Okay, I left it as it is.' }]
-  const undo = readUndo(text, world)
-  if (undo) return [undo]
-  if (
-    isYes(short) &&
-    /^(?:y|yes|yep|yeah|yup|ya|do it|go ahead|confirm|absolutely|definitely|of course)\b/i.test(short)
-  )
-    return [
-      {
-        kind: 'say',
-        text: "I'm not sure what you are saying yes to: I had asked nothing. Tell me what you would like done.",
-      },
-    ]
-  if (isNo(short))
-    return [
-      {
-        kind: 'say',
-        text: world.state.wrote
-          ? 'Okay. If you want the last change taken back, say “undo”.'
-          : 'Okay, nothing changed.',
-      },
-    ]
+  const core = uncluttered(text)
   const whole =
-    readTalk(bare(text), world) ?? chatter(text, world) ?? readCorrection(text, world) ?? readAfterthought(text)
+    answering(short, world) ?? (core === text ? undefined : answering(core, world)) ?? alone(text, core, world)
   if (whole) return [whole]
-  const listed = underHeader(text, world)
-  if (listed) return listed
-  return clauses(text, world)
+  return underHeader(text, world) ?? clauses(text, world)
+}
+
+/** What a greeting before and a thank-you behind leave of a short message. */
+function uncluttered(text: string): string {
+  const core = text
+    .replace(/^(?:(?:hey|hi|hello|ok|okay|um+|uh+|er|also|and|please|so|well|alright|hmm+)\b[\s,!.]+)+/i, '')
+    .replace(/(?:[\s,!.]+(?:please|thanks|thank you|thanks a lot|cheers))+[\s!.]*$/i, '')
+  return core === '' ? text : core
+}
+
+/** A reply to what was asked before, or a word that takes something back. */
+function answering(text: string, world: World): Intent | undefined {
+  const { ask, unconfirmed, wrote } = world.state
+  const answer = ask ? readAnswer(ask, text, world) : undefined
+  if (answer) return answer
+  const agreed = isYes(text) || /^(?:delete|forget|archive|do) (?:it|that|them)$/i.test(text)
+  if (unconfirmed && agreed) return { kind: 'repeat-calls', calls: unconfirmed }
+  if (unconfirmed && isNo(text)) return say('Okay, I left it as it is.')
+  const undo = readUndo(text, world)
+  if (undo) return undo
+  if (isYes(text) && FIRM_YES.test(text))
+    return say("I'm not sure what you are saying yes to: I had asked nothing. Tell me what you would like done.")
+  if (!isNo(text)) return undefined
+  return say(wrote ? 'Okay. If you want the last change taken back, say “undo”.' : 'Okay, nothing changed.')
+}
+
+const FIRM_YES = /^(?:y|yes|yep|yeah|yup|ya|do it|go ahead|confirm|absolutely|definitely|of course)\b/i
+
+/** A message that is one thing as a whole. */
+function alone(text: string, core: string, world: World): Intent | undefined {
+  return (
+    readTalk(bare(text), world) ??
+    chatter(text, world) ??
+    readCorrection(text, world) ??
+    (core === text ? undefined : readCorrection(core, world)) ??
+    readAfterthought(core)
+  )
 }
 
 /** "Thank you very much, that will be all.": courtesies only. */
@@ -254,6 +272,8 @@ function quiet(intents: Intent[]): Intent[] {
           (i): Intent => (i.kind === 'say' && i.about ? { kind: 'say', text: `I didn't understand “${i.about}”.` } : i),
         )
   const courtesy = (i: Intent) =>
-    i.kind === 'say' && !i.ask && /^(?:You're welcome|Hello|Good |All well|👍|Bye)/.test(i.text)
-  return acts.length > 0 ? told.filter((i) => !courtesy(i)) : intents.slice(0, 1)
+    i.kind === 'say' && !i.ask && /^(?:You're welcome|Hello|Good |All well|\ud83d\udc4d|Bye)/.test(i.text)
+  if (acts.length > 0) return told.filter((i) => !courtesy(i))
+  const telling = intents.find((i) => i.kind === 'say' && !courtesy(i) && !i.about)
+  return telling ? [telling] : intents.slice(0, 1)
 }

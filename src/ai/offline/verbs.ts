@@ -129,7 +129,7 @@ export const QUESTION = re(
 )
 
 export const COMMAND = re(
-  raw`^(?:remind|remember|forget|add|create|new task|make (?:a|an|it|that|the)|todo|to-do|delete|`,
+  raw`^(?:remind|remember|forget|flag|add|create|new task|make (?:a|an|it|that|the)|todo|to-do|delete|`,
   raw`remove|erase|trash|move|push|postpone|reschedule|shift|bump|delay|mark|check off|tick off|`,
   raw`cross off|complete|what|what's|whats|which|when|when's|how|show|list|tell me|do i|did i|`,
   raw`have i|am i|is there|any(?:thing)?|find|search|set|change|rename|snooze|undo|reopen|`,

@@ -181,6 +181,7 @@ function settle(pieces: Piece[], chosen: Parts, text: string, clock: Clock): Whe
   if (partToday) when.dateSaid = true
   if (partToday && !said) when.date = today
   if (first) when.start = { date: first }
+  if (datePiece?.core.kind === 'span' && datePiece.core.starts) when.start = { date: datePiece.core.from }
   if (chosen.until) when.date = dayOf(chosen.until.core)
   if (!when.date && when.time)
     when.date = minutesOf(when.start?.time ?? when.time) > minutesOf(here) ? today : today.add({ days: 1 })

@@ -154,18 +154,20 @@ function spell(word: string): string {
 
 /** One clean, bounded, spell-checked text; case and line breaks survive. */
 export function tidy(said: string): string {
-  const plain = said
+  const calm = /[A-Z]{3}/.test(said) && !/[a-z]/.test(said) ? said.slice(0, MAX_READ_CHARS).toLowerCase() : said
+  const plain = calm
     .slice(0, MAX_READ_CHARS)
     .toWellFormed()
     .replace(/[\u0000-\u0009\u000b-\u001f\u007f\ufffd]/g, ' ')
-    .replace(/…/g, '...')
+    .replace(/\u2026/g, '...')
     .normalize('NFKC')
-    .replace(/[‘’ʼ`´]/g, "'")
-    .replace(/\s*(?:[✅✔☑]\ufe0f?|\[x\])\s*/giu, ' done ')
-    .replace(/[“”„]/g, '"')
-    .replace(/[‐‑‒–—−]/g, '-')
-    .replace(/…/g, '...')
-    .replace(/\s*(?:→|=>|->|⇒)\s*/g, ' -> ')
+    .replace(/[^\S\n]+/g, ' ')
+    .replace(/[\u2018\u2019\u02bc`\u00b4]/g, "'")
+    .replace(/\s*(?:[\u2705\u2714\u2611]\ufe0f?|\[x\])\s*/giu, ' done ')
+    .replace(/[\u201c\u201d\u201e]/g, '"')
+    .replace(/[\u2010\u2011\u2012\u2013\u2014\u2212]/g, '-')
+    .replace(/\u2026/g, '...')
+    .replace(/\s*(?:\u2192|=>|->|\u21d2)\s*/g, ' -> ')
     .replace(/\bm ?\/ ?w ?\/ ?f\b|\bmwf\b/gi, 'mon wed and fri')
     .replace(/\bt(?:ue?)? ?\/ ?thu?\b|\btth\b/gi, 'tue and thu')
     .replace(/\bwhen it'?s (?=\d)/gi, 'at ')
