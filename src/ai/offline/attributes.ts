@@ -2,6 +2,7 @@ import type { Draft, Priority, Project } from './intent.ts'
 import { rule } from './lexicon.ts'
 import { raw, re } from './pattern.ts'
 import { lengthOf } from './spans.ts'
+import { editDistance } from './spelling.ts'
 import { escapeRegExp, stem, tokens } from './words.ts'
 
 const LEVELS: [RegExp, Priority][] = [
@@ -112,7 +113,8 @@ export function findProject(name: string, projects: Project[]): Project | undefi
   const plain = (p: Project) => p.name.replace(/\s+(?:list|project)$/i, '')
   return (
     projects.find((p) => same(p.name, wanted) || same(plain(p), wanted)) ??
-    projects.find((p) => wanted.length >= 4 && plain(p).toLowerCase().startsWith(wanted.toLowerCase()))
+    projects.find((p) => wanted.length >= 4 && plain(p).toLowerCase().startsWith(wanted.toLowerCase())) ??
+    projects.find((p) => wanted.length >= 5 && editDistance(plain(p).toLowerCase(), wanted.toLowerCase()) === 1)
   )
 }
 

@@ -3,8 +3,9 @@ import { tasksOf } from './conversation.ts'
 import type { Call, Filter, Result, State, Target, Task, World } from './intent.ts'
 import { PARTS } from './lexicon.ts'
 import { byDue, isOpen, line, numbered, quote, trouble } from './say.ts'
+import { editDistance } from './spelling.ts'
 import type { When } from './when.ts'
-import { editDistance, stem, telling, tokens } from './words.ts'
+import { stem, telling, tokens } from './words.ts'
 
 /** Either the tasks meant, or what to tell the person instead. */
 export type Resolved =

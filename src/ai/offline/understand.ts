@@ -190,7 +190,7 @@ export function understand(said: string, world: World): Intent[] {
   const short = said.trim().length <= 3 ? said.trim().toLowerCase() : text
   const core = uncluttered(text)
   const whole =
-    answering(short, world) ?? (core === text ? undefined : answering(core, world)) ?? alone(text, core, world)
+    (core === text ? undefined : answering(core, world)) ?? answering(short, world) ?? alone(text, core, world)
   if (whole) return [whole]
   return underHeader(text, world) ?? clauses(text, world)
 }

@@ -1,3 +1,5 @@
+import { editDistance } from './spelling.ts'
+
 /** What people call a place or a zone, against its IANA name; cities that are IANA names are found without it. */
 const NAMES = `
 America/New_York: nyc new_york_city ny boston washington washington_dc dc miami philadelphia atlanta orlando
@@ -92,6 +94,15 @@ function table(): Map<string, string> {
   return known
 }
 
+/** A city with one letter wrong. */
+function almost(key: string): string | undefined {
+  if (key.length < 4 || key.length > 20 || /[^a-z_]/.test(key)) return undefined
+  for (const [name, zone] of table()) {
+    if (name.length >= 5 && name[0] === key[0] && editDistance(name, key) === 1) return zone
+  }
+  return undefined
+}
+
 /** "tokyo", "nyc", "pst", "Europe/Berlin" to an IANA zone. */
 export function zoneOf(place: string): string | undefined {
   const trimmed = place.trim().replace(/[.?!]+$/, '')
@@ -106,7 +117,7 @@ export function zoneOf(place: string): string | undefined {
     .replace(/ (?:time|timezone|time zone|standard time)$/, '')
     .replace(/[ -]+/g, '_')
   const first = key.split(',')[0] ?? key
-  return table().get(key) ?? table().get(first.replace(/_+$/, ''))
+  return table().get(key) ?? table().get(first.replace(/_+$/, '')) ?? almost(key)
 }
 
 export const ZONE_ABBREVIATION =
