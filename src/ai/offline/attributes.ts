@@ -66,6 +66,10 @@ function takeLabels(draft: Draft, took: Took): void {
 
 const ESTIMATES = [
   re(
+    raw`^((?:\d+(?:\.\d+)?|an?|one|two|three|half an) ?-?(?:hours?|hrs?|h|minutes?|mins?)) (?:of |for )?`,
+    raw`(?!(?:before|after|later|earlier|ago|from|reminder|timer|alarm|notice|warning|until|till|to|and|in|on|at)\b)(?=[a-z])`,
+  ),
+  re(
     raw`[\s,.;(-]*\b(?:(?:it|this|that|which)(?:'ll| will| should| would| might| may)? |should |`,
     raw`will |would |might )?takes? (?:me )?(?:about |around |roughly |`,
     raw`maybe )?((?:[\w.]+ ){0,3}?[\w.]+)\)?[.!]?$`,

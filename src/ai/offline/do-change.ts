@@ -16,7 +16,7 @@ import { asTask, record } from './conversation.ts'
 import { doCreate, dueOf, leadOf, reminderHour, remindOf, repeatPatch } from './do-create.ts'
 import type { Call, Change, Draft, Intent, Length, Outcome, Result, Script, Target, Task, World } from './intent.ts'
 import { type Resolved, resolve } from './resolve.ts'
-import { rhythm } from './rhythm.ts'
+import { following, rhythm } from './rhythm.ts'
 import { line, quote, schedule, titles, trouble, whenText } from './say.ts'
 import { settleHour, type When } from './when.ts'
 
@@ -99,6 +99,13 @@ function snoozed(task: Task, snooze: NonNullable<Change['snooze']>, clock: Clock
   return { remindAt: at, ...(together ? { due: at } : {}) }
 }
 
+/** One turn of a repeating task is left out; a single task is called off. */
+function skipped(task: Task, clock: Clock): Patch {
+  const due = task.due ? wallOf(task.due, clock.zone) : undefined
+  const next = due && task.recurrence ? following(task.recurrence, due.date, clock.today) : undefined
+  return due && next ? carried(task, moment(next, due.time, clock.zone), clock) : { status: 'cancelled' }
+}
+
 const atGoodHour = (when: When, clock: Clock): When =>
   when.date && !when.time ? { ...when, time: reminderHour(when.date, clock) } : when
 
@@ -118,6 +125,7 @@ function patchOf(task: Task, change: Change, clock: Clock): Patch {
     Object.assign(patch, carried(task, moved(from, by, sign, clock.zone), clock))
   }
   if (change.snooze) Object.assign(patch, snoozed(task, change.snooze, clock))
+  if (change.skip) Object.assign(patch, skipped(task, clock))
   if (change.title) patch.title = change.title
   if (change.priority) patch.priority = change.priority
   if (change.status) patch.status = change.status
@@ -147,7 +155,8 @@ function described(task: Task, change: Change, before: Task, world: World): stri
   if (change.snooze)
     return `Snoozed ${name}${task.remindAt ? `: I'll remind you ${whenText(task.remindAt, clock)}` : ''}.`
   if (change.priority) return `${name} is now ${task.priority || change.priority} priority.`
-  if (change.status === 'cancelled') return `Cancelled ${name}.`
+  if (change.skip && task.status !== 'cancelled') return `Skipped ${name}: next ${schedule(task, clock)}.`
+  if (change.status === 'cancelled' || change.skip) return `Cancelled ${name}.`
   if (change.status === 'in_progress') return `${name} is now in progress.`
   if (change.projectId !== undefined)
     return `Moved ${name} to ${world.projects.find((p) => p.id === task.projectId)?.name ?? 'no project'}.`

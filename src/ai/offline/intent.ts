@@ -70,6 +70,7 @@ export type Change = {
   title?: string
   priority?: Priority
   status?: Status
+  skip?: true
   projectId?: string | null
   addLabel?: string
   dropLabel?: string

@@ -35,7 +35,7 @@ function recurrence(c: string, world: World): Made {
   const name = rest.replace(
     re(
       raw`(?:\s+(?:to|is|are|happens|should|repeats?|recurs?|recurring|repeating|happen|go|be|into|`,
-      raw`an?|task|thing|event|habit|reminder|on)\b)+\s*$`,
+      raw`an?|task|thing|event|habit|reminder|on|only|just|from now on)\b)+\s*$`,
     ),
     '',
   )
@@ -90,9 +90,14 @@ function status(c: string, world: World): Made {
     begin?.[1] && !readWhen(c, world.clock).when ? change(begin[1], { status: 'in_progress' }, world) : undefined
   if (made?.kind === 'change')
     return made.target.kind === 'named' ? { ...made, orCreate: draftOf(c, world, false) } : made
+  const skip =
+    /^(?:i'll |i will |i'm |let's |going to |gonna )*skip(?:ping)? (.+?)(?: (?:for )?(?:today|tonight|tomorrow|this (?:week|time|month|one)|once|just this once|next time|next week))*$/i.exec(
+      c,
+    )
+  if (skip?.[1]) return change(skip[1].replace(/^(?:today|tomorrow|this week)'s /i, ''), { skip: true }, world)
   const off =
     re(
-      raw`^(?:never mind|forget about(?: doing)?(?: the)?|cancel|call off|scrap|skip|abandon|scratch|`,
+      raw`^(?:never mind|forget about(?: doing)?(?: the)?|cancel|call off|scrap|abandon|scratch|`,
       raw`ditch|forget about doing|abort|dismiss) (.+)$`,
     ).exec(c) ??
     re(

@@ -27,7 +27,7 @@ const HEAD = re(
   raw`^(?:jot(?: this| that)? down|write (?:this |that )?down|take (?:this )?down|(?:add|`,
   raw`put) (?:this )?(?:to|on|in) (?:my |the )?(?:to-?do |todo |task )?(?:list|todos|`,
   raw`tasks))\s*[:,-]?\s*|^(?:todo|to-do|to do|task|reminder|note to self|memo|memo to self|self|`,
-  raw`action item|new|next action)\s*[:-]\s*`,
+  raw`action item|new|next action)\s*[:-]\s*|^(?:note|memo) to self,? `,
 )
 const LISTED = re(
   raw`^(?:please )?(?:add|put|stick|throw|pop|get|include|write)\s+(.+?)\s+(?:to|on|onto|in|`,
@@ -71,6 +71,7 @@ export function titleOf(text: string): string {
         '',
       )
       .replace(/[\s,.;:!?"(-]+$/, '')
+      .replace(/(?:\s+-+|,)\s*(?:all|both)(?: of (?:them|it|these))?(?: due)?$/i, '')
       .replace(
         re(
           raw`\s+(?:on|at|by|for|in|from|around|before|after|due|until|to|and|about|the|@|is due|is|are|was|will be|`,

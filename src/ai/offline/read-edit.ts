@@ -32,6 +32,7 @@ export function rename(c: string, world: World): Made {
     /^change (?:the )?(?:name|title|text) of (.+?) to (.+)$/i.exec(c) ??
     /^change (.+?)(?:'s)? (?:name|title) to (.+)$/i.exec(c) ??
     /^(.+?) should (?:be called|say|read|be named) (.+)$/i.exec(c) ??
+    /^(?:call|name) (?:the )?(.+?)(?: task| reminder)? ["'](.+?)["'](?: instead)?$/i.exec(c) ??
     /^(?:call|name|rename) (it|that|this|that one|that task|the last one|the (?:first|second|third) one) (.+?)$/i.exec(
       c,
     )
@@ -47,6 +48,9 @@ export function labels(c: string, world: World): Made {
     swap(/^(?:add|put) #([\w-]+) (?:to|on) (.+)$/i.exec(c)) ??
     /^(?:tag|label) (it|that|this|them) #?([\w-]+)$/i.exec(c)
   if (add?.[1] && add[2]) return change(add[1], { addLabel: add[2].toLowerCase() }, world)
+  const last = /^(?:tag|label) (?:the |my )?(.+) #?([\w-]+)$/i.exec(c)
+  if (last?.[1] && last[2] && !/^(?:remove|drop)/i.test(c) && !/\b(?:with|as|to|and)$/i.test(last[1]))
+    return change(last[1], { addLabel: last[2].toLowerCase() }, world)
   const drop =
     swap(/^(?:remove|drop|delete|take) (?:the )?(?:tag|label) #?([\w-]+) (?:from|off) (.+)$/i.exec(c)) ??
     swap(/^(?:untag|unlabel) #?([\w-]+) (?:from|on) (.+)$/i.exec(c))

@@ -57,13 +57,14 @@ function into(
 /** "add book venue to it", and "add butter too": into the list just made or filled. */
 function intoLast(c: string, world: World): Intent | undefined {
   const more = /^(?:add|and|also|get|plus) (?:some )?(.+)$/i.exec(c)
-  const goods = more?.[1] && world.state.projectId && world.state.wrote ? splitItems(more[1]) : []
+  const bare = more?.[1] ?? c
+  const goods = world.state.projectId && world.state.wrote && bare.length < 80 ? splitItems(bare) : []
   const known = goods.length > 0 && goods.every((g) => isGood(g) || isGood(g.split(' ').at(-1) ?? ''))
   const m = re(
     raw`^(?:add|put|include)\s+(.+?)\s+(?:to|in|into|on|under)\s+(?:it|that|there|that (?:project|`,
     raw`list)|this (?:project|list)|the (?:project|list)|the new (?:project|list))[.!]*$`,
   ).exec(c)
-  const text = known ? more?.[1] : m?.[1]
+  const text = known ? bare : m?.[1]
   return text ? { kind: 'fill', list: '', items: itemsOf(text, world, undefined) } : undefined
 }
 

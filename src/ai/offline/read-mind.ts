@@ -36,7 +36,7 @@ const remember = (text: string): Intent => {
 }
 
 const KEEP = re(
-  raw`^(?:please )?(?:(?:always |also |do )?remember|keep in mind|bear in mind|note|take note|`,
+  raw`^(?:please )?(?:(?:always |also |do )?remember|note to self|keep in mind|bear in mind|note|take note|`,
   raw`make (?:a )?(?:mental )?note|fyi|for (?:your|future) (?:information|reference)|`,
   raw`just so you know|so you know|you know(?= (?:that|i|my|we|our|[a-z]+ (?:is|likes|hates|has|`,
   raw`lives|works|prefers|doesn't))\b)|you should know|know|don't forget|do not forget|`,
@@ -90,9 +90,10 @@ export function readAfterthought(c: string): Intent | undefined {
 }
 
 function keep(c: string, world: World): Intent | undefined {
-  const m = /^(?:note|notes) (?:on|for|to)\b/i.test(c) ? null : KEEP.exec(c)
+  const m = /^(?:note|notes) (?:on|for|to)\b(?! self)/i.test(c) ? null : KEEP.exec(c)
   if (!m) return undefined
   const body = c.slice(m[0].length).trim()
+  if (/^note to self/i.test(m[0]) && (!CLAIM.test(body) || readWhen(body, world.clock).when)) return undefined
   if (body === '' || /^(?:to|about)\b/i.test(body) || /^(?:it|that|this|me|when|what|where|who)$/i.test(body))
     return undefined
   if (

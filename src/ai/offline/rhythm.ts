@@ -56,6 +56,42 @@ export function firstDay(r: Repeat, from: Day | undefined, time: Hm | undefined,
   return start
 }
 
+const STEP = { DAILY: 'days', WEEKLY: 'weeks', MONTHLY: 'months', YEARLY: 'years' } as const
+const partOf = (rrule: string, name: string) => new RegExp(`(?:^|;)${name}=([^;]+)`).exec(rrule)?.[1]
+
+/** Whether the rule's interval, counted from `from`, takes in the week or month of `day`. */
+function inStep(unit: 'days' | 'weeks' | 'months' | 'years', n: number, from: Day, day: Day): boolean {
+  const start = (d: Day) => (unit === 'weeks' ? d.subtract({ days: d.dayOfWeek - 1 }) : d.with({ day: 1 }))
+  if (unit === 'days') return from.until(day, { largestUnit: 'days' }).days % n === 0
+  if (unit === 'years') return (day.year - from.year) % n === 0
+  return start(from).until(start(day), { largestUnit: unit })[unit] % n === 0
+}
+
+/** The day after `from`, and after today, on which the rule comes round again. */
+export function following(rrule: string, from: Day, today: Day): Day | undefined {
+  const freq = partOf(rrule, 'FREQ')
+  if (freq !== 'DAILY' && freq !== 'WEEKLY' && freq !== 'MONTHLY' && freq !== 'YEARLY') return undefined
+  const n = Number(partOf(rrule, 'INTERVAL') ?? 1)
+  const byDay = partOf(rrule, 'BYDAY') ?? (freq === 'WEEKLY' ? CODES[from.dayOfWeek - 1] : undefined)
+  const inMonth = freq === 'MONTHLY' || freq === 'YEARLY'
+  const byMonthDay = partOf(rrule, 'BYMONTHDAY') ?? (inMonth && !byDay ? String(from.day) : undefined)
+  const month = Number(partOf(rrule, 'BYMONTH') ?? (freq === 'YEARLY' ? from.month : 0))
+  const setPos = Number(partOf(rrule, 'BYSETPOS') ?? 0)
+  const rule: Repeat = {
+    freq,
+    interval: n,
+    ...(byDay ? { byDay } : {}),
+    ...(byMonthDay ? { byMonthDay } : {}),
+    ...(month ? { byMonth: month } : {}),
+    ...(setPos ? { bySetPos: setPos } : {}),
+  }
+  for (let i = 1; i < FARTHEST_DAYS; i++) {
+    const day = from.add({ days: i })
+    if (earlier(today, day) && fits(rule, day) && inStep(STEP[freq], n, from, day)) return day
+  }
+  return undefined
+}
+
 const DAY_NAMES: Record<string, string> = {
   MO: 'Monday',
   TU: 'Tuesday',

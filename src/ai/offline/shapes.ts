@@ -20,7 +20,8 @@ export function shareTime(intents: Intent[], group: string[]): void {
   }
   const timed = drafts.filter((d) => d.when)
   const [only] = timed
-  if (timed.length !== 1 || !only?.when || only.when.rel !== 'on') return
+  const all = /\b(?:all|both|each)\b/i.test(group.at(-1) ?? '')
+  if (timed.length !== 1 || !only?.when || (only.when.rel !== 'on' && !all)) return
   const leads =
     only === drafts[0] &&
     re(
@@ -99,6 +100,33 @@ export function topics(intents: Intent[], group: string[], world: World): Intent
     }
     return [intent]
   })
+}
+
+/** "new task: rewrite intro. due friday. urgent": one task said in pieces. */
+export function fold(intents: Intent[]): Intent[] {
+  const out: Intent[] = []
+  for (const intent of intents) {
+    const last = out.at(-1)
+    const focus = 'target' in intent && intent.target.kind === 'focus' && !intent.target.many
+    if (focus && last?.kind === intent.kind && last.kind === 'reopen') continue
+    if (!focus || intent.kind !== 'change' || last?.kind !== 'create') {
+      out.push(intent)
+      continue
+    }
+    const { when, priority, addLabel, note, estimate, near: _, ...other } = intent.change
+    const { draft } = last
+    const taken = (when && draft.when) || (priority && draft.priority) || (note && draft.notes) || when?.lead
+    if (taken || Object.keys(other).length > 0) {
+      out.push(intent)
+      continue
+    }
+    if (when) draft.when = when
+    if (priority) draft.priority = priority
+    if (addLabel) draft.labels = [...(draft.labels ?? []), addLabel]
+    if (note) draft.notes = note
+    if (estimate) draft.estimate = estimate
+  }
+  return out
 }
 
 /** "clear thursday? move everything to friday": everything that was just looked at. */

@@ -160,7 +160,14 @@ const REAL = new Set(
     'labels timers tamer timber every very fist fires quits quietly dates daisy dairy diary weak weed weep wee their ' +
     'forgot forgotten recording recoding reheating reheat computed otter sittings seatings daring staring starving ' +
     'startling chick calmed quartet nerve aground elevens forces repeal repealing repenting sunny money monkey ' +
-    'slipping slopping snipping going then than thing things think thank thane house hour hunt lasts list lost'
+    'year years complex complexes christian christians products prospects prefects projector importance impotent ' +
+    'decline strings timeline moth moths monte monty lynch augusta chancel archie archer compute computer ' +
+    'compelled complied concealed furnished postcode weakly crete emery recurrent grocer grocers birthdate ' +
+    'fortnight fortnights reindeer actuality thee pease abound whore aster dinger donner donna mcknight avril yeats ' +
+    'remanded horus frida evers neve sundry thanos christa christus tusks annuals evert couplet couplets compacted ' +
+    'remixer quint forger channelled firs nono dally surry eventing hallo hella danner util deadlift deadlifts ' +
+    'deadlinks protests marcy renate dailey weepy weebly compote chard moaning starlings competes quartz quarry ' +
+    'slipping slopping snipping going weeps starling pleas repent forges then than thing things think thank thane house hour hunt lasts list lost'
   ).split(' '),
 )
 const INFLECTED = /(?:s|es|ed|d|ing|er|ers|ly|'s)$/
@@ -181,7 +188,7 @@ function guess(word: string): string | undefined {
     if (known.length < 5) return false
     const edits = editDistance(word, known)
     if (edits === 1) return known[0] === word[0] || (known[0] === word[1] && known[1] === word[0])
-    return edits === 2 && known.length >= 8 && word.length >= 7 && known[0] === word[0]
+    return edits === 2 && known.length >= 8 && word.length >= 7 && known[0] === word[0] && !/ing$/.test(word)
   })
 }
 

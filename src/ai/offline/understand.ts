@@ -16,7 +16,7 @@ import { readSchedule, readSnooze } from './read-schedule.ts'
 import { readSettings, readZone } from './read-settings.ts'
 import { ABILITIES, readProject, readTalk } from './read-talk.ts'
 import { scan } from './scan.ts'
-import { narrow, selfCorrected, shareTime, spread, topics } from './shapes.ts'
+import { fold, narrow, selfCorrected, shareTime, spread, topics } from './shapes.ts'
 import { QUESTION, SENDS, UNSUPPORTED } from './verbs.ts'
 import { readWhen } from './when.ts'
 import { tidy, tokens } from './words.ts'
@@ -134,7 +134,12 @@ function readClause(clause: string, world: World): Intent {
   if (place?.kind === 'prefs') return place
   if (EXPLICIT.test(c) || EXPLICIT.test(turned)) {
     const explicit =
-      readSnooze(c, world) ?? readList(c, world) ?? moved(c, world) ?? readCreate(c, world) ?? readCreate(turned, world)
+      (/^note to self\b/i.test(c) ? readMind(c, world) : undefined) ??
+      readSnooze(c, world) ??
+      readList(c, world) ??
+      moved(c, world) ??
+      readCreate(c, world) ??
+      readCreate(turned, world)
     if (explicit) return explicit
   }
   return (
@@ -259,7 +264,7 @@ function clauses(text: string, world: World): Intent[] {
   const useful = all.filter(
     (i, at) => !(i.kind === 'say' && i.text === '👍') && !(i.kind === 'undo' && all[at - 1]?.kind === 'undo'),
   )
-  return narrow(useful.length > 0 ? quiet(useful) : all)
+  return narrow(fold(useful.length > 0 ? quiet(useful) : all))
 }
 
 /** Courtesies beside a request are not answered on their own. */
