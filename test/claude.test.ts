@@ -7,7 +7,9 @@ let world: World
 
 beforeAll(async () => {
   await claude.start()
-  world = await startWorld({ vars: { ANTHROPIC_API_KEY: 'test-key', ANTHROPIC_BASE_URL: claude.url } })
+  world = await startWorld({
+    vars: { ANTHROPIC_API_KEY: 'test-key', ANTHROPIC_BASE_URL: claude.url, ANTHROPIC_MODEL: 'claude-sonnet-5-5' },
+  })
 }, 60_000)
 afterAll(async () => {
   await world.stop()

@@ -1,3 +1,4 @@
+import { catalogueOf } from '#ai'
 import { type Config, readConfig } from '#config'
 import { type Actor, type Client, type Ctx, createLog, newId } from '#core'
 import { connect, type DatabaseMeter } from '#database'
@@ -9,6 +10,8 @@ function configOf(env: Env): Config {
   const known = configs.get(env)
   if (known) return known
   const made = readConfig(env)
+  // A model without a price is refused here, before it could be called.
+  catalogueOf(made)
   configs.set(env, made)
   return made
 }

@@ -1,5 +1,5 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { describeProvider } from '#ai'
+import { catalogueOf } from '#ai'
 import { publicKeys } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
@@ -83,7 +83,7 @@ async function timed(name: string, provider: string, probe: () => Promise<unknow
 
 async function readiness(ctx: Ctx): Promise<Dependency[]> {
   const { config, db, env } = ctx
-  const { provider, model } = describeProvider(config)
+  const models = catalogueOf(config)
   return Promise.all([
     timed('database', config.database.fetchEndpoint ? 'local gateway' : 'neon', () => ping(db)),
     timed('userSession', 'durable object', () => env.USER_SESSION.getByName('health').ping()),
@@ -97,10 +97,10 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
     }),
     Promise.resolve<Dependency>({
       name: 'model',
-      provider: `${provider} ${model}`,
+      provider: [...new Set(models.map(({ provider }) => provider))].join(', '),
       status: 'ok',
       latencyMs: null,
-      detail: config.anthropic ? 'configured; not probed' : 'rules on this machine',
+      detail: models[0]?.provider === 'offline' ? 'rules on this machine' : 'configured; not probed',
     }),
   ])
 }

@@ -7,7 +7,7 @@ const mock = new LLMock({ port: 0 })
 beforeAll(() => mock.start())
 afterAll(() => mock.stop())
 
-const provider = (baseUrl = mock.url) => anthropicProvider({ apiKey: 'test-key', baseUrl, model: 'claude-sonnet-5-5' })
+const provider = (baseUrl = mock.url) => anthropicProvider({ apiKey: 'test-key', baseUrl })
 const ask = (text: string, more: Partial<ModelRequest> = {}): ModelRequest => ({
   system: 'You are Aurelius.',
   volatileSystem: 'It is Monday.',
@@ -36,7 +36,7 @@ async function collect(
   signal = new AbortController().signal,
   from = provider(),
 ): Promise<ModelEvent[]> {
-  return await Array.fromAsync(from.generate(request, signal))
+  return await Array.fromAsync(from.generate('claude-sonnet-5-5', request, signal))
 }
 
 test('an answer streams as text and ends with its usage', async () => {
@@ -173,22 +173,23 @@ test('a call in which the answer was cut off has a problem, also where what ther
 test('a stream that breaks off tells what it has used before it fails', async () => {
   const seen: ModelEvent[] = []
   const broken = onWire(async () => {
-    for await (const event of provider().generate(ask('x'), new AbortController().signal)) seen.push(event)
+    for await (const event of provider().generate('claude-sonnet-5-5', ask('x'), new AbortController().signal))
+      seen.push(event)
   }, [START, ...callOf(0, '{"title":"eggs"}')])
-  await expect(broken).rejects.toMatchObject({ code: 'model_failed' })
+  await expect(broken).rejects.toMatchObject({ reason: 'cut' })
   expect(seen).toMatchObject([{ type: 'end', stop: 'aborted', usage: { inputTokens: 90, outputTokens: 1 } }])
 })
 
 test('an overloaded provider is a typed error with a time to wait', async () => {
   mock.onMessage('busy', { error: { message: 'Overloaded', type: 'overloaded_error' }, status: 529 })
-  await expect(collect(ask('busy'))).rejects.toMatchObject({ code: 'model_overloaded' })
+  await expect(collect(ask('busy'))).rejects.toMatchObject({ reason: 'overloaded' })
 })
 
 test('a refused request and an unreachable provider are typed errors', async () => {
   mock.onMessage('bad', { error: { message: 'no', type: 'invalid_request_error' }, status: 400 })
-  await expect(collect(ask('bad'))).rejects.toMatchObject({ code: 'model_failed' })
+  await expect(collect(ask('bad'))).rejects.toMatchObject({ reason: 'rejected' })
   await expect(collect(ask('x'), undefined, provider('http://127.0.0.1:9'))).rejects.toMatchObject({
-    code: 'model_failed',
+    reason: 'unreachable',
   })
 }, 20_000)
 
@@ -197,7 +198,7 @@ test('an abort ends the stream', async () => {
   const controller = new AbortController()
   const seen: ModelEvent[] = []
   await expect(async () => {
-    for await (const event of provider().generate(ask('long'), controller.signal)) {
+    for await (const event of provider().generate('claude-sonnet-5-5', ask('long'), controller.signal)) {
       seen.push(event)
       if (seen.length === 3) controller.abort()
     }

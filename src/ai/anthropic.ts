@@ -2,13 +2,19 @@ import type Anthropic from '@anthropic-ai/sdk'
 import { APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk'
 import { BaseAnthropic } from '@anthropic-ai/sdk/client'
 import { Messages } from '@anthropic-ai/sdk/resources/messages'
-import { AppError } from '#core'
-import type { ModelEvent, ModelMessage, ModelProvider, ModelRequest, Usage } from './model.ts'
+import { ModelFailure } from './failure.ts'
+import {
+  type ModelEvent,
+  type ModelMessage,
+  type ModelProvider,
+  type ModelRequest,
+  NO_USAGE,
+  type Usage,
+} from './model.ts'
 
 const TIMEOUT_MS = 120_000
-const MAX_RETRIES = 2
 
-type Settings = { apiKey: string; baseUrl: string | undefined; model: string }
+type Settings = { apiKey: string; baseUrl: string | undefined }
 type Params = Anthropic.MessageCreateParamsStreaming
 
 /** Claude. What stays the same from turn to turn (tools, first part of the system prompt, history) is cached by the provider. */
@@ -18,19 +24,19 @@ export function anthropicProvider(settings: Settings): ModelProvider {
     apiKey: settings.apiKey,
     baseURL: settings.baseUrl ?? null,
     timeout: TIMEOUT_MS,
-    maxRetries: MAX_RETRIES,
+    maxRetries: 0,
     // The global fetch is looked up when called: tests stand in on the wire.
     fetch: (input, init) => fetch(input, init),
   })
   const messages = new Messages(client)
   return {
     name: 'anthropic',
-    async *generate(request, signal) {
+    async *generate(model, request, signal) {
       try {
-        const stream = await messages.create(toParams(request, settings.model), { signal })
-        yield* read(stream, settings.model)
+        const stream = await messages.create(toParams(request, model), { signal })
+        yield* read(stream, model)
       } catch (error) {
-        throw toAppError(error)
+        throw toFailure(error)
       }
     },
   }
@@ -98,7 +104,7 @@ const STOPS = {
 } as const
 
 async function* read(stream: Stream, asked: string): AsyncGenerator<ModelEvent> {
-  const known: Known = { model: asked, usage: { ...NOTHING }, stop: undefined }
+  const known: Known = { model: asked, usage: { ...NO_USAGE }, stop: undefined }
   let failure: unknown
   try {
     yield* readEvents(stream, known)
@@ -107,13 +113,13 @@ async function* read(stream: Stream, asked: string): AsyncGenerator<ModelEvent> 
   }
   // What was read and written until a stream broke off is paid for too.
   const { model, usage, stop = 'aborted' } = known
-  yield { type: 'end', stop: failure ? 'aborted' : stop, model, usage }
+  const isFinal = !failure && known.stop !== undefined
+  yield { type: 'end', stop: failure ? 'aborted' : stop, model, usage, isFinal }
   if (failure) throw failure
-  if (!known.stop) throw new AppError('model_failed', 'The model stopped in the middle of its answer')
+  if (!known.stop) throw new ModelFailure('cut', 'the stream ended before its end')
 }
 
 type Known = { model: string; usage: Usage; stop: (typeof STOPS)[keyof typeof STOPS] | undefined }
-const NOTHING: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
 
 async function* readEvents(stream: Stream, known: Known): AsyncGenerator<ModelEvent> {
   // A call is told once the next thing begins: whether the last one is whole, only the end of the answer says.
@@ -127,7 +133,8 @@ async function* readEvents(stream: Stream, known: Known): AsyncGenerator<ModelEv
           inputTokens: usage.input_tokens,
           outputTokens: usage.output_tokens,
           cacheReadTokens: usage.cache_read_input_tokens ?? 0,
-          cacheWriteTokens: usage.cache_creation_input_tokens ?? 0,
+          cacheWriteTokens: usage.cache_creation?.ephemeral_5m_input_tokens ?? usage.cache_creation_input_tokens ?? 0,
+          cacheWrite1hTokens: usage.cache_creation?.ephemeral_1h_input_tokens ?? 0,
         }
         break
       }
@@ -168,21 +175,19 @@ function parse(json: string): object | undefined {
   }
 }
 
-function toAppError(error: unknown): unknown {
+const OVERLOADED = 529
+
+function toFailure(error: unknown): unknown {
   if (error instanceof APIUserAbortError) return error
-  if (error instanceof APIConnectionError)
-    return new AppError('model_failed', 'The model cannot be reached', { cause: error })
+  if (error instanceof APIConnectionError) return new ModelFailure('unreachable', 'cannot be reached', { cause: error })
   if (!(error instanceof APIError)) return error
-  if (error.status === 429 || error.status === 529 || error.type === 'overloaded_error') {
-    const retryAfterS = Number(error.headers?.get('retry-after')) || 10
-    return new AppError('model_overloaded', 'The model is overloaded; try again in a moment', {
-      cause: error,
-      retryAfterS,
-    })
-  }
-  return new AppError(
-    'model_failed',
-    `The model refused the request (${error.status ?? error.type ?? 'stream error'})`,
-    { cause: error },
-  )
+  const { status, type } = error
+  const retryAfterS = Number(error.headers?.get('retry-after'))
+  const options = { cause: error, ...(retryAfterS > 0 && { retryAfterS }) }
+  const said = `answered ${status ?? type ?? 'with an error in the stream'}`
+  if (status === 429) return new ModelFailure('rate_limited', said, options)
+  if (status === OVERLOADED || type === 'overloaded_error') return new ModelFailure('overloaded', said, options)
+  if (status === 401 || status === 403) return new ModelFailure('unauthorized', said, options)
+  if (status === undefined || status >= 500) return new ModelFailure('server_error', said, options)
+  return new ModelFailure('rejected', said, options)
 }

@@ -1,69 +1,67 @@
 import type { Config } from '#config'
-import { AppError, type Ctx } from '#core'
+import type { UserCtx } from '#core'
 import { anthropicProvider } from './anthropic.ts'
-import type { ModelEvent, ModelProvider, ModelRequest, Usage } from './model.ts'
+import type { Call, Decision, GatewayEvent, Receipt } from './call.ts'
+import { findModel, type Model } from './catalogue.ts'
+import { choose } from './choose.ts'
+import { asAppError, ModelFailure } from './failure.ts'
+import { type ModelEvent, type ModelProvider, NO_USAGE, type ProviderName } from './model.ts'
 import { offlineProvider } from './offline/index.ts'
-import { costMicros, findPrices, type Prices } from './prices.ts'
+import { costMicros } from './prices.ts'
 
-/** What a call took: on every message a person can see it. `firstTokenMs` is null when nothing was said. */
-export type Receipt = {
-  provider: string
-  model: string
-  inputTokens: number
-  outputTokens: number
-  cacheReadTokens: number
-  cacheWriteTokens: number
-  costMicros: number
-  firstTokenMs: number | null
-  totalMs: number
-}
-export type GatewayEvent =
-  | Exclude<ModelEvent, { type: 'end' }>
-  | (Extract<ModelEvent, { type: 'end' }> & { receipt: Receipt })
+export type AiCtx = Pick<UserCtx, 'actor' | 'config' | 'now' | 'newId'>
 
-const NOTHING: Usage = { inputTokens: 0, outputTokens: 0, cacheReadTokens: 0, cacheWriteTokens: 0 }
-
-function providerOf(config: Config): ModelProvider {
-  return config.anthropic ? anthropicProvider(config.anthropic) : offlineProvider()
-}
-
-/** Which provider answers, for the health page. */
-export function describeProvider(config: Config): { provider: string; model: string } {
-  return config.anthropic
-    ? { provider: 'anthropic', model: config.anthropic.model }
-    : { provider: 'offline', model: 'offline-1' }
+/** The provider of this name, as configured. */
+export function providerOf(config: Config, name: ProviderName): ModelProvider {
+  if (name === 'anthropic' && config.ai.anthropic) return anthropicProvider(config.ai.anthropic)
+  return offlineProvider()
 }
 
 /**
- * The one way to a model. Streams what it says; the last event carries what it cost, and comes also before the error
- * of a call that failed or was aborted.
+ * The one way to a model. Streams what it says, after why that model was chosen; the last event carries what it cost,
+ * and comes also before the error of a call that failed or was aborted.
  */
-export async function* generate(
-  ctx: Pick<Ctx, 'config' | 'now'>,
-  request: ModelRequest,
-  signal: AbortSignal,
+export async function* generate(ctx: AiCtx, call: Call, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
+  const { decision, models } = choose(ctx, call)
+  const [model] = models
+  yield { type: 'start', decision, overhead: { choiceUs: 0, reserveUs: 0, cacheUs: 0 } }
+  yield* metered(
+    ctx,
+    decision,
+    model,
+    providerOf(ctx.config, model.provider).generate(model.name, call.request, signal),
+  )
+}
+
+async function* metered(
+  ctx: AiCtx,
+  decision: Decision,
+  model: Model,
+  events: AsyncIterable<ModelEvent>,
 ): AsyncGenerator<GatewayEvent> {
-  const { model: asked } = describeProvider(ctx.config)
-  const prices = findPrices(asked)
-  if (!prices) throw new AppError('unavailable', `No price is known for the model ${asked}`)
-  const provider = providerOf(ctx.config)
   const startedMs = ctx.now().getTime()
   let firstTokenMs: number | null = null
   let hasEnded = false
   const ended = (event: Extract<ModelEvent, { type: 'end' }>): GatewayEvent => {
     hasEnded = true
-    const receipt = {
-      provider: provider.name,
+    // An answer under a name without a price is paid for as the model that was asked.
+    const { prices } = findModel(ctx.config, event.model) ?? model
+    const { cacheWriteTokens, cacheWrite1hTokens, ...usage } = event.usage
+    const receipt: Receipt = {
+      callId: decision.id,
+      provider: decision.provider,
       model: event.model,
-      ...event.usage,
-      costMicros: costMicros(pricesOf(event.model, prices), event.usage, ctx.now()),
+      ...usage,
+      cacheWriteTokens: cacheWriteTokens + cacheWrite1hTokens,
+      costMicros: costMicros(prices, event.usage, ctx.now()),
+      isEstimated: !event.isFinal,
       firstTokenMs,
       totalMs: ctx.now().getTime() - startedMs,
     }
     return { ...event, receipt }
   }
   try {
-    for await (const event of provider.generate(request, signal)) {
+    for await (const event of events) {
       if (event.type === 'end') yield ended(event)
       else {
         firstTokenMs ??= ctx.now().getTime() - startedMs
@@ -71,12 +69,7 @@ export async function* generate(
       }
     }
   } catch (error) {
-    if (!hasEnded) yield ended({ type: 'end', stop: 'aborted', model: asked, usage: NOTHING })
-    throw error
+    if (!hasEnded) yield ended({ type: 'end', stop: 'aborted', model: model.name, usage: NO_USAGE, isFinal: false })
+    throw error instanceof ModelFailure ? asAppError(error) : error
   }
-}
-
-// An answer under a name without a price is paid for as the model that was asked.
-function pricesOf(answered: string, asked: Prices): Prices {
-  return findPrices(answered) ?? asked
 }

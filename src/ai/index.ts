@@ -1,2 +1,14 @@
-export { describeProvider, type GatewayEvent, generate, type Receipt } from './gateway.ts'
-export type { ModelMessage, ModelTool, PersonFacts, ToolCall } from './model.ts'
+export type { Call, Decision, Feature, GatewayEvent, Kind, Receipt } from './call.ts'
+export { catalogueOf, findModel, type Model } from './catalogue.ts'
+export { type AiCtx, generate } from './gateway.ts'
+export type {
+  Format,
+  ModelMessage,
+  ModelRequest,
+  ModelTool,
+  PersonFacts,
+  Stop,
+  ToolCall,
+  ToolChoice,
+  Usage,
+} from './model.ts'

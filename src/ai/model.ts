@@ -21,6 +21,11 @@ export type PersonFacts = {
   memories: { id: string; text: string }[]
 }
 
+export type ToolChoice = 'auto' | 'none' | 'required' | { name: string }
+
+/** `json`: an object of any shape, or one of this JSON Schema. */
+export type Format = 'text' | 'json' | { name: string; schema: Record<string, unknown> }
+
 /** `system` is split so that the part before `volatileSystem` can be cached by the provider. */
 export type ModelRequest = {
   system: string
@@ -30,21 +35,54 @@ export type ModelRequest = {
   /** Tools the history may speak of and that may not be called now. */
   closedTools?: ModelTool[]
   maxOutputTokens: number
-  person: PersonFacts
+  /** Absent where a client brings its own prompt and the assistant is not asked. */
+  person?: PersonFacts
+  toolChoice?: ToolChoice
+  format?: Format
+  temperature?: number
+  topP?: number
+  stopSequences?: string[]
 }
 
-export type Usage = { inputTokens: number; outputTokens: number; cacheReadTokens: number; cacheWriteTokens: number }
+/** Tokens as the provider counts them, each in one place only: `inputTokens` leaves out what the cache took or kept. */
+export type Usage = {
+  inputTokens: number
+  outputTokens: number
+  cacheReadTokens: number
+  /** Written to a cache that lives five minutes. */
+  cacheWriteTokens: number
+  /** Written to a cache that lives an hour. */
+  cacheWrite1hTokens: number
+}
+
+export const NO_USAGE: Usage = {
+  inputTokens: 0,
+  outputTokens: 0,
+  cacheReadTokens: 0,
+  cacheWriteTokens: 0,
+  cacheWrite1hTokens: 0,
+}
+
+export type Stop = 'done' | 'tools' | 'length' | 'refused' | 'aborted'
 
 /**
  * A text event is a delta; a tool_call event is whole, and one with a `problem` must not be carried out. `end` comes
- * exactly once, last; with `aborted` it is what is known of the usage before the stream throws.
+ * exactly once, last; with `aborted` it is what is known of the usage before the stream throws. `isFinal` is false
+ * where the provider did not say its last word on the usage: what was spent may be more.
  */
 export type ModelEvent =
   | { type: 'text'; text: string }
   | { type: 'tool_call'; call: ToolCall; problem?: string }
-  | { type: 'end'; stop: 'done' | 'tools' | 'length' | 'refused' | 'aborted'; model: string; usage: Usage }
+  | { type: 'end'; stop: Stop; model: string; usage: Usage; isFinal: boolean }
 
+export type ProviderName = 'anthropic' | 'openai-compatible' | 'workers-ai' | 'offline'
+
+export type Embedded = { vectors: number[][]; model: string; inputTokens: number }
+
+/** Throws a `ModelFailure`, or what the signal was aborted with; nothing else. Retries are the gateway's. */
 export type ModelProvider = {
-  name: string
-  generate(request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>
+  name: ProviderName
+  generate(model: string, request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>
+  /** One vector for each text, in order. */
+  embed?(model: string, texts: string[], signal: AbortSignal): Promise<Embedded>
 }

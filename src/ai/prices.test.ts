@@ -1,5 +1,10 @@
-import { expect, test } from 'vitest'
-import { costMicros, findPrices } from './prices.ts'
+import { expect, inject, test } from 'vitest'
+import { readConfig } from '#config'
+import { findModel } from './catalogue.ts'
+import { costMicros } from './prices.ts'
+
+const config = readConfig({ ...inject('vars'), ANTHROPIC_API_KEY: 'k', AI_PROVIDERS: 'anthropic,offline' })
+const findPrices = (name: string) => findModel(config, name)?.prices
 
 const at = new Date('2026-11-21T00:00:00Z')
 const usage = (inputTokens: number, outputTokens: number, cacheReadTokens = 0, cacheWriteTokens = 0) => ({
@@ -7,6 +12,7 @@ const usage = (inputTokens: number, outputTokens: number, cacheReadTokens = 0, c
   outputTokens,
   cacheReadTokens,
   cacheWriteTokens,
+  cacheWrite1hTokens: 0,
 })
 
 test.each([

@@ -1,58 +1,66 @@
 import type { Usage } from './model.ts'
 
 /** Micro-dollars for a million tokens: what a model's tokens cost from a day on. */
-type Price = {
+export type Price = {
   from: string
   input: number
   output: number
   cacheRead: number
   cacheWrite: number
+  cacheWrite1h: number
+  /** Of every part, where the call may wait; 1 where there is no batch price. */
+  batchFactor: number
+  /** A prompt of more than `over` tokens is dearer as a whole. */
   longPrompt?: { over: number; input: number; output: number }
 }
 
 /** One model's prices, the oldest first. */
 export type Prices = [Price, ...Price[]]
 
-const dollars = (value: number) => Math.round(value * 1_000_000)
-const price = (input: number, output: number, readFactor: number): Price => ({
-  from: '2026-01-01',
-  input: dollars(input),
-  output: dollars(output),
-  cacheRead: dollars(input * readFactor),
-  cacheWrite: dollars(input * 1.25),
-})
+const PER = 1_000_000
+const dollars = (value: number) => Math.round(value * PER)
 
-// Anthropic's price list, November 2026; a cache write is of the five-minute kind.
-const PRICES: Record<string, Prices> = {
-  'claude-haiku-5-5': [
-    { ...price(0.1, 0.5, 0.1), longPrompt: { over: 100_000, input: dollars(0.5), output: dollars(2.5) } },
-  ],
-  'claude-sonnet-5-5': [price(2, 10, 0.05)],
-  'claude-opus-5-5': [price(4, 20, 0.05)],
-  'claude-fable-5-1': [price(10, 50, 0.025)],
-  'claude-opus-5': [price(5, 25, 0.1)],
-  'claude-sonnet-5': [price(2, 10, 0.1)],
-  'claude-haiku-4-5': [price(1, 5, 0.1)],
-  'offline-1': [{ from: '2026-01-01', input: 0, output: 0, cacheRead: 0, cacheWrite: 0 }],
+/** Prices in dollars for a million tokens; a write to the five-minute cache is 1.25 of the input, to the hour's 2. */
+export function price(
+  from: string,
+  input: number,
+  output: number,
+  factors: { read?: number; write?: number; write1h?: number; batch?: number } = {},
+): Price {
+  const { read = 0.1, write = 1.25, write1h = 2, batch = 0.5 } = factors
+  return {
+    from,
+    input: dollars(input),
+    output: dollars(output),
+    cacheRead: dollars(input * read),
+    cacheWrite: dollars(input * write),
+    cacheWrite1h: dollars(input * write1h),
+    batchFactor: batch,
+  }
 }
 
-/** A model without a price is refused before it is called. Dated snapshots cost what their model costs. */
-export function findPrices(model: string): Prices | undefined {
-  const name = model.replace(/-20\d{6}$/, '')
-  return Object.hasOwn(PRICES, name) ? PRICES[name] : undefined
+/** The price that held on the day of `at`; a day before the first is paid for at the first. */
+export function priceAt(prices: Prices, at: Date): Price {
+  const day = at.toISOString().slice(0, 10)
+  return prices.findLast(({ from }) => from <= day) ?? prices[0]
 }
 
 /** Whole micro-dollars, rounded up, at the price of the day `at`. */
-export function costMicros(prices: Prices, usage: Usage, at: Date): number {
-  const day = at.toISOString().slice(0, 10)
-  const current = prices.findLast(({ from }) => from <= day) ?? prices[0]
-  const prompt = usage.inputTokens + usage.cacheReadTokens + usage.cacheWriteTokens
+export function costMicros(prices: Prices, usage: Usage, at: Date, isBatch = false): number {
+  const current = priceAt(prices, at)
+  const { inputTokens, cacheReadTokens, cacheWriteTokens, cacheWrite1hTokens, outputTokens } = usage
+  const prompt = inputTokens + cacheReadTokens + cacheWriteTokens + cacheWrite1hTokens
   const long = current.longPrompt && prompt > current.longPrompt.over ? current.longPrompt : undefined
-  const scale = long ? long.input / current.input : 1
+  // The factors of the cache hold in both bands; integers throughout, so that no sum depends on its order.
+  const input = long?.input ?? current.input
+  const scaled = (tokens: number, rate: number) =>
+    (BigInt(tokens) * BigInt(rate) * BigInt(input)) / BigInt(current.input || 1)
   const total =
-    usage.inputTokens * current.input * scale +
-    usage.cacheReadTokens * current.cacheRead * scale +
-    usage.cacheWriteTokens * current.cacheWrite * scale +
-    usage.outputTokens * (long?.output ?? current.output)
-  return Math.ceil(total / 1_000_000)
+    BigInt(inputTokens) * BigInt(input) +
+    scaled(cacheReadTokens, current.cacheRead) +
+    scaled(cacheWriteTokens, current.cacheWrite) +
+    scaled(cacheWrite1hTokens, current.cacheWrite1h) +
+    BigInt(outputTokens) * BigInt(long?.output ?? current.output)
+  const whole = Number(total) * (isBatch ? current.batchFactor : 1)
+  return Math.ceil(whole / PER)
 }

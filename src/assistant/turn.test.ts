@@ -1,6 +1,7 @@
 import { LLMock } from '@copilotkit/aimock'
 import { eq } from 'drizzle-orm'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { readConfig } from '#config'
 import { makePerson, type Person, revoke } from '#test/database'
 import { closeTurn } from './close.ts'
 import { createConversation, listMessages } from './conversations.ts'
@@ -15,7 +16,8 @@ afterAll(() => mock.stop())
 
 async function withModel(): Promise<Person> {
   const person = await makePerson({ timeZone: 'Europe/Berlin' })
-  const config = { ...person.config, anthropic: { apiKey: 'test', baseUrl: mock.url, model: 'claude-sonnet-5-5' } }
+  const vars = { ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: mock.url, ANTHROPIC_MODEL: 'claude-sonnet-5-5' }
+  const config = readConfig({ ...inject('vars'), ...vars })
   return { ...person, config }
 }
 

@@ -79,7 +79,13 @@ async function say(run: Run, withTools: boolean): Promise<Call[]> {
     person: turn.person,
   }
   const calls: Call[] = []
-  for await (const event of generate(ctx, request, port.signal)) take(run, event, calls)
+  const call = {
+    kind: 'chat' as const,
+    feature: 'assistant' as const,
+    request,
+    conversationId: turn.answer.conversationId,
+  }
+  for await (const event of generate(ctx, call, port.signal)) take(run, event, calls)
   flush(run)
   return calls
 }
@@ -105,6 +111,8 @@ function take(run: Run, event: GatewayEvent, calls: Call[]): void {
         input: event.call.input,
       })
       return
+    case 'start':
+      return
     case 'end':
       run.receipt = add(run.receipt, event.receipt)
       return
@@ -129,6 +137,7 @@ function add(sum: Receipt | null, next: Receipt): Receipt {
     cacheReadTokens: sum.cacheReadTokens + next.cacheReadTokens,
     cacheWriteTokens: sum.cacheWriteTokens + next.cacheWriteTokens,
     costMicros: sum.costMicros + next.costMicros,
+    isEstimated: sum.isEstimated || next.isEstimated,
     firstTokenMs: sum.firstTokenMs ?? next.firstTokenMs,
     totalMs: sum.totalMs + next.totalMs,
   }

@@ -5,7 +5,11 @@ const vars = () => inject('vars')
 
 test('a complete environment is read', () => {
   const config = readConfig(vars())
-  expect(config).toMatchObject({ environment: 'test', publicUrl: 'http://aurelius.test', anthropic: null })
+  expect(config).toMatchObject({
+    environment: 'test',
+    publicUrl: 'http://aurelius.test',
+    ai: { anthropic: null, providers: ['offline'] },
+  })
   expect(config.allowedOrigins).toContain('http://aurelius.test')
 })
 
@@ -30,9 +34,35 @@ test('limits may be raised anywhere but in production', () => {
 })
 
 test('a provider without its key is off, an empty key is no key', () => {
-  expect(readConfig({ ...vars(), ANTHROPIC_API_KEY: '' }).anthropic).toBeNull()
-  expect(readConfig({ ...vars(), ANTHROPIC_API_KEY: 'k' }).anthropic).toMatchObject({
+  expect(readConfig({ ...vars(), ANTHROPIC_API_KEY: '' }).ai.anthropic).toBeNull()
+  expect(readConfig({ ...vars(), ANTHROPIC_API_KEY: 'k' }).ai.anthropic).toMatchObject({
     apiKey: 'k',
-    model: 'claude-sonnet-5-5',
+    model: undefined,
   })
+})
+
+test('a model without a price, and a provider without what it needs, are refused', () => {
+  const openai = { OPENAI_BASE_URL: 'http://127.0.0.1:11434/v1' }
+  expect(
+    readConfig({ ...vars(), ...openai, OPENAI_MODELS: 'llama3.3=0/0,gpt=1.25/10@400000/128000#3' }).ai,
+  ).toMatchObject({
+    providers: ['openai-compatible'],
+    openai: {
+      models: [
+        { name: 'llama3.3', inputDollars: 0, outputDollars: 0, contextTokens: 32_768, maxOutputTokens: 4096, tier: 2 },
+        {
+          name: 'gpt',
+          inputDollars: 1.25,
+          outputDollars: 10,
+          contextTokens: 400_000,
+          maxOutputTokens: 128_000,
+          tier: 3,
+        },
+      ],
+    },
+  })
+  expect(() => readConfig({ ...vars(), ...openai, OPENAI_MODELS: 'llama3.3' })).toThrow('OPENAI_MODELS')
+  expect(() => readConfig({ ...vars(), ...openai })).toThrow('OPENAI_MODELS')
+  expect(() => readConfig({ ...vars(), AI_PROVIDERS: 'anthropic' })).toThrow('anthropic is not configured')
+  expect(() => readConfig({ ...vars(), AI_PROVIDERS: 'gemini' })).toThrow('AI_PROVIDERS')
 })

@@ -35,6 +35,33 @@ const origins = z
       .filter(Boolean),
   )
 
+const MODEL = /^([\w.:/@-]{1,100})=(\d+(?:\.\d+)?)\/(\d+(?:\.\d+)?)(?:@(\d+)(?:\/(\d+))?)?(?:#([123]))?$/
+
+/** `name=IN/OUT@CONTEXT/OUTPUT#TIER`: dollars for a million tokens, tokens, 1 to 3. A model needs a price; 0/0 is one. */
+const Models = z.string().transform((value, issue) =>
+  value.split(',').map((part): DeclaredModel => {
+    const [, name, input, output, context = '32768', most = '4096', tier = '2'] = MODEL.exec(part.trim()) ?? []
+    if (name === undefined) issue.addIssue(`"${part.trim()}" is not name=IN/OUT: dollars for a million tokens`)
+    return {
+      name: name ?? '',
+      inputDollars: Number(input),
+      outputDollars: Number(output),
+      contextTokens: Number(context),
+      maxOutputTokens: Number(most),
+      tier: tier === '1' ? 1 : tier === '3' ? 3 : 2,
+    }
+  }),
+)
+
+const PROVIDERS = ['anthropic', 'openai-compatible', 'workers-ai', 'offline'] as const
+const Providers = z.string().transform((value, issue) =>
+  value.split(',').flatMap((part) => {
+    const known = PROVIDERS.find((name) => name === part.trim())
+    if (!known) issue.addIssue(`"${part.trim()}" is not one of ${PROVIDERS.join(', ')}`)
+    return known ?? []
+  }),
+)
+
 const Source = z.object({
   ENVIRONMENT: z.enum(['production', 'local', 'test']),
   DATABASE_URL: z.string().regex(/^postgres(ql)?:\/\//, 'must be a postgres:// URL'),
@@ -49,11 +76,47 @@ const Source = z.object({
   LOG_LEVEL: z.enum(['info', 'warn', 'error']).default('info'),
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
   ANTHROPIC_BASE_URL: z.url().optional(),
-  ANTHROPIC_MODEL: z.string().min(1).default('claude-sonnet-5-5'),
+  ANTHROPIC_MODEL: z.string().min(1).optional(),
+  OPENAI_BASE_URL: z.url().optional(),
+  OPENAI_API_KEY: z.string().min(1).optional(),
+  OPENAI_MODELS: Models.optional(),
+  WORKERS_AI_MODELS: Models.optional(),
+  AI_PROVIDERS: Providers.optional(),
+  EMBEDDINGS_PROVIDER: z.enum(['openai-compatible', 'workers-ai']).optional(),
+  EMBEDDINGS_BASE_URL: z.url().optional(),
+  EMBEDDINGS_API_KEY: z.string().min(1).optional(),
+  EMBEDDINGS_MODEL: Models.optional(),
+  EMBEDDINGS_DIMENSIONS: z.coerce.number().int().min(1).max(1536).default(512),
+  VECTORS: z.enum(['pgvector', 'vectorize']).default('pgvector'),
 })
 
 /** The names of every setting that can be given. */
 export const SETTING_NAMES = Object.keys(Source.shape)
+
+export type DeclaredModel = {
+  name: string
+  inputDollars: number
+  outputDollars: number
+  contextTokens: number
+  maxOutputTokens: number
+  tier: 1 | 2 | 3
+}
+
+/** Which models are there, in the order they are asked; without a `model` of Claude's the gateway chooses one. */
+export type AiConfig = {
+  providers: (typeof PROVIDERS)[number][]
+  anthropic: { apiKey: string; baseUrl: string | undefined; model: string | undefined } | null
+  openai: { baseUrl: string; apiKey: string | undefined; models: DeclaredModel[] } | null
+  workersAi: { models: DeclaredModel[] } | null
+  embeddings: {
+    provider: 'openai-compatible' | 'workers-ai'
+    baseUrl: string | undefined
+    apiKey: string | undefined
+    model: DeclaredModel
+    dimensions: number
+  } | null
+  vectors: 'pgvector' | 'vectorize'
+}
 
 /** The settings of one deployment, as read from its vars and secrets. */
 export type Config = {
@@ -64,7 +127,7 @@ export type Config = {
   auth: { jwtKeys: z.infer<typeof Keys>; refreshKey: string; passwordPepper: string; operatorToken: string | undefined }
   rateLimitFactor: number
   logLevel: 'info' | 'warn' | 'error'
-  anthropic: { apiKey: string; baseUrl: string | undefined; model: string } | null
+  ai: AiConfig
 }
 
 /** Reads and checks all settings at once; one error lists every problem, and never a value. */
@@ -72,6 +135,7 @@ export function readConfig(env: object): Config {
   const present = Object.fromEntries(Object.entries(env).filter(([, value]) => value !== ''))
   const parsed = Source.safeParse(present)
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
+  if (parsed.data) problems.push(...aiProblems(parsed.data))
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
     problems.push('RATE_LIMIT_FACTOR: must be 1 in production')
   }
@@ -91,8 +155,54 @@ export function readConfig(env: object): Config {
     },
     rateLimitFactor: source.RATE_LIMIT_FACTOR,
     logLevel: source.LOG_LEVEL,
-    anthropic: source.ANTHROPIC_API_KEY
-      ? { apiKey: source.ANTHROPIC_API_KEY, baseUrl: source.ANTHROPIC_BASE_URL, model: source.ANTHROPIC_MODEL }
-      : null,
+    ai: readAi(source),
   }
+}
+
+function readAi(source: z.infer<typeof Source>): AiConfig {
+  const { ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_MODELS, WORKERS_AI_MODELS, EMBEDDINGS_PROVIDER } = source
+  const [embedder] = source.EMBEDDINGS_MODEL ?? []
+  const has = { anthropic: ANTHROPIC_API_KEY, 'openai-compatible': OPENAI_BASE_URL, 'workers-ai': WORKERS_AI_MODELS }
+  const found = PROVIDERS.filter((name) => name !== 'offline' && has[name] !== undefined)
+  return {
+    providers: source.AI_PROVIDERS ?? (found.length > 0 ? found : ['offline']),
+    anthropic: ANTHROPIC_API_KEY
+      ? { apiKey: ANTHROPIC_API_KEY, baseUrl: source.ANTHROPIC_BASE_URL, model: source.ANTHROPIC_MODEL }
+      : null,
+    openai: OPENAI_BASE_URL
+      ? { baseUrl: OPENAI_BASE_URL, apiKey: source.OPENAI_API_KEY, models: OPENAI_MODELS ?? [] }
+      : null,
+    workersAi: WORKERS_AI_MODELS ? { models: WORKERS_AI_MODELS } : null,
+    embeddings:
+      EMBEDDINGS_PROVIDER && embedder
+        ? {
+            provider: EMBEDDINGS_PROVIDER,
+            baseUrl: source.EMBEDDINGS_BASE_URL,
+            apiKey: source.EMBEDDINGS_API_KEY,
+            model: embedder,
+            dimensions: source.EMBEDDINGS_DIMENSIONS,
+          }
+        : null,
+    vectors: source.VECTORS,
+  }
+}
+
+/** What is named without what it needs. */
+function aiProblems(source: z.infer<typeof Source>): string[] {
+  const { AI_PROVIDERS = [], OPENAI_BASE_URL, OPENAI_MODELS, EMBEDDINGS_PROVIDER } = source
+  const needs: Record<string, string | object | undefined> = {
+    anthropic: source.ANTHROPIC_API_KEY,
+    'openai-compatible': OPENAI_BASE_URL,
+    'workers-ai': source.WORKERS_AI_MODELS,
+    offline: 'nothing',
+  }
+  const problems = AI_PROVIDERS.filter((name) => needs[name] === undefined).map(
+    (name) => `AI_PROVIDERS: ${name} is not configured`,
+  )
+  if (OPENAI_BASE_URL && !OPENAI_MODELS) problems.push('OPENAI_MODELS: name the models, each with its price')
+  if (EMBEDDINGS_PROVIDER && source.EMBEDDINGS_MODEL?.length !== 1)
+    problems.push('EMBEDDINGS_MODEL: name one model with its price')
+  if (EMBEDDINGS_PROVIDER === 'openai-compatible' && !source.EMBEDDINGS_BASE_URL)
+    problems.push('EMBEDDINGS_BASE_URL: needed for openai-compatible embeddings')
+  return problems
 }

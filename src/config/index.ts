@@ -1,1 +1,1 @@
-export { type Config, readConfig, SETTING_NAMES } from './config.ts'
+export { type AiConfig, type Config, type DeclaredModel, readConfig, SETTING_NAMES } from './config.ts'

@@ -22,6 +22,7 @@ export type IdPrefix =
   | 'req'
   | 'dev'
   | 'dlq'
+  | 'aic'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

@@ -37,7 +37,7 @@ function requestOf(example: Example, fake: Fake, messages: ModelMessage[]): Mode
 async function step(request: ModelRequest): Promise<{ reply: string; calls: ToolCall[] }> {
   let reply = ''
   const calls: ToolCall[] = []
-  for await (const event of offlineProvider().generate(request, new AbortController().signal)) {
+  for await (const event of offlineProvider().generate('offline-1', request, new AbortController().signal)) {
     if (event.type === 'text') reply += event.text
     if (event.type === 'tool_call') calls.push(event.call)
   }

@@ -28,7 +28,7 @@ function request(messages: ModelMessage[], more: Partial<ModelRequest> = {}): Mo
 
 async function eventsOf(asked: ModelRequest, signal = new AbortController().signal): Promise<ModelEvent[]> {
   const events: ModelEvent[] = []
-  for await (const event of offlineProvider().generate(asked, signal)) events.push(event)
+  for await (const event of offlineProvider().generate('offline-1', asked, signal)) events.push(event)
   return events
 }
 

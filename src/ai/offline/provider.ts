@@ -1,4 +1,11 @@
-import type { ModelEvent, ModelProvider, ModelRequest, Usage } from '../model.ts'
+import {
+  type ModelEvent,
+  type ModelProvider,
+  type ModelRequest,
+  NO_USAGE,
+  type PersonFacts,
+  type Usage,
+} from '../model.ts'
 import { turnsOf } from './conversation.ts'
 import { type Move, nextMove } from './run.ts'
 
@@ -26,7 +33,7 @@ function* deltas(text: string): Generator<string> {
 }
 
 function usage(request: ModelRequest, output: number): Usage {
-  return { inputTokens: tokensIn(charsOf(request)), outputTokens: output, cacheReadTokens: 0, cacheWriteTokens: 0 }
+  return { ...NO_USAGE, inputTokens: tokensIn(charsOf(request)), outputTokens: output }
 }
 
 function* events(request: ModelRequest, move: Move): Generator<ModelEvent> {
@@ -35,7 +42,7 @@ function* events(request: ModelRequest, move: Move): Generator<ModelEvent> {
     for (const [i, call] of move.calls.entries()) {
       yield { type: 'tool_call', call: { type: 'tool_call', id: `call_${request.messages.length}_${i + 1}`, ...call } }
     }
-    yield { type: 'end', stop: 'tools', model: MODEL, usage: usage(request, tokensIn(chars)) }
+    yield { type: 'end', stop: 'tools', model: MODEL, usage: usage(request, tokensIn(chars)), isFinal: true }
     return
   }
   const room = Math.max(0, request.maxOutputTokens) * CHARS_PER_TOKEN
@@ -46,12 +53,20 @@ function* events(request: ModelRequest, move: Move): Generator<ModelEvent> {
     stop: text.length < move.text.length ? 'length' : 'done',
     model: MODEL,
     usage: usage(request, tokensIn(text.length)),
+    isFinal: true,
   }
 }
 
-async function* generate(request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
+/** Whoever brings a prompt of their own is not known by name. */
+function stranger({ messages }: ModelRequest): PersonFacts {
+  const said = messages.findLast((message) => message.role === 'user')
+  const now = said?.role === 'user' ? said.at : ''
+  return { now, timeZone: 'UTC', locale: 'en-US', displayName: '', projects: [], memories: [] }
+}
+
+async function* generate(_model: string, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
   signal.throwIfAborted()
-  const move = nextMove(turnsOf(request.messages), request.person, request.tools)
+  const move = nextMove(turnsOf(request.messages), request.person ?? stranger(request), request.tools)
   for (const event of events(request, move)) {
     signal.throwIfAborted()
     yield event
