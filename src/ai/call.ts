@@ -29,6 +29,8 @@ export type Call = {
   request: ModelRequest
   conversationId?: string
   model?: string
+  /** Which model answered last in this conversation. */
+  previousModel?: string
   background?: boolean
   share?: { sources: string[] }
 }

@@ -1,4 +1,5 @@
 import type { Config, DeclaredModel } from '#config'
+import { KINDS } from './call.ts'
 import type { ProviderName } from './model.ts'
 import { type Prices, price } from './prices.ts'
 
@@ -69,6 +70,10 @@ export function catalogueOf(config: Config): Model[] {
   const known = catalogues.get(config)
   if (known) return known
   const made = config.ai.providers.flatMap((provider) => modelsOf(config, provider))
+  for (const { id, kind, model } of config.ai.experiments) {
+    if (!KINDS.some((known) => known === kind)) throw new Error(`The experiment ${id} is of no kind of work: ${kind}`)
+    if (!findNamed(made, model)) throw new Error(`The experiment ${id} names a model that is not there: ${model}`)
+  }
   catalogues.set(config, made)
   return made
 }

@@ -22,7 +22,10 @@ export function providerOf(config: Config, name: ProviderName): ModelProvider {
  * and comes also before the error of a call that failed or was aborted.
  */
 export async function* generate(ctx: AiCtx, call: Call, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
-  const { decision, models } = choose(ctx, call)
+  const { config, actor } = ctx
+  const standing = { plan: 'free' as const, leftShare: 1 }
+  const by = { config, id: ctx.newId('aic'), userId: actor.userId, standing, isAway: () => false }
+  const { decision, models } = choose(by, call)
   const [model] = models
   yield { type: 'start', decision, overhead: { choiceUs: 0, reserveUs: 0, cacheUs: 0 } }
   yield* metered(

@@ -79,11 +79,13 @@ async function say(run: Run, withTools: boolean): Promise<Call[]> {
     person: turn.person,
   }
   const calls: Call[] = []
+  const previousModel = turn.history.findLast(({ model }) => model !== null)?.model
   const call = {
     kind: 'chat' as const,
     feature: 'assistant' as const,
     request,
     conversationId: turn.answer.conversationId,
+    ...(previousModel && { previousModel }),
   }
   for await (const event of generate(ctx, call, port.signal)) take(run, event, calls)
   flush(run)

@@ -1,29 +1,28 @@
 import { z } from 'zod'
 
-const Keys = z
-  .string()
-  .transform((value, issue) => {
-    try {
-      return JSON.parse(value)
-    } catch {
-      issue.addIssue('must be JSON')
-      return z.NEVER
-    }
-  })
-  .pipe(
-    z
-      .array(
-        z.looseObject({
-          kty: z.literal('OKP'),
-          crv: z.literal('Ed25519'),
-          kid: z.string().min(1),
-          x: z.string(),
-          d: z.string(),
-        }),
-      )
-      .min(1)
-      .max(4),
-  )
+const Json = z.string().transform((value, issue): unknown => {
+  try {
+    return JSON.parse(value)
+  } catch {
+    issue.addIssue('must be JSON')
+    return z.NEVER
+  }
+})
+
+const Keys = Json.pipe(
+  z
+    .array(
+      z.looseObject({
+        kty: z.literal('OKP'),
+        crv: z.literal('Ed25519'),
+        kid: z.string().min(1),
+        x: z.string(),
+        d: z.string(),
+      }),
+    )
+    .min(1)
+    .max(4),
+)
 
 const origins = z
   .string()
@@ -51,6 +50,20 @@ const Models = z.string().transform((value, issue) =>
       tier: tier === '1' ? 1 : tier === '3' ? 3 : 2,
     }
   }),
+)
+
+/** A `share` of a kind of work goes to `model`; the others are what it is compared with. */
+const Experiments = Json.pipe(
+  z
+    .array(
+      z.strictObject({
+        id: z.string().regex(/^[\w-]{1,40}$/),
+        kind: z.string(),
+        model: z.string(),
+        share: z.number().min(0).max(1),
+      }),
+    )
+    .max(20),
 )
 
 const PROVIDERS = ['anthropic', 'openai-compatible', 'workers-ai', 'offline'] as const
@@ -82,6 +95,7 @@ const Source = z.object({
   OPENAI_MODELS: Models.optional(),
   WORKERS_AI_MODELS: Models.optional(),
   AI_PROVIDERS: Providers.optional(),
+  AI_EXPERIMENTS: Experiments.optional(),
   EMBEDDINGS_PROVIDER: z.enum(['openai-compatible', 'workers-ai']).optional(),
   EMBEDDINGS_BASE_URL: z.url().optional(),
   EMBEDDINGS_API_KEY: z.string().min(1).optional(),
@@ -108,6 +122,7 @@ export type AiConfig = {
   anthropic: { apiKey: string; baseUrl: string | undefined; model: string | undefined } | null
   openai: { baseUrl: string; apiKey: string | undefined; models: DeclaredModel[] } | null
   workersAi: { models: DeclaredModel[] } | null
+  experiments: z.infer<typeof Experiments>
   embeddings: {
     provider: 'openai-compatible' | 'workers-ai'
     baseUrl: string | undefined
@@ -173,6 +188,7 @@ function readAi(source: z.infer<typeof Source>): AiConfig {
       ? { baseUrl: OPENAI_BASE_URL, apiKey: source.OPENAI_API_KEY, models: OPENAI_MODELS ?? [] }
       : null,
     workersAi: WORKERS_AI_MODELS ? { models: WORKERS_AI_MODELS } : null,
+    experiments: source.AI_EXPERIMENTS ?? [],
     embeddings:
       EMBEDDINGS_PROVIDER && embedder
         ? {
