@@ -1,5 +1,19 @@
 import { z } from '@hono/zod-openapi'
 
+/** A schema, or what makes it. */
+export type Later<T> = T | (() => T)
+
+/** Makes a schema at the first look at it. Of an answer only the document and a few verbs ever look; every start would pay. */
+export function later<T extends z.ZodType>(make: () => T): () => T {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+export const settled = <T extends z.ZodType>(schema: Later<T>): T => (schema instanceof z.ZodType ? schema : schema())
+
 /** No text column holds a NUL, and a lone surrogate is not UTF-8: both are refused at the door. */
 export function isStorable(value: string): boolean {
   return value.isWellFormed() && !value.includes('\0')
@@ -131,5 +145,5 @@ export const cursor = z
   .optional()
   .openapi({ param: { description: '`nextCursor` of the page before' } })
 
-export const pageOf = <T extends z.ZodType>(item: T, max = 100) =>
-  z.strictObject({ items: list(item, max), nextCursor: z.string().max(1000).nullable() })
+export const pageOf = <T extends z.ZodType>(item: Later<T>, max = 100) =>
+  z.strictObject({ items: list(settled(item), max), nextCursor: z.string().max(1000).nullable() })
