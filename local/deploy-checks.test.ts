@@ -93,6 +93,13 @@ test('a missing secret and a large bundle are problems', () => {
   expect(check.sizeProblems(check.MAX_BUNDLE_GZIP_BYTES)).toHaveLength(1)
 })
 
+test('a letter beyond ASCII in what is uploaded is a problem, and shown', () => {
+  expect(check.asciiProblems('index.js', 'const dash = "\\u2013"\n')).toEqual([])
+  expect(check.asciiProblems('index.js', 'first line\nconst dash = /a\u2013b/')).toEqual([
+    'index.js is not all ASCII: const dash = /a\u2013b/',
+  ])
+})
+
 test('files and journal tell the same story', () => {
   const journal = [
     { tag: '0000_a', when: 1 },

@@ -129,6 +129,12 @@ export function sizeProblems(gzipBytes: number): string[] {
     : [`the bundle is ${gzipBytes} bytes gzipped; the limit is ${MAX_BUNDLE_GZIP_BYTES}`]
 }
 
+/** One letter beyond ASCII and V8 keeps the whole file at two bytes a letter: every isolate starts later. */
+export function asciiProblems(file: string, code: string): string[] {
+  const found = /.{0,40}[^\0-\x7f].{0,20}/.exec(code)?.[0]
+  return found === undefined ? [] : [`${file} is not all ASCII: ${found}`]
+}
+
 /** Files and journal must tell the same story, in the same order. */
 export function journalProblems(entries: JournalEntry[], files: string[]): string[] {
   const names = entries.map((entry) => `${entry.tag}.sql`)

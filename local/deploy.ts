@@ -64,12 +64,12 @@ async function releasedSettings(): Promise<{ name: string; settings: Settings } 
   return null
 }
 
-async function bundleGzipBytes(): Promise<number> {
+/** What would be uploaded. */
+async function builtFiles(): Promise<{ name: string; content: Buffer }[]> {
   return await withFolder(async (folder) => {
     await wrangler('deploy', '--dry-run', ...ENVIRONMENT, '--outdir', folder)
-    const files = (await readdir(folder)).filter((file) => !file.endsWith('.map') && file !== 'README.md')
-    const sizes = await Promise.all(files.map(async (file) => gzipSync(await readFile(join(folder, file))).length))
-    return sizes.reduce((sum, size) => sum + size, 0)
+    const names = (await readdir(folder)).filter((name) => !name.endsWith('.map') && name !== 'README.md')
+    return await Promise.all(names.map(async (name) => ({ name, content: await readFile(join(folder, name)) })))
   })
 }
 
@@ -148,10 +148,15 @@ async function database(databaseUrl: string | undefined) {
 }
 
 async function bundle() {
-  const gzipBytes = await bundleGzipBytes()
+  const files = await builtFiles()
+  const gzipBytes = files.reduce((sum, { content }) => sum + gzipSync(content).length, 0)
+  const scripts = files.filter(({ name }) => name.endsWith('.js'))
   return {
     said: [`${Math.round(gzipBytes / 1000)} kB gzip of ${check.MAX_BUNDLE_GZIP_BYTES / 1000}`],
-    problems: check.sizeProblems(gzipBytes),
+    problems: [
+      ...check.sizeProblems(gzipBytes),
+      ...scripts.flatMap(({ name, content }) => check.asciiProblems(name, content.toString())),
+    ],
   }
 }
 

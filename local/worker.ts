@@ -55,7 +55,7 @@ const ROOT = resolve(import.meta.dirname, '..')
 const HOST = '127.0.0.1'
 const NAME = 'aurelius'
 const CONFIG = 'wrangler.toml'
-const SOURCE_DIRS = ['workers', 'src']
+const SOURCE_DIRS = ['workers', 'src', 'bundle']
 const SOURCE_FILES = [CONFIG, 'package.json', 'package-lock.json', 'tsconfig.json']
 const KEEP_UNUSED_MS = 3600_000
 // No account, no questions, no look for a newer wrangler: a build needs nobody else.

@@ -98,7 +98,7 @@ export function partsFromEvents(events: Told[], messageId: string): Part[] {
         event === 'tool.called'
           ? { type: 'tool_call', id: callId, name, input }
           : { type: 'tool_result', callId, name, output, isError }
-      const parsed = Part.safeParse(part)
+      const parsed = Part().safeParse(part)
       if (parsed.success) parts.push(parsed.data)
     } else if (event === 'tool.undoable') undos.set(fields.callId, fields.undo)
   }
@@ -107,6 +107,6 @@ export function partsFromEvents(events: Told[], messageId: string): Part[] {
 
 function withUndo(part: Part, undos: Map<unknown, unknown>): Part {
   if (part.type !== 'tool_result') return part
-  const parsed = Part.safeParse({ ...part, undo: undos.get(part.callId) })
+  const parsed = Part().safeParse({ ...part, undo: undos.get(part.callId) })
   return parsed.success ? parsed.data : part
 }

@@ -11,6 +11,7 @@ import {
   type ErrorCode,
   etag,
   ifMatch,
+  looked,
   personRoute,
   s,
   type UserCtx,
@@ -114,7 +115,7 @@ const sayRoute = personRoute(
     responses: {
       200: {
         description: 'The turn, whole or as a stream',
-        content: { 'application/json': { schema: Turn }, 'text/event-stream': sse },
+        content: { 'application/json': looked(Turn), 'text/event-stream': sse },
       },
     },
   },

@@ -39,32 +39,36 @@ const refreshToken = z
 export const Refresh = z.strictObject({ refreshToken }).openapi('Refresh')
 export type Refresh = z.infer<typeof Refresh>
 
-export const Tokens = z
-  .strictObject({
-    accessToken: z.string().max(2000),
-    tokenType: z.literal('Bearer'),
-    expiresIn: s.int(1, 3600).openapi({ description: 'Seconds the access token lasts' }),
-    refreshToken,
-    sessionId: s.id('ses'),
-  })
-  .openapi('Tokens')
-export type Tokens = z.infer<typeof Tokens>
+export const Tokens = s.later(() =>
+  z
+    .strictObject({
+      accessToken: z.string().max(2000),
+      tokenType: z.literal('Bearer'),
+      expiresIn: s.int(1, 3600).openapi({ description: 'Seconds the access token lasts' }),
+      refreshToken,
+      sessionId: s.id('ses'),
+    })
+    .openapi('Tokens'),
+)
+export type Tokens = z.infer<ReturnType<typeof Tokens>>
 
 // Spread, not extended: the document would ask for two closed objects at once.
-export const SignedIn = z.strictObject({ ...Tokens.shape, user: Me }).openapi('SignedIn')
-export type SignedIn = z.infer<typeof SignedIn>
+export const SignedIn = s.later(() => z.strictObject({ ...Tokens().shape, user: Me() }).openapi('SignedIn'))
+export type SignedIn = z.infer<ReturnType<typeof SignedIn>>
 
-export const Session = z
-  .strictObject({
-    id: s.id('ses'),
-    deviceName: z.string().max(100),
-    userAgent: z.string().max(300),
-    country: z.string().max(2).nullable(),
-    current: z.boolean(),
-    createdAt: s.instant,
-    lastUsedAt: s.instant,
-    expiresAt: s.instant,
-  })
-  .openapi('Session')
-export type Session = z.infer<typeof Session>
-export const SessionPage = s.pageOf(Session).openapi('SessionPage')
+export const Session = s.later(() =>
+  z
+    .strictObject({
+      id: s.id('ses'),
+      deviceName: z.string().max(100),
+      userAgent: z.string().max(300),
+      country: z.string().max(2).nullable(),
+      current: z.boolean(),
+      createdAt: s.instant,
+      lastUsedAt: s.instant,
+      expiresAt: s.instant,
+    })
+    .openapi('Session'),
+)
+export type Session = z.infer<ReturnType<typeof Session>>
+export const SessionPage = s.later(() => s.pageOf(Session()).openapi('SessionPage'))

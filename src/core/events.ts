@@ -1,4 +1,5 @@
 import type { z } from 'zod'
+import { type Later, settled } from './schema.ts'
 
 /**
  * A kind of domain event. `room` is the realtime topic its clients join; null keeps it inside.
@@ -6,8 +7,14 @@ import type { z } from 'zod'
  */
 export type EventKind<T extends z.ZodType = z.ZodType> = { type: string; room: string | null; data: T }
 
-export function defineEvent<T extends z.ZodType>(type: string, room: string | null, data: T): EventKind<T> {
-  return { type, room, data }
+export function defineEvent<T extends z.ZodType>(type: string, room: string | null, data: Later<T>): EventKind<T> {
+  return {
+    type,
+    room,
+    get data() {
+      return settled(data)
+    },
+  }
 }
 
 /** An event as consumers read it from the outbox. `id` is what makes a second delivery known. */

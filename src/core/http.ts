@@ -2,6 +2,7 @@ import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Ctx, UserCtx } from './ctx.ts'
 import { AppError, ERRORS, type FieldError } from './errors.ts'
+import { type Later, later, settled } from './schema.ts'
 
 /** Who may call a route and which limit counts its calls. */
 export type LimitClass = 'public' | 'signin' | 'read' | 'write' | 'ai'
@@ -9,22 +10,24 @@ export type RouteMeta = { auth: 'none' | 'person' | 'operator'; limit: LimitClas
 export type Guard = (c: Context, meta: RouteMeta, next: Next) => Promise<Response | void>
 export type AppEnv<C> = { Bindings: Env; Variables: { ctx: C; guard: Guard } }
 
-export const ProblemSchema = z
-  .strictObject({
-    type: z.url().max(200),
-    title: z.string().max(200),
-    status: z.number().int().min(400).max(599).openapi({ format: 'int32' }),
-    detail: z.string().max(2000),
-    instance: z.string().max(64),
-    code: z
-      .enum([...Object.keys(ERRORS), 'internal'])
-      .openapi({ description: 'Stable; switch on this, not on the text' }),
-    errors: z
-      .array(z.strictObject({ pointer: z.string().max(200), detail: z.string().max(500) }))
-      .max(100)
-      .optional(),
-  })
-  .openapi('Problem')
+export const ProblemSchema = later(() =>
+  z
+    .strictObject({
+      type: z.url().max(200),
+      title: z.string().max(200),
+      status: z.number().int().min(400).max(599).openapi({ format: 'int32' }),
+      detail: z.string().max(2000),
+      instance: z.string().max(64),
+      code: z
+        .enum([...Object.keys(ERRORS), 'internal'])
+        .openapi({ description: 'Stable; switch on this, not on the text' }),
+      errors: z
+        .array(z.strictObject({ pointer: z.string().max(200), detail: z.string().max(500) }))
+        .max(100)
+        .optional(),
+    })
+    .openapi('Problem'),
+)
 
 const header = (description: string, example: string) => ({
   description,
@@ -39,10 +42,16 @@ const HEADERS = {
     'https://app.example.com',
   ),
 }
+/** Its schema is made when the document is. */
+export const looked = <T extends z.ZodType>(schema: Later<T>) => ({
+  get schema() {
+    return settled(schema)
+  },
+})
 const problem = (description: string, headers = {}) => ({
   description,
   headers: { ...HEADERS, ...headers },
-  content: { 'application/problem+json': { schema: ProblemSchema } },
+  content: { 'application/problem+json': looked(ProblemSchema) },
 })
 const RETRY = { 'Retry-After': header('Seconds to wait', '5') }
 const PROBLEMS = {
@@ -153,23 +162,23 @@ export const body = <T extends z.ZodType>(schema: T) => ({
   required: true as const,
   content: { 'application/json': { schema } },
 })
-export const answer = <T extends z.ZodType>(schema: T, description: string) => ({
+export const answer = <T extends z.ZodType>(schema: Later<T>, description: string) => ({
   description,
-  content: { 'application/json': { schema } },
+  content: { 'application/json': looked(schema) },
 })
 
 /** What was made: its place and its version. */
-export const created = <T extends z.ZodType>(schema: T, description: string) => ({
+export const created = <T extends z.ZodType>(schema: Later<T>, description: string) => ({
   description,
   headers: { ETag: header('The version, for If-Match', '"1"'), Location: header('Where it is', '/v1/tasks/task_…') },
-  content: { 'application/json': { schema } },
+  content: { 'application/json': looked(schema) },
 })
 
 /** An answer that can be updated with If-Match: its ETag is the version, also in the body. */
-export const versioned = <T extends z.ZodType>(schema: T, description: string) => ({
+export const versioned = <T extends z.ZodType>(schema: Later<T>, description: string) => ({
   description,
   headers: { ETag: header('The version, for If-Match', '"3"') },
-  content: { 'application/json': { schema } },
+  content: { 'application/json': looked(schema) },
 })
 
 export function etag(version: number): { ETag: string } {

@@ -10,6 +10,7 @@ export {
   type Guard,
   ifMatch,
   type LimitClass,
+  looked,
   operatorRoute,
   ProblemSchema,
   personRoute,

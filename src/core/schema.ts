@@ -1,45 +1,71 @@
 import { z } from '@hono/zod-openapi'
 
+/** A schema, or what makes it. */
+export type Later<T> = T | (() => T)
+
+/** Makes a schema at the first look at it. Of an answer only the document and a few verbs ever look; every start would pay. */
+export function later<T extends z.ZodType>(make: () => T): () => T {
+  let made: T | undefined
+  return () => {
+    made ??= make()
+    return made
+  }
+}
+
+export const settled = <T extends z.ZodType>(schema: Later<T>): T => (schema instanceof z.ZodType ? schema : schema())
+
 /** No text column holds a NUL, and a lone surrogate is not UTF-8: both are refused at the door. */
 export function isStorable(value: string): boolean {
   return value.isWellFormed() && !value.includes('\0')
 }
 
-/** Free text of at most `max` UTF-16 units. */
-export const text = (max: number, min = 0) =>
-  z.string().min(min).max(max).refine(isStorable, 'must be well-formed text without NUL')
-
-/** A one-line name: no control characters, not only spaces. */
-export const line = (max: number) =>
-  z
-    .string()
-    .trim()
-    .min(1)
-    .max(max)
-    .refine((value) => isStorable(value) && !/[\u0000-\u001f\u007f]/.test(value), 'must be one line of text')
-
-// One schema for each kind: dozens of fields are ids, and a schema is slow to make.
-const ids = new Map<string, z.ZodString>()
-export function id(prefix: string): z.ZodString {
-  const known = ids.get(prefix)
-  if (known) return known
-  const made = z
-    .string()
-    .max(40)
-    .regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`))
-    .openapi({ example: `${prefix}_01jd6w3k9q0123456789abcdef` })
-  ids.set(prefix, made)
-  return made
+// One schema for each of its kind: dozens of fields are alike, and a schema is slow to make. So is each link of a chain.
+function kept<A extends unknown[], T>(make: (...of: A) => T): (...of: A) => T {
+  const made = new Map<string, T>()
+  return (...of) => {
+    const name = of.join()
+    const one = made.get(name) ?? make(...of)
+    made.set(name, one)
+    return one
+  }
 }
 
-export const int = (min: number, max: number) =>
+/** Free text of at most `max` UTF-16 units. */
+export const text = kept((max: number, min?: number) =>
+  z
+    .string()
+    .check(
+      z.minLength(min ?? 0),
+      z.maxLength(max),
+      z.refine<string>(isStorable, 'must be well-formed text without NUL'),
+    ),
+)
+
+/** A one-line name: no control characters, not only spaces. */
+export const line = kept((max: number) =>
+  z.string().check(
+    z.trim(),
+    z.minLength(1),
+    z.maxLength(max),
+    z.refine<string>((value) => isStorable(value) && !/[\u0000-\u001f\u007f]/.test(value), 'must be one line of text'),
+  ),
+)
+
+export const id = kept((prefix: string) =>
+  z
+    .string()
+    .check(z.maxLength(40), z.regex(new RegExp(`^${prefix}_[0-9a-hjkmnp-tv-z]{26}$`)))
+    .openapi({ example: `${prefix}_01jd6w3k9q0123456789abcdef` }),
+)
+
+export const int = kept((min: number, max: number) =>
   z
     .number()
-    .int()
-    .min(min)
-    .max(max)
-    .openapi({ format: max > 2_147_483_647 ? 'int64' : 'int32' })
-export const list = <T extends z.ZodType>(item: T, max: number, min = 0) => z.array(item).min(min).max(max)
+    .check(z.int(), z.gte(min), z.lte(max))
+    .openapi({ format: max > 2_147_483_647 ? 'int64' : 'int32' }),
+)
+export const list = <T extends z.ZodType>(item: T, max: number, min = 0) =>
+  z.array(item).check(z.minLength(min), z.maxLength(max))
 
 // Postgres takes less than RFC 3339 does, and no clock on earth is further off.
 function isOffset(value: string): boolean {
@@ -131,5 +157,5 @@ export const cursor = z
   .optional()
   .openapi({ param: { description: '`nextCursor` of the page before' } })
 
-export const pageOf = <T extends z.ZodType>(item: T, max = 100) =>
-  z.strictObject({ items: list(item, max), nextCursor: z.string().max(1000).nullable() })
+export const pageOf = <T extends z.ZodType>(item: Later<T>, max = 100) =>
+  z.strictObject({ items: list(settled(item), max), nextCursor: z.string().max(1000).nullable() })

@@ -1,10 +1,11 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { type NeonQueryFunction, neon, neonConfig } from '@neondatabase/serverless'
+import type { NeonQueryFunction } from '@neondatabase/serverless'
 import { drizzle, type NeonHttpDatabase } from 'drizzle-orm/neon-http'
 import { AppError, withTimeout } from '#core'
+import { type Answer, type NeonClient, neonClient, neonEndpoint } from './neon.ts'
 
 /** Postgres over HTTP: each statement, or `batch` of them as one transaction, is one trip. */
-export type Database = NeonHttpDatabase<Record<string, never>> & { $client: NeonQueryFunction<boolean, boolean> }
+export type Database = NeonHttpDatabase<Record<string, never>> & { $client: NeonClient }
 
 /** How often and how long one invocation waited for the database. */
 export type DatabaseMeter = { trips: number; ms: number }
@@ -16,12 +17,8 @@ const RETRY_DELAY_MS = 100
 // Postgres was not ready or had no slot: by their meaning nothing of the statement was executed.
 const NOT_EXECUTED = new Set(['57P03', '53300', '08001', '08004'])
 
-type Init = RequestInit & { meter?: DatabaseMeter }
-
-/** What of a response the driver reads; the body is already here, so no timer outlives the trip. */
-type Answer = { ok: boolean; status: number; text(): Promise<string>; json(): Promise<unknown> }
-
-neonConfig.fetchFunction = async (url: string, { meter = { trips: 0, ms: 0 }, ...init }: Init) => {
+/** One trip, and another where the first one surely did nothing. */
+async function travel(url: string, init: RequestInit, meter: DatabaseMeter): Promise<Answer> {
   const started = performance.now()
   try {
     for (let attempt = 0; ; attempt++) {
@@ -46,6 +43,7 @@ async function send(url: string, init: RequestInit): Promise<Answer | Error> {
   }
 }
 
+// The body is read here, so no timer outlives the trip.
 async function read(response: Response): Promise<Answer> {
   const body = await response.text()
   return { ok: response.ok, status: response.status, text: async () => body, json: async () => JSON.parse(body) }
@@ -67,6 +65,8 @@ function isRead(body: unknown): boolean {
 }
 
 export function connect(config: { url: string; fetchEndpoint: string | undefined }, meter: DatabaseMeter): Database {
-  if (config.fetchEndpoint) neonConfig.fetchEndpoint = config.fetchEndpoint
-  return drizzle({ client: neon(config.url, { fetchOptions: { meter } }) })
+  const url = config.fetchEndpoint ?? neonEndpoint(config.url)
+  const client = neonClient(config.url, (init) => travel(url, init, meter))
+  // biome-ignore lint/nursery/noUnsafeTypeAssertion: drizzle asks no more of Neon's driver than this has
+  return Object.assign(drizzle({ client: client as unknown as NeonQueryFunction<false, true> }), { $client: client })
 }

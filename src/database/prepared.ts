@@ -8,7 +8,7 @@ type Written = { getQuery(): Query; mapResult(result: unknown): unknown }
 type Statement<R> = PromiseLike<R> & { prepare(name: string): Written }
 type Asking = { actor: PersonActor; db: Database }
 
-const AS_DRIZZLE_ASKS = { arrayMode: true, fullResults: true } as const
+const AS_DRIZZLE_ASKS = { arrayMode: true }
 
 /**
  * A statement whose text is made once an isolate: that of a long one takes longer to make than all else of a request.

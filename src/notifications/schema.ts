@@ -13,25 +13,27 @@ const NotificationLink = z
   .strictObject({ kind: z.literal('task'), id: s.id('task') })
   .openapi({ description: 'What it is about' })
 
-export const Notification = z
-  .strictObject({
-    id: s.id('ntf'),
-    kind: NotificationKind,
-    title: z.string().max(MAX_TITLE),
-    body: z.string().max(MAX_BODY),
-    priority: NotificationPriority,
-    link: NotificationLink.nullable(),
-    scheduledAt: s.instant.nullable().openapi({ description: 'The time it was meant for' }),
-    readAt: s.instant.nullable(),
-    expiresAt: s.instant.nullable().openapi({ description: 'When it is no longer shown' }),
-    version: s.int(1, 2_147_483_647),
-    createdAt: s.instant,
-    updatedAt: s.instant,
-  })
-  .openapi('Notification')
-export type Notification = z.infer<typeof Notification>
+export const Notification = s.later(() =>
+  z
+    .strictObject({
+      id: s.id('ntf'),
+      kind: NotificationKind,
+      title: z.string().max(MAX_TITLE),
+      body: z.string().max(MAX_BODY),
+      priority: NotificationPriority,
+      link: NotificationLink.nullable(),
+      scheduledAt: s.instant.nullable().openapi({ description: 'The time it was meant for' }),
+      readAt: s.instant.nullable(),
+      expiresAt: s.instant.nullable().openapi({ description: 'When it is no longer shown' }),
+      version: s.int(1, 2_147_483_647),
+      createdAt: s.instant,
+      updatedAt: s.instant,
+    })
+    .openapi('Notification'),
+)
+export type Notification = z.infer<ReturnType<typeof Notification>>
 
-export const NotificationPage = s.pageOf(Notification).openapi('NotificationPage')
+export const NotificationPage = s.later(() => s.pageOf(Notification()).openapi('NotificationPage'))
 
 export const NotificationQuery = z.strictObject({
   limit: s.limit,
@@ -41,12 +43,14 @@ export const NotificationQuery = z.strictObject({
 })
 export type NotificationQuery = z.infer<typeof NotificationQuery>
 
-export const UnreadCount = z.strictObject({ count: s.int(0, 2_147_483_647) }).openapi('UnreadCount')
+export const UnreadCount = s.later(() => z.strictObject({ count: s.int(0, 2_147_483_647) }).openapi('UnreadCount'))
 
-export const AllRead = z
-  .strictObject({ marked: s.int(0, 2_147_483_647), readAt: s.instant.nullable() })
-  .openapi('AllRead', { description: 'How many were unread, and when they were marked; null when none was' })
-export type AllRead = z.infer<typeof AllRead>
+export const AllRead = s.later(() =>
+  z
+    .strictObject({ marked: s.int(0, 2_147_483_647), readAt: s.instant.nullable() })
+    .openapi('AllRead', { description: 'How many were unread, and when they were marked; null when none was' }),
+)
+export type AllRead = z.infer<ReturnType<typeof AllRead>>
 
 /** What a domain says to a person. Long texts are cut; a second one with the same `dedupeKey` is none. */
 export const NewNotification = z.strictObject({

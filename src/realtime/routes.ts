@@ -1,11 +1,11 @@
-import { AppError, answer, createApp, ProblemSchema, personRoute, publicRoute } from '#core'
+import { AppError, answer, createApp, looked, ProblemSchema, personRoute, publicRoute } from '#core'
 import { ConnectQuery, Ticket } from './schema.ts'
 import { makeTicket, ownerOf } from './ticket.ts'
 
 const tags = ['Realtime']
 const problem = (description: string) => ({
   description,
-  content: { 'application/problem+json': { schema: ProblemSchema } },
+  content: { 'application/problem+json': looked(ProblemSchema) },
 })
 
 const ticketRoute = personRoute(

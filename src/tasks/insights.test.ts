@@ -15,7 +15,7 @@ async function doneAt(person: Person, ...instants: string[]): Promise<void> {
 
 test('nothing done is nothing counted', async () => {
   const person = await makePerson({ timeZone: 'Asia/Tokyo', now: () => new Date('2026-11-22T20:00:00Z') })
-  const insights = TaskInsights.parse(await getInsights(person))
+  const insights = TaskInsights().parse(await getInsights(person))
   expect(insights).toMatchObject({ timeZone: 'Asia/Tokyo', open: 0, overdue: 0, dueToday: 0, streakDays: 0 })
   expect(insights.completedPerHour).toEqual(Array(24).fill(0))
   expect(insights.completedPerWeek.map(({ weekStart }) => weekStart)).toEqual([

@@ -18,7 +18,7 @@ async function typesOf(person: Person, key: string): Promise<string[]> {
 
 test('a project is made, read, changed and archived in one trip each, and told each time', async () => {
   const person = await makePerson()
-  const made = Project.parse(await createProject(person, { name: 'Boat', colour: '#3366cc', icon: '⛵' }))
+  const made = Project().parse(await createProject(person, { name: 'Boat', colour: '#3366cc', icon: '⛵' }))
   expect(made).toMatchObject({ name: 'Boat', colour: '#3366cc', icon: '⛵', archivedAt: null, version: 1 })
   expect(await getProject(person, made.id)).toEqual(made)
   expect(await updateProject(person, made.id, { colour: null, position: 1.5 }, 1)).toMatchObject({

@@ -48,35 +48,37 @@ const remindAt = s.MomentInput.refine(({ time }) => time !== undefined, {
 // A named schema that may be null: `.nullable()` would make its component in the document nullable everywhere.
 const orNull = <T extends z.ZodType>(schema: T) => z.union([schema, z.null()])
 
-export const Task = z
-  .strictObject({
-    id: s.id('task'),
-    title: z.string().max(300),
-    notes: z.string().max(20_000),
-    status: TaskStatus,
-    priority: TaskPriority,
-    labels: s.list(z.string().max(50), 20),
-    projectId: s.id('prj').nullable(),
-    parentId: s.id('task').nullable(),
-    start: orNull(s.Moment),
-    due: orNull(s.Moment),
-    remindAt: orNull(s.Moment),
-    estimateMinutes: minutes.nullable(),
-    actualMinutes: minutes.nullable(),
-    recurrence: z.string().max(500).nullable(),
-    position: z.number(),
-    externalProvider: z.string().max(50).nullable(),
-    externalId: z.string().max(500).nullable(),
-    aiReason: z.string().max(1000).nullable(),
-    aiConfidence: z.number().min(0).max(1).nullable(),
-    completedAt: s.instant.nullable(),
-    deletedAt: s.instant.nullable(),
-    version,
-    createdAt: s.instant,
-    updatedAt: s.instant,
-  })
-  .openapi('Task')
-export type Task = z.infer<typeof Task>
+export const Task = s.later(() =>
+  z
+    .strictObject({
+      id: s.id('task'),
+      title: z.string().max(300),
+      notes: z.string().max(20_000),
+      status: TaskStatus,
+      priority: TaskPriority,
+      labels: s.list(z.string().max(50), 20),
+      projectId: s.id('prj').nullable(),
+      parentId: s.id('task').nullable(),
+      start: orNull(s.Moment),
+      due: orNull(s.Moment),
+      remindAt: orNull(s.Moment),
+      estimateMinutes: minutes.nullable(),
+      actualMinutes: minutes.nullable(),
+      recurrence: z.string().max(500).nullable(),
+      position: z.number(),
+      externalProvider: z.string().max(50).nullable(),
+      externalId: z.string().max(500).nullable(),
+      aiReason: z.string().max(1000).nullable(),
+      aiConfidence: z.number().min(0).max(1).nullable(),
+      completedAt: s.instant.nullable(),
+      deletedAt: s.instant.nullable(),
+      version,
+      createdAt: s.instant,
+      updatedAt: s.instant,
+    })
+    .openapi('Task'),
+)
+export type Task = z.infer<ReturnType<typeof Task>>
 
 // Not named: what extends a named schema is described as both at once.
 const given = z.strictObject({
@@ -110,19 +112,21 @@ export type TaskPatch = z.infer<typeof TaskPatch>
 /** Why the assistant made it, or whence a sync brought it: never from a client. */
 export type Provenance = { aiReason?: string; aiConfidence?: number; externalProvider?: string; externalId?: string }
 
-export const TaskPage = s.pageOf(Task).openapi('TaskPage')
-export const Completion = z
-  .strictObject({
-    task: Task,
-    next: orNull(Task).openapi({ description: 'The next occurrence of a recurring task' }),
-  })
-  .openapi('Completion')
-export type Completion = z.infer<typeof Completion>
+export const TaskPage = s.later(() => s.pageOf(Task()).openapi('TaskPage'))
+export const Completion = s.later(() =>
+  z
+    .strictObject({
+      task: Task(),
+      next: orNull(Task()).openapi({ description: 'The next occurrence of a recurring task' }),
+    })
+    .openapi('Completion'),
+)
+export type Completion = z.infer<ReturnType<typeof Completion>>
 
-export const DeletedTask = z
-  .strictObject({ id: s.id('task'), title: z.string().max(300), deletedAt: s.instant })
-  .openapi('DeletedTask')
-export type DeletedTask = z.infer<typeof DeletedTask>
+export const DeletedTask = s.later(() =>
+  z.strictObject({ id: s.id('task'), title: z.string().max(300), deletedAt: s.instant }).openapi('DeletedTask'),
+)
+export type DeletedTask = z.infer<ReturnType<typeof DeletedTask>>
 
 export const TaskUpdate = z
   .strictObject({
@@ -148,28 +152,34 @@ const BulkUpdate = z.strictObject({ action: z.literal('update'), items: updateIt
 const BulkComplete = z.strictObject({ action: z.literal('complete'), ids: completeIds }).openapi('BulkComplete')
 export const Bulk = z.discriminatedUnion('action', [BulkCreate, BulkUpdate, BulkComplete]).openapi('Bulk')
 export type Bulk = z.infer<typeof Bulk>
-export const BulkResult = z
-  .strictObject({
-    items: s.list(Completion, MAX_BULK).openapi({ description: 'One for each that was sent, in its order' }),
-  })
-  .openapi('BulkResult')
-export type BulkResult = z.infer<typeof BulkResult>
+export const BulkResult = s.later(() =>
+  z
+    .strictObject({
+      items: s.list(Completion(), MAX_BULK).openapi({ description: 'One for each that was sent, in its order' }),
+    })
+    .openapi('BulkResult'),
+)
+export type BulkResult = z.infer<ReturnType<typeof BulkResult>>
 
 const count = s.int(0, MAX_VERSION)
-export const TaskInsights = z
-  .strictObject({
-    timeZone: z.string().max(64).openapi({ description: 'The zone every day and hour here is counted in' }),
-    open: count,
-    overdue: count,
-    dueToday: count,
-    completedPerWeek: s
-      .list(z.strictObject({ weekStart: s.localDate, count }), 8)
-      .openapi({ description: 'Eight weeks from their Monday, the last is the current one' }),
-    completedPerHour: s.list(count, 24).openapi({ description: 'By hour of day, 0 to 23, over the same eight weeks' }),
-    streakDays: count.openapi({ description: 'Days in a row with a completion, up to today or yesterday' }),
-  })
-  .openapi('TaskInsights')
-export type TaskInsights = z.infer<typeof TaskInsights>
+export const TaskInsights = s.later(() =>
+  z
+    .strictObject({
+      timeZone: z.string().max(64).openapi({ description: 'The zone every day and hour here is counted in' }),
+      open: count,
+      overdue: count,
+      dueToday: count,
+      completedPerWeek: s
+        .list(z.strictObject({ weekStart: s.localDate, count }), 8)
+        .openapi({ description: 'Eight weeks from their Monday, the last is the current one' }),
+      completedPerHour: s
+        .list(count, 24)
+        .openapi({ description: 'By hour of day, 0 to 23, over the same eight weeks' }),
+      streakDays: count.openapi({ description: 'Days in a row with a completion, up to today or yesterday' }),
+    })
+    .openapi('TaskInsights'),
+)
+export type TaskInsights = z.infer<ReturnType<typeof TaskInsights>>
 
 const query = (description: string) => ({ param: { description } })
 const day = z.union([s.instant, s.localDate])
@@ -255,20 +265,22 @@ const colour = z
   .openapi({ example: '#3366cc' })
 const icon = s.line(40)
 
-export const Project = z
-  .strictObject({
-    id: s.id('prj'),
-    name: z.string().max(100),
-    colour: z.string().max(7).nullable(),
-    icon: z.string().max(40).nullable(),
-    position: z.number(),
-    archivedAt: s.instant.nullable(),
-    version,
-    createdAt: s.instant,
-    updatedAt: s.instant,
-  })
-  .openapi('Project')
-export type Project = z.infer<typeof Project>
+export const Project = s.later(() =>
+  z
+    .strictObject({
+      id: s.id('prj'),
+      name: z.string().max(100),
+      colour: z.string().max(7).nullable(),
+      icon: z.string().max(40).nullable(),
+      position: z.number(),
+      archivedAt: s.instant.nullable(),
+      version,
+      createdAt: s.instant,
+      updatedAt: s.instant,
+    })
+    .openapi('Project'),
+)
+export type Project = z.infer<ReturnType<typeof Project>>
 
 const givenProject = z.strictObject({
   colour: colour.nullable().optional(),
@@ -282,8 +294,6 @@ export const ProjectPatch = givenProject
   .extend({ name: projectName.optional(), archived: z.boolean().optional() })
   .openapi('ProjectPatch')
 export type ProjectPatch = z.infer<typeof ProjectPatch>
-
-export const ProjectPage = s.pageOf(Project).openapi('ProjectPage')
-
+export const ProjectPage = s.later(() => s.pageOf(Project()).openapi('ProjectPage'))
 export const ProjectQuery = z.strictObject({ limit: s.limit, cursor: s.cursor, archived: s.flag.optional() })
 export type ProjectQuery = z.infer<typeof ProjectQuery>

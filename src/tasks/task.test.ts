@@ -53,7 +53,7 @@ test('a task is made with what was given, and one event tells it whole', async (
     aiReason: 'You asked',
     aiConfidence: 0.5,
   })
-  expect(TaskSchema.parse(task)).toMatchObject({
+  expect(TaskSchema().parse(task)).toMatchObject({
     ...given,
     status: 'pending',
     start: { date: '2026-03-07', time: null, timeZone: 'America/New_York', at: '2026-03-08T04:59:59.999Z' },

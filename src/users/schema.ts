@@ -59,18 +59,20 @@ export const email = z
   .refine(s.isStorable, 'must be well-formed')
   .openapi({ example: 'sam@example.com' })
 
-export const Me = z
-  .strictObject({
-    id: s.id('usr'),
-    email: z.string().max(254),
-    displayName: z.string().max(100),
-    preferences: Preferences,
-    version: s.int(1, 2_147_483_647),
-    createdAt: s.instant,
-    updatedAt: s.instant,
-  })
-  .openapi('Me')
-export type Me = z.infer<typeof Me>
+export const Me = s.later(() =>
+  z
+    .strictObject({
+      id: s.id('usr'),
+      email: z.string().max(254),
+      displayName: z.string().max(100),
+      preferences: Preferences,
+      version: s.int(1, 2_147_483_647),
+      createdAt: s.instant,
+      updatedAt: s.instant,
+    })
+    .openapi('Me'),
+)
+export type Me = z.infer<ReturnType<typeof Me>>
 
 export const MePatch = z
   .strictObject({ displayName: s.line(100).optional(), preferences: PreferencesPatch.optional() })

@@ -1,0 +1,94 @@
+import { makePgArray } from 'drizzle-orm/pg-core'
+
+type Shape = { arrayMode?: boolean }
+type Field = { name: string; dataTypeID: number }
+type Answered = { fields: Field[]; rows: (string | null)[][]; command: string; rowCount: number | null }
+export type Result = Omit<Answered, 'rows'> & { rows: unknown[] }
+type Statement = { query: string; params: (string | null)[] }
+/** It is sent when somebody waits for it, unless a transaction has taken it. */
+type Query = PromiseLike<Result> & { statement: Statement; shape: Shape }
+
+/** What of a response is read. */
+export type Answer = { ok: boolean; status: number; text(): Promise<string>; json(): Promise<unknown> }
+type Send = (init: { method: 'POST'; body: string; headers: Record<string, string> }) => Promise<Answer>
+
+/** What drizzle and `prepared` ask of Neon's HTTP driver, and nothing else of it. */
+export type NeonClient = {
+  query(query: string, params: unknown[], shape?: Shape): Query
+  transaction(queries: Query[]): Promise<Result[]>
+}
+
+// By the OIDs of Postgres. What is not here stays text: a time as drizzle wants it, an int8, which may be too large.
+const PARSERS = new Map<number, (value: string) => unknown>([
+  [16, (value) => value === 't'],
+  ...[21, 23, 26, 700, 701].map((oid) => [oid, Number] as const),
+  ...[114, 3802].map((oid) => [oid, (value: string): unknown => JSON.parse(value)] as const),
+])
+
+// What is known of an error besides its message.
+const ERROR_FIELDS = ['severity', 'code', 'detail', 'hint', 'where', 'schema', 'table', 'column', 'constraint']
+
+/** Where Neon answers for the database of this connection string. */
+export function neonEndpoint(connectionString: string): string {
+  return `https://${new URL(connectionString).hostname.replace(/^[^.]+\./, 'api.')}/sql`
+}
+
+/** Neon's `POST /sql`: a statement, or several as one transaction, for each trip. */
+export function neonClient(connectionString: string, send: Send): NeonClient {
+  const headers = {
+    'Neon-Connection-String': connectionString,
+    'Neon-Raw-Text-Output': 'true',
+    'Neon-Array-Mode': 'true',
+  }
+  async function ask<T>(work: Statement | { queries: Statement[] }): Promise<T> {
+    const answer = await send({ method: 'POST', body: JSON.stringify(work), headers })
+    if (!answer.ok) throw await failureOf(answer)
+    // biome-ignore lint/nursery/noUnsafeTypeAssertion: the protocol, which the tests of both gateways hold it to
+    return (await answer.json()) as T
+  }
+  return {
+    query(query, params, shape = {}) {
+      const statement = { query, params: params.map(toText) }
+      let asked: Promise<Result> | undefined
+      return {
+        statement,
+        shape,
+        // biome-ignore lint/suspicious/noThenProperty: drizzle makes the statements of a batch before it knows of the batch
+        then(resolve, reject) {
+          asked ??= ask<Answered>(statement).then((answered) => toResult(answered, shape))
+          return asked.then(resolve, reject)
+        },
+      }
+    },
+    async transaction(queries) {
+      const { results } = await ask<{ results: Answered[] }>({ queries: queries.map(({ statement }) => statement) })
+      return results.map((answered, n) => toResult(answered, queries[n]?.shape ?? {}))
+    },
+  }
+}
+
+function toText(value: unknown): string | null {
+  if (value === null || value === undefined) return null
+  if (typeof value !== 'object') return String(value)
+  if (value instanceof Date) return value.toISOString()
+  return Array.isArray(value) ? makePgArray(value) : JSON.stringify(value)
+}
+
+function toResult({ rows, ...said }: Answered, { arrayMode }: Shape): Result {
+  const parsers = said.fields.map(({ dataTypeID }) => PARSERS.get(dataTypeID))
+  const read = (row: (string | null)[]) =>
+    row.map((value, at) => {
+      const parse = parsers[at]
+      return parse && value !== null ? parse(value) : value
+    })
+  const named = (row: unknown[]) => Object.fromEntries(said.fields.map(({ name }, at) => [name, row[at]]))
+  return { ...said, rows: rows.map((row) => (arrayMode ? read(row) : named(read(row)))) }
+}
+
+async function failureOf(answer: Answer): Promise<Error> {
+  const text = await answer.text()
+  if (answer.status !== 400) return new Error(`The database's gateway answered ${answer.status}: ${text.slice(0, 300)}`)
+  const said: Record<string, unknown> = JSON.parse(text)
+  const known = ERROR_FIELDS.map((name) => [name, said[name] ?? undefined])
+  return Object.assign(new Error(String(said['message'])), { name: 'DatabaseError' }, Object.fromEntries(known))
+}
