@@ -27,6 +27,7 @@ import {
   fireDue,
   keepAlarm,
   migrate,
+  nextAlarmMs,
   TIMER_MIGRATIONS,
 } from '#core'
 import { type NewTimer, NewTimers, runTimer } from '#scheduler'
@@ -170,7 +171,8 @@ export class Steward extends DurableObject<Env> {
       const close = deadlineMs !== null && this.#armBy(OVERDUE, deadlineMs, (due) => closes || due > deadlineMs)
       return { result, armed: flush || close }
     })
-    if (armed) await keepAlarm(storage, nowMs)
+    // What is due already is not trusted to ring.
+    if (armed || nextAlarmMs(storage.sql, nowMs) === nowMs) await keepAlarm(storage, nowMs)
     return result
   }
 
