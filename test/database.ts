@@ -7,6 +7,13 @@ import { connect, type DatabaseMeter } from '#database'
 import { users } from '#users/tables'
 
 const NOBODY: Client = { address: '192.0.2.1', country: null, userAgent: 'test' }
+// Refuses nothing and remembers nothing: a budget is tested with a Steward of its own.
+const STEWARD = {
+  reserve: async () => ({ ok: true, leftMicros: { day: 1_000_000, month: 1_000_000 } }),
+  settle: async ({ costMicros }: { costMicros: number }) => ({ ok: true, chargedMicros: costMicros, overMicros: 0 }),
+  release: async () => ({ ok: true, released: true }),
+  flushUsage: async () => ({ ok: true }),
+}
 const fail = (name: string) => () => {
   throw new Error(`${name} is not there in a test of verbs`)
 }
@@ -25,15 +32,16 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
     sendBatch: async (messages: Iterable<{ body: unknown }>) =>
       void sent.push(...[...messages].map(({ body }) => body)),
   }
-  const env = new Proxy(
-    { EVENTS: events },
-    { get: (target, name) => (name === 'EVENTS' ? target.EVENTS : fail(String(name))()) },
-  )
+  const there = new Map<PropertyKey, object>([
+    ['EVENTS', events],
+    ['STEWARD', { getByName: () => STEWARD }],
+  ])
+  const env = new Proxy({}, { get: (_, name) => there.get(name) ?? fail(String(name))() })
   return {
     actor: { kind: 'system' },
     client: NOBODY,
     config,
-    // Only the queue is there: a verb that reaches for another binding fails its test.
+    // Only these are there: a verb that reaches for another binding fails its test.
     env: env as unknown as Env,
     meter,
     sent,

@@ -56,6 +56,15 @@ async function makeTurn(world: World, person: Person, mark: string): Promise<str
   return String(turn.turnId)
 }
 
+// The decision behind the first thing said in a conversation of its own.
+async function makeDecision(world: World, person: Person, mark: string): Promise<string> {
+  const id = await conversation(world, person, mark)
+  await need(person, 'POST', `/v1/conversations/${id}/messages`, { text: mark })
+  await need(person, 'GET', '/v1/ai/usage')
+  const [row] = await world.query('select call_id from usage_events where conversation_id = $1 limit 1', [id])
+  return String(row?.call_id)
+}
+
 const deleteTask = remover('/v1/tasks')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
@@ -78,6 +87,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   },
   '/v1/conversations': { prefix: 'cnv', make: conversation, discard: remover('/v1/conversations') },
   '/v1/turns': { prefix: 'turn', make: makeTurn },
+  '/v1/ai/decisions': { prefix: 'aic', make: makeDecision },
   '/v1/memories': {
     prefix: 'mem',
     make: creator('/v1/memories', (mark) => ({ text: mark })),

@@ -5,6 +5,7 @@ import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
 import { proof as refreshReplay } from './proofs/12-refresh-replay.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
+import { proof as budget } from './proofs/26-budget.ts'
 import { createChance } from './proofs/chance.ts'
 import { type Proof, summary } from './proofs/proof.ts'
 import { signedRank } from './proofs/significance.ts'
@@ -22,6 +23,7 @@ const FAST: [Proof, number][] = [
   [refreshReplay, 0.03],
   [idempotency, 0.07],
   [realtimeResume, 0.1],
+  [budget, 0.08],
 ]
 
 let world: World

@@ -70,8 +70,8 @@ export type World = {
   scheduled(at?: Date): Promise<void>
   /** A deploy: the Worker goes and comes back on the same port, with the same objects. */
   restart(): Promise<void>
-  /** The same database under a Worker that was tampered with, over what was done to this one. */
-  sabotaged(changes: Sabotage[]): Promise<World>
+  /** The same database under a Worker that was tampered with, over what was done to this one, or set otherwise. */
+  sabotaged(changes: Sabotage[], vars?: Record<string, string>): Promise<World>
   stop(): Promise<void>
 }
 
@@ -167,7 +167,7 @@ async function standUp(
     query: (sql, params) => database.query(sql, params),
     queue: (bodies, queue = QUEUE) => deliver(worker, queue, bodies),
     scheduled: (at) => worker.scheduled(at),
-    sabotaged: (more) => standUp(database, vars, [...changes, ...more]),
+    sabotaged: (more, other) => standUp(database, { ...vars, ...other }, [...changes, ...more]),
     async restart() {
       await worker.stop()
       worker = await start(Number(new URL(url).port))

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { aiApp } from '#ai'
 import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
@@ -25,6 +26,7 @@ const DOMAINS = [
   sessionsApp,
   usersApp,
   tasksApp,
+  aiApp,
   assistantApp,
   memoriesApp,
   notificationsApp,
@@ -99,7 +101,7 @@ app.use(async (c, next) => {
     'ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed',
   )
   if (!isPreflight) return
-  c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE')
+  c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
   c.res.headers.set(
     'Access-Control-Allow-Headers',
     'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, traceparent',

@@ -1,5 +1,24 @@
 import { DurableObject } from 'cloudflare:workers'
 import {
+  type Ask,
+  BUDGET_MIGRATIONS,
+  type BudgetChange,
+  type BudgetSummary,
+  flushed,
+  nextDeadlineMs,
+  overdue,
+  type Reserved,
+  release,
+  reserve,
+  type Settled,
+  type Settlement,
+  setBudget,
+  settle,
+  summary,
+  unflushed,
+  writeUsage,
+} from '#ai'
+import {
   armTimer,
   cancelTimer,
   createLog,
@@ -8,6 +27,7 @@ import {
   fireDue,
   keepAlarm,
   migrate,
+  nextAlarmMs,
   TIMER_MIGRATIONS,
 } from '#core'
 import { type NewTimer, NewTimers, runTimer } from '#scheduler'
@@ -16,14 +36,22 @@ import { makeCtx } from './context.ts'
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
 export type Cancelled = { ok: true; cancelled: boolean }
 export type WaitingTimer = { name: string; dueMs: number; version: number; attempts: number }
+export type Flushed = { ok: true } | { ok: false; reason: 'unavailable' }
 
 const MAX_LISTED = 100
+const FLUSH = 'usage:flush'
+const FLUSH_AFTER_MS = 1000
+const FLUSH_ROWS = 100
+const OVERDUE = 'budget:overdue'
 
-/** One person's timers. Its name is the person's id. */
+// Append only: what stands here may have been applied somewhere.
+const MIGRATIONS = [...TIMER_MIGRATIONS, ...BUDGET_MIGRATIONS]
+
+/** One person's timers and budget. Its name is the person's id. */
 export class Steward extends DurableObject<Env> {
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
-    migrate(ctx.storage, TIMER_MIGRATIONS)
+    migrate(ctx.storage, MIGRATIONS)
   }
 
   ping(): 'ok' {
@@ -64,26 +92,108 @@ export class Steward extends DurableObject<Env> {
       .toArray()
   }
 
+  /** Holds the worst case of a call, or says why not. */
+  async reserve(ask: Ask): Promise<Reserved> {
+    return await this.#change((sql, nowMs) => reserve(sql, ask, nowMs))
+  }
+
+  /** Charges what a call cost, once. */
+  async settle(settlement: Settlement): Promise<Settled> {
+    return await this.#change((sql, nowMs) => settle(sql, settlement, nowMs))
+  }
+
+  /** Gives back what was held for a call that was not sent. */
+  release(id: string): { ok: true; released: boolean } {
+    return release(this.ctx.storage.sql, id)
+  }
+
+  budget(): BudgetSummary {
+    return summary(this.ctx.storage.sql, Date.now())
+  }
+
+  setBudget(change: BudgetChange): BudgetSummary {
+    return setBudget(this.ctx.storage.sql, change, Date.now())
+  }
+
+  /** Brings the ledger's waiting lines to Postgres now. */
+  async flushUsage(): Promise<Flushed> {
+    try {
+      await this.#flush()
+      return { ok: true }
+    } catch (error) {
+      createLog({}).error('usage.flush_failed', describeError(error))
+      return { ok: false, reason: 'unavailable' }
+    }
+  }
+
   /** Forgets the person; a timer that is running finds its tables empty, not gone. */
   async erase(): Promise<{ ok: true }> {
     const { storage } = this.ctx
     await storage.deleteAlarm()
     await storage.deleteAll()
-    migrate(storage, TIMER_MIGRATIONS)
+    migrate(storage, MIGRATIONS)
     return { ok: true }
   }
 
   override async alarm(): Promise<void> {
     const { storage } = this.ctx
     try {
-      // A context that cannot be made is the failure of a timer, which waits: thrown from here, it would cost the alarm.
-      const run = (timer: DueTimer) => runTimer(makeCtx(this.env, this.ctx), timer)
-      const { failed } = await fireDue(storage.sql, Date.now(), run)
+      const { failed } = await fireDue(storage.sql, Date.now(), (timer) => this.#fire(timer))
       for (const { name, attempt, error } of failed) {
         createLog({}).error('timer.failed', { timer: name, attempt, ...describeError(error) })
       }
     } finally {
       await keepAlarm(storage, Date.now())
+    }
+  }
+
+  // A context that cannot be made is the failure of a timer, which waits: thrown from the alarm, it would cost it.
+  async #fire(timer: DueTimer): Promise<void> {
+    if (timer.name === FLUSH) await this.#flush()
+    else if (timer.name === OVERDUE) await this.#closeOverdue()
+    else await runTimer(makeCtx(this.env, this.ctx), timer)
+  }
+
+  async #closeOverdue(): Promise<void> {
+    const lost = await this.#change((sql, nowMs) => overdue(sql, nowMs), true)
+    for (const callId of lost) createLog({}).warn('budget.call_lost', { callId })
+  }
+
+  /** A change of the budget, with the timers that must follow it: one commit. */
+  async #change<T>(change: (sql: SqlStorage, nowMs: number) => T, closes = false): Promise<T> {
+    const { storage } = this.ctx
+    const nowMs = Date.now()
+    const { result, armed } = storage.transactionSync(() => {
+      const result = change(storage.sql, nowMs)
+      const deadlineMs = nextDeadlineMs(storage.sql)
+      // A flush that waits is left to wait, so that its backoff holds.
+      const flush = unflushed(storage.sql, 1).length > 0 && this.#armBy(FLUSH, nowMs + FLUSH_AFTER_MS, () => false)
+      const close = deadlineMs !== null && this.#armBy(OVERDUE, deadlineMs, (due) => closes || due > deadlineMs)
+      return { result, armed: flush || close }
+    })
+    // What is due already is not trusted to ring.
+    if (armed || nextAlarmMs(storage.sql, nowMs) === nowMs) await keepAlarm(storage, nowMs)
+    return result
+  }
+
+  #armBy(name: string, dueMs: number, isMoved: (fromMs: number) => boolean): boolean {
+    const { sql } = this.ctx.storage
+    const [known] = sql
+      .exec<{ due: number | null; version: number }>('select due_ms as due, version from timers where name = ?', name)
+      .toArray()
+    if (known && known.due !== null && !isMoved(known.due)) return false
+    return armTimer(sql, { name, dueMs, version: (known?.version ?? 0) + 1, payload: null })
+  }
+
+  // From the look that finds nothing more to the timer's end there is no wait: no line is left without a timer.
+  async #flush(): Promise<void> {
+    const { sql } = this.ctx.storage
+    for (let rows = unflushed(sql, FLUSH_ROWS); rows.length > 0; rows = unflushed(sql, FLUSH_ROWS)) {
+      await writeUsage(makeCtx(this.env, this.ctx), rows)
+      flushed(
+        sql,
+        rows.map(({ id }) => id),
+      )
     }
   }
 }

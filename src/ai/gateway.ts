@@ -1,15 +1,16 @@
 import type { Config } from '#config'
 import type { UserCtx } from '#core'
 import { anthropicProvider } from './anthropic.ts'
-import type { Call, Decision, GatewayEvent, Receipt } from './call.ts'
-import { findModel, type Model } from './catalogue.ts'
+import type { Call, GatewayEvent, Receipt } from './call.ts'
+import { findModel } from './catalogue.ts'
 import { choose } from './choose.ts'
 import { asAppError, ModelFailure } from './failure.ts'
 import { type ModelEvent, type ModelProvider, NO_USAGE, type ProviderName } from './model.ts'
 import { offlineProvider } from './offline/index.ts'
 import { costMicros } from './prices.ts'
+import { type Hold, mayBeBilled, reserve, settle } from './spending.ts'
 
-export type AiCtx = Pick<UserCtx, 'actor' | 'config' | 'now' | 'newId'>
+export type AiCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'newId' | 'log'>
 
 /** The provider of this name, as configured. */
 export function providerOf(config: Config, name: ProviderName): ModelProvider {
@@ -19,48 +20,42 @@ export function providerOf(config: Config, name: ProviderName): ModelProvider {
 
 /**
  * The one way to a model. Streams what it says, after why that model was chosen; the last event carries what it cost,
- * and comes also before the error of a call that failed or was aborted.
+ * and comes also before the error of a call that failed or was aborted. Held before, settled after, whatever happens:
+ * also when whoever listens leaves.
  */
 export async function* generate(ctx: AiCtx, call: Call, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
-  const { config, actor } = ctx
-  const standing = { plan: 'free' as const, leftShare: 1 }
-  const by = { config, id: ctx.newId('aic'), userId: actor.userId, standing, isAway: () => false }
-  const { decision, models } = choose(by, call)
-  const [model] = models
-  yield { type: 'start', decision, overhead: { choiceUs: 0, reserveUs: 0, cacheUs: 0 } }
-  yield* metered(
-    ctx,
-    decision,
-    model,
-    providerOf(ctx.config, model.provider).generate(model.name, call.request, signal),
-  )
+  const hold = await reserve(ctx, call, choose(ctx, call))
+  const { decision, model, reserveUs } = hold
+  try {
+    yield { type: 'start', decision, overhead: { choiceUs: 0, reserveUs, cacheUs: 0 } }
+    signal.throwIfAborted()
+    hold.isSent = true
+    yield* metered(ctx, hold, providerOf(ctx.config, model.provider).generate(model.name, call.request, signal))
+  } finally {
+    await settle(ctx, hold, signal.aborted)
+  }
 }
 
-async function* metered(
-  ctx: AiCtx,
-  decision: Decision,
-  model: Model,
-  events: AsyncIterable<ModelEvent>,
-): AsyncGenerator<GatewayEvent> {
-  const startedMs = ctx.now().getTime()
+async function* metered(ctx: AiCtx, hold: Hold, events: AsyncIterable<ModelEvent>): AsyncGenerator<GatewayEvent> {
+  const { decision, model, startedMs, worstMicros } = hold
   let firstTokenMs: number | null = null
-  let hasEnded = false
   const ended = (event: Extract<ModelEvent, { type: 'end' }>): GatewayEvent => {
-    hasEnded = true
     // An answer under a name without a price is paid for as the model that was asked.
     const { prices } = findModel(ctx.config, event.model) ?? model
     const { cacheWriteTokens, cacheWrite1hTokens, ...usage } = event.usage
+    const cost = costMicros(prices, event.usage, new Date(startedMs))
     const receipt: Receipt = {
       callId: decision.id,
       provider: decision.provider,
       model: event.model,
       ...usage,
       cacheWriteTokens: cacheWriteTokens + cacheWrite1hTokens,
-      costMicros: costMicros(prices, event.usage, ctx.now()),
+      costMicros: event.isFinal ? cost : Math.max(cost, worstMicros),
       isEstimated: !event.isFinal,
       firstTokenMs,
       totalMs: ctx.now().getTime() - startedMs,
     }
+    hold.end = { receipt, usage: event.usage, outcome: event.stop === 'aborted' ? 'failed' : 'done' }
     return { ...event, receipt }
   }
   try {
@@ -72,7 +67,8 @@ async function* metered(
       }
     }
   } catch (error) {
-    if (!hasEnded) yield ended({ type: 'end', stop: 'aborted', model: model.name, usage: NO_USAGE, isFinal: false })
+    const isFinal = !mayBeBilled(error)
+    if (!hold.end) yield ended({ type: 'end', stop: 'aborted', model: model.name, usage: NO_USAGE, isFinal })
     throw error instanceof ModelFailure ? asAppError(error) : error
   }
 }

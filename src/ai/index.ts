@@ -1,6 +1,21 @@
+export {
+  BUDGET_MIGRATIONS,
+  type BudgetChange,
+  type BudgetSummary,
+  nextDeadlineMs,
+  overdue,
+  type Reserved,
+  release,
+  reserve,
+  type Settled,
+  setBudget,
+  settle,
+  summary,
+} from './budget.ts'
 export type { Call, Decision, Feature, GatewayEvent, Kind, Receipt } from './call.ts'
 export { catalogueOf, findModel, type Model } from './catalogue.ts'
 export { type AiCtx, generate } from './gateway.ts'
+export { type Ask, flushed, type Settlement, unflushed } from './ledger.ts'
 export type {
   Format,
   ModelMessage,
@@ -12,3 +27,6 @@ export type {
   ToolChoice,
   Usage,
 } from './model.ts'
+export { aiApp } from './routes.ts'
+export { explainExhausted } from './spending.ts'
+export { writeUsage } from './usage.ts'

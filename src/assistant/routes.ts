@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
+import { explainExhausted } from '#ai'
 import { requireSession } from '#auth'
 import {
   AppError,
@@ -225,6 +226,7 @@ export const assistantApp = createApp()
     if (!turn.ok) throw refused(turn)
     count(c.var.ctx, turn.database)
     const { errorCode } = turn.answer
+    if (errorCode === 'budget_exhausted') throw await explainExhausted(c.var.ctx)
     if (turn.answer.status === 'failed')
       throw refused({ code: errorCode ?? '', detail: 'The assistant could not answer' })
     return c.json({ turnId: request.turnId, question: turn.question, answer: turn.answer }, 200)

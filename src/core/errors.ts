@@ -25,6 +25,7 @@ export const ERRORS = {
   upgrade_required: [426, 'Open this address as a WebSocket'],
   version_required: [428, 'Send If-Match with the version you read'],
   rate_limited: [429, 'Too many requests'],
+  budget_exhausted: [429, 'The budget for AI is used up'],
   model_failed: [502, 'The model did not answer'],
   unavailable: [503, 'A part the answer needs is not available'],
   model_overloaded: [503, 'The model is overloaded'],

@@ -26,6 +26,11 @@ export function databaseFailure(error: unknown): AppError | undefined {
   return undefined
 }
 
+/** Whether Postgres refused a row because what it belongs to is not there (23503). */
+export function isOrphan(error: unknown): boolean {
+  return codeOf(error) === '23503'
+}
+
 /** The violated constraint's name when Postgres refused a duplicate (23505), else undefined. */
 export function duplicateOf(error: unknown): string | undefined {
   for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {

@@ -1,5 +1,5 @@
 export { connect, type Database, type DatabaseMeter } from './connect.ts'
-export { databaseFailure, duplicateOf } from './failure.ts'
+export { databaseFailure, duplicateOf, isOrphan } from './failure.ts'
 export { liveSession, ownedBy, ownerId } from './owner.ts'
 export { ping } from './ping.ts'
 export { prepared, preparedAs } from './prepared.ts'

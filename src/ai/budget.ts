@@ -1,0 +1,257 @@
+import type { Migration } from '#core'
+import { type Ask, book, type Settlement } from './ledger.ts'
+import { type Limits, PLANS } from './plans.ts'
+import type { PlanName } from './schema.ts'
+
+export type Left = { day: number; month: number }
+/** `settled`: the call of this id is over. `resetAtMs` is 0 where no time helps: the person paused it. */
+export type Refused = {
+  ok: false
+  reason: 'paused' | 'day' | 'month' | 'cap' | 'background' | 'settled'
+  resetAtMs: number
+  leftMicros: Left
+}
+export type Reserved = { ok: true; leftMicros: Left } | Refused
+/** `overMicros`: what it cost beyond its reservation, which should be nothing. */
+export type Settled = { ok: true; chargedMicros: number; overMicros: number } | { ok: false; reason: 'unknown' }
+
+/** A lower limit the person sets; null: the plan's. */
+export type Caps = { dayMicros: number | null; monthMicros: number | null }
+export type BudgetChange = { plan?: PlanName; isPaused?: boolean; caps?: { own: Caps; background: Caps } }
+export type Window = {
+  limitMicros: number
+  capMicros: number | null
+  spentMicros: number
+  reservedMicros: number
+  leftMicros: number
+  resetsAtMs: number
+}
+export type Account = { day: Window; month: Window }
+export type BudgetSummary = { plan: PlanName; isPaused: boolean; own: Account; background: Account }
+
+/** To be listed among the migrations of the object that keeps a person's budget. */
+export const BUDGET_MIGRATIONS: readonly Migration[] = [
+  {
+    name: 'ai_calls',
+    // day and month are those of the reservation: a call over midnight is charged to the day it began.
+    sql: `create table ai_calls (
+      id text primary key, state text not null, account text not null, day text not null, month text not null,
+      worst integer not null, cost integer not null default 0, reserved_ms integer not null,
+      deadline_ms integer not null, closed_ms integer, ask text not null) without rowid`,
+  },
+  { name: 'ai_calls_state', sql: 'create index ai_calls_state on ai_calls (state, deadline_ms)' },
+  {
+    name: 'ai_spent',
+    sql: `create table ai_spent (account text not null, period text not null, micros integer not null,
+      primary key (account, period)) without rowid`,
+  },
+  {
+    name: 'ai_settings',
+    sql: `create table ai_settings (one integer primary key check (one = 1), plan text not null,
+      is_paused integer not null, caps text not null)`,
+  },
+  { name: 'usage_outbox', sql: 'create table usage_outbox (id text primary key, line text not null) without rowid' },
+]
+
+const CLOSED_KEPT_MS = 7 * 24 * 3600_000
+const SPENT_KEPT_MS = 70 * 24 * 3600_000
+const NO_CAPS: Caps = { dayMicros: null, monthMicros: null }
+
+type AccountName = 'own' | 'background'
+type Settings = { plan: PlanName; isPaused: boolean; caps: Record<AccountName, Caps> }
+type CallRow = {
+  id: string
+  state: 'reserved' | 'settled' | 'lost'
+  account: AccountName
+  day: string
+  month: string
+  worst: number
+  cost: number
+  reserved_ms: number
+  ask: string
+}
+
+/**
+ * Holds back the worst case of a call, if what was spent and what is held leave room for it. Asked again for the same
+ * call, the new reservation takes the place of the old one, or the old one stays.
+ */
+export function reserve(sql: SqlStorage, ask: Ask, nowMs: number): Reserved {
+  // Anything that is no amount compares as smaller than everything.
+  if (!Number.isSafeInteger(ask.worstMicros) || ask.worstMicros < 0) throw new RangeError('worstMicros is no amount')
+  const settings = readSettings(sql)
+  const account = ask.isBackground ? 'background' : 'own'
+  const windows = readAccount(sql, settings, account, nowMs, ask.id)
+  const leftMicros = { day: windows.day.leftMicros, month: windows.month.leftMicros }
+  const known = findCall(sql, ask.id)
+  if (known && known.state !== 'reserved') return { ok: false, reason: 'settled', resetAtMs: 0, leftMicros }
+  if (settings.isPaused) return { ok: false, reason: 'paused', resetAtMs: 0, leftMicros }
+  // The month first: of two that are used up it is the one to wait for.
+  for (const name of ['month', 'day'] as const) {
+    const { leftMicros: left, limitMicros, spentMicros, reservedMicros, resetsAtMs: resetAtMs } = windows[name]
+    if (ask.worstMicros <= left) continue
+    const isPlan = ask.worstMicros > limitMicros - spentMicros - reservedMicros
+    return { ok: false, reason: ask.isBackground ? 'background' : isPlan ? name : 'cap', resetAtMs, leftMicros }
+  }
+  const { day, month } = periodsOf(nowMs)
+  sql.exec(
+    `insert or replace into ai_calls (id, state, account, day, month, worst, reserved_ms, deadline_ms, ask)
+     values (?, 'reserved', ?, ?, ?, ?, ?, ?, ?)`,
+    ask.id,
+    account,
+    day,
+    month,
+    ask.worstMicros,
+    nowMs,
+    ask.deadlineMs,
+    JSON.stringify(ask),
+  )
+  const { worstMicros } = ask
+  return { ok: true, leftMicros: { day: leftMicros.day - worstMicros, month: leftMicros.month - worstMicros } }
+}
+
+/**
+ * Charges what a call cost, once however often it is told. One whose provider did not say is charged its reservation;
+ * one that had been given up as lost is corrected.
+ */
+export function settle(sql: SqlStorage, settlement: Settlement, nowMs: number): Settled {
+  const call = findCall(sql, settlement.id)
+  if (!call) return { ok: false, reason: 'unknown' }
+  if (call.state === 'settled') return { ok: true, chargedMicros: call.cost, overMicros: 0 }
+  const costMicros = settlement.isEstimated ? Math.max(call.worst, settlement.costMicros) : settlement.costMicros
+  const isCorrection = call.state === 'lost'
+  if (!isCorrection) book(sql, askOf(call), call.reserved_ms, { ...settlement, costMicros })
+  else if (!settlement.isEstimated || costMicros !== call.cost) {
+    const lost = { outcome: 'reversed' as const, isEstimated: true, costMicros: -call.cost }
+    book(sql, askOf(call), call.reserved_ms, lost, 'reversal')
+    book(sql, askOf(call), call.reserved_ms, { ...settlement, costMicros }, 'final')
+  }
+  close(sql, call, 'settled', costMicros, nowMs)
+  return { ok: true, chargedMicros: costMicros, overMicros: Math.max(0, costMicros - call.worst) }
+}
+
+/** Gives back what was held for a call that was never sent. */
+export function release(sql: SqlStorage, id: string): { ok: true; released: boolean } {
+  const gone = sql.exec("delete from ai_calls where id = ? and state = 'reserved' returning id", id).toArray()
+  return { ok: true, released: gone.length > 0 }
+}
+
+/** Charges their worst case to the calls of which nothing was heard in time; answers their ids. */
+export function overdue(sql: SqlStorage, nowMs: number): string[] {
+  const stale = sql
+    .exec<CallRow>("select * from ai_calls where state = 'reserved' and deadline_ms <= ? order by id", nowMs)
+    .toArray()
+  for (const call of stale) {
+    const lost = { outcome: 'lost' as const, isEstimated: true, costMicros: call.worst }
+    book(sql, askOf(call), call.reserved_ms, lost)
+    close(sql, call, 'lost', call.worst, nowMs)
+  }
+  sql.exec("delete from ai_calls where state <> 'reserved' and closed_ms < ?", nowMs - CLOSED_KEPT_MS)
+  sql.exec('delete from ai_spent where period < ?', periodsOf(nowMs - SPENT_KEPT_MS).month)
+  return stale.map(({ id }) => id)
+}
+
+/** When the next reservation is overdue; null when nothing is held. */
+export function nextDeadlineMs(sql: SqlStorage): number | null {
+  return sql.exec<{ due: number | null }>("select min(deadline_ms) as due from ai_calls where state = 'reserved'").one()
+    .due
+}
+
+/** What may be spent, what was, and what is held, at this moment. */
+export function summary(sql: SqlStorage, nowMs: number): BudgetSummary {
+  const settings = readSettings(sql)
+  const { plan, isPaused } = settings
+  const read = (account: AccountName) => readAccount(sql, settings, account, nowMs)
+  return { plan, isPaused, own: read('own'), background: read('background') }
+}
+
+/** Changes what is given; a lower limit takes nothing back that is held. */
+export function setBudget(sql: SqlStorage, change: BudgetChange, nowMs: number): BudgetSummary {
+  const { plan, isPaused, caps } = { ...readSettings(sql), ...change }
+  sql.exec(
+    'insert or replace into ai_settings (one, plan, is_paused, caps) values (1, ?, ?, ?)',
+    plan,
+    isPaused ? 1 : 0,
+    JSON.stringify(caps),
+  )
+  return summary(sql, nowMs)
+}
+
+function close(sql: SqlStorage, call: CallRow, state: 'settled' | 'lost', cost: number, nowMs: number): void {
+  sql.exec('update ai_calls set state = ?, cost = ?, closed_ms = ? where id = ?', state, cost, nowMs, call.id)
+  for (const period of [call.day, call.month]) {
+    sql.exec(
+      `insert into ai_spent (account, period, micros) values (?, ?, ?)
+       on conflict (account, period) do update set micros = micros + excluded.micros`,
+      call.account,
+      period,
+      cost - call.cost,
+    )
+  }
+}
+
+function findCall(sql: SqlStorage, id: string): CallRow | undefined {
+  return sql.exec<CallRow>('select * from ai_calls where id = ?', id).toArray()[0]
+}
+
+function askOf(call: CallRow): Ask {
+  return JSON.parse(call.ask)
+}
+
+function readSettings(sql: SqlStorage): Settings {
+  const [row] = sql
+    .exec<{ plan: PlanName; is_paused: number; caps: string }>('select plan, is_paused, caps from ai_settings')
+    .toArray()
+  if (!row) return { plan: 'free', isPaused: false, caps: { own: NO_CAPS, background: NO_CAPS } }
+  return { plan: row.plan, isPaused: row.is_paused === 1, caps: JSON.parse(row.caps) }
+}
+
+function periodsOf(atMs: number): { day: string; month: string } {
+  const day = new Date(atMs).toISOString().slice(0, 10)
+  return { day, month: day.slice(0, 7) }
+}
+
+function readAccount(sql: SqlStorage, settings: Settings, account: AccountName, nowMs: number, except = ''): Account {
+  const { day, month } = periodsOf(nowMs)
+  const spent = new Map(
+    sql
+      .exec<{ period: string; micros: number }>(
+        'select period, micros from ai_spent where account = ? and period in (?, ?)',
+        account,
+        day,
+        month,
+      )
+      .toArray()
+      .map(({ period, micros }) => [period, micros]),
+  )
+  const held = sql
+    .exec<{ day: number; month: number }>(
+      `select coalesce(sum(worst) filter (where day = ?), 0) as day, coalesce(sum(worst), 0) as month
+       from ai_calls where state = 'reserved' and account = ? and month = ? and id <> ?`,
+      day,
+      account,
+      month,
+      except,
+    )
+    .one()
+  const at = new Date(nowMs)
+  const [year, monthIndex, date] = [at.getUTCFullYear(), at.getUTCMonth(), at.getUTCDate()]
+  const limits: Limits = PLANS[settings.plan][account]
+  const caps = settings.caps[account]
+  const window = (limitMicros: number, capMicros: number | null, spentMicros: number, reservedMicros: number) => ({
+    limitMicros,
+    capMicros,
+    spentMicros,
+    reservedMicros,
+    leftMicros: Math.max(0, Math.min(limitMicros, capMicros ?? limitMicros) - spentMicros - reservedMicros),
+  })
+  return {
+    day: {
+      ...window(limits.day, caps.dayMicros, spent.get(day) ?? 0, held.day),
+      resetsAtMs: Date.UTC(year, monthIndex, date + 1),
+    },
+    month: {
+      ...window(limits.month, caps.monthMicros, spent.get(month) ?? 0, held.month),
+      resetsAtMs: Date.UTC(year, monthIndex + 1),
+    },
+  }
+}

@@ -1,0 +1,97 @@
+import type { CacheState, Decision, Feature, Kind } from './call.ts'
+import { NO_USAGE, type ProviderName, type Usage } from './model.ts'
+
+/** What a call may cost at most, asked for before it is made. Micro-dollars; `deadlineMs` is when it is surely over. */
+export type Ask = {
+  id: string
+  userId: string
+  kind: Kind
+  feature: Feature
+  conversationId: string | null
+  provider: ProviderName
+  model: string
+  worstMicros: number
+  isBackground: boolean
+  deadlineMs: number
+}
+
+/** What a call cost, as its provider said; estimated where it did not. */
+export type Settlement = {
+  id: string
+  usage: Usage
+  model: string
+  costMicros: number
+  isEstimated: boolean
+  firstTokenMs: number | null
+  totalMs: number
+  outcome: 'done' | 'failed' | 'aborted'
+  cache: CacheState
+  decision: Decision
+}
+
+/**
+ * A line of the ledger; lines are never changed. `lost`: nothing was heard of the call, its worst case is charged. When
+ * it is heard of after all, `reversed` takes that back, and a last line says what it really cost.
+ */
+export type LedgerRow = Usage & {
+  id: string
+  callId: string
+  userId: string
+  kind: Kind
+  feature: Feature
+  conversationId: string | null
+  provider: ProviderName
+  model: string
+  costMicros: number
+  isEstimated: boolean
+  isBackground: boolean
+  outcome: Settlement['outcome'] | 'lost' | 'reversed'
+  cache: CacheState
+  firstTokenMs: number | null
+  totalMs: number
+  decision: Decision | null
+  /** When the call was reserved: the day and the month it is charged to. */
+  createdAt: string
+}
+
+type Entry = Pick<LedgerRow, 'outcome' | 'isEstimated' | 'costMicros'> & Partial<Omit<Settlement, 'outcome'>>
+
+/** Writes a line where it waits to be brought to Postgres. `part` names a second and third line of one call. */
+export function book(sql: SqlStorage, ask: Ask, reservedMs: number, entry: Entry, part?: 'reversal' | 'final'): void {
+  const { id, userId, kind, feature, conversationId, provider, isBackground } = ask
+  const { outcome, isEstimated, costMicros, decision = null, model = ask.model, cache = 'off' } = entry
+  const row: LedgerRow = {
+    ...(entry.usage ?? NO_USAGE),
+    id: part ? `${id}.${part}` : id,
+    callId: id,
+    userId,
+    kind,
+    feature,
+    conversationId,
+    provider: decision?.provider ?? provider,
+    model,
+    costMicros,
+    isEstimated,
+    isBackground,
+    outcome,
+    cache,
+    firstTokenMs: entry.firstTokenMs ?? null,
+    totalMs: entry.totalMs ?? 0,
+    decision,
+    createdAt: new Date(reservedMs).toISOString(),
+  }
+  sql.exec('insert into usage_outbox (id, line) values (?, ?)', row.id, JSON.stringify(row))
+}
+
+/** Lines that Postgres may not have yet. */
+export function unflushed(sql: SqlStorage, limit: number): LedgerRow[] {
+  return sql
+    .exec<{ line: string }>('select line from usage_outbox order by id limit ?', limit)
+    .toArray()
+    .map(({ line }) => JSON.parse(line))
+}
+
+/** Forgets lines that Postgres has. */
+export function flushed(sql: SqlStorage, ids: string[]): void {
+  sql.exec('delete from usage_outbox where id in (select value from json_each(?))', JSON.stringify(ids))
+}

@@ -1,0 +1,244 @@
+import { Buffer } from 'node:buffer'
+import { AppError, describeError, type UserCtx } from '#core'
+import type { BudgetChange, BudgetSummary, Refused, Reserved, Settled } from './budget.ts'
+import type { Call, Decision, Receipt } from './call.ts'
+import type { Model } from './catalogue.ts'
+import type { Choice } from './choose.ts'
+import { ModelFailure } from './failure.ts'
+import type { Ask, Settlement } from './ledger.ts'
+import { type ModelRequest, NO_USAGE, type Usage } from './model.ts'
+import { costMicros } from './prices.ts'
+
+export type SpendCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'log'>
+
+/** What is held for a call until it is settled; `end` is what is known of its end so far. */
+export type Hold = {
+  decision: Decision
+  model: Model
+  worstMicros: number
+  startedMs: number
+  reserveUs: number
+  isSent: boolean
+  end?: { receipt: Receipt; usage: Usage; outcome: 'done' | 'failed' | 'aborted' }
+}
+
+// Longer than any call lives: what is heard of later is corrected, what is held too long is missing elsewhere.
+const HELD_MS = 10 * 60_000
+const TRIES = 3
+const BYTES_PER_TOKEN = 2
+const TOKENS_AROUND = 1024
+const TOKENS_PER_MESSAGE = 16
+const TOKENS_PER_TOOL = 32
+const MICROS_PER_DOLLAR = 1_000_000
+
+/**
+ * More tokens than a provider counts: text and JSON take three to four bytes a token, two hold also for other
+ * alphabets, and what the provider adds of its own is allowed for. Noise (random base64, say) can take fewer; such a
+ * call is charged what it cost, beyond its reservation, and logged.
+ */
+function promptTokens({ system, volatileSystem, messages, tools, closedTools = [], format }: ModelRequest): number {
+  const bytes = Buffer.byteLength(JSON.stringify([system, volatileSystem, messages, tools, closedTools, format]))
+  const around = TOKENS_PER_MESSAGE * messages.length + TOKENS_PER_TOOL * (tools.length + closedTools.length)
+  return Math.ceil(bytes / BYTES_PER_TOKEN) + around + TOKENS_AROUND
+}
+
+/** What this request may cost at most on this model: all of the prompt at its dearest rate, the output at its limit. */
+export function worstMicros(model: Model, request: ModelRequest, at: Date): number {
+  const prompt = Math.min(promptTokens(request), model.contextTokens)
+  const outputTokens = Math.min(request.maxOutputTokens, model.maxOutputTokens)
+  const rates: Partial<Usage>[] = [{ inputTokens: prompt }, { cacheWriteTokens: prompt }]
+  return Math.max(...rates.map((rate) => costMicros(model.prices, { ...NO_USAGE, ...rate, outputTokens }, at)))
+}
+
+/**
+ * Holds the worst case of a call, on the first model the budget has room for. `budget_exhausted` when it has room for
+ * none; `unavailable` when it cannot be asked: nothing is spent that was not held.
+ */
+export async function reserve(ctx: SpendCtx, call: Call, { decision, models }: Choice): Promise<Hold> {
+  const started = performance.now()
+  const startedMs = ctx.now().getTime()
+  const refusals: [Refused, number][] = []
+  for (const model of models) {
+    const worst = worstMicros(model, call.request, ctx.now())
+    // What was refused says what is left: a model that does not fit is not asked for.
+    const [known] = refusals[0] ?? []
+    if (known && worst > Math.min(known.leftMicros.day, known.leftMicros.month)) continue
+    const reserved = await ask(ctx, { ...askFor(ctx, call, decision.id), ...named(model), worstMicros: worst })
+    if (reserved.ok) {
+      const reserveUs = Math.round((performance.now() - started) * 1000)
+      const chosen = refusals.length === 0 ? decision : { ...decision, ...cheaper(decision, model) }
+      return { decision: chosen, model, worstMicros: worst, startedMs, reserveUs, isSent: false }
+    }
+    refusals.push([reserved, worst])
+    if (reserved.reason === 'paused' || reserved.reason === 'settled') break
+  }
+  const [refused, worst] = refusals[0] ?? []
+  if (!refused || worst === undefined) throw new AppError('unavailable', 'No model is configured')
+  throw exhausted(ctx, refused, worst)
+}
+
+const named = ({ name, provider }: Model) => ({ provider, model: name })
+
+function cheaper({ reasons }: Decision, model: Model) {
+  return { ...named(model), reasons: [...reasons, 'a cheaper one, for what is left of the budget'] }
+}
+
+function askFor(ctx: SpendCtx, { kind, feature, conversationId, background }: Call, id: string) {
+  return {
+    id,
+    userId: ctx.actor.userId,
+    kind,
+    feature,
+    conversationId: conversationId ?? null,
+    isBackground: background ?? false,
+    deadlineMs: ctx.now().getTime() + HELD_MS,
+  }
+}
+
+async function ask(ctx: SpendCtx, input: Ask) {
+  try {
+    return await toSteward(ctx, (steward) => steward.reserve(input))
+  } catch (cause) {
+    // It may have been held without our hearing of it.
+    await toSteward(ctx, (steward) => steward.release(input.id)).catch(() => undefined)
+    throw away(cause)
+  }
+}
+
+/** Ends the hold, however the call ended. Never throws: what cannot be told is charged its worst case in the end. */
+export async function settle(ctx: SpendCtx, hold: Hold, isAborted: boolean): Promise<void> {
+  const { decision, worstMicros: worst, end } = hold
+  try {
+    if (!hold.isSent) return void (await toSteward(ctx, (steward) => steward.release(decision.id)))
+    const told: Omit<Settlement, 'id' | 'decision' | 'cache'> = end
+      ? { ...end, ...pick(end.receipt) }
+      : { ...unheard(ctx, hold), outcome: 'aborted' }
+    const outcome = isAborted && told.outcome !== 'done' ? 'aborted' : told.outcome
+    const settlement = { ...told, outcome, id: decision.id, decision, cache: decision.cache }
+    const settled = await toSteward(ctx, (steward) => steward.settle(settlement))
+    if (!settled.ok) ctx.log.error('budget.unknown_call', { callId: decision.id })
+    else if (settled.overMicros > 0)
+      ctx.log.error('budget.exceeded', { callId: decision.id, worstMicros: worst, overMicros: settled.overMicros })
+  } catch (error) {
+    ctx.log.error('budget.unsettled', { callId: decision.id, ...describeError(error) })
+  }
+}
+
+const pick = ({ model, costMicros: cost, isEstimated, firstTokenMs, totalMs }: Receipt) => ({
+  model,
+  costMicros: cost,
+  isEstimated,
+  firstTokenMs,
+  totalMs,
+})
+
+// Whoever listened left before the provider had said anything of the end.
+function unheard(ctx: SpendCtx, { model, worstMicros: worst, startedMs }: Hold) {
+  const totalMs = ctx.now().getTime() - startedMs
+  return { usage: NO_USAGE, model: model.name, costMicros: worst, isEstimated: true, firstTokenMs: null, totalMs }
+}
+
+/** Whether a provider that failed before it said anything may yet bill the call: it does not where it refused it. */
+export function mayBeBilled(error: unknown): boolean {
+  if (!(error instanceof ModelFailure)) return true
+  switch (error.reason) {
+    case 'rate_limited':
+    case 'overloaded':
+    case 'rejected':
+    case 'unauthorized':
+    case 'server_error':
+      return false
+    case 'unreachable':
+    case 'late_connect':
+    case 'late_first':
+    case 'late_idle':
+    case 'late_total':
+    case 'garbage':
+    case 'cut':
+      return true
+  }
+}
+
+/** What may be spent, what was spent and what is held. */
+export async function readBudget(ctx: SpendCtx): Promise<BudgetSummary> {
+  return await toSteward(ctx, (steward) => steward.budget()).catch((cause) => {
+    throw away(cause)
+  })
+}
+
+/** Changes what is given. */
+export async function changeBudget(ctx: SpendCtx, change: BudgetChange): Promise<BudgetSummary> {
+  return await toSteward(ctx, (steward) => steward.setBudget(change)).catch((cause) => {
+    throw away(cause)
+  })
+}
+
+/** Brings to Postgres what was spent and is not there yet. */
+export async function flushUsage(ctx: SpendCtx): Promise<void> {
+  const flushed = await toSteward(ctx, (steward) => steward.flushUsage()).catch((cause) => {
+    throw away(cause)
+  })
+  if (!flushed.ok) throw away(undefined)
+}
+
+/** Why a call of this person's was refused, for whoever hears of it only that it was. */
+export async function explainExhausted(ctx: SpendCtx): Promise<AppError> {
+  const { isPaused, own } = await readBudget(ctx)
+  const name = own.month.leftMicros <= own.day.leftMicros ? 'month' : 'day'
+  const leftMicros = { day: own.day.leftMicros, month: own.month.leftMicros }
+  return exhausted(ctx, {
+    ok: false,
+    reason: isPaused ? 'paused' : name,
+    resetAtMs: own[name].resetsAtMs,
+    leftMicros,
+  })
+}
+
+function exhausted(ctx: SpendCtx, { reason, resetAtMs, leftMicros }: Refused, worst?: number): AppError {
+  if (reason === 'settled') return new AppError('conflict', 'This call is over')
+  if (reason === 'paused')
+    return new AppError('budget_exhausted', 'You have paused the spending on AI; nothing is spent until you go on')
+  const left = dollars(Math.min(leftMicros.day, leftMicros.month))
+  const most = worst === undefined ? '' : ` and this may cost up to ${dollars(worst)} USD`
+  const resetAt = new Date(resetAtMs).toISOString()
+  const message = `${left} USD is left of ${BUDGETS[reason]}${most}; it resets at ${resetAt}`
+  const retryAfterS = Math.max(1, Math.ceil((resetAtMs - ctx.now().getTime()) / 1000))
+  return new AppError('budget_exhausted', message, { retryAfterS })
+}
+
+const BUDGETS = {
+  day: "today's budget for AI",
+  month: "this month's budget for AI",
+  cap: 'the limit you set for AI',
+  background: 'the budget for background work',
+}
+
+const dollars = (micros: number) => (micros / MICROS_PER_DOLLAR).toFixed(6)
+
+const AWAY_S = 2
+
+function away(cause: unknown): AppError {
+  return new AppError('unavailable', 'The budget cannot be asked; try again', { cause, retryAfterS: AWAY_S })
+}
+
+/** A person's Steward, as far as it keeps their budget. */
+type Steward = {
+  reserve(ask: Ask): Promise<Reserved>
+  settle(settlement: Settlement): Promise<Settled>
+  release(id: string): Promise<unknown>
+  budget(): Promise<BudgetSummary>
+  setBudget(change: BudgetChange): Promise<BudgetSummary>
+  flushUsage(): Promise<{ ok: boolean }>
+}
+
+// Each of its methods may be called twice with the same input; an object that is overrun is not called again.
+async function toSteward<T>(ctx: SpendCtx, call: (steward: Steward) => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt++) {
+    try {
+      return await call(ctx.env.STEWARD.getByName(ctx.actor.userId))
+    } catch (error) {
+      const isOverrun = error instanceof Error && 'overloaded' in error && error.overloaded === true
+      if (isOverrun || attempt >= TRIES) throw error
+    }
+  }
+}

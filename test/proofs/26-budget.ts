@@ -1,0 +1,202 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { flushLedger } from '../matrix-audit.ts'
+import { type Bill, startUpstream } from '../upstream.ts'
+import type { Person, World } from '../world.ts'
+import { eachOf } from './all.ts'
+import { type Chance, createChance } from './chance.ts'
+import { ENTRIES, type Said } from './lib-entries.ts'
+import { type Proof, scaled } from './proof.ts'
+
+const ROUNDS = 10
+const STREAMS = 100
+// A short run keeps more of the streams than of the rounds: it is their number at once that is the trouble.
+const STREAMS_KEPT = 5
+// What one stream may have on average; its worst case is some three times that.
+const LEAST_MICROS = 8000
+const MOST_MICROS = 20_000
+const LOOK_EACH_MS = 25
+const QUIET_LOOKS = 8
+const QUIET_WITHIN_MS = 30_000
+
+type Line = { micros: number; isEstimated: boolean }
+type Report = (what: string) => void
+
+export const proof: Proof = {
+  id: 26,
+  name: 'budget',
+  fast: true,
+  sabotages: {
+    'what is held for others is not counted': [
+      {
+        file: 'src/ai/budget.ts',
+        find: 'capMicros ?? limitMicros) - spentMicros - reservedMicros)',
+        replace: 'capMicros ?? limitMicros) - spentMicros)',
+      },
+    ],
+    'what was said until a stream broke off is taken for all': [
+      {
+        file: 'src/ai/gateway.ts',
+        find: 'event.isFinal ? cost : Math.max(cost, worstMicros)',
+        replace: 'cost',
+      },
+      { file: 'src/ai/gateway.ts', find: 'isEstimated: !event.isFinal', replace: 'isEstimated: false' },
+    ],
+    'a call that was stopped is not charged': [
+      {
+        file: 'src/ai/spending.ts',
+        find: 'if (!hold.isSent) return',
+        replace: 'if (!hold.isSent || isAborted) return',
+      },
+    ],
+    'who failed is not charged': [
+      {
+        file: 'src/ai/spending.ts',
+        find: 'if (!hold.isSent) return',
+        replace: "if (!hold.isSent || end?.outcome === 'failed') return",
+      },
+    ],
+  },
+  /** One cap, many streams, an upstream with books of its own: what it billed is what the ledger says, and within the cap. */
+  async run(world, { seed, share }) {
+    const chance = createChance(seed)
+    const violations: string[] = []
+    const report: Report = (what) => void violations.push(what)
+    const upstream = await startUpstream(chance)
+    const vars = {
+      ANTHROPIC_API_KEY: 'proof',
+      ANTHROPIC_BASE_URL: upstream.url,
+      ANTHROPIC_MODEL: 'claude-sonnet-5-5',
+    }
+    const claude = await world.sabotaged([], vars)
+    const counts = { cases: 0, exact: 0, estimated: 0, refused: 0, micros: 0, caps: 0 }
+    const streams = scaled(STREAMS, Math.min(1, share * STREAMS_KEPT))
+    try {
+      for (let round = 0; round < scaled(ROUNDS, share); round++) {
+        const [person] = await claude.people(1)
+        if (!person) throw new Error('no person')
+        upstream.bills.length = 0
+        const capMicros = streams * (LEAST_MICROS + chance.int(MOST_MICROS - LEAST_MICROS))
+        await setCap(claude, person, capMicros)
+        const said = await storm(claude, person, { chance, streams, capMicros }, report)
+        await quiet(claude, person, report)
+        await flushLedger(claude, person.userId)
+        const lines = await linesOf(claude, person)
+        compare(lines, upstream.bills, report)
+        await compareSums(person, lines, upstream.bills, capMicros, report)
+        counts.cases += streams
+        counts.refused += said.filter(({ code }) => code === 'budget_exhausted').length
+        counts.estimated += lines.filter(({ isEstimated }) => isEstimated).length
+        counts.exact += lines.filter(({ isEstimated }) => !isEstimated).length
+        counts.micros += sum(lines)
+        counts.caps += capMicros
+      }
+      for (const kind of ['exact', 'estimated', 'refused'] as const)
+        if (counts[kind] === 0) report(`nothing was tried: no call was ${kind}`)
+    } finally {
+      await claude.stop()
+      await upstream.stop()
+    }
+    const notes = [
+      `${streams} streams at once through ${ENTRIES.map(({ name }) => name).join(', ')}:`,
+      `${counts.exact} calls charged exactly, ${counts.estimated} in full, ${counts.refused} refused;`,
+      `${counts.micros} of ${counts.caps} micro-dollars spent`,
+    ]
+    return { cases: counts.cases, violations, notes }
+  },
+}
+
+// Behind the API: Miniflare does not know the methods of an object.
+type Stewards = { getByName(name: string): { setBudget(change: { plan: 'max' }): Promise<unknown> } }
+
+async function setCap({ worker }: World, person: Person, dayMicros: number): Promise<void> {
+  const stewards = (await worker.miniflare.getDurableObjectNamespace('STEWARD')) as unknown as Stewards
+  await stewards.getByName(person.userId).setBudget({ plan: 'max' })
+  const none = { dayMicros: null, monthMicros: null }
+  const body = { isPaused: false, caps: { own: { ...none, dayMicros }, background: none } }
+  const { status } = await person.api('PUT', '/v1/ai/budget', { body })
+  if (status !== 200) throw new Error(`the cap is answered ${status}`)
+}
+
+type Storm = { chance: Chance; streams: number; capMicros: number }
+
+async function storm(world: World, person: Person, { chance, streams, capMicros }: Storm, report: Report) {
+  const over = new AbortController()
+  const watching = watch(person, capMicros, over.signal, report)
+  const entries = Array.from({ length: streams }, (_, index) => ENTRIES[index % ENTRIES.length])
+  const all = await eachOf(chance.shuffle(entries), streams, async (entry, index): Promise<Said[]> => {
+    if (!entry) return []
+    const said = await entry.ask({ world, person, chance }, `case-${index}`)
+    if (said.code === 'budget_exhausted' && said.status === 429) {
+      if (!said.retryAfter || !said.detail.includes('resets at')) report(`${entry.name}: a refusal says not until when`)
+    } else if (![0, 200, 502, 503].includes(said.status))
+      report(`${entry.name} is answered ${said.status} ${said.code}`)
+    return [said]
+  })
+  over.abort()
+  await watching
+  return all.flat()
+}
+
+type Day = { spentMicros: number; reservedMicros: number }
+
+async function dayOf(person: Person): Promise<Day> {
+  const { text } = await person.api('GET', '/v1/ai/budget')
+  return JSON.parse(text).own.day
+}
+
+/** At no moment is more spent and held than the cap. */
+async function watch(person: Person, capMicros: number, over: AbortSignal, report: Report): Promise<void> {
+  while (!over.aborted) {
+    const { spentMicros, reservedMicros } = await dayOf(person)
+    const beyond = spentMicros + reservedMicros - capMicros
+    if (beyond > 0) report(`${beyond} micro-dollars over the cap are spent or held`)
+    await wait(LOOK_EACH_MS)
+  }
+}
+
+/** Turns go on without their clients: waits until none has run for a while, and none holds anything. */
+async function quiet(world: World, person: Person, report: Report): Promise<void> {
+  const deadline = performance.now() + QUIET_WITHIN_MS
+  for (let looks = 0; looks < QUIET_LOOKS; looks++) {
+    if (performance.now() > deadline) return report('something is held that nobody settles')
+    const running = await world.query(`select 1 from messages where user_id = $1 and status = 'streaming'`, [
+      person.userId,
+    ])
+    if (running.length > 0 || (await dayOf(person)).reservedMicros > 0) looks = 0
+    await wait(LOOK_EACH_MS)
+  }
+}
+
+async function linesOf(world: World, { userId }: Person): Promise<Line[]> {
+  const rows = await world.query('select cost_micros, is_estimated from usage_events where user_id = $1', [userId])
+  return rows.map((row) => ({ micros: Number(row.cost_micros), isEstimated: row.is_estimated === true }))
+}
+
+const sum = (items: { micros: number }[]) => items.reduce((total, { micros }) => total + micros, 0)
+const dearest = (items: { micros: number }[]) => items.map(({ micros }) => micros).sort((a, b) => b - a)
+
+/** Each exact line is one bill; each bill that is left has a line that was estimated at no less. */
+function compare(lines: Line[], bills: Bill[], report: Report): void {
+  const left = dearest(bills)
+  for (const micros of dearest(lines.filter(({ isEstimated }) => !isEstimated))) {
+    const at = left.indexOf(micros)
+    if (at < 0) report(`a line says ${micros} micro-dollars, and no bill does`)
+    else left.splice(at, 1)
+  }
+  const estimates = dearest(lines.filter(({ isEstimated }) => isEstimated))
+  for (const [index, micros] of left.entries()) {
+    const estimate = estimates[index]
+    if (estimate === undefined) report(`a bill of ${micros} micro-dollars has no line`)
+    else if (estimate < micros) report(`a bill of ${micros} micro-dollars was estimated at ${estimate}`)
+  }
+}
+
+async function compareSums(person: Person, lines: Line[], bills: Bill[], capMicros: number, report: Report) {
+  const spent = sum(lines)
+  if (spent > capMicros) report(`the ledger is ${spent - capMicros} micro-dollars over the cap`)
+  if (sum(bills) > capMicros) report(`the bills are ${sum(bills) - capMicros} micro-dollars over the cap`)
+  const { spentMicros } = await dayOf(person)
+  if (spentMicros !== spent) report(`the budget says ${spentMicros} were spent, the ledger ${spent}`)
+  const usage = JSON.parse((await person.api('GET', '/v1/ai/usage')).text)
+  if (usage.total.costMicros !== spent) report(`usage says ${usage.total.costMicros} were spent, the ledger ${spent}`)
+}

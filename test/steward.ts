@@ -1,0 +1,26 @@
+import { DatabaseSync } from 'node:sqlite'
+import * as ai from '#ai'
+
+/** A person's budget on SQLite in memory: the engine of a Durable Object, and the verbs its Steward calls. */
+export function makeSteward(nowMs: () => number) {
+  const database = new DatabaseSync(':memory:')
+  const exec = (query: string, ...bindings: (string | number | null)[]) => {
+    const rows = database.prepare(query).all(...bindings)
+    return { toArray: () => rows, one: () => rows[0] }
+  }
+  const sql = { exec } as unknown as SqlStorage
+  for (const migration of ai.BUDGET_MIGRATIONS) database.exec(migration.sql)
+  return {
+    reserve: async (ask: ai.Ask) => ai.reserve(sql, ask, nowMs()),
+    settle: async (settlement: ai.Settlement) => ai.settle(sql, settlement, nowMs()),
+    release: async (id: string) => ai.release(sql, id),
+    budget: async () => ai.summary(sql, nowMs()),
+    setBudget: async (change: ai.BudgetChange) => ai.setBudget(sql, change, nowMs()),
+    flushUsage: async () => ({ ok: true as const }),
+    /** What its alarm does. */
+    overdue: () => ai.overdue(sql, nowMs()),
+    nextDeadlineMs: () => ai.nextDeadlineMs(sql),
+    /** The ledger: nothing here takes it to Postgres. */
+    lines: () => ai.unflushed(sql, 1_000_000),
+  }
+}

@@ -1,0 +1,257 @@
+import { evictDurableObject, runDurableObjectAlarm, runInDurableObject, SELF } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
+import { asc, eq } from 'drizzle-orm'
+import { afterEach, expect, test, vi } from 'vitest'
+import type { Ask, Reserved, Settlement } from '#ai'
+import { usageEvents } from '#ai/tables'
+import { makePerson } from '#test/database'
+import { users } from '#users/tables'
+
+// Far enough for the platform's own clock never to ring an alarm of a test.
+const START_MS = Date.parse('2031-03-10T09:00:00.000Z')
+const HELD_MS = 600_000
+const WORST = 1000
+
+afterEach(() => {
+  vi.restoreAllMocks()
+  vi.useRealTimers()
+})
+
+const clockAt = (afterMs: number) => vi.useFakeTimers({ toFake: ['Date'], now: START_MS + afterMs })
+
+async function makeWorld() {
+  clockAt(0)
+  const person = await makePerson()
+  const { userId } = person.actor
+  const steward = env.STEWARD.getByName(userId)
+  const ask = (id: string, worstMicros = WORST): Ask => ({
+    id,
+    userId,
+    kind: 'chat',
+    feature: 'assistant',
+    conversationId: null,
+    provider: 'anthropic',
+    model: 'claude-sonnet-5-5',
+    worstMicros,
+    isBackground: false,
+    deadlineMs: Date.now() + HELD_MS,
+  })
+  const settlement = (id: string, costMicros = 10): Settlement => ({
+    id,
+    usage: { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0 },
+    model: 'claude-sonnet-5-5',
+    costMicros,
+    isEstimated: false,
+    firstTokenMs: 1,
+    totalMs: 2,
+    outcome: 'done',
+    cache: 'off',
+    decision: {
+      id,
+      provider: 'anthropic',
+      model: 'claude-sonnet-5-5',
+      kind: 'chat',
+      difficulty: 0,
+      parts: {},
+      reasons: [],
+      cache: 'off',
+      cacheReason: '',
+      experiment: null,
+    },
+  })
+  const spend = async (costMicros = 10) => {
+    // A stub of its own: one is bound to where it was made, which a test that waits for the object leaves.
+    const own = env.STEWARD.getByName(userId)
+    const id = person.newId('aic')
+    await own.reserve(ask(id))
+    await own.settle(settlement(id, costMicros))
+    return id
+  }
+  const ledger = () =>
+    person.db
+      .select({ id: usageEvents.id, cost: usageEvents.costMicros, outcome: usageEvents.outcome })
+      .from(usageEvents)
+      .where(eq(usageEvents.userId, userId))
+      .orderBy(asc(usageEvents.id))
+  const ring = (afterMs: number) => {
+    clockAt(afterMs)
+    return runDurableObjectAlarm(steward)
+  }
+  const alarmMs = () => runInDurableObject(steward, (_, { storage }) => storage.getAlarm())
+  return { person, steward, ask, settlement, spend, ledger, ring, alarmMs }
+}
+
+/** Lets no trip through that writes the ledger, or loses its answer. */
+function cutLedger(how: 'before' | 'after') {
+  const real = globalThis.fetch
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+    if (typeof init?.body !== 'string' || !init.body.includes('insert into \\"usage_events\\"'))
+      return await real(input, init)
+    if (how === 'after') await real(input, init)
+    throw new Error('the line is cut')
+  })
+}
+
+test('what is held and what was spent outlive an eviction', async () => {
+  const { person, steward, ask, spend } = await makeWorld()
+  await steward.reserve(ask(person.newId('aic')))
+  await spend(10)
+  await evictDurableObject(steward)
+  expect((await steward.budget()).own.day).toMatchObject({ spentMicros: 10, reservedMicros: WORST })
+})
+
+test('of many calls at once no more are held than there is room for', async () => {
+  const { person, steward, ask } = await makeWorld()
+  const none = { dayMicros: null, monthMicros: null }
+  await steward.setBudget({ caps: { own: { dayMicros: 10 * WORST, monthMicros: null }, background: none } })
+  const asked = await Promise.all(Array.from({ length: 40 }, () => steward.reserve(ask(person.newId('aic')))))
+  expect(asked.filter((reserved: Reserved) => reserved.ok)).toHaveLength(10)
+  expect(asked.find((reserved: Reserved) => !reserved.ok)).toMatchObject({
+    reason: 'cap',
+    resetAtMs: Date.parse('2031-03-11'),
+  })
+})
+
+test('a settled call is in Postgres a second later, and its timer with it', async () => {
+  const { spend, ledger, ring, alarmMs, steward } = await makeWorld()
+  const ids = [await spend(1), await spend(2), await spend(3)]
+  expect(await alarmMs()).toBe(START_MS + 1000)
+  expect(await ledger()).toEqual([])
+  expect(await ring(1000)).toBe(true)
+  expect(await ledger()).toEqual(ids.map((id, index) => ({ id, cost: index + 1, outcome: 'done' })))
+  expect(await steward.list()).toMatchObject([{ name: 'budget:overdue' }])
+})
+
+test('the end of a call told twice, and brought twice, is one line', async () => {
+  const { steward, settlement, spend, ledger } = await makeWorld()
+  const id = await spend(7)
+  cutLedger('after')
+  expect(await steward.flushUsage()).toEqual({ ok: false, reason: 'unavailable' })
+  vi.restoreAllMocks()
+  expect(await steward.settle(settlement(id, 9))).toMatchObject({ ok: true, chargedMicros: 7 })
+  expect(await steward.flushUsage()).toEqual({ ok: true })
+  expect(await ledger()).toEqual([{ id, cost: 7, outcome: 'done' }])
+})
+
+test('what Postgres does not take is brought again, later each time, and nothing is lost', async () => {
+  const { spend, ledger, ring, steward } = await makeWorld()
+  const first = await spend(1)
+  cutLedger('before')
+  await ring(1000)
+  expect(await steward.list()).toMatchObject([{ name: 'usage:flush', dueMs: START_MS + 3000, attempts: 1 }, {}])
+  const second = await spend(2)
+  expect(await steward.list()).toMatchObject([{ name: 'usage:flush', attempts: 1 }, {}])
+  await evictDurableObject(steward)
+  await ring(3000)
+  expect(await steward.list()).toMatchObject([{ name: 'usage:flush', dueMs: START_MS + 7000, attempts: 2 }, {}])
+  vi.restoreAllMocks()
+  await ring(7000)
+  expect((await ledger()).map(({ id }) => id)).toEqual([first, second])
+})
+
+test('what is settled while lines are on their way to Postgres goes with them', async () => {
+  const { spend, ledger, ring } = await makeWorld()
+  const first = await spend(1)
+  const real = globalThis.fetch
+  const [held, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+    held.resolve()
+    await released.promise
+    return await real(input, init)
+  })
+  const ringing = ring(1000)
+  await held.promise
+  const second = await spend(2)
+  released.resolve()
+  await ringing
+  expect((await ledger()).map(({ id }) => id)).toEqual([first, second])
+})
+
+test('a call of which nothing more is heard is charged in full by the alarm, and corrected later', async () => {
+  const { person, steward, ask, settlement, ledger, ring } = await makeWorld()
+  const [lost, found] = [person.newId('aic'), person.newId('aic')]
+  await steward.reserve(ask(lost))
+  clockAt(1000)
+  await steward.reserve(ask(found))
+  await evictDurableObject(steward)
+  await ring(HELD_MS)
+  expect((await steward.budget()).own.month).toMatchObject({ spentMicros: WORST, reservedMicros: WORST })
+  await ring(HELD_MS + 1000)
+  expect((await steward.budget()).own.month).toMatchObject({ spentMicros: 2 * WORST, reservedMicros: 0 })
+  await steward.settle(settlement(found, 30))
+  expect((await steward.budget()).own.month).toMatchObject({ spentMicros: WORST + 30 })
+  await steward.flushUsage()
+  expect(await ledger()).toEqual([
+    { id: lost, cost: WORST, outcome: 'lost' },
+    { id: found, cost: WORST, outcome: 'lost' },
+    { id: `${found}.final`, cost: 30, outcome: 'done' },
+    { id: `${found}.reversal`, cost: -WORST, outcome: 'reversed' },
+  ])
+})
+
+test('a call that was not sent is given back', async () => {
+  const { person, steward, ask } = await makeWorld()
+  const id = person.newId('aic')
+  await steward.reserve(ask(id))
+  expect(await steward.release(id)).toEqual({ ok: true, released: true })
+  expect((await steward.budget()).own.day).toMatchObject({ spentMicros: 0, reservedMicros: 0 })
+})
+
+test('an alarm that should have rung is set again by the next call', async () => {
+  const { steward, spend, alarmMs } = await makeWorld()
+  await spend()
+  await runInDurableObject(steward, (_, { storage }) => storage.deleteAlarm())
+  clockAt(5000)
+  await spend()
+  expect(await alarmMs()).toBe(START_MS + 5000)
+})
+
+test('who is erased has no budget, no lines and no limits of their own, and no line comes after them', async () => {
+  const { person, steward, spend, settlement, ledger, alarmMs } = await makeWorld()
+  const id = await spend()
+  await steward.setBudget({ isPaused: true })
+  await steward.erase()
+  expect(await steward.budget()).toMatchObject({ isPaused: false, own: { month: { spentMicros: 0 } } })
+  expect(await alarmMs()).toBeNull()
+  expect(await steward.settle(settlement(id))).toEqual({ ok: false, reason: 'unknown' })
+  await spend()
+  await person.db.delete(users).where(eq(users.id, person.actor.userId))
+  await spend()
+  expect(await steward.flushUsage()).toEqual({ ok: true })
+  expect(await ledger()).toEqual([])
+})
+
+test('a person pauses their spending over HTTP: no turn is answered, and the budget says why', async () => {
+  const made = await SELF.fetch('http://aurelius.test/v1/auth/register', {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      email: `p${crypto.randomUUID()}@example.com`,
+      password: 'correct horse battery staple',
+      displayName: 'Sam',
+    }),
+  })
+  const { accessToken } = (await made.json()) as { accessToken: string }
+  const send = async (method: string, path: string, body?: object) => {
+    const headers = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' }
+    const answer = await SELF.fetch(`http://aurelius.test${path}`, {
+      method,
+      headers,
+      ...(body && { body: JSON.stringify(body) }),
+    })
+    return { status: answer.status, json: (await answer.json()) as Record<string, unknown> }
+  }
+  const { json: conversation } = await send('POST', '/v1/conversations', {})
+  const say = () => send('POST', `/v1/conversations/${conversation.id}/messages`, { text: 'hello' })
+  expect((await say()).status).toBe(200)
+  expect((await send('GET', '/v1/ai/usage')).json).toMatchObject({
+    total: { calls: 1, costMicros: 0 },
+    models: [{ model: 'offline-1' }],
+    conversations: [{ conversationId: conversation.id }],
+  })
+  const caps = { dayMicros: null, monthMicros: null }
+  const budget = await send('PUT', '/v1/ai/budget', { isPaused: true, caps: { own: caps, background: caps } })
+  expect(budget).toMatchObject({ status: 200, json: { isPaused: true, plan: 'free' } })
+  expect(await say()).toMatchObject({ status: 429, json: { code: 'budget_exhausted' } })
+  expect((await send('GET', '/v1/ai/budget')).json).toEqual(budget.json)
+})
