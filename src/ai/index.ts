@@ -1,3 +1,4 @@
+export { breakerStates } from './breaker.ts'
 export type { Call, Decision, Feature, GatewayEvent, Kind, Receipt } from './call.ts'
 export { catalogueOf, findModel, type Model } from './catalogue.ts'
 export { type AiCtx, generate } from './gateway.ts'
