@@ -4,7 +4,7 @@ import { BaseAnthropic } from '@anthropic-ai/sdk/client'
 import { Messages } from '@anthropic-ai/sdk/resources/messages'
 import { ModelFailure, statusFailure } from './failure.ts'
 import type { Heard, ModelEvent, ModelMessage, ModelProvider, ModelRequest } from './model.ts'
-import { factsOf, type Known, newestQuestion, startKnown, toCall, withEnd } from './reading.ts'
+import { factsOf, JSON_ALONE, type Known, newestQuestion, startKnown, toCall, withEnd } from './reading.ts'
 
 // The deadlines are the gateway's; this one only ends what nobody waits for any more.
 const TIMEOUT_MS = 600_000
@@ -86,7 +86,7 @@ function inWords({ toolChoice, format }: ModelRequest, isFree: boolean): string[
   const words: string[] = []
   if (isFree && toolChoice === 'required') words.push('Answer by calling a tool.')
   if (isFree && typeof toolChoice === 'object') words.push(`Answer by calling the tool ${toolChoice.name}.`)
-  if (format === 'json') words.push('Answer with one JSON object alone: no other words, no code fence.')
+  if (format === 'json') words.push(JSON_ALONE)
   return words
 }
 

@@ -1,15 +1,15 @@
 import { z } from 'zod'
 import { ModelFailure } from './failure.ts'
 import type { Heard, ModelEvent, ModelMessage, ModelRequest, Stop, ToolChoice } from './model.ts'
-import { factsOf, type Known, newestQuestion, startKnown, toCall, withEnd } from './reading.ts'
+import { factsOf, JSON_ALONE, type Known, newestQuestion, startKnown, toCall, withEnd } from './reading.ts'
 
 const ToolDelta = z.object({
   index: z.number().nullish(),
   id: z.string().nullish(),
-  function: z.object({ name: z.string().nullish(), arguments: z.unknown() }).nullish(),
+  function: z.object({ name: z.string().nullish(), arguments: z.unknown().optional() }).nullish(),
   // As the older models of Workers AI say it: whole, without an id.
   name: z.string().nullish(),
-  arguments: z.unknown(),
+  arguments: z.unknown().optional(),
 })
 const Said = z.object({
   content: z.string().nullish(),
@@ -31,7 +31,7 @@ const Chunk = z.object({
       prompt_tokens_details: z.object({ cached_tokens: count.nullish() }).nullish(),
     })
     .nullish(),
-  error: z.unknown(),
+  error: z.unknown().optional(),
   // Workers AI: a number where the token was one, an object where JSON was asked for.
   response: z.union([z.string(), z.number(), z.record(z.string(), z.unknown())]).nullish(),
   tool_calls: z.array(ToolDelta).nullish(),
@@ -73,10 +73,11 @@ function toFormat(format: 'json' | { name: string; schema: Record<string, unknow
 
 type Message = ReturnType<typeof fromAssistant> | ReturnType<typeof fromUser>[number]
 
-function toMessages({ system, volatileSystem, messages }: ModelRequest) {
+function toMessages({ system, volatileSystem, messages, format }: ModelRequest) {
   const newest = newestQuestion(messages)
+  const facts = [volatileSystem, format === 'json' ? JSON_ALONE : ''].filter(Boolean).join('\n')
   const told = messages.flatMap((message, index): Message[] =>
-    message.role === 'assistant' ? [fromAssistant(message)] : fromUser(message, index === newest ? volatileSystem : ''),
+    message.role === 'assistant' ? [fromAssistant(message)] : fromUser(message, index === newest ? facts : ''),
   )
   return system === '' ? told : [{ role: 'system' as const, content: system }, ...told]
 }
@@ -126,11 +127,11 @@ export function toValue(data: string): unknown {
 
 type Asked = { model: string; maxOutputTokens: number }
 type Pending = { index: number | undefined; id: string | undefined; name: string; json: string }
-type Answer = Known & { calls: Pending[] }
+type Answer = Known & { calls: Pending[]; hasRefused: boolean }
 
 /** What the chunks of a completion say, or one whole completion; in the shape of OpenAI or of Workers AI. */
 export function readCompletion(chunks: AsyncIterable<unknown>, asked: Asked, heard?: Heard): AsyncIterable<ModelEvent> {
-  const answer: Answer = { ...startKnown(asked.model), calls: [] }
+  const answer: Answer = { ...startKnown(asked.model), calls: [], hasRefused: false }
   return withEnd(answer, readChunks(chunks, answer, asked, heard))
 }
 
@@ -150,6 +151,7 @@ async function* readChunks(chunks: AsyncIterable<unknown>, answer: Answer, asked
     if (!answer.stop) throw error
   }
   if (!answer.stop) return
+  if (answer.hasRefused) answer.stop = 'refused'
   // Some servers say "stop" after a call.
   if (answer.stop === 'done' && answer.calls.length > 0) answer.stop = 'tools'
   for (const [index, { id, name, json }] of answer.calls.entries()) {
@@ -176,7 +178,7 @@ function takeChunk(answer: Answer, value: unknown): { text: string; isPiece: boo
   const own = typeof chunk.response === 'object' ? chunk.response && JSON.stringify(chunk.response) : chunk.response
   const text = `${said?.content ?? ''}${said?.refusal ?? ''}${own ?? ''}`
   if (choice?.finish_reason) answer.stop = STOPS[choice.finish_reason] ?? 'done'
-  if (said?.refusal) answer.stop = 'refused'
+  answer.hasRefused ||= Boolean(said?.refusal)
   const thought = said?.reasoning_content ?? said?.reasoning ?? ''
   return { text, isPiece: text !== '' || thought !== '' || calls.length > 0 }
 }

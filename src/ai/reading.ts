@@ -44,3 +44,6 @@ export const newestQuestion = (messages: ModelMessage[]): number =>
 
 /** What changes from turn to turn, as it stands before the newest question. */
 export const factsOf = (facts: string): string => `<facts>\n${facts}\n</facts>`
+
+/** Said where an object of any shape is asked for: Claude has no other way, and OpenAI wants the word beside its own. */
+export const JSON_ALONE = 'Answer with one JSON object alone: no other words, no code fence.'
