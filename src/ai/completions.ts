@@ -113,7 +113,7 @@ function fromUser(message: ModelMessage, facts: string) {
   ]
 }
 
-export const DONE = '[DONE]'
+const DONE = '[DONE]'
 
 /** One event's data as a value; the last word of the stream stays what it is. */
 export function toValue(data: string): unknown {
