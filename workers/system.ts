@@ -1,5 +1,5 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { catalogueOf } from '#ai'
+import { breakerStates } from '#ai'
 import { publicKeys } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
@@ -83,8 +83,8 @@ async function timed(name: string, provider: string, probe: () => Promise<unknow
 
 async function readiness(ctx: Ctx): Promise<Dependency[]> {
   const { config, db, env } = ctx
-  const models = catalogueOf(config)
-  return Promise.all([
+  const models = await breakerStates(ctx)
+  const parts = await Promise.all([
     timed('database', config.database.fetchEndpoint ? 'local gateway' : 'neon', () => ping(db)),
     timed('userSession', 'durable object', () => env.USER_SESSION.getByName('health').ping()),
     timed('steward', 'durable object', () => env.STEWARD.getByName('health').ping()),
@@ -95,15 +95,16 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
       latencyMs: null,
       detail: 'bound; not probed',
     }),
-    Promise.resolve<Dependency>({
-      name: 'model',
-      provider: [...new Set(models.map(({ provider }) => provider))].join(', '),
-      status: 'ok',
-      latencyMs: null,
-      detail: models[0]?.provider === 'offline' ? 'rules on this machine' : 'configured; not probed',
-    }),
   ])
+  return [...parts, ...models.map((model): Dependency => ({ name: MODEL, latencyMs: null, ...model }))]
 }
+
+const MODEL = 'model'
+
+// The models stand in for each other: one of them is enough.
+const isUp = (dependencies: Dependency[]): boolean =>
+  dependencies.every(({ name, status }) => name === MODEL || status !== 'down') &&
+  dependencies.some(({ name, status }) => name === MODEL && status !== 'down')
 
 /** Health, keys, the document and its reference. `whole` is asked late: the document names every route. */
 export function systemApp(whole: () => Documented) {
@@ -111,8 +112,7 @@ export function systemApp(whole: () => Documented) {
     .openapi(healthRoute, (c) => c.json({ status: 'ok' as const }, 200))
     .openapi(readyRoute, async (c) => {
       const dependencies = await readiness(c.var.ctx)
-      const up = dependencies.every(({ status }) => status !== 'down')
-      return up
+      return isUp(dependencies)
         ? c.json({ status: 'ready' as const, dependencies }, 200)
         : c.json({ status: 'not_ready' as const, dependencies }, 503)
     })

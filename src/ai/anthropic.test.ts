@@ -180,18 +180,74 @@ test('a stream that breaks off tells what it has used before it fails', async ()
   expect(seen).toMatchObject([{ type: 'end', stop: 'aborted', usage: { inputTokens: 90, outputTokens: 1 } }])
 })
 
-test('an overloaded provider is a typed error with a time to wait', async () => {
-  mock.onMessage('busy', { error: { message: 'Overloaded', type: 'overloaded_error' }, status: 529 })
-  await expect(collect(ask('busy'))).rejects.toMatchObject({ reason: 'overloaded' })
+const text = { type: 'content_block_start', index: 0, content_block: { type: 'text', text: '' } }
+const wireOf = (...events: object[]) =>
+  events.map((event) => `event: ${Reflect.get(event, 'type')}\ndata: ${JSON.stringify(event)}\n\n`).join('')
+const errorOf = (type: string) => ({ type: 'error', error: { type, message: 'x' } })
+const SSE = { headers: { 'content-type': 'text/event-stream' } }
+
+/** The failure an answer of the wire is. */
+async function failureOf(body: string, init: ResponseInit): Promise<unknown> {
+  const real = globalThis.fetch
+  globalThis.fetch = async () => new Response(body, init)
+  try {
+    await collect(ask('x'))
+    return undefined
+  } catch (error) {
+    return error
+  } finally {
+    globalThis.fetch = real
+  }
+}
+
+test.each<[string, string, ResponseInit, object]>([
+  ['is an error of 529', '{}', { status: 529 }, { reason: 'overloaded' }],
+  ['names a time', '{}', { status: 429, headers: { 'retry-after': '7' } }, { reason: 'rate_limited', retryAfterS: 7 }],
+  ['names milliseconds', '{}', { status: 429, headers: { 'retry-after-ms': '1500' } }, { retryAfterS: 1.5 }],
+  ['is an error of 401', '{}', { status: 401 }, { reason: 'unauthorized' }],
+  ['is an error of 400', '{}', { status: 400 }, { reason: 'rejected' }],
+  ['is an error of 500', '<html>', { status: 500 }, { reason: 'server_error' }],
+  ['is a page', '<html>', { headers: { 'content-type': 'text/html' } }, { reason: 'garbage' }],
+  ['is one JSON', '{}', { headers: { 'content-type': 'application/json' } }, { reason: 'garbage' }],
+  ['is not JSON', 'event: message_start\ndata: <html>\n\n', SSE, { reason: 'garbage' }],
+  ['has another shape', wireOf({ type: 'message_start' }), SSE, { reason: 'garbage' }],
+  ['is empty', '', SSE, { reason: 'cut' }],
+  ['ends in the middle', wireOf(START, text), SSE, { reason: 'cut' }],
+  ['breaks as overloaded', wireOf(START, errorOf('overloaded_error')), SSE, { reason: 'overloaded' }],
+  ['breaks as limited', wireOf(START, errorOf('rate_limit_error')), SSE, { reason: 'rate_limited' }],
+  ['breaks', wireOf(START, errorOf('api_error')), SSE, { reason: 'server_error' }],
+])('an answer that %s is a typed failure', async (_name, body, init, expected) => {
+  expect(await failureOf(body, init)).toMatchObject({ name: 'ModelFailure', ...expected })
 })
 
-test('a refused request and an unreachable provider are typed errors', async () => {
-  mock.onMessage('bad', { error: { message: 'no', type: 'invalid_request_error' }, status: 400 })
-  await expect(collect(ask('bad'))).rejects.toMatchObject({ reason: 'rejected' })
-  await expect(collect(ask('x'), undefined, provider('http://127.0.0.1:9'))).rejects.toMatchObject({
-    reason: 'unreachable',
-  })
-}, 20_000)
+test('a provider that is not there is a typed failure', async () => {
+  const gone = collect(ask('x'), undefined, provider('http://127.0.0.1:9'))
+  await expect(gone).rejects.toMatchObject({ name: 'ModelFailure', reason: 'unreachable' })
+})
+
+test('what the API takes is sent, and what it refuses is said in words', async () => {
+  mock.onMessage('fields', { content: '{}' })
+  const { tools } = ask('')
+  const schema = { type: 'object', properties: {}, additionalProperties: false }
+  const other = { name: 'find_tasks', description: 'Find', inputSchema: { type: 'object' } }
+  const wire = (more: Partial<ModelRequest>) => onWire(() => collect(ask('fields', more)))
+  const said = ({ messages }: { messages: { content: { text: string }[] }[] }) => messages[0]?.content[0]?.text
+  const plain = await wire({ temperature: 0.5, topP: 0.9, stopSequences: ['END'], format: { name: 'a', schema } })
+  expect(plain).toMatchObject({ stop_sequences: ['END'], output_config: { format: { type: 'json_schema', schema } } })
+  expect(plain).not.toHaveProperty('temperature')
+  expect(plain).not.toHaveProperty('top_p')
+  expect(said(await wire({ format: 'json' }))).toContain('JSON')
+  expect(await wire({ toolChoice: 'none' })).toMatchObject({ tool_choice: { type: 'none' }, tools: [{}] })
+  const required = await wire({ toolChoice: 'required' })
+  expect(required).not.toHaveProperty('tool_choice')
+  expect(said(required)).toContain('calling a tool')
+  const named = await wire({ tools: [...tools, other], toolChoice: { name: 'find_tasks' } })
+  expect(named.tools).toMatchObject([{ name: 'find_tasks' }])
+  expect(said(named)).toContain('find_tasks')
+  const bare = await wire({ system: '', volatileSystem: '', tools: [] })
+  expect(bare).not.toHaveProperty('system')
+  expect(bare.messages).toMatchObject([{ content: [{ text: 'fields' }] }])
+})
 
 test('an abort ends the stream', async () => {
   mock.onMessage('long', { content: 'word '.repeat(400) }, { latency: 20, chunkSize: 5 })

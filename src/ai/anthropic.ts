@@ -1,18 +1,13 @@
 import type Anthropic from '@anthropic-ai/sdk'
-import { APIConnectionError, APIError, APIUserAbortError } from '@anthropic-ai/sdk'
+import { AnthropicError, APIConnectionError, APIError } from '@anthropic-ai/sdk'
 import { BaseAnthropic } from '@anthropic-ai/sdk/client'
 import { Messages } from '@anthropic-ai/sdk/resources/messages'
-import { ModelFailure } from './failure.ts'
-import {
-  type ModelEvent,
-  type ModelMessage,
-  type ModelProvider,
-  type ModelRequest,
-  NO_USAGE,
-  type Usage,
-} from './model.ts'
+import { ModelFailure, statusFailure } from './failure.ts'
+import type { Heard, ModelEvent, ModelMessage, ModelProvider, ModelRequest } from './model.ts'
+import { factsOf, JSON_ALONE, type Known, newestQuestion, startKnown, toCall, withEnd } from './reading.ts'
 
-const TIMEOUT_MS = 120_000
+// The deadlines are the gateway's; this one only ends what nobody waits for any more.
+const TIMEOUT_MS = 600_000
 
 type Settings = { apiKey: string; baseUrl: string | undefined }
 type Params = Anthropic.MessageCreateParamsStreaming
@@ -25,44 +20,74 @@ export function anthropicProvider(settings: Settings): ModelProvider {
     baseURL: settings.baseUrl ?? null,
     timeout: TIMEOUT_MS,
     maxRetries: 0,
+    // It logs what it cannot read, which may be what a person said.
+    logLevel: 'off',
     // The global fetch is looked up when called: tests stand in on the wire.
-    fetch: (input, init) => fetch(input, init),
+    fetch: (input, init) => fetch(input, init).then(streamOnly),
   })
   const messages = new Messages(client)
   return {
     name: 'anthropic',
-    async *generate(model, request, signal) {
+    async *generate(model, request, signal, heard) {
       try {
         const stream = await messages.create(toParams(request, model), { signal })
-        yield* read(stream, model)
+        heard?.('open')
+        const known = startKnown(model)
+        yield* withEnd(known, readEvents(wire(stream, signal), known, heard))
       } catch (error) {
-        throw toFailure(error)
+        throw toFailure(error, signal)
       }
     },
   }
 }
 
+// The SDK reads whatever comes as a stream of events, and finds none in a page.
+async function streamOnly(response: Response): Promise<Response> {
+  const type = response.headers.get('content-type') ?? 'nothing'
+  if (!response.ok || type.startsWith('text/event-stream')) return response
+  await response.body?.cancel()
+  throw new ModelFailure('garbage', `answered with ${type.slice(0, 50)}`)
+}
+
 const CACHED = { cache_control: { type: 'ephemeral' as const } }
 
+// Sampling parameters are refused by this version of the API, and the newer models refuse to be forced to a tool: what
+// cannot be asked for is left out or said in words.
 function toParams(request: ModelRequest, model: string): Params {
+  const { toolChoice, format, stopSequences } = request
   const isClosed = request.tools.length === 0
-  const offered = isClosed ? (request.closedTools ?? []) : request.tools
+  const named = typeof toolChoice === 'object' ? request.tools.filter(({ name }) => name === toolChoice.name) : []
+  const open = named.length > 0 ? named : request.tools
+  const offered = isClosed ? (request.closedTools ?? []) : open
   const tools = offered.map(({ name, description, inputSchema }, index) => ({
     name,
     description,
     input_schema: { ...inputSchema, type: 'object' as const },
     ...(index === offered.length - 1 && CACHED),
   }))
+  const isFree = !isClosed && toolChoice !== 'none'
   return {
     model,
     stream: true,
     max_tokens: request.maxOutputTokens,
-    system: [{ type: 'text', text: request.system, ...CACHED }],
-    messages: toMessages(request.messages, request.volatileSystem),
+    ...(request.system !== '' && { system: [{ type: 'text' as const, text: request.system, ...CACHED }] }),
+    messages: toMessages(request.messages, [request.volatileSystem, ...inWords(request, isFree)].filter(Boolean)),
     ...(tools.length > 0 && { tools }),
     // The calls in the history are of these tools: they are named, and closed.
-    ...(tools.length > 0 && isClosed && { tool_choice: { type: 'none' as const } }),
+    ...(tools.length > 0 && !isFree && { tool_choice: { type: 'none' as const } }),
+    ...(typeof format === 'object' && {
+      output_config: { format: { type: 'json_schema' as const, schema: format.schema } },
+    }),
+    ...(stopSequences && stopSequences.length > 0 && { stop_sequences: stopSequences }),
   }
+}
+
+function inWords({ toolChoice, format }: ModelRequest, isFree: boolean): string[] {
+  const words: string[] = []
+  if (isFree && toolChoice === 'required') words.push('Answer by calling a tool.')
+  if (isFree && typeof toolChoice === 'object') words.push(`Answer by calling the tool ${toolChoice.name}.`)
+  if (format === 'json') words.push(JSON_ALONE)
+  return words
 }
 
 function toBlock(part: ModelMessage['parts'][number]): Anthropic.ContentBlockParam {
@@ -80,19 +105,18 @@ function toBlock(part: ModelMessage['parts'][number]): Anthropic.ContentBlockPar
  * What changes from turn to turn stands before the newest question, so that all before it is the same next time and is
  * read from the cache. Two marks: the end of the history, and the end of this turn so far.
  */
-function toMessages(messages: ModelMessage[], facts: string): Anthropic.MessageParam[] {
-  const isQuestion = ({ role, parts }: ModelMessage) => role === 'user' && parts.some(({ type }) => type === 'text')
-  const newest = messages.findLastIndex(isQuestion)
+function toMessages(messages: ModelMessage[], facts: string[]): Anthropic.MessageParam[] {
+  const newest = newestQuestion(messages)
   return messages.map((message, index) => {
     const content = message.parts.map(toBlock)
     const last = content.at(-1)
     if (last && (index === messages.length - 1 || index === newest - 1)) Object.assign(last, CACHED)
-    if (index === newest) content.unshift({ type: 'text', text: `<facts>\n${facts}\n</facts>` })
+    if (index === newest && facts.length > 0) content.unshift({ type: 'text', text: factsOf(facts.join('\n')) })
     return { role: message.role, content }
   })
 }
 
-type Stream = AsyncIterable<Anthropic.RawMessageStreamEvent>
+type Stream = AsyncGenerator<Anthropic.RawMessageStreamEvent>
 const STOPS = {
   end_turn: 'done',
   stop_sequence: 'done',
@@ -103,28 +127,11 @@ const STOPS = {
   refusal: 'refused',
 } as const
 
-async function* read(stream: Stream, asked: string): AsyncGenerator<ModelEvent> {
-  const known: Known = { model: asked, usage: { ...NO_USAGE }, stop: undefined }
-  let failure: unknown
-  try {
-    yield* readEvents(stream, known)
-  } catch (error) {
-    failure = error
-  }
-  // What was read and written until a stream broke off is paid for too.
-  const { model, usage, stop = 'aborted' } = known
-  const isFinal = !failure && known.stop !== undefined
-  yield { type: 'end', stop: failure ? 'aborted' : stop, model, usage, isFinal }
-  if (failure) throw failure
-  if (!known.stop) throw new ModelFailure('cut', 'the stream ended before its end')
-}
-
-type Known = { model: string; usage: Usage; stop: (typeof STOPS)[keyof typeof STOPS] | undefined }
-
-async function* readEvents(stream: Stream, known: Known): AsyncGenerator<ModelEvent> {
+async function* readEvents(stream: Stream, known: Known, heard: Heard | undefined): AsyncGenerator<ModelEvent> {
   // A call is told once the next thing begins: whether the last one is whole, only the end of the answer says.
   let call: { id: string; name: string; json: string } | undefined
   for await (const event of stream) {
+    if (event.type !== 'message_start') heard?.('piece')
     switch (event.type) {
       case 'message_start': {
         const { model, usage } = event.message
@@ -148,7 +155,8 @@ async function* readEvents(stream: Stream, known: Known): AsyncGenerator<ModelEv
         break
       case 'message_delta':
         known.usage.outputTokens = event.usage.output_tokens
-        known.stop = event.delta.stop_reason ? STOPS[event.delta.stop_reason] : known.stop
+        known.stop = event.delta.stop_reason ? (STOPS[event.delta.stop_reason] ?? 'done') : known.stop
+        known.isFinal = true
         break
       case 'content_block_stop':
       case 'message_stop':
@@ -158,36 +166,47 @@ async function* readEvents(stream: Stream, known: Known): AsyncGenerator<ModelEv
   if (call && known.stop) yield toCall(call, known.stop === 'length')
 }
 
-/** Only an object is ever the input of a call: what is kept is sent back to the model, which refuses all else. */
-function toCall({ id, name, json }: { id: string; name: string; json: string }, isCut = false): ModelEvent {
-  const input = parse(json)
-  const call = { type: 'tool_call' as const, id, name, input: isCut ? {} : (input ?? {}) }
-  if (isCut) return { type: 'tool_call', call, problem: 'The answer was cut off inside this call; make it shorter' }
-  return input ? { type: 'tool_call', call } : { type: 'tool_call', call, problem: 'The input was not a JSON object' }
-}
-
-function parse(json: string): object | undefined {
+// What breaks while it is read is the wire's fault; an abort ends the SDK's stream without a word.
+async function* wire(stream: AsyncIterable<Anthropic.RawMessageStreamEvent>, signal: AbortSignal): Stream {
   try {
-    const value: unknown = json === '' ? {} : JSON.parse(json)
-    return typeof value === 'object' && value !== null && !Array.isArray(value) ? value : undefined
-  } catch {
-    return undefined
+    yield* stream
+  } catch (cause) {
+    if (cause instanceof APIError) throw cause
+    if (cause instanceof SyntaxError) throw new ModelFailure('garbage', 'an event that is not JSON', { cause })
+    throw new ModelFailure('cut', 'the stream broke', { cause })
   }
+  signal.throwIfAborted()
 }
 
-const OVERLOADED = 529
+// The types of errors that come within a stream, with the status they have outside of one.
+const STATUSES: Record<string, number> = {
+  overloaded_error: 529,
+  rate_limit_error: 429,
+  authentication_error: 401,
+  permission_error: 403,
+  invalid_request_error: 400,
+  not_found_error: 404,
+  request_too_large: 413,
+}
 
-function toFailure(error: unknown): unknown {
-  if (error instanceof APIUserAbortError) return error
+function toFailure(error: unknown, signal: AbortSignal): unknown {
+  if (signal.aborted) return signal.reason
+  const known = findFailure(error)
+  if (known) return known
   if (error instanceof APIConnectionError) return new ModelFailure('unreachable', 'cannot be reached', { cause: error })
-  if (!(error instanceof APIError)) return error
-  const { status, type } = error
-  const retryAfterS = Number(error.headers?.get('retry-after'))
-  const options = { cause: error, ...(retryAfterS > 0 && { retryAfterS }) }
-  const said = `answered ${status ?? type ?? 'with an error in the stream'}`
-  if (status === 429) return new ModelFailure('rate_limited', said, options)
-  if (status === OVERLOADED || type === 'overloaded_error') return new ModelFailure('overloaded', said, options)
-  if (status === 401 || status === 403) return new ModelFailure('unauthorized', said, options)
-  if (status === undefined || status >= 500) return new ModelFailure('server_error', said, options)
-  return new ModelFailure('rejected', said, options)
+  if (error instanceof APIError) {
+    const status = error.status ?? STATUSES[error.type ?? ''] ?? 500
+    return statusFailure(status, error.headers, error.type ?? '', error)
+  }
+  if (error instanceof AnthropicError)
+    return new ModelFailure('rejected', 'the SDK refused the request', { cause: error })
+  // The wire has its own word: what is left is an event of another shape than the SDK promises.
+  return new ModelFailure('garbage', 'an event that cannot be read', { cause: error })
+}
+
+// The SDK wraps what the fetch it was given throws.
+function findFailure(error: unknown): ModelFailure | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++)
+    if (at instanceof ModelFailure) return at
+  return undefined
 }

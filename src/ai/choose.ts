@@ -4,11 +4,10 @@ import type { Call, Decision, Kind } from './call.ts'
 import { catalogueOf, findModel, type Model } from './catalogue.ts'
 import { aboutTokens, difficultyOf } from './difficulty.ts'
 import { placeIn } from './experiments.ts'
-
-type Plan = 'free' | 'pro' | 'max' | 'teams'
+import type { PlanName } from './schema.ts'
 
 /** What a person may spend: `leftShare` is what is left of the tightest limit, 0 to 1. */
-export type Standing = { plan: Plan; leftShare: number }
+export type Standing = { plan: PlanName; leftShare: number }
 
 /** The models to try, the first one first. */
 export type Choice = { decision: Decision; models: [Model, ...Model[]] }
@@ -39,7 +38,7 @@ const ABLE_FROM = 0.15
 const MOST_ABLE_FROM = 0.6
 const LOW_SHARE = 0.1
 const MAX_CANDIDATES = 5
-const HIGHEST: Record<Plan, Tier> = { free: 2, pro: 3, max: 3, teams: 3 }
+const HIGHEST: Record<PlanName, Tier> = { free: 2, pro: 3, max: 3, teams: 3 }
 
 /**
  * Which model, and why: by kind of work, difficulty, plan, what is left of the budget, context length and health;

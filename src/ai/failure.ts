@@ -57,3 +57,31 @@ export function asAppError(failure: ModelFailure): AppError {
       return new AppError('model_failed', 'The model did not answer', options)
   }
 }
+
+const OVERLOADED = 529
+
+/** What an answer with an error status means; `said` is the provider's own word for it, never a person's text. */
+export function statusFailure(status: number, headers: Headers | undefined, said = '', cause?: unknown): ModelFailure {
+  const retryAfterS = headers && secondsToWait(headers)
+  const options = { cause, ...(retryAfterS !== undefined && { retryAfterS }) }
+  return new ModelFailure(reasonOf(status), `answered ${status} ${said}`.trim(), options)
+}
+
+function reasonOf(status: number): FailureReason {
+  if (status === 429) return 'rate_limited'
+  if (status === OVERLOADED || status === 503) return 'overloaded'
+  if (status === 401 || status === 403) return 'unauthorized'
+  if (status >= 500 || status === 408) return 'server_error'
+  return 'rejected'
+}
+
+/** `Retry-After` is seconds or a date; a date is read against the provider's own clock. */
+function secondsToWait(headers: Headers): number | undefined {
+  const ms = Number(headers.get('retry-after-ms') ?? 'none')
+  if (ms > 0) return ms / 1000
+  const after = headers.get('retry-after') ?? 'none'
+  const seconds = Number(after)
+  if (seconds > 0) return seconds
+  const until = (Date.parse(after) - Date.parse(headers.get('date') ?? 'none')) / 1000
+  return until > 0 ? until : undefined
+}

@@ -1,21 +1,31 @@
-import type { Config } from '#config'
-import type { UserCtx } from '#core'
+import { AppError, type UserCtx } from '#core'
 import { anthropicProvider } from './anthropic.ts'
-import type { Call, GatewayEvent, Receipt } from './call.ts'
-import { findModel } from './catalogue.ts'
-import { choose } from './choose.ts'
-import { asAppError, ModelFailure } from './failure.ts'
-import { type ModelEvent, type ModelProvider, NO_USAGE, type ProviderName } from './model.ts'
+import type { Attempt } from './attempt.ts'
+import { isOpen } from './breaker.ts'
+import type { Call, GatewayEvent } from './call.ts'
+import { type Choice, choose } from './choose.ts'
+import { metered } from './metered.ts'
+import type { ModelProvider, ProviderName } from './model.ts'
 import { offlineProvider } from './offline/index.ts'
-import { costMicros } from './prices.ts'
-import { type Hold, mayBeBilled, reserve, settle } from './spending.ts'
+import { openaiProvider } from './openai.ts'
+import { reserve } from './spending.ts'
+import { standingOf } from './standing.ts'
+import { workersAiProvider } from './workers-ai.ts'
 
-export type AiCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'newId' | 'log'>
+export type AiCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
 
-/** The provider of this name, as configured. */
-export function providerOf(config: Config, name: ProviderName): ModelProvider {
-  if (name === 'anthropic' && config.ai.anthropic) return anthropicProvider(config.ai.anthropic)
-  return offlineProvider()
+/** The provider of this name, as configured and bound; none where it is not. */
+function providerOf({ config, env }: Pick<AiCtx, 'config' | 'env'>, name: ProviderName): ModelProvider | undefined {
+  switch (name) {
+    case 'anthropic':
+      return config.ai.anthropic ? anthropicProvider(config.ai.anthropic) : undefined
+    case 'openai-compatible':
+      return config.ai.openai ? openaiProvider(config.ai.openai) : undefined
+    case 'workers-ai':
+      return env.AI ? workersAiProvider(env.AI) : undefined
+    case 'offline':
+      return offlineProvider()
+  }
 }
 
 /**
@@ -24,51 +34,29 @@ export function providerOf(config: Config, name: ProviderName): ModelProvider {
  * also when whoever listens leaves.
  */
 export async function* generate(ctx: AiCtx, call: Call, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
-  const hold = await reserve(ctx, call, choose(ctx, call))
-  const { decision, model, reserveUs } = hold
-  try {
-    yield { type: 'start', decision, overhead: { choiceUs: 0, reserveUs, cacheUs: 0 } }
-    signal.throwIfAborted()
-    hold.isSent = true
-    yield* metered(ctx, hold, providerOf(ctx.config, model.provider).generate(model.name, call.request, signal))
-  } finally {
-    await settle(ctx, hold, signal.aborted)
-  }
+  const began = performance.now()
+  const choice = await chosen(ctx, call)
+  const choiceUs = microsSince(began)
+  const attempts = choice.models.flatMap((model): Attempt[] => {
+    const provider = providerOf(ctx, model.provider)
+    return provider ? [{ model, provider }] : []
+  })
+  const [first, ...others] = attempts.map(({ model }) => model)
+  if (!first) throw new AppError('unavailable', 'The model that was chosen is not bound here')
+  const hold = await reserve(ctx, call, { ...choice, models: [first, ...others] })
+  const { decision, reserveUs } = hold
+  yield* metered(ctx, call, hold, attempts, signal, {
+    type: 'start',
+    decision,
+    overhead: { choiceUs, reserveUs, cacheUs: 0 },
+  })
 }
 
-async function* metered(ctx: AiCtx, hold: Hold, events: AsyncIterable<ModelEvent>): AsyncGenerator<GatewayEvent> {
-  const { decision, model, startedMs, worstMicros } = hold
-  let firstTokenMs: number | null = null
-  const ended = (event: Extract<ModelEvent, { type: 'end' }>): GatewayEvent => {
-    // An answer under a name without a price is paid for as the model that was asked.
-    const { prices } = findModel(ctx.config, event.model) ?? model
-    const { cacheWriteTokens, cacheWrite1hTokens, ...usage } = event.usage
-    const cost = costMicros(prices, event.usage, new Date(startedMs))
-    const receipt: Receipt = {
-      callId: decision.id,
-      provider: decision.provider,
-      model: event.model,
-      ...usage,
-      cacheWriteTokens: cacheWriteTokens + cacheWrite1hTokens,
-      costMicros: event.isFinal ? cost : Math.max(cost, worstMicros),
-      isEstimated: !event.isFinal,
-      firstTokenMs,
-      totalMs: ctx.now().getTime() - startedMs,
-    }
-    hold.end = { receipt, usage: event.usage, outcome: event.stop === 'aborted' ? 'failed' : 'done' }
-    return { ...event, receipt }
-  }
-  try {
-    for await (const event of events) {
-      if (event.type === 'end') yield ended(event)
-      else {
-        firstTokenMs ??= ctx.now().getTime() - startedMs
-        yield event
-      }
-    }
-  } catch (error) {
-    const isFinal = !mayBeBilled(error)
-    if (!hold.end) yield ended({ type: 'end', stop: 'aborted', model: model.name, usage: NO_USAGE, isFinal })
-    throw error instanceof ModelFailure ? asAppError(error) : error
-  }
+async function chosen(ctx: AiCtx, call: Call): Promise<Choice> {
+  const { config, actor, now } = ctx
+  const standing = await standingOf(ctx, call)
+  const isAway = (model: Attempt['model']) => isOpen(model, now())
+  return choose({ config, id: ctx.newId('aic'), userId: actor.userId, standing, isAway }, call)
 }
+
+const microsSince = (began: number) => Math.round((performance.now() - began) * 1000)

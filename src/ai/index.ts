@@ -1,3 +1,4 @@
+export { breakerStates } from './breaker.ts'
 export {
   BUDGET_MIGRATIONS,
   type BudgetChange,

@@ -79,10 +79,13 @@ export type ProviderName = 'anthropic' | 'openai-compatible' | 'workers-ai' | 'o
 
 export type Embedded = { vectors: number[][]; model: string; inputTokens: number }
 
+/** A sign of life: the headers of the answer came (`open`), or a piece of it, though it may not be an event yet. */
+export type Heard = (what: 'open' | 'piece') => void
+
 /** Throws a `ModelFailure`, or what the signal was aborted with; nothing else. Retries are the gateway's. */
 export type ModelProvider = {
   name: ProviderName
-  generate(model: string, request: ModelRequest, signal: AbortSignal): AsyncIterable<ModelEvent>
+  generate(model: string, request: ModelRequest, signal: AbortSignal, heard?: Heard): AsyncIterable<ModelEvent>
   /** One vector for each text, in order. */
   embed?(model: string, texts: string[], signal: AbortSignal): Promise<Embedded>
 }

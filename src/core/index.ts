@@ -23,7 +23,7 @@ export { createLog, describeError } from './log.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { nextOccurrence, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'
-export { withTimeout } from './timeout.ts'
+export { createTimer, wait, withTimeout } from './timeout.ts'
 export {
   armTimer,
   cancelTimer,
