@@ -1,6 +1,6 @@
 import { createServer, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
-import { setImmediate as breathe } from 'node:timers/promises'
+import { setTimeout as wait } from 'node:timers/promises'
 import type { Chance } from './proofs/chance.ts'
 
 /** How Claude answers one request, and what it bills for it. */
@@ -19,7 +19,9 @@ type Asked = { text: string; model: string; maxTokens: number }
 const FATES = ['whole', 'whole', 'whole', 'whole', 'no usage', 'cut', 'refused'] as const
 const REFUSALS = [429, 500, 529]
 const BYTES_PER_TOKEN = 3.5
-const MAX_DELTAS = 12
+const MAX_DELTAS = 14
+const HESITATES = 0.15
+const MAX_PAUSE_MS = 200
 // Anthropic's list for claude-sonnet-5-5, in tenths of a micro-dollar a token: written down here once more.
 const TENTHS = { input: 20, write: 25, read: 1, output: 100 }
 
@@ -39,7 +41,7 @@ export function makeReply(chance: Chance, { text, model, maxTokens }: Asked): Re
   const output = 1 + chance.int(maxTokens)
   const usage = { input_tokens: input, cache_creation_input_tokens: write, cache_read_input_tokens: read }
   const message = { id: 'msg_1', type: 'message', role: 'assistant', model, content: [], stop_reason: null }
-  const delta = { index: 0, delta: { type: 'text_delta', text: 'word '.repeat(8) } }
+  const delta = { index: 0, delta: { type: 'text_delta', text: 'word '.repeat(40) } }
   const head = [
     sse('message_start', { message: { ...message, usage: { ...usage, output_tokens: 1 } } }),
     sse('content_block_start', { index: 0, content_block: { type: 'text', text: '' } }),
@@ -77,7 +79,7 @@ export async function startUpstream(chance: Chance) {
       if (response.destroyed) return sent
       response.write(chunk)
       sent++
-      for (let turns = 1 + chance.int(4); turns > 0; turns--) await breathe()
+      await wait(chance.next() < HESITATES ? chance.int(MAX_PAUSE_MS) : 0)
     }
     if (reply.isCut && chance.next() < 0.5) response.destroy()
     else response.end()

@@ -11,14 +11,14 @@ const ROUNDS = 10
 const STREAMS = 100
 // A short run keeps more of the streams than of the rounds: it is their number at once that is the trouble.
 const STREAMS_KEPT = 5
-// What one stream may have on average; its worst case is some three times that.
-const LEAST_MICROS = 8000
-const MOST_MICROS = 20_000
+// What one stream may have on average; its worst case is two to four times that.
+const LEAST_MICROS = 15_000
+const MOST_MICROS = 45_000
 const LOOK_EACH_MS = 25
 const QUIET_LOOKS = 8
 const QUIET_WITHIN_MS = 30_000
 
-type Line = { micros: number; isEstimated: boolean }
+type Line = { micros: number; isEstimated: boolean; outcome: string }
 type Report = (what: string) => void
 
 export const proof: Proof = {
@@ -48,13 +48,6 @@ export const proof: Proof = {
         replace: 'if (!hold.isSent || isAborted) return',
       },
     ],
-    'who failed is not charged': [
-      {
-        file: 'src/ai/spending.ts',
-        find: 'if (!hold.isSent) return',
-        replace: "if (!hold.isSent || end?.outcome === 'failed') return",
-      },
-    ],
   },
   /** One cap, many streams, an upstream with books of its own: what it billed is what the ledger says, and within the cap. */
   async run(world, { seed, share }) {
@@ -68,7 +61,7 @@ export const proof: Proof = {
       ANTHROPIC_MODEL: 'claude-sonnet-5-5',
     }
     const claude = await world.sabotaged([], vars)
-    const counts = { cases: 0, exact: 0, estimated: 0, refused: 0, micros: 0, caps: 0 }
+    const counts = { cases: 0, exact: 0, estimated: 0, refused: 0, stopped: 0, micros: 0, caps: 0 }
     const streams = scaled(STREAMS, Math.min(1, share * STREAMS_KEPT))
     try {
       for (let round = 0; round < scaled(ROUNDS, share); round++) {
@@ -87,18 +80,20 @@ export const proof: Proof = {
         counts.refused += said.filter(({ code }) => code === 'budget_exhausted').length
         counts.estimated += lines.filter(({ isEstimated }) => isEstimated).length
         counts.exact += lines.filter(({ isEstimated }) => !isEstimated).length
+        counts.stopped += lines.filter(({ outcome }) => outcome === 'aborted').length
         counts.micros += sum(lines)
         counts.caps += capMicros
       }
-      for (const kind of ['exact', 'estimated', 'refused'] as const)
-        if (counts[kind] === 0) report(`nothing was tried: no call was ${kind}`)
+      // A few calls may all have ended before anybody stopped them.
+      const tried = ['exact', 'estimated', 'refused', ...(share < 1 ? [] : ['stopped'])] as (keyof typeof counts)[]
+      for (const kind of tried) if (counts[kind] === 0) report(`nothing was tried: no call was ${kind}`)
     } finally {
       await claude.stop()
       await upstream.stop()
     }
     const notes = [
       `${streams} streams at once through ${ENTRIES.map(({ name }) => name).join(', ')}:`,
-      `${counts.exact} calls charged exactly, ${counts.estimated} in full, ${counts.refused} refused;`,
+      `${counts.exact} calls charged exactly, ${counts.estimated} in full (${counts.stopped} stopped), ${counts.refused} refused;`,
       `${counts.micros} of ${counts.caps} micro-dollars spent`,
     ]
     return { cases: counts.cases, violations, notes }
@@ -168,8 +163,14 @@ async function quiet(world: World, person: Person, report: Report): Promise<void
 }
 
 async function linesOf(world: World, { userId }: Person): Promise<Line[]> {
-  const rows = await world.query('select cost_micros, is_estimated from usage_events where user_id = $1', [userId])
-  return rows.map((row) => ({ micros: Number(row.cost_micros), isEstimated: row.is_estimated === true }))
+  const rows = await world.query('select cost_micros, is_estimated, outcome from usage_events where user_id = $1', [
+    userId,
+  ])
+  return rows.map((row) => ({
+    micros: Number(row.cost_micros),
+    isEstimated: row.is_estimated === true,
+    outcome: String(row.outcome),
+  }))
 }
 
 const sum = (items: { micros: number }[]) => items.reduce((total, { micros }) => total + micros, 0)

@@ -9,9 +9,9 @@ export type Said = { status: number; code: string; retryAfter: string | null; de
 /** A way to have a model called. `ask` goes through it once, as a client that may leave at any moment. */
 export type Entry = { name: string; ask(client: Client, text: string): Promise<Said> }
 
-const LEAVES = 0.4
-const CANCELS = 0.5
-const MAX_BYTES = 4000
+const LEAVES = 0.5
+const CANCELS = 0.8
+const MAX_BYTES = 6000
 const MAX_MS = 300
 const GONE: Said = { status: 0, code: '', retryAfter: null, detail: '' }
 
