@@ -7,7 +7,7 @@ import { type Heard, type ModelEvent, type ModelRequest, NO_USAGE, type Provider
 import { price } from './prices.ts'
 import { type SurviveEvent, type SurviveOptions, survive } from './survive.ts'
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
 afterEach(() => {
   // Whatever happened, nothing keeps an object awake.
   expect(vi.getTimerCount()).toBe(0)
