@@ -12,6 +12,8 @@ export type Script = {
   stall?: number
   cachedTokens?: number
   hasUsage?: boolean
+  /** What is said once the calls have their results. */
+  after?: string
 }
 
 const name = z.string().regex(/^[\w-]{1,64}$/)
@@ -150,7 +152,8 @@ export async function startOpenAiFake({ models, apiKey }: { models: string[]; ap
     const problem = problemOf(body, models)
     if (problem) return refuse(...problem)
     const asked = body.messages.findLast(({ role }) => role === 'user')?.content ?? ''
-    const [, script = { text: 'Hello.' }] = scripts.findLast(([to]) => asked.includes(to)) ?? []
+    const [, found = { text: 'Hello.' }] = scripts.findLast(([to]) => asked.includes(to)) ?? []
+    const script = found.after !== undefined && body.messages.at(-1)?.role === 'tool' ? { text: found.after } : found
     if (script.status) return refuse(script.status, 'failed', 'as the script says', script.headers)
     if (body.stream) await stream(response, body, script)
     else send(response, complete(body, script))

@@ -152,7 +152,7 @@ function watched(signal: AbortSignal, { connectMs, firstMs, idleMs }: Deadlines)
       }
     },
     /** While the reader holds what was said, the provider owes nothing. */
-    pause: timer.clear,
+    pause: timer.pause,
     stop: () => controller.abort(),
     /** What was asked for, or an error soon after the signal was aborted. */
     within<T>(work: Promise<T>): Promise<T> {

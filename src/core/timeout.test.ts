@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { createTimer, wait } from './timeout.ts'
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] }))
+beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
 
 test('a timer runs once, at the last limit it was given', async () => {
@@ -11,7 +11,14 @@ test('a timer runs once, at the last limit it was given', async () => {
   await vi.advanceTimersByTimeAsync(90)
   timer.set(100)
   await vi.advanceTimersByTimeAsync(90)
+  timer.pause()
+  await vi.advanceTimersByTimeAsync(1000)
+  timer.set(100)
+  timer.set(50)
+  await vi.advanceTimersByTimeAsync(49)
   expect(run).not.toHaveBeenCalled()
+  await vi.advanceTimersByTimeAsync(1)
+  expect(run).toHaveBeenCalledOnce()
   await vi.advanceTimersByTimeAsync(1000)
   expect(run).toHaveBeenCalledOnce()
   timer.set(100)

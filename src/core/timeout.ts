@@ -9,15 +9,38 @@ export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => 
   }
 }
 
-/** A time limit that can be set again and again: `run` is called when the last one has passed. Clear it in the end. */
+/**
+ * A time limit that can be set again and again, at the price of reading a clock: `run` is called when the last one has
+ * passed. Paused, it does not pass; cleared in the end, nothing is kept awake by it.
+ */
 export function createTimer(run: () => void) {
   let timer: ReturnType<typeof setTimeout> | undefined
-  const clear = () => clearTimeout(timer)
-  const set = (ms: number) => {
-    clear()
-    timer = setTimeout(run, ms)
+  let ringsMs = 0
+  let dueMs = Number.POSITIVE_INFINITY
+  const arm = (ms: number) => {
+    clearTimeout(timer)
+    ringsMs = dueMs
+    timer = setTimeout(ring, ms)
   }
-  return { set, clear }
+  const ring = () => {
+    timer = undefined
+    const leftMs = dueMs - performance.now()
+    if (leftMs <= 0) run()
+    else if (leftMs < Number.POSITIVE_INFINITY) arm(leftMs)
+  }
+  return {
+    set(ms: number) {
+      dueMs = performance.now() + ms
+      if (timer === undefined || dueMs < ringsMs) arm(ms)
+    },
+    pause() {
+      dueMs = Number.POSITIVE_INFINITY
+    },
+    clear() {
+      clearTimeout(timer)
+      timer = undefined
+    },
+  }
 }
 
 /** Resolves after `ms`, or throws what the signal is aborted with; either way nothing is kept awake any longer. */
