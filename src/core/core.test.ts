@@ -4,7 +4,7 @@ import { AppError, findAppError, toProblem } from './errors.ts'
 import { derivedId, newId } from './id.ts'
 import { createLog, describeError } from './log.ts'
 import { decodeCursor, encodeCursor, toPage } from './page.ts'
-import { id, instant, line, localDate, text, timeZone } from './schema.ts'
+import { id, instant, line, localDate, queryInt, text, timeZone } from './schema.ts'
 
 const at = new Date('2026-11-21T12:00:00Z')
 
@@ -97,6 +97,11 @@ test.each([
     timeZone,
     ['Europe/Berlin', 'UTC', 'America/Argentina/Buenos_Aires'],
     ['CST', 'cst', 'ist', 'jst', '+02:00', 'Mars/Olympus', 'SystemV/AST4', 'SystemV/PST8PDT', 'Factory', 'Europe/', ''],
+  ],
+  [
+    queryInt(1, 100),
+    ['1', '100', '050'],
+    ['0', '101', '', '0x10', '1e1', ' 1', '1 ', '+1', '-1', '1.0', '1.', '1_0', '\u0661', '9'.repeat(17), 5],
   ],
   [localDate, ['2026-02-28', '2024-02-29'], ['2026-02-29', '2026-13-01', '0000-01-01', '99999-01-01']],
   [

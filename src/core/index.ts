@@ -11,7 +11,6 @@ export {
   ifMatch,
   type LimitClass,
   operatorRoute,
-  ProblemSchema,
   personRoute,
   publicRoute,
   type RouteMeta,
