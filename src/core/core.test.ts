@@ -8,6 +8,14 @@ import { id, instant, line, localDate, queryInt, text, timeZone } from './schema
 
 const at = new Date('2026-11-21T12:00:00Z')
 
+function reasonOf(work: () => void): unknown {
+  try {
+    return work()
+  } catch (reason) {
+    return reason
+  }
+}
+
 test('ids sort by when they were made, also within one millisecond', () => {
   const ids = Array.from({ length: 500 }, () => newId('task', at))
   expect(new Set(ids).size).toBe(500)
@@ -60,6 +68,14 @@ test('what a log says of a database error leaves out the statement and its value
   const said = JSON.stringify(describeError(new Error('outer', { cause: failed })))
   expect(said).toContain('DrizzleQueryError')
   expect(said).not.toContain('dear diary')
+})
+
+test('a log says where a message of several lines came from, and none of its lines again', () => {
+  const { stack } = describeError(new Error('outer\n    dear diary'))
+  expect(stack).toMatch(/^at .*core\.test\.ts/)
+  expect(stack).not.toContain('dear diary')
+  const { error } = describeError(new Error('read', { cause: reasonOf(() => JSON.parse('dear diary')) }))
+  expect(error).toBe('Error: read <- SyntaxError')
 })
 
 test('a cursor belongs to the list that made it, and holds what that list puts into one', () => {
