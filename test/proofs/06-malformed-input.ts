@@ -27,7 +27,7 @@ export const proof: Proof = {
         replace: 'return value.length >= 0',
       },
     ],
-    'broken UTF-8 is mended': [{ file: 'workers/body.ts', find: 'fatal: true', replace: 'fatal: false' }],
+    'broken UTF-8 is mended': [{ file: 'workers/body.ts', find: "'utf-8', { fatal, ", replace: "'utf-8', { " }],
     'what is not valid is told in any form': [
       {
         file: 'src/core/http.ts',
@@ -35,7 +35,7 @@ export const proof: Proof = {
         replace: "if (result.success || result.target === 'json') return",
       },
     ],
-    'any cursor will do': [{ file: 'src/core/page.ts', find: '|| parsed.data.l !== list ||', replace: '||' }],
+    'any cursor will do': [{ file: 'src/core/page.ts', find: ' && parsed.data.l === list ?', replace: ' ?' }],
   },
   async run(world, { seed, share }) {
     const violations: string[] = []
