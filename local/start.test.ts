@@ -4,7 +4,8 @@ import { mkdtempSync, rmSync, statSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { startPostgres } from './postgres.ts'
 
 type Run = { child: ChildProcess; said: () => string; ended: Promise<number | null> }
 
@@ -151,6 +152,33 @@ describe('npm start', { timeout: SLOW_MS }, () => {
     await server.ended
     server = await ready(start())
     expect(await titles()).toEqual(['before the kill', 'before the stop'])
+    server.child.kill('SIGKILL')
+    await server.ended
+  })
+
+  test('a reminder that was set right before SIGKILL rings within seconds of the next start', async () => {
+    const postgres = await startPostgres({ dataDir: join(data, 'postgres') })
+    const [task] = await postgres.query(
+      `update tasks set remind_at = now(), remind_date = current_date, remind_time = localtime(0), remind_zone = 'UTC',
+        version = 2 where title = 'before the kill' returning id, user_id`,
+    )
+    // Committed, and on its way to nobody: the process that sent it to its queue is gone.
+    await postgres.query(
+      `insert into outbox (id, type, user_id, room, key, version, data, available_at) values
+        ($1 || '.2.task.updated', 'task.updated', $2, 'tasks', $1, 2, jsonb_build_object('id', $1::text, 'status', 'pending',
+        'version', 2, 'deletedAt', null, 'remindAt', jsonb_build_object('at', now())), now() + interval '1 minute')`,
+      [task?.id, task?.user_id],
+    )
+    await postgres.close()
+    server = await ready(start())
+    const headers = { authorization: `Bearer ${token}` }
+    const rung = async () => {
+      const { items } = await (await fetch(`${url}/v1/notifications`, { headers })).json<{
+        items: { title: string }[]
+      }>()
+      expect(items.map(({ title }) => title)).toEqual(['before the kill'])
+    }
+    await vi.waitFor(rung, { timeout: 5000, interval: 100 })
     server.child.kill('SIGKILL')
     await server.ended
   })

@@ -54,6 +54,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await migrate(postgres, join(ROOT, 'migrations'), (tag, extension) =>
       onNotice(`migration ${tag} waits: this database has no extension ${extension}`),
     )
+    // The queue of the process before us is gone with all that was in it: the first tick of cron sends it anew, at once.
+    await postgres.query('update outbox set available_at = now() where dispatched_at is null and available_at > now()')
     const log = openWorkerLog(join(dataDir, 'logs'), onNotice)
     undo.push(() => log.close())
     const settings = {

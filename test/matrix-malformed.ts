@@ -55,15 +55,18 @@ const CHARSETS = [
 
 const isWellFormed = (text: string) => text.isWellFormed()
 
-// A query is text: a number in it is one when it reads as one.
+// A query is text: a number in it is one when it is written in digits, and in nothing else.
 function isWrong(document: OpenApi, { schema }: Parameter, text: string): boolean {
-  const read: unknown[] = text.trim() !== '' && !Number.isNaN(Number(text)) ? [text, Number(text)] : [text]
+  const read: unknown[] = /^\d+$/.test(text) ? [text, Number(text)] : [text]
   return read.every((value) => violations(document, schema, value).length > 0)
 }
 
+// What a careless reader takes for a number.
+const NO_INTEGERS = ['0x10', '0b1', '1e1', '1e308', ' 1', '1 ', '+1', '-1', '1.0', '1.5', '1_0', '\u0661', 'NaN']
+
 /** Query values that are no value of the parameter. */
 function badValues(document: OpenApi, parameter: Parameter): string[] {
-  const texts = ['x'.repeat(5000), '', '[object Object]', '{"$gt":""}', '../..', '1e308', '-1', '1.5', 'NaN']
+  const texts = ['x'.repeat(5000), '', '[object Object]', '{"$gt":""}', '../..', ...NO_INTEGERS]
   return ['\0', ...texts.filter((text) => isWrong(document, parameter, text))]
 }
 

@@ -1,10 +1,10 @@
-import { findOperation, type OpenApi, type Operation } from './openapi-document.ts'
+import { type Content, findOperation, type OpenApi, type Operation } from './openapi-document.ts'
 import { violations } from './openapi-schema.ts'
 
 type Seen = { status: number; headers: Headers; text: string; json: unknown }
 
 // What a request is told before it has reached any operation.
-const OUTSIDE = new Set([400, 404, 405, 413, 415, 429])
+const OUTSIDE = new Set([404, 405, 429])
 const PROBLEM = /^application\/problem\+json; charset=utf-8$/i
 
 /** Holds answers against the document, and counts which of its promises were seen. */
@@ -17,9 +17,16 @@ export function createContract(document: OpenApi, operations: Operation[]) {
     if (!operation) return outside(answer, type)
     const declared = operation.responses[answer.status]
     if (!declared) return ['is not declared']
-    if (!declared.content) return answer.text === '' ? [] : ['has a body that is not declared']
+    const lacking = Object.entries(declared.headers ?? {})
+      .filter(([name, { required }]) => required === true && !answer.headers.get(name))
+      .map(([name]) => `lacks ${name}`)
+    return [...lacking, ...bodyProblems(declared.content, answer, type)]
+  }
+
+  function bodyProblems(declared: Content | undefined, answer: Seen, type: string): string[] {
+    if (!declared) return answer.text === '' ? [] : ['has a body that is not declared']
     const [media = ''] = type.split(';')
-    const content = declared.content[media]
+    const content = declared[media]
     if (!content) return [`has the undeclared type ${type || 'none'}`]
     if (!/json/.test(media)) return []
     return violations(document, content.schema, answer.json)
@@ -39,20 +46,26 @@ export function createContract(document: OpenApi, operations: Operation[]) {
       const { pathname: path } = new URL(target, 'http://x')
       const operation = findOperation(operations, method, path)
       const name = `${operation?.id ?? `${method} (undeclared)`} ${answer.status}`
-      const found = isPublicFile(method, path) ? [] : problemsOf(operation, answer)
+      const found = [
+        ...(answer.text !== '' && !hasCharset(answer) ? ['does not say that its text is UTF-8'] : []),
+        ...(isPublicFile(method, path) ? [] : problemsOf(operation, answer)),
+      ]
       for (const problem of found.slice(0, 3)) drift.add(`${name}: ${problem}`)
       if (operation) seen.set(name, (seen.get(name) ?? 0) + 1)
       return found
     },
-    /** The declared statuses of all operations, each with whether it was seen. */
+    /** The declared statuses of all operations, how many were seen, and which were not. */
     coverage() {
       const declared = operations.flatMap(({ id, responses }) =>
         Object.keys(responses).map((status) => `${id} ${status}`),
       )
-      return { declared: declared.length, exercised: declared.filter((name) => seen.has(name)).length }
+      const unseen = declared.filter((name) => !seen.has(name))
+      return { declared: declared.length, exercised: declared.length - unseen.length, unseen }
     },
   }
 }
+
+const hasCharset = ({ headers }: Seen) => /; ?charset=utf-8$/i.test(headers.get('content-type') ?? '')
 
 /** The document and its reference describe everything but themselves. */
 export const PUBLIC_FILES = ['/openapi.json', '/docs', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js']

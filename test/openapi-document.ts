@@ -32,8 +32,8 @@ export type JsonSchema = {
 }
 
 export type Parameter = { name: string; in: 'path' | 'query' | 'header'; required?: boolean; schema: JsonSchema }
-type Content = Record<string, { schema: JsonSchema }>
-type DocumentedResponse = { description: string; headers?: Record<string, unknown>; content?: Content }
+export type Content = Record<string, { schema: JsonSchema }>
+type DocumentedResponse = { description: string; headers?: Record<string, { required?: boolean }>; content?: Content }
 type Documented = {
   operationId: string
   security?: Record<string, string[]>[]

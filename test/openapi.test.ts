@@ -18,7 +18,11 @@ const Thing: JsonSchema = {
   additionalProperties: false,
 }
 const Part: JsonSchema = { oneOf: [{ type: 'string', maxLength: 1 }, { type: 'integer' }] }
-const ok = { description: 'fine', content: { 'application/json': { schema: { $ref: '#/components/schemas/Thing' } } } }
+const ok = {
+  description: 'fine',
+  headers: { ETag: { required: true }, Age: {} },
+  content: { 'application/json': { schema: { $ref: '#/components/schemas/Thing' } } },
+}
 const document: OpenApi = {
   paths: {
     '/things/{id}': { get: { operationId: 'getThing', responses: { 200: ok, 204: { description: 'gone' } } } },
@@ -72,13 +76,16 @@ test('a path without parameters goes before one with', () => {
 
 test('an answer the document does not promise is drift', () => {
   const contract = createContract(document, readOperations(document))
-  const json = new Headers({ 'content-type': 'application/json' })
+  const json = new Headers({ 'content-type': 'application/json; charset=utf-8', etag: '"1"' })
+  const without = (name: string) => new Headers([...json].filter(([key]) => key !== name))
   const answers: [number, Headers, unknown, RegExp | undefined][] = [
     [200, json, valid, undefined],
     [204, new Headers(), '', undefined],
     [200, json, { ...Object(valid), secret: 1 }, /undeclared secret/],
     [201, json, valid, /is not declared/],
-    [200, new Headers({ 'content-type': 'text/html' }), valid, /undeclared type/],
+    [200, new Headers({ 'content-type': 'text/html; charset=utf-8', etag: '"1"' }), valid, /undeclared type/],
+    [200, new Headers({ 'content-type': 'application/json', etag: '"1"' }), valid, /does not say .* UTF-8/],
+    [200, without('etag'), valid, /^lacks ETag$/],
     [204, json, valid, /has a body/],
   ]
   for (const [status, headers, body, expected] of answers) {
@@ -87,6 +94,6 @@ test('an answer the document does not promise is drift', () => {
     if (expected) expect(found.join()).toMatch(expected)
     else expect(found).toEqual([])
   }
-  expect(contract.drift.size).toBe(4)
-  expect(contract.coverage()).toEqual({ declared: 3, exercised: 2 })
+  expect(contract.drift.size).toBe(6)
+  expect(contract.coverage()).toEqual({ declared: 3, exercised: 2, unseen: ['GET /things/best 200'] })
 })

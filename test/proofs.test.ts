@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { proof as duplicateDelivery } from './proofs/01-duplicate-delivery.ts'
 import { proof as lostEnqueue } from './proofs/02-lost-enqueue.ts'
+import { proof as contractCoverage } from './proofs/07-contract-coverage.ts'
 import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
 import { proof as refreshReplay } from './proofs/12-refresh-replay.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
@@ -19,6 +20,7 @@ const SEED = 20_261_123
 const FAST: [Proof, number][] = [
   [duplicateDelivery, 0.05],
   [lostEnqueue, 0.2],
+  [contractCoverage, 0.03],
   [tenantIsolation, 0.02],
   [refreshReplay, 0.03],
   [idempotency, 0.07],

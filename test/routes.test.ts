@@ -5,10 +5,11 @@ import { type Callers, endedTokens, wrongTokens } from './matrix-callers.ts'
 import { HEADERS, LIMITS, lacking } from './matrix-headers.ts'
 import { kindOf } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
+import { ownRequest, validRequest } from './matrix-valid.ts'
 import { PUBLIC_FILES } from './openapi-contract.ts'
 import { fillPath, fits, type Operation, pathParameters } from './openapi-document.ts'
 import { eachOf } from './proofs/all.ts'
-import { type Answer, makeId, PASSWORD, type Person, startWorld, type World } from './world.ts'
+import { type Answer, makeId, type Person, startWorld, type World } from './world.ts'
 
 /** Every route that asks nobody who they are, and why it need not. */
 const PUBLIC: Record<string, string> = {
@@ -38,15 +39,6 @@ afterAll(() => world.stop())
 const ofAuth = (auth: Operation['auth']) => world.operations.filter((operation) => operation.auth === auth)
 const codeOf = (answer: Answer) => `${answer.status} ${/"code":"(\w+)"/.exec(answer.text)?.[1] ?? ''}`.trim()
 
-/** A valid request to this operation on an object of this person's own. */
-async function ownRequest(operation: Operation, owner: Person): Promise<Request> {
-  const kind = kindOf(operation.path)
-  if (!kind) return requestFor(world.document, operation)
-  const id = await kind.make(world, owner, 'mine')
-  await kind.before?.[operation.operationId]?.(world, owner, id)
-  return requestFor(world.document, operation, { [kind.prefix]: id })
-}
-
 async function sendAs(headers: Record<string, string>, { method, path, options }: Request): Promise<Answer> {
   return await world.call(method, path, { ...options, headers: { ...options.headers, ...headers } })
 }
@@ -56,7 +48,7 @@ const ownRequests = () =>
   eachOf(
     ofAuth('person'),
     AT_ONCE,
-    async (operation): Promise<Asked> => [operation, await ownRequest(operation, person)],
+    async (operation): Promise<Asked> => [operation, await ownRequest(world, operation, person)],
   )
 
 /** What each caller is answered by each operation, where it is not what it should be. */
@@ -108,7 +100,7 @@ test("the operator's routes let in nobody but the operator", async () => {
 
 /** Requests of every kind: what is asked for is there, is another's, is nowhere, is no id, or is no request at all. */
 async function everyRequest(operation: Operation, owner: Person): Promise<[string, Request][]> {
-  const valid = await ownRequest(operation, owner)
+  const valid = await ownRequest(world, operation, owner)
   const named = (id: string): Request => ({ ...valid, path: fillPath(operation.path, { id }) })
   const requests: [string, Request][] = [['a valid request', valid]]
   const kind = kindOf(operation.path)
@@ -201,26 +193,9 @@ test('what is nowhere is 404 by every method', async () => {
 
 const MAY_BE_KEPT = new Set(['GET /.well-known/jwks.json'])
 
-/** The bodies and queries that no schema can tell. */
-const WANTED: Record<string, (owner: Person) => Promise<Partial<Request['options']> & { search?: string }>> = {
-  register: async () => ({ body: { email: `p${makeId('usr')}@example.com`, password: PASSWORD, displayName: 'Sam' } }),
-  login: async () => ({ body: { email: (await world.person()).email, password: PASSWORD } }),
-  refresh: async ({ refreshToken }) => ({ body: { refreshToken } }),
-  connectRealtime: async (owner) => {
-    const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
-    return { search: `?ticket=${ticket}` }
-  },
-}
 const NO_SUCCESS: Record<string, string> = {
   connectRealtime: '426 upgrade_required',
   redriveDeadLetter: '404 not_found',
-}
-
-async function validRequest(operation: Operation, owner: Person): Promise<Request> {
-  const { search, ...options } = (await WANTED[operation.operationId]?.(owner)) ?? {}
-  if (!WANTED[operation.operationId]) return await ownRequest(operation, owner)
-  const request = { method: operation.method, path: operation.path, options }
-  return search === undefined ? request : { ...request, path: request.path + search }
 }
 
 test('every operation does what it is there for, and its answers carry every header', async () => {
@@ -229,7 +204,7 @@ test('every operation does what it is there for, and its answers carry every hea
     const [owner] = await world.people(1)
     if (!owner) throw new Error('no person')
     const token = operation.auth === 'operator' ? world.vars.OPERATOR_TOKEN : owner.accessToken
-    const request = await validRequest(operation, owner)
+    const request = await validRequest(world, operation, owner)
     const failing = { ...request, path: `${request.path}${request.path.includes('?') ? '&' : '?'}limit=none` }
     const answer = await world.call(request.method, request.path, { ...request.options, token })
     if (codeOf(answer) !== (NO_SUCCESS[operation.operationId] ?? codeOf(answer)))

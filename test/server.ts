@@ -1,3 +1,4 @@
+import pg from 'pg'
 import { inject } from 'vitest'
 import { readConfig } from '#config'
 import { connect } from '#database'
@@ -21,5 +22,20 @@ export async function personOnServer() {
   const userId = ctx.newId('usr')
   await db.insert(users).values({ id: userId, email: `${userId}@example.com`, displayName: 'Test Person' })
   const actor = { kind: 'person', userId, sessionId: null } as const
-  return { person: { ...ctx, db, meter, actor }, close: () => gateway.close().then(temporary.close) }
+  const clients: pg.Client[] = []
+  return {
+    person: { ...ctx, db, meter, actor },
+    /** Somebody else on the same server, whose transaction takes as long as the test wants. */
+    async other() {
+      const client = new pg.Client(temporary.databaseUrl)
+      clients.push(client)
+      await client.connect()
+      return client
+    },
+    async close() {
+      await Promise.all(clients.map((client) => client.end()))
+      await gateway.close()
+      await temporary.close()
+    },
+  }
 }

@@ -86,3 +86,16 @@ test('the same message under the same key is one turn', async () => {
   const page = (await (await get(`${path}`)).json()) as { items: unknown[] }
   expect(page.items).toHaveLength(4)
 })
+
+test('whether it can serve is asked of every part that can be asked without changing anything, the queue too', async () => {
+  const answer = await SELF.fetch('http://aurelius.test/health/ready')
+  const { status, dependencies } = (await answer.json()) as { status: string; dependencies: { name: string }[] }
+  expect(status).toBe('ready')
+  expect(dependencies.find(({ name }) => name === 'queue')).toEqual({
+    name: 'queue',
+    provider: 'queues',
+    status: 'ok',
+    latencyMs: expect.any(Number),
+    detail: expect.stringMatching(/^\d+ waiting/),
+  })
+})

@@ -12,9 +12,8 @@ import { realtimeApp } from '#realtime'
 import { networkOf } from '#security'
 import { tasksApp } from '#tasks'
 import { usersApp } from '#users'
-import { readBody } from './body.ts'
 import { makeCtx } from './context.ts'
-import { guard } from './guard.ts'
+import { guard, limitHeaders } from './guard.ts'
 import { allowedMethods, systemApp } from './system.ts'
 
 type Meter = ReturnType<typeof makeCtx>['meter']
@@ -35,7 +34,7 @@ const DOMAINS = [
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
-const EDGE_CLASSES = { limit: 3000, periodS: 60 }
+const EDGE = { quota: 3000, windowS: 60 }
 
 function hex(bytes: number): string {
   return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -75,6 +74,7 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
   if (!headers.has('Content-Security-Policy'))
     headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
+  if (headers.get('Content-Type') === 'application/json') headers.set('Content-Type', 'application/json; charset=utf-8')
   const userId = ctx.actor.kind === 'person' ? ctx.actor.userId : undefined
   const route = c.req.routePath
   ctx.log.info('request', {
@@ -114,14 +114,14 @@ app.use(async (c, next) => {
   // A run with raised limits would not heed the answer, and asking the local binding costs more than the request.
   const isAsked = config.rateLimitFactor === 1
   if (isAsked && !(await c.env.EDGE_LIMIT.limit({ key: networkOf(client.address) })).success) {
-    throw new AppError('rate_limited', `More than ${EDGE_CLASSES.limit} requests a minute from one address`, {
-      retryAfterS: EDGE_CLASSES.periodS,
+    // The edge says no more than this: that there is none left, for a window at most.
+    limitHeaders(c, 'edge', { ...EDGE, left: 0, resetS: EDGE.windowS })
+    throw new AppError('rate_limited', `More than ${EDGE.quota} requests a minute from one address`, {
+      retryAfterS: EDGE.windowS,
     })
   }
   await next()
 })
-
-app.use(readBody)
 
 app.route(
   '/',

@@ -1,20 +1,18 @@
-import type { Context, Next } from 'hono'
+import type { Context } from 'hono'
 import { AppError } from '#core'
 
 const MAX_BODY_BYTES = 1_000_000
-const WITH_BODY = new Set(['POST', 'PUT', 'PATCH', 'DELETE'])
-
-/** Reads the body once, within its limit, as strict UTF-8; what no column could keep is refused here. */
-export async function readBody(c: Context, next: Next): Promise<void> {
-  if (WITH_BODY.has(c.req.method) && c.req.raw.body) {
-    refuseCharset(c.req.header('content-type') ?? '')
-    const declared = Number(c.req.header('content-length') ?? 0)
-    if (declared > MAX_BODY_BYTES) throw tooLarge()
-    const text = decode(await readLimited(c.req.raw.body))
-    Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
-    if (text !== '' && /json/i.test(c.req.header('content-type') ?? '')) refuseUnstorable(text)
-  }
-  await next()
+/** The body, read once and within its limit; strict UTF-8 and storable JSON where a handler is to have it. */
+export async function readBody(c: Context, isForHandler: boolean): Promise<string> {
+  const stream = c.req.raw.body
+  if (!stream) return ''
+  const type = c.req.header('content-type') ?? ''
+  if (isForHandler) refuseCharset(type)
+  if (Number(c.req.header('content-length') ?? 0) > MAX_BODY_BYTES) throw tooLarge()
+  const text = decode(await readLimited(stream), isForHandler)
+  Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
+  if (isForHandler && text !== '' && /json/i.test(type)) refuseUnstorable(text)
+  return text
 }
 
 function tooLarge(): AppError {
@@ -43,9 +41,9 @@ function refuseCharset(type: string): void {
   if (!/^utf-?8$/i.test(charset)) throw new AppError('unsupported_media_type', 'The body must be in UTF-8')
 }
 
-function decode(bytes: Uint8Array): string {
+function decode(bytes: Uint8Array, fatal: boolean): string {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: false }).decode(bytes)
+    return new TextDecoder('utf-8', { fatal, ignoreBOM: false }).decode(bytes)
   } catch (cause) {
     throw new AppError('unsupported_media_type', 'The body is not valid UTF-8', { cause })
   }

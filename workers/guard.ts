@@ -1,6 +1,6 @@
 import type { Context, Next } from 'hono'
 import { readAccessToken, requireSession } from '#auth'
-import { AppError, type Ctx, type Guard, type PersonActor, type RouteMeta } from '#core'
+import { AppError, type Ctx, type Guard, type LimitClass, type PersonActor, type RouteMeta } from '#core'
 import type { DatabaseMeter } from '#database'
 import {
   claimKey,
@@ -13,6 +13,7 @@ import {
   type Take,
   takeLimit,
 } from '#security'
+import { readBody } from './body.ts'
 
 type RequestCtx = Ctx & { meter: DatabaseMeter }
 
@@ -24,34 +25,53 @@ export const guard: Guard = async (c, meta, next) => {
     ctx.actor = await authenticate(c, ctx, meta)
   } catch (error) {
     // Whoever is not known is counted by where they come from: tokens cannot be tried without end.
-    spend(takeLimit('public', network, ctx.now(), ctx.config.rateLimitFactor), 'public')
+    spend(c, ctx, 'public', network)
     throw error
   }
-  const caller = ctx.actor.kind === 'person' ? ctx.actor.userId : network
-  const take = takeLimit(meta.limit, caller, ctx.now(), ctx.config.rateLimitFactor)
-  limitHeaders(c, meta, take)
-  spend(take, meta.limit)
-  await (ctx.actor.kind === 'person' ? asPerson(c, meta, Object.assign(ctx, { actor: ctx.actor }), next) : next())
+  const { actor } = ctx
+  const take = spend(c, ctx, meta.limit, actor.kind === 'person' ? actor.userId : network)
+  if (actor.kind === 'person') await asPerson(c, meta, Object.assign(ctx, { actor }), next)
+  else {
+    if (meta.hasBody) await readBody(c, true)
+    await next()
+  }
   // A Response of a handler's own, such as a stream, has none of the headers that were set before it.
-  if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, meta, take)
+  if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, meta.limit, take)
 }
 
-function spend({ ok, resetS }: Take, limit: string): void {
-  if (!ok) throw new AppError('rate_limited', `Too many ${limit} requests; wait ${resetS} s`, { retryAfterS: resetS })
+/** Counts the call, and says so whatever is answered. */
+function spend(c: Context, ctx: RequestCtx, limit: LimitClass, caller: string): Take {
+  const take = takeLimit(limit, caller, ctx.now(), ctx.config.rateLimitFactor)
+  limitHeaders(c, limit, take)
+  if (take.ok) return take
+  const { resetS } = take
+  throw new AppError('rate_limited', `Too many ${limit} requests; wait ${resetS} s`, { retryAfterS: resetS })
 }
 
 type PersonCtx = RequestCtx & { actor: PersonActor }
 
 async function asPerson(c: Context, meta: RouteMeta, ctx: PersonCtx, next: Next): Promise<void> {
-  const key = c.req.header('idempotency-key')
-  if (meta.idempotent && key && key.length <= 255) {
+  const key = meta.keyed ? c.req.header('idempotency-key') : undefined
+  const isKeyed = key !== undefined && key !== '' && key.length <= 255
+  const text = meta.hasBody || isKeyed ? await bodyOf(c, meta, ctx) : ''
+  if (isKeyed) {
     // The path is the caller's text: hashed, it is storable whatever it holds.
     const route = `${c.req.method} ${meta.path} ${await hashToken(c.req.path)}`
-    return await once(c, ctx, { principal: ctx.actor.userId, route, key, fingerprint: await fingerprint(c) }, next)
+    const fingerprint = await hashToken(`${new URL(c.req.url).search}\n${text}`)
+    return await once(c, ctx, { principal: ctx.actor.userId, route, key, fingerprint }, next)
   }
   await next()
   // Refused before any statement asked whether the session lives: it is asked now, and a dead one is told that alone.
   if (c.error && ctx.meter.trips === 0) await requireSession(ctx)
+}
+
+async function bodyOf(c: Context, { hasBody }: RouteMeta, ctx: PersonCtx): Promise<string> {
+  try {
+    return await readBody(c, hasBody)
+  } catch (error) {
+    await requireSession(ctx)
+    throw error
+  }
 }
 
 async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx['actor']> {
@@ -67,16 +87,15 @@ async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx[
   return readAccessToken(ctx, token)
 }
 
-function limitHeaders(c: Context, { limit }: RouteMeta, { quota, left, windowS, resetS }: Take): void {
+type Counted = Omit<Take, 'ok'>
+
+/** What remains to the caller of a class of calls. */
+export function limitHeaders(c: Context, limit: string, { quota, left, windowS, resetS }: Counted): void {
   c.header('RateLimit-Policy', `"${limit}";q=${quota};w=${windowS}`)
   c.header('RateLimit', `"${limit}";r=${left};t=${resetS}`)
   c.header('X-RateLimit-Limit', String(quota))
   c.header('X-RateLimit-Remaining', String(left))
   c.header('X-RateLimit-Reset', String(resetS))
-}
-
-function fingerprint(c: Context): Promise<string> {
-  return c.req.text().then((text) => hashToken(`${new URL(c.req.url).search}\n${text}`))
 }
 
 async function once(c: Context, ctx: PersonCtx, request: IdempotentRequest, next: Next): Promise<void> {

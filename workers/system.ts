@@ -65,20 +65,19 @@ const jwksRoute = publicRoute({
 type Dependency = z.infer<typeof Dependency>
 type Documented = Pick<OpenAPIHono, 'openAPIRegistry' | 'getOpenAPI31Document'>
 
-async function timed(name: string, provider: string, probe: () => Promise<unknown>): Promise<Dependency> {
+/** `probe` changes nothing; what it answers with in words is the detail. */
+async function timed(name: string, provider: string, probe: () => Promise<string | void>): Promise<Dependency> {
   const started = performance.now()
   try {
-    await probe()
-    return {
-      name,
-      provider,
-      status: 'ok',
-      latencyMs: Math.round((performance.now() - started) * 10) / 10,
-      detail: null,
-    }
+    const detail = (await probe()) ?? null
+    return { name, provider, status: 'ok', latencyMs: Math.round((performance.now() - started) * 10) / 10, detail }
   } catch {
     return { name, provider, status: 'down', latencyMs: null, detail: 'does not answer' }
   }
+}
+
+function backlog({ backlogCount, oldestMessageTimestamp: oldest }: QueueMetrics): string {
+  return `${backlogCount} waiting${oldest ? `, the oldest since ${oldest.toISOString()}` : ''}`
 }
 
 async function readiness(ctx: Ctx): Promise<Dependency[]> {
@@ -86,15 +85,9 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
   const models = await breakerStates(ctx)
   const parts = await Promise.all([
     timed('database', config.database.fetchEndpoint ? 'local gateway' : 'neon', () => ping(db)),
-    timed('userSession', 'durable object', () => env.USER_SESSION.getByName('health').ping()),
-    timed('steward', 'durable object', () => env.STEWARD.getByName('health').ping()),
-    Promise.resolve<Dependency>({
-      name: 'queue',
-      provider: 'queues',
-      status: 'ok',
-      latencyMs: null,
-      detail: 'bound; not probed',
-    }),
+    timed('userSession', 'durable object', async () => void (await env.USER_SESSION.getByName('health').ping())),
+    timed('steward', 'durable object', async () => void (await env.STEWARD.getByName('health').ping())),
+    timed('queue', 'queues', async () => backlog(await env.EVENTS.metrics())),
   ])
   return [...parts, ...models.map((model): Dependency => ({ name: MODEL, latencyMs: null, ...model }))]
 }

@@ -120,7 +120,7 @@ const sayRoute = personRoute(
       },
     },
   },
-  { limit: 'ai' },
+  { limit: 'ai', problems: [502] },
 )
 const eventsRoute = personRoute({
   method: 'get',

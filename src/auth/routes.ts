@@ -16,7 +16,7 @@ const registerRoute = publicRoute(
     request: { body: body(Registration) },
     responses: { 201: answer(SignedIn, 'The person and a first session') },
   },
-  { limit: 'signin' },
+  { limit: 'signin', problems: [409, 503, 504] },
 )
 const loginRoute = publicRoute(
   {
@@ -28,19 +28,22 @@ const loginRoute = publicRoute(
     request: { body: body(Login) },
     responses: { 200: answer(SignedIn, 'A new session') },
   },
-  { limit: 'signin' },
+  { limit: 'signin', problems: [401, 503, 504] },
 )
-const refreshRoute = publicRoute({
-  method: 'post',
-  path: '/auth/refresh',
-  operationId: 'refresh',
-  summary: 'Renew the access token',
-  description:
-    'Each refresh token works once. Within 10 seconds the same token is given the same successor; any older one ends the session.',
-  tags,
-  request: { body: body(Refresh) },
-  responses: { 200: answer(Tokens, 'The next tokens') },
-})
+const refreshRoute = publicRoute(
+  {
+    method: 'post',
+    path: '/auth/refresh',
+    operationId: 'refresh',
+    summary: 'Renew the access token',
+    description:
+      'Each refresh token works once. Within 10 seconds the same token is given the same successor; any older one ends the session.',
+    tags,
+    request: { body: body(Refresh) },
+    responses: { 200: answer(Tokens, 'The next tokens') },
+  },
+  { problems: [401, 503, 504] },
+)
 const logoutRoute = personRoute(
   {
     method: 'post',

@@ -4,9 +4,17 @@ import { AppError, findAppError, toProblem } from './errors.ts'
 import { derivedId, newId } from './id.ts'
 import { createLog, describeError } from './log.ts'
 import { decodeCursor, encodeCursor, toPage } from './page.ts'
-import { id, instant, line, localDate, text, timeZone } from './schema.ts'
+import { id, instant, line, localDate, queryInt, text, timeZone } from './schema.ts'
 
 const at = new Date('2026-11-21T12:00:00Z')
+
+function reasonOf(work: () => void): unknown {
+  try {
+    return work()
+  } catch (reason) {
+    return reason
+  }
+}
 
 test('ids sort by when they were made, also within one millisecond', () => {
   const ids = Array.from({ length: 500 }, () => newId('task', at))
@@ -62,6 +70,14 @@ test('what a log says of a database error leaves out the statement and its value
   expect(said).not.toContain('dear diary')
 })
 
+test('a log says where a message of several lines came from, and none of its lines again', () => {
+  const { stack } = describeError(new Error('outer\n    dear diary'))
+  expect(stack).toMatch(/^at .*core\.test\.ts/)
+  expect(stack).not.toContain('dear diary')
+  const { error } = describeError(new Error('read', { cause: reasonOf(() => JSON.parse('dear diary')) }))
+  expect(error).toBe('Error: read <- SyntaxError')
+})
+
 test('a cursor belongs to the list that made it, and holds what that list puts into one', () => {
   const Key = z.tuple([instant, id('task')])
   const key: z.output<typeof Key> = ['2026-11-21T00:00:00.000Z', newId('task', at)]
@@ -97,6 +113,11 @@ test.each([
     timeZone,
     ['Europe/Berlin', 'UTC', 'America/Argentina/Buenos_Aires'],
     ['CST', 'cst', 'ist', 'jst', '+02:00', 'Mars/Olympus', 'SystemV/AST4', 'SystemV/PST8PDT', 'Factory', 'Europe/', ''],
+  ],
+  [
+    queryInt(1, 100),
+    ['1', '100', '050'],
+    ['0', '101', '', '0x10', '1e1', ' 1', '1 ', '+1', '-1', '1.0', '1.', '1_0', '\u0661', '9'.repeat(17), 5],
   ],
   [localDate, ['2026-02-28', '2024-02-29'], ['2026-02-29', '2026-13-01', '0000-01-01', '99999-01-01']],
   [

@@ -6,11 +6,18 @@ import { type Later, later, settled } from './schema.ts'
 
 /** Who may call a route and which limit counts its calls. */
 export type LimitClass = 'public' | 'signin' | 'read' | 'write' | 'ai'
-export type RouteMeta = { auth: 'none' | 'person' | 'operator'; limit: LimitClass; path: string; idempotent: boolean }
+export type RouteMeta = {
+  auth: 'none' | 'person' | 'operator'
+  limit: LimitClass
+  path: string
+  /** Whether an Idempotency-Key is heeded. */
+  keyed: boolean
+  hasBody: boolean
+}
 export type Guard = (c: Context, meta: RouteMeta, next: Next) => Promise<Response | void>
 export type AppEnv<C> = { Bindings: Env; Variables: { ctx: C; guard: Guard } }
 
-export const ProblemSchema = later(() =>
+const ProblemSchema = later(() =>
   z
     .strictObject({
       type: z.url().max(200),
@@ -29,8 +36,9 @@ export const ProblemSchema = later(() =>
     .openapi('Problem'),
 )
 
-const header = (description: string, example: string) => ({
+const header = (description: string, example: string, required = true) => ({
   description,
+  required,
   schema: { type: 'string' as const, maxLength: 500 },
   example,
 })
@@ -40,6 +48,7 @@ const HEADERS = {
   'Access-Control-Allow-Origin': header(
     'The origin that asked, when it is on the allow-list',
     'https://app.example.com',
+    false,
   ),
 }
 /** Its schema is made when the document is. */
@@ -48,34 +57,46 @@ export const looked = <T extends z.ZodType>(schema: Later<T>) => ({
     return settled(schema)
   },
 })
-const problem = (description: string, headers = {}) => ({
-  description,
-  headers: { ...HEADERS, ...headers },
+const RETRY = { 'Retry-After': header('Seconds to wait', '5') }
+const SAYS = {
+  400: 'Not valid: `errors` points at what',
+  401: 'No valid sign-in',
+  403: 'Not allowed',
+  404: 'No such thing, or not yours',
+  409: 'Conflicts with what is there',
+  410: 'No longer there',
+  412: 'Changed since it was read',
+  413: 'The body is too large',
+  415: 'Not JSON in UTF-8',
+  422: 'The idempotency key was used with another request',
+  426: 'Not a WebSocket upgrade',
+  428: 'If-Match is missing',
+  429: 'Too many requests',
+  500: 'Our fault; quote `instance`',
+  502: 'The model did not answer',
+  503: 'A needed part is away for a moment',
+  504: 'It took too long',
+}
+type Status = keyof typeof SAYS
+const problem = (status: Status) => ({
+  description: SAYS[status],
+  headers: { ...HEADERS, ...((status === 429 || status === 503) && RETRY) },
   content: { 'application/problem+json': looked(ProblemSchema) },
 })
-const RETRY = { 'Retry-After': header('Seconds to wait', '5') }
-const PROBLEMS = {
-  400: problem('Not valid: `errors` points at what'),
-  401: problem('No valid sign-in'),
-  404: problem('No such thing, or not yours'),
-  409: problem('Conflicts with what is there'),
-  412: problem('Changed since it was read'),
-  413: problem('The body is too large'),
-  415: problem('Not JSON in UTF-8'),
-  422: problem('The idempotency key was used with another request'),
-  428: problem('If-Match is missing'),
-  429: problem('Too many requests', RETRY),
-  500: problem('Our fault; quote `instance`'),
-  503: problem('A needed part is away for a moment', RETRY),
-}
 
-/** A route as a domain writes it; the responses every route may give are added. */
+/** A route as a domain writes it; the problems it may give are added. */
 export type RouteSpec = Omit<RouteConfig, 'middleware' | 'security' | 'hide'> & {
   operationId: string
   summary: string
   tags: string[]
 }
-type Options = { limit?: LimitClass; idempotent?: boolean; ifMatch?: boolean }
+type Options = {
+  limit?: LimitClass
+  idempotent?: boolean
+  ifMatch?: boolean
+  /** What its verb throws beyond what its kind of route may. */
+  problems?: Status[]
+}
 type Guarded<R, C> = R & { middleware: MiddlewareHandler<AppEnv<C>>; getRoutingPath(): string }
 
 const IdempotencyHeader = z.object({
@@ -95,28 +116,45 @@ const IfMatchHeader = z.object({
     .openapi({ description: 'The ETag that was read; required', example: '"3"' }),
 })
 
+/** What any route of this kind may answer. Public ones say themselves what stands behind them. */
+function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: RouteMeta, options: Options) {
+  const takesInput = keyed || hasBody || options.ifMatch || request.params || request.query
+  const kinds: [unknown, Status[]][] = [
+    [true, [429, 500]],
+    [takesInput, [400]],
+    [auth !== 'none', [401, 503, 504]],
+    [request.params, [404]],
+    [keyed, [409, 413, 422]],
+    [hasBody, [413, 415]],
+    [options.ifMatch, [412, 428]],
+    [options.problems, options.problems ?? []],
+  ]
+  const statuses = kinds.flatMap(([isSo, given]) => (isSo ? given : []))
+  return Object.fromEntries(statuses.map((status) => [status, problem(status)]))
+}
+
 function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], options: Options): Guarded<R, C> {
-  const isPost = spec.method === 'post'
-  const idempotent = isPost && (options.idempotent ?? true)
   const meta: RouteMeta = {
     auth,
     limit: options.limit ?? (spec.method === 'get' ? 'read' : 'write'),
     path: spec.path,
-    idempotent,
+    keyed: auth === 'person' && spec.method === 'post' && (options.idempotent ?? true),
+    hasBody: spec.request?.body !== undefined,
   }
   const middleware: MiddlewareHandler<AppEnv<C>> = (c, next) => c.var.guard(c, meta, next)
-  const headers = options.ifMatch ? IfMatchHeader : idempotent && auth === 'person' ? IdempotencyHeader : undefined
+  const headers = options.ifMatch ? IfMatchHeader : meta.keyed ? IdempotencyHeader : undefined
+  // A socket that opens has no headers of ours: its handshake is the runtime's.
   const responses = Object.fromEntries(
     Object.entries(spec.responses).map(([status, response]) => [
       status,
-      '$ref' in response ? response : { ...response, headers: { ...HEADERS, ...response.headers } },
+      '$ref' in response || status === '101' ? response : { ...response, headers: { ...HEADERS, ...response.headers } },
     ]),
   )
   const route = createRoute({
     ...spec,
     request: { ...spec.request, ...(headers && { headers }) },
     security: auth === 'none' ? [] : auth === 'person' ? [{ accessToken: [] }] : [{ operatorToken: [] }],
-    responses: { ...PROBLEMS, ...responses },
+    responses: { ...problemsOf(spec, meta, options), ...responses },
     middleware,
   })
   // The added problems are thrown, never returned: handlers are typed by the responses the domain wrote.
@@ -129,7 +167,7 @@ export const personRoute = <const R extends RouteSpec>(spec: R, options: Options
   guarded<UserCtx, R>(spec, 'person', options)
 /** A route anybody may call. */
 export const publicRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
-  guarded<Ctx, R>(spec, 'none', { limit: 'public', idempotent: false, ...options })
+  guarded<Ctx, R>(spec, 'none', { limit: 'public', ...options })
 /** A route for whoever runs the deployment, by the operator's token. */
 export const operatorRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
   guarded<Ctx, R>(spec, 'operator', options)

@@ -12,7 +12,6 @@ export {
   type LimitClass,
   looked,
   operatorRoute,
-  ProblemSchema,
   personRoute,
   publicRoute,
   type RouteMeta,

@@ -34,21 +34,39 @@ export function createLog(base: LogFields, least: Level = 'info', write: (line: 
   return { info: at('info'), warn: at('warn'), error: at('error') }
 }
 
+const SQLSTATE = /^(?=.*\d)[0-9A-Z]{5}$/
+// Class 42 is a mistake in the statement itself, which is ours: it quotes no value.
+const OF_STATEMENT = /^42/
+const SQL_FIELDS = ['constraint', 'table', 'column', 'routine'] as const
+
+const codeOf = (error: Error) => ('code' in error && typeof error.code === 'string' ? error.code : undefined)
+
+/** Whether a message may quote what a person wrote: a statement with its parameters, a refused value, a piece of JSON. */
+function mayQuote(error: Error): boolean {
+  const code = codeOf(error)
+  if (code !== undefined && SQLSTATE.test(code)) return !OF_STATEMENT.test(code)
+  return error.name === 'DrizzleQueryError' || 'query' in error || error instanceof SyntaxError
+}
+
 /** The names and codes down the chain of causes; messages only of errors that never hold a person's data. */
 export function describeError(error: unknown): LogFields {
   const chain: string[] = []
-  let code: string | undefined
-  let stack: string | undefined
+  const found: LogFields = {}
   for (let at = error, depth = 0; at instanceof Error && depth < 6; at = at.cause, depth++) {
-    const quiet = at.name === 'DrizzleQueryError' || 'query' in at
-    chain.push(quiet ? at.name : `${at.name}: ${at.message}`)
-    if ('code' in at && typeof at.code === 'string') code ??= at.code
-    if (!quiet)
-      stack ??= at.stack
-        ?.split('\n')
-        .slice(1, 6)
+    const isQuiet = mayQuote(at)
+    chain.push(isQuiet ? at.name : `${at.name}: ${at.message}`)
+    found['code'] ??= codeOf(at)
+    // A message of several lines stands before the frames.
+    const frames = at.stack?.split('\n').filter((line) => /^\s+at /.test(line))
+    if (!isQuiet)
+      found['stack'] ??= frames
+        ?.slice(0, 5)
         .map((line) => line.trim())
         .join(' | ')
+    for (const name of SQL_FIELDS) {
+      const value: unknown = Reflect.get(at, name)
+      if (typeof value === 'string') found[name] ??= value
+    }
   }
-  return { error: chain.join(' <- ') || String(error), code, stack }
+  return { error: chain.join(' <- ') || String(error), ...found }
 }

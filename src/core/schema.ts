@@ -143,13 +143,19 @@ export const flag = z
   .transform((value) => value === 'true')
   .openapi({ type: 'string', enum: ['true', 'false'] })
 
-export const limit = z.coerce
-  .number()
-  .int()
-  .min(1)
-  .max(100)
+/** An integer of a query: decimal digits and nothing else, where a coercion would take `0x10`, `1e1` and ` 1`. */
+export const queryInt = (min: number, max: number) =>
+  z
+    .string()
+    .max(16)
+    .regex(/^\d+$/, 'must be a whole number in decimal digits')
+    .transform(Number)
+    .pipe(int(min, max))
+    .openapi({ type: 'integer', minimum: min, maximum: max, format: max > 2_147_483_647 ? 'int64' : 'int32' })
+
+export const limit = queryInt(1, 100)
   .default(50)
-  .openapi({ format: 'int32', param: { description: 'How many items at most' } })
+  .openapi({ default: 50, param: { description: 'How many items at most' } })
 export const cursor = z
   .string()
   .min(1)

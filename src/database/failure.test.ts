@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { testCtx } from '#test/database'
+import { createLog, describeError } from '#core'
+import { makePerson, testCtx } from '#test/database'
 import { databaseFailure } from './failure.ts'
 
 test.each([
@@ -27,4 +28,46 @@ test('what is our own mistake stays a bug', async () => {
     .db.execute(sql`select nonsense`)
     .catch((caught: unknown) => caught)
   expect(databaseFailure(error)).toBeUndefined()
+})
+
+const CANARY = 'dear "diary", it\u2019s\n    a secret'
+
+/** What a log line says of the failure of this statement. */
+async function logged(work: PromiseLike<unknown>): Promise<string> {
+  const reason: unknown = await Promise.resolve(work).then(
+    () => 'nothing failed',
+    (error: unknown) => error,
+  )
+  const lines: string[] = []
+  createLog({}, 'error', (line) => void lines.push(line)).error('failed', describeError(reason))
+  return lines.join()
+}
+
+test('a log line of a refused value names where and why, and holds nothing of the value', async () => {
+  const { db, actor } = await makePerson()
+  const refused: [PromiseLike<unknown>, object][] = [
+    [db.execute(sql`select ${CANARY}::int`), { code: '22P02', routine: 'pg_strtoint32_safe' }],
+    [db.execute(sql`select ${CANARY}::timestamptz`), { code: '22007' }],
+    [db.execute(sql`select ${CANARY}::jsonb`), { code: '22P02' }],
+    [db.execute(sql`select ${`{${CANARY}`}::text[]`), { code: '22P02' }],
+    [db.execute(sql`select now() at time zone ${CANARY}`), { code: '22023' }],
+    [
+      db.execute(sql`insert into users (id, email, display_name) values (${actor.userId}, ${CANARY}, ${CANARY})`),
+      { code: '23505', constraint: 'users_pkey', table: 'users' },
+    ],
+    [
+      db.execute(sql`insert into users (id, email, display_name) values (${CANARY}, ${CANARY}, null)`),
+      { code: '23502', table: 'users', column: 'display_name' },
+    ],
+    [db.execute(sql`do $$ begin raise exception 'dear diary' using detail = 'secret'; end $$`), { code: 'P0001' }],
+  ]
+  for (const [work, said] of refused) {
+    const line = await logged(work)
+    expect(JSON.parse(line)).toMatchObject({ ...said, error: 'Error <- NeonDbError' })
+    for (const part of ['dear', 'diary', 'secret', 'it\u2019s']) expect(line).not.toContain(part)
+  }
+})
+
+test('a mistake in a statement of ours is logged in its own words', async () => {
+  expect(await logged(testCtx().db.execute(sql`select nonsense`))).toContain('column \\"nonsense\\" does not exist')
 })

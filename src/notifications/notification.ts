@@ -28,7 +28,6 @@ const PRUNE_BATCH = 5000
 
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
 type ChangeCtx = ReadCtx & Pick<UserCtx, 'env' | 'waitUntil' | 'log'>
-type NotifyCtx = ChangeCtx & Pick<UserCtx, 'newId'>
 
 function shown(n: ColumnsOf<typeof notifications>) {
   return jsonObject<Notification>({
@@ -72,22 +71,6 @@ export function insertNotification(db: Ctx['db'], actor: PersonActor, id: string
     data: shown(made),
   })
   return db.with(made, told).select({ id: made.id, eventId: told.id }).from(made).leftJoin(told, sql`true`)
-}
-
-/** Tells the person something once for each `dedupeKey`. One trip; one more to find the one they were told before. */
-export async function notify(ctx: NotifyCtx, input: NewNotification): Promise<{ id: string; created: boolean }> {
-  const { db, actor } = ctx
-  const [made] = await insertNotification(db, actor, ctx.newId('ntf'), input)
-  if (made) {
-    kick(ctx, [made.eventId])
-    return { id: made.id, created: true }
-  }
-  const [known] = await db
-    .select({ id: notifications.id })
-    .from(notifications)
-    .where(and(ownedBy(actor, notifications.userId), eq(notifications.dedupeKey, input.dedupeKey)))
-  if (!known) throw new AppError('conflict', 'The notification was made and forgotten meanwhile')
-  return { id: known.id, created: false }
 }
 
 /** What the person was told, newest first. One trip. */

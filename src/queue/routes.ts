@@ -15,15 +15,18 @@ const listRoute = operatorRoute({
   request: { query: z.strictObject({ limit: s.limit, cursor: s.cursor }) },
   responses: { 200: answer(DeadLetterPage, 'A page, oldest first') },
 })
-const redriveRoute = operatorRoute({
-  method: 'post',
-  path: '/admin/dead-letters/{id}/redrive',
-  operationId: 'redriveDeadLetter',
-  summary: 'Send a dead letter again',
-  tags,
-  request: { params: letterId },
-  responses: { 202: { description: 'On its way' } },
-})
+const redriveRoute = operatorRoute(
+  {
+    method: 'post',
+    path: '/admin/dead-letters/{id}/redrive',
+    operationId: 'redriveDeadLetter',
+    summary: 'Send a dead letter again',
+    tags,
+    request: { params: letterId },
+    responses: { 202: { description: 'On its way' } },
+  },
+  { problems: [410] },
+)
 
 export const queueApp = createApp()
   .openapi(listRoute, async (c) => c.json(await listDeadLetters(c.var.ctx, c.req.valid('query')), 200))

@@ -1,12 +1,8 @@
-import { AppError, answer, createApp, looked, ProblemSchema, personRoute, publicRoute } from '#core'
+import { AppError, answer, createApp, personRoute, publicRoute } from '#core'
 import { ConnectQuery, Ticket } from './schema.ts'
 import { makeTicket, ownerOf } from './ticket.ts'
 
 const tags = ['Realtime']
-const problem = (description: string) => ({
-  description,
-  content: { 'application/problem+json': looked(ProblemSchema) },
-})
 
 const ticketRoute = personRoute(
   {
@@ -16,26 +12,25 @@ const ticketRoute = personRoute(
     summary: 'A ticket that opens one WebSocket within 30 seconds',
     description: 'Asked for by a page, it opens a socket for that page only.',
     tags,
-    responses: { 200: answer(Ticket, 'The ticket'), 403: problem('The origin is not allowed') },
+    responses: { 200: answer(Ticket, 'The ticket') },
   },
   // A stored answer would hand the secret out again.
-  { idempotent: false },
+  { idempotent: false, problems: [403] },
 )
-const connectRoute = publicRoute({
-  method: 'get',
-  path: '/realtime',
-  operationId: 'connectRealtime',
-  summary: "The person's events, as a WebSocket",
-  description:
-    'Bring `epoch` and `offset` as last told, and what was missed is sent first; where that is too much or too long ago, `welcome` says what to read instead.',
-  tags,
-  request: { query: ConnectQuery },
-  responses: {
-    101: { description: 'Open' },
-    403: problem('The origin is not allowed'),
-    426: problem('Not a WebSocket upgrade'),
+const connectRoute = publicRoute(
+  {
+    method: 'get',
+    path: '/realtime',
+    operationId: 'connectRealtime',
+    summary: "The person's events, as a WebSocket",
+    description:
+      'Bring `epoch` and `offset` as last told, and what was missed is sent first; where that is too much or too long ago, `welcome` says what to read instead.',
+    tags,
+    request: { query: ConnectQuery },
+    responses: { 101: { description: 'Open' } },
   },
-})
+  { problems: [401, 403, 426, 503] },
+)
 
 function allowedOrigin(origin: string | undefined, allowed: readonly string[]): string | null {
   if (origin === undefined) return null

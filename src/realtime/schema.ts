@@ -43,7 +43,7 @@ export const ConnectQuery = z.strictObject({
     .max(16)
     .regex(/^[0-9a-f]{16}$/)
     .optional(),
-  offset: z.coerce.number().int().min(0).max(Number.MAX_SAFE_INTEGER).optional().openapi({ format: 'int64' }),
+  offset: s.queryInt(0, Number.MAX_SAFE_INTEGER).optional(),
   device: s.id('dev').optional().openapi({ description: 'The id an earlier welcome gave this device' }),
 })
 export type ConnectQuery = z.infer<typeof ConnectQuery>

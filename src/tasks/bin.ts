@@ -3,7 +3,7 @@ import { alias } from 'drizzle-orm/pg-core'
 import { AppError, type Ctx } from '#core'
 import { iso, jsonObject } from '#database'
 import { changing, taskDeleted, taskRestored, tellOf } from './events.ts'
-import { asker, type ChangeCtx, instantOf, kickAll, shown, step } from './row.ts'
+import { asker, type ChangeCtx, instantOf, kickAll, lockFirst, shown, step } from './row.ts'
 import type { DeletedTask, Task } from './schema.ts'
 import { tasks } from './tables.ts'
 
@@ -25,7 +25,7 @@ export async function deleteTask(ctx: ChangeCtx, id: string): Promise<DeletedTas
       from me where t.user_id = me.id and t.deleted_at is null and (t.id = ${id} or t.parent_id = ${id}) returning t.*`,
   )
   const told = tellOf(db, 'told', gone, taskDeleted)
-  const [row] = await db
+  const deleted = db
     .with(me, gone.cte, told)
     .select({
       isThere: sql<boolean>`${gone.rows.id} is not null`,
@@ -34,6 +34,8 @@ export async function deleteTask(ctx: ChangeCtx, id: string): Promise<DeletedTas
     })
     .from(me)
     .leftJoin(gone.cte, sql`${gone.rows.id} = ${id}`)
+  const family = sql`select ${id}::text union all select id from ${tasks} where parent_id = ${id}`
+  const [, [row]] = await db.batch([lockFirst(ctx, family), deleted])
   if (!row?.isThere) throw missing()
   kickAll(ctx, row.eventIds ?? [])
   return row.task
@@ -64,7 +66,7 @@ export async function restoreTask(ctx: ChangeCtx, id: string): Promise<Task> {
         and (t.id = b.id or t.parent_id = b.id) returning t.*`,
   )
   const told = tellOf(db, 'told', back, taskRestored)
-  const [row] = await db
+  const restored = db
     .with(me, found, back.cte, told)
     .select({
       isThere: sql<boolean>`${before.id} is not null`,
@@ -74,6 +76,11 @@ export async function restoreTask(ctx: ChangeCtx, id: string): Promise<Task> {
     .from(me)
     .leftJoin(found, sql`true`)
     .leftJoin(back.cte, sql`${back.rows.id} = ${id}`)
+  // Its parent too: it may be about to become a subtask itself, or to go.
+  const family = sql`
+    select ${id}::text union all select id from ${tasks} where parent_id = ${id}
+    union all select parent_id from ${tasks} where id = ${id}`
+  const [, [row]] = await db.batch([lockFirst(ctx, family), restored])
   if (!row?.isThere) throw missing()
   kickAll(ctx, row.eventIds ?? [])
   return row.task

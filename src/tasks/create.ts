@@ -68,19 +68,20 @@ const insertTasks = preparedAs((ctx, { drafts, count }: { drafts: string; count:
   // Counted, or the planner expects a hundred and reads the whole table.
   const items = step(db, 'items', sql`select * from jsonb_to_recordset(${drafts}::jsonb) as d ${DRAFT} limit ${count}`)
   // Locked, so that neither is gone, nor a subtask itself, before our rows point at it.
-  const folders = step(
-    db,
-    'folders',
-    sql`
-    select p.id from ${projects} p where p.user_id = (select id from me)
-      and p.id in (select "projectId" from items) for key share`,
-  )
   const parents = step(
     db,
     'parents',
     sql`
     select p.id from ${tasks} p where p.user_id = (select id from me) and p.id in (select "parentId" from items)
       and p.deleted_at is null and p.parent_id is null order by p.id for share`,
+  )
+  // Counting makes the tasks the first to be locked, as everywhere.
+  const folders = step(
+    db,
+    'folders',
+    sql`
+    select p.id from ${projects} p where p.user_id = (select id from me)
+      and p.id in (select "projectId" from items) and (select count(*) from parents) >= 0 order by p.id for key share`,
   )
   const judged = step(
     db,
@@ -96,7 +97,7 @@ const insertTasks = preparedAs((ctx, { drafts, count }: { drafts: string; count:
   const told = tellOf(db, 'told', made, taskCreated)
   const known = alias(tasks, 'known')
   return db
-    .with(me, items, folders, parents, judged, made.cte, told)
+    .with(me, items, parents, folders, judged, made.cte, told)
     .select({
       n: sql<number>`judged.n`,
       problem: sql<Problem | null>`judged.problem`,

@@ -5,7 +5,7 @@ import { AppError, decodeCursor, encodeCursor, s, toPage } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { changing, projectCreated, projectDeleted, projectUpdated, taskUpdated, tellOf } from './events.ts'
-import { asker, type ChangeCtx, type CreateCtx, instantOf, kickAll, type ReadCtx } from './row.ts'
+import { asker, type ChangeCtx, type CreateCtx, instantOf, kickAll, lockFirst, type ReadCtx } from './row.ts'
 import { type NewProject, type Project, type ProjectPatch, type ProjectQuery, position } from './schema.ts'
 import { projects, tasks } from './tables.ts'
 
@@ -152,12 +152,8 @@ export async function archiveProject(ctx: ChangeCtx, id: string, archived = true
 /** Deletes a project for good; its tasks stay, in none. One trip, with an event for it and for each of them. */
 export async function deleteProject(ctx: ChangeCtx, id: string): Promise<Project> {
   const { db, actor } = ctx
-  const gone = db.$with('gone').as(
-    db
-      .delete(projects)
-      .where(and(eq(projects.id, id), ownedBy(actor, projects.userId)))
-      .returning(),
-  )
+  const mine = and(eq(projects.id, id), ownedBy(actor, projects.userId))
+  const gone = db.$with('gone').as(db.delete(projects).where(mine).returning())
   const freed = changing(
     db,
     'freed',
@@ -173,7 +169,7 @@ export async function deleteProject(ctx: ChangeCtx, id: string): Promise<Project
     data: shown(gone),
   })
   const toldTasks = tellOf(db, 'told_tasks', freed, taskUpdated)
-  const [row] = await db
+  const deleted = db
     .with(gone, freed.cte, told, toldTasks)
     .select({
       project: shown(gone),
@@ -182,6 +178,10 @@ export async function deleteProject(ctx: ChangeCtx, id: string): Promise<Project
       >`(select json_agg(id) from (select id from told union all select id from told_tasks) e)`,
     })
     .from(gone)
+  // Tasks before their project, as whoever changes both does.
+  const inside = lockFirst(ctx, sql`select id from ${tasks} where project_id = ${id}`)
+  const folder = db.select({ id: projects.id }).from(projects).where(mine).for('update')
+  const [, , [row]] = await db.batch([inside, folder, deleted])
   if (!row) throw missing()
   kickAll(ctx, row.eventIds ?? [])
   return row.project

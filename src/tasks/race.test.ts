@@ -1,9 +1,13 @@
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { personOnServer } from '#test/server'
+import { deleteTask, restoreTask } from './bin.ts'
 import { bulk } from './bulk.ts'
 import { completeTask } from './complete.ts'
-import { createTasks } from './create.ts'
+import { createTask, createTasks } from './create.ts'
+import { createProject, deleteProject } from './projects.ts'
+import { reopenTask } from './reopen.ts'
 import { getTask } from './task.ts'
+import { updateTask } from './update.ts'
 
 const ROUNDS = 30
 const COUNT = 4
@@ -54,3 +58,148 @@ test('a recurring task that two complete at once has one next occurrence, and bo
     await server.close()
   }
 })
+
+type Server = NonNullable<Awaited<ReturnType<typeof personOnServer>>>
+
+async function onServer(work: (server: Server) => Promise<void>): Promise<void> {
+  const server = await personOnServer()
+  if (!server) return
+  await work(server).finally(() => server.close())
+}
+
+const aTask = (person: Server['person'], over = {}) => createTask(person, { title: 't', ...over }).then(({ id }) => id)
+
+/** A task with subtasks whose rows lie, and are due, in the order opposite to that of their ids: scans follow those. */
+async function family({ person, other }: Server, over = {}): Promise<[string, string, ...string[]]> {
+  const parentId = await aTask(person, over)
+  const below = (date: string) => aTask(person, { parentId, due: { date } })
+  const first = await below('2026-01-09')
+  const rest = [await below('2026-01-08'), await below('2026-01-07')]
+  await upend(await other(), [first, ...rest])
+  return [parentId, first, ...rest]
+}
+
+async function upend(client: Awaited<ReturnType<Server['other']>>, ids: string[]): Promise<void> {
+  for (const id of ids.toReversed()) {
+    await client.query('with t as (delete from tasks where id = $1 returning *) insert into tasks select * from t', [
+      id,
+    ])
+  }
+}
+
+/** The rows of these that `work` holds when it waits for the row `held`. */
+async function heldWhileWaiting(
+  { other }: Server,
+  held: string,
+  rows: string[],
+  work: () => Promise<unknown>,
+): Promise<string[]> {
+  const [holder, onlooker] = [await other(), await other()]
+  await holder.query('begin')
+  await holder.query('select 1 from tasks where id = $1 for update', [held])
+  const working = work()
+  await someoneWaits(onlooker)
+  await onlooker.query('begin')
+  const free: { id: string }[] = []
+  for (const table of ['tasks', 'projects']) {
+    const found = await onlooker.query(`select id from ${table} where id = any($1) for update skip locked`, [rows])
+    free.push(...found.rows)
+  }
+  await onlooker.query('commit')
+  await holder.query('commit')
+  await working
+  return rows.filter((row) => !free.some(({ id }) => id === row))
+}
+
+const someoneWaits = (onlooker: Awaited<ReturnType<Server['other']>>) =>
+  vi.waitFor(
+    async () => {
+      const { rows } = await onlooker.query('select 1 from pg_locks where not granted')
+      expect(rows).not.toEqual([])
+    },
+    { timeout: 5000, interval: 5 },
+  )
+
+test('whoever changes several tasks locks them in the order of their ids, and their project last', () =>
+  onServer(async (server) => {
+    const { person } = server
+    const [top, first, ...rest] = await family(server)
+    expect(await heldWhileWaiting(server, first, rest, () => deleteTask(person, top))).toEqual([])
+    await upend(await server.other(), [first, ...rest])
+    expect(await heldWhileWaiting(server, first, rest, () => restoreTask(person, top))).toEqual([])
+
+    const project = await createProject(person, { name: 'p' })
+    const inProject = { projectId: project.id }
+    const [one, two, three] = [
+      await aTask(person, inProject),
+      await aTask(person, inProject),
+      await aTask(person, inProject),
+    ]
+    const task = await aTask(person)
+    const change = () => updateTask(person, task, inProject, '*')
+    expect(await heldWhileWaiting(server, task, [project.id], change)).toEqual([])
+    const make = () => createTask(person, { title: 'x', parentId: task, ...inProject })
+    expect(await heldWhileWaiting(server, task, [project.id], make)).toEqual([])
+    await upend(await server.other(), [one, two, three])
+    const remove = () => deleteProject(person, project.id)
+    expect(await heldWhileWaiting(server, one, [two, three, project.id], remove)).toEqual([])
+  }))
+
+test('a next occurrence that is taken back is locked in the order of its ids', () =>
+  onServer(async (server) => {
+    const { person } = server
+    const recurring = { due: { date: '2026-01-01' }, recurrence: 'FREQ=DAILY' }
+    const [daily] = await family(server, recurring)
+    const { next } = await completeTask(person, daily)
+    const { rows } = await (await server.other()).query('select id from tasks where parent_id = $1 order by id', [
+      next?.id,
+    ])
+    const again = rows.map(({ id }) => String(id))
+    await upend(await server.other(), again)
+    expect(await heldWhileWaiting(server, again[0] ?? '', again.slice(1), () => reopenTask(person, daily))).toEqual([])
+    await expect(getTask(person, again[1] ?? '')).rejects.toMatchObject({ code: 'not_found' })
+  }))
+
+test('a task that is given a subtask at the same moment does not become one', () =>
+  onServer(async (server) => {
+    const { person } = server
+    const [holder, onlooker] = [await server.other(), await server.other()]
+    const [task, parent, other] = [await aTask(person), await aTask(person), await aTask(person)]
+    await holder.query('begin')
+    await holder.query('select 1 from tasks where id = $1 for share', [task])
+    await holder.query('update tasks set parent_id = $1 where id = $2', [task, other])
+    const moving = expect(updateTask(person, task, { parentId: parent }, '*')).rejects.toMatchObject({
+      code: 'invalid_request',
+      errors: [{ pointer: '/parentId' }],
+    })
+    await someoneWaits(onlooker)
+    await holder.query('commit')
+    await moving
+    expect(await getTask(person, task)).toMatchObject({ parentId: null })
+  }))
+
+test('a subtask that comes back while its parent becomes one stands alone', () =>
+  onServer(async (server) => {
+    const { person } = server
+    const [holder, onlooker] = [await server.other(), await server.other()]
+    const [above, parent] = [await aTask(person), await aTask(person)]
+    const task = await aTask(person, { parentId: parent })
+    await deleteTask(person, task)
+    await holder.query('begin')
+    await holder.query('update tasks set parent_id = $1 where id = $2', [above, parent])
+    const restoring = restoreTask(person, task)
+    await Promise.race([someoneWaits(onlooker), restoring])
+    await holder.query('commit')
+    expect(await restoring).toMatchObject({ parentId: null, deletedAt: null })
+  }))
+
+test('a subtask that is made while its parent goes into the bin goes with it, or is not made', () =>
+  onServer(async (server) => {
+    const { person } = server
+    for (let round = 0; round < ROUNDS; round++) {
+      const parentId = await aTask(person)
+      const [made] = await Promise.allSettled([aTask(person, { parentId }), deleteTask(person, parentId)])
+      if (made.status === 'rejected') expect(made.reason).toMatchObject({ code: 'invalid_request' })
+      else await expect(getTask(person, made.value)).rejects.toMatchObject({ code: 'not_found' })
+    }
+  }))

@@ -2,12 +2,10 @@ import { sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { AppError } from '#core'
 import { changing, taskDeleted, taskReopened, tellOf } from './events.ts'
-import { lostRace } from './problem.ts'
-import { asker, type ChangeCtx, instantOf, kickAll, shown, step } from './row.ts'
+import { asker, type ChangeCtx, instantOf, kickAll, lockFirst, shown, step } from './row.ts'
 import type { Task, TaskStatus } from './schema.ts'
 import { tasks } from './tables.ts'
 
-const MAX_TRIES = 3
 const UNTOUCHED = sql`f.deleted_at is null and f.version = 1 and f.status = 'pending'`
 
 export type Reopened = { task: Task; before: Task }
@@ -18,18 +16,6 @@ type Open = Extract<TaskStatus, 'pending' | 'in_progress'>
  * An open task stays as it is. One trip; `not_found` when there is none.
  */
 export async function reopenTask(ctx: ChangeCtx, id: string, status: Open = 'pending'): Promise<Reopened> {
-  for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const row = await attempt(ctx, id, status)
-    if (!row?.isThere) throw new AppError('not_found', 'There is no such task')
-    if (row.isOpen) {
-      kickAll(ctx, row.eventIds ?? [])
-      return { task: row.task, before: row.before }
-    }
-  }
-  throw lostRace()
-}
-
-async function attempt(ctx: ChangeCtx, id: string, status: Open) {
   const { db } = ctx
   const me = asker(ctx)
   const before = alias(tasks, 'before')
@@ -44,7 +30,7 @@ async function attempt(ctx: ChangeCtx, id: string, status: Open) {
     'reopened',
     sql`
     update ${tasks} t set status = ${status}::text, completed_at = null, version = t.version + 1, updated_at = now()
-      from before b where t.id = b.id and t.version = b.version and b.status in ('completed', 'cancelled') returning t.*`,
+      from before b where t.id = b.id and b.status in ('completed', 'cancelled') returning t.*`,
   )
   const next = step(
     db,
@@ -62,11 +48,10 @@ async function attempt(ctx: ChangeCtx, id: string, status: Open) {
   )
   const told = tellOf(db, 'told', reopened, taskReopened)
   const toldNext = tellOf(db, 'told_next', unwound, taskDeleted)
-  const [row] = await db
+  const opened = db
     .with(me, found, reopened.cte, next, unwound.cte, told, toldNext)
     .select({
       isThere: sql<boolean>`${before.id} is not null`,
-      isOpen: sql<boolean>`${before.status} in ('pending', 'in_progress') or ${reopened.rows.id} is not null`,
       before: shown(before),
       task: sql<Task>`case when ${reopened.rows.id} is not null then ${shown(reopened.rows)} else ${shown(before)} end`,
       eventIds: sql<
@@ -76,5 +61,11 @@ async function attempt(ctx: ChangeCtx, id: string, status: Open) {
     .from(me)
     .leftJoin(found, sql`true`)
     .leftJoin(reopened.cte, sql`true`)
-  return row
+  const family = sql`
+    select ${id}::text union all select id from ${tasks} where follows_id = ${id}
+    union all select c.id from ${tasks} f join ${tasks} c on c.parent_id = f.id where f.follows_id = ${id}`
+  const [, [row]] = await db.batch([lockFirst(ctx, family), opened])
+  if (!row?.isThere) throw new AppError('not_found', 'There is no such task')
+  kickAll(ctx, row.eventIds ?? [])
+  return { task: row.task, before: row.before }
 }

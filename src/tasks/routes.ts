@@ -58,16 +58,19 @@ const insightsRoute = personRoute({
   ...ofTask,
   responses: { 200: answer(TaskInsights, 'Counted in the days and hours of the person') },
 })
-const bulkRoute = personRoute({
-  method: 'post',
-  path: '/tasks/bulk',
-  operationId: 'bulkTasks',
-  summary: 'Create, update or complete up to 100 tasks',
-  description: 'All or none: when one item cannot be done nothing is, and `errors` points at every such item.',
-  ...ofTask,
-  request: { body: body(Bulk) },
-  responses: { 200: answer(BulkResult, 'A result for each item, in order') },
-})
+const bulkRoute = personRoute(
+  {
+    method: 'post',
+    path: '/tasks/bulk',
+    operationId: 'bulkTasks',
+    summary: 'Create, update or complete up to 100 tasks',
+    description: 'All or none: when one item cannot be done nothing is, and `errors` points at every such item.',
+    ...ofTask,
+    request: { body: body(Bulk) },
+    responses: { 200: answer(BulkResult, 'A result for each item, in order') },
+  },
+  { problems: [404, 412] },
+)
 const getTaskRoute = personRoute({
   method: 'get',
   path: '/tasks/{id}',
@@ -87,7 +90,7 @@ const updateTaskRoute = personRoute(
     request: { params: taskId, body: body(TaskPatch) },
     responses: { 200: versioned(Task, 'The task, changed') },
   },
-  { ifMatch: true },
+  { ifMatch: true, problems: [409] },
 )
 const deleteTaskRoute = personRoute({
   method: 'delete',

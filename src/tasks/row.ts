@@ -83,6 +83,15 @@ export function lockTasks(db: ReadCtx['db'], ids: SQL): WithSubquery {
   )
 }
 
+/**
+ * The statement that locks tasks, in the bin or not, before the next one of its batch looks: what it waited for is seen,
+ * which no single statement does. In the order of their ids.
+ */
+export function lockFirst({ db, actor }: ReadCtx, ids: SQL) {
+  return db.execute(sql`
+    select 1 from ${tasks} t where t.user_id = ${actor.userId} and t.id in (${ids}) order by t.id for no key update`)
+}
+
 /** A CTE that is written by hand. */
 export function step(db: ReadCtx['db'], name: string, rows: SQL): WithSubquery {
   return db.$with(name, {}).as(rows)

@@ -3,7 +3,17 @@ import { alias } from 'drizzle-orm/pg-core'
 import { preparedAs } from '#database'
 import { changing, eventOf, taskUpdated, tellOf } from './events.ts'
 import { allFine, lostRace, type Moved, type PointerOf, type Problem, refuse, single } from './problem.ts'
-import { asker, type ChangeCtx, kickAll, lockTasks, momentColumns, shown, step } from './row.ts'
+import {
+  asker,
+  type ChangeCtx,
+  kickAll,
+  lockFirst,
+  lockTasks,
+  momentColumns,
+  type ReadCtx,
+  shown,
+  step,
+} from './row.ts'
 import type { Task, TaskPatch, TaskUpdate } from './schema.ts'
 import { projects, tasks } from './tables.ts'
 
@@ -65,9 +75,10 @@ export async function updateTaskWithBefore(
 
 /** Changes all of them, in order, or none. One trip, more only when others change the same rows meanwhile. */
 export async function updateTasks(ctx: ChangeCtx, updates: TaskUpdate[], pointerOf: PointerOf): Promise<Change[]> {
-  const json = JSON.stringify(updates.map((update, n) => ({ n, ...update })))
+  const given = { json: JSON.stringify(updates.map((update, n) => ({ n, ...update }))), count: updates.length }
+  const attempt = updates.some(({ patch }) => patch.parentId) ? attemptLocked : attemptPrepared
   for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const rows = await attempt(ctx, { json, count: updates.length })
+    const rows = await attempt(ctx, given)
     if (rows.some(({ problem }) => problem === 'moved')) continue
     refuse(rows, pointerOf)
     if (rows.every(({ isDone }) => isDone)) {
@@ -81,7 +92,9 @@ export async function updateTasks(ctx: ChangeCtx, updates: TaskUpdate[], pointer
   throw lostRace()
 }
 
-const attempt = preparedAs((ctx, { json, count }: { json: string; count: number }) => {
+type Given = { json: string; count: number }
+
+function statement(ctx: ReadCtx, { json, count }: Given) {
   const { db } = ctx
   const me = asker(ctx)
   // Counted, or the planner expects a hundred and reads the whole table.
@@ -91,15 +104,16 @@ const attempt = preparedAs((ctx, { json, count }: { json: string; count: number 
     sql`
     select * from jsonb_to_recordset(${json}::jsonb) as i (n int, id text, version int, patch jsonb) limit ${count}`,
   )
+  // The parents too: of two tasks that are put under each other at once, the second one must see the first.
+  const locked = lockTasks(db, sql`select id from items union all select patch->>'parentId' from items`)
+  // Counting makes the tasks the first to be locked, as everywhere.
   const folders = step(
     db,
     'folders',
     sql`
-    select p.id from ${projects} p where p.user_id = (select id from me)
-      and p.id in (select patch->>'projectId' from items) for key share`,
+    select p.id from ${projects} p where p.user_id = (select id from me) and p.id in (select patch->>'projectId' from items)
+      and (select count(*) from locked) >= 0 order by p.id for key share`,
   )
-  // The parents too: of two tasks that are put under each other at once, the second one must see the first.
-  const locked = lockTasks(db, sql`select id from items union all select patch->>'parentId' from items`)
   const before = alias(tasks, 'judged')
   const judged = step(
     db,
@@ -132,7 +146,7 @@ const attempt = preparedAs((ctx, { json, count }: { json: string; count: number 
   )
   const told = tellOf(db, 'told', changed, taskUpdated)
   return db
-    .with(me, items, folders, locked, judged, changed.cte, told)
+    .with(me, items, locked, folders, judged, changed.cte, told)
     .select({
       n: sql<number>`judged.n`,
       problem: sql<Problem | Moved | null>`judged.problem`,
@@ -146,4 +160,14 @@ const attempt = preparedAs((ctx, { json, count }: { json: string; count: number 
     .leftJoin(changed.cte, sql`${changed.rows.id} = judged.id`)
     .leftJoin(told, sql`${told.id} = ${eventOf(changed, taskUpdated)}`)
     .orderBy(sql`judged.n`)
-})
+}
+
+const attemptPrepared = preparedAs(statement)
+
+/** What becomes a subtask must have none: locked first, so that one that is just being made is seen. */
+async function attemptLocked(ctx: ReadCtx, given: Given) {
+  const { db } = ctx
+  const ids = sql`select unnest(array[i.id, i.patch->>'parentId']) from jsonb_to_recordset(${given.json}::jsonb) as i (id text, patch jsonb)`
+  const [, rows] = await db.batch([lockFirst(ctx, ids), statement(ctx, given)])
+  return rows
+}

@@ -52,7 +52,7 @@ export const PLANTS: Plant[] = [
   ['workers/jose.ts', takes('jose'), 'jose lives in src/auth and src/security.'],
   ['src/auth/argon.ts', takes('argon2-wasm-edge'), 'Argon2 lives in src/security.'],
   ['src/tasks/chrono.ts', takes('chrono-node/en'), 'chrono-node lives in src/ai.'],
-  ['src/tasks/rrule.ts', takes('rrule-temporal'), 'Recurrence lives in src/core.'],
+  ['src/tasks/calendar.ts', takes('temporal-polyfill'), 'Calendars are reckoned in src/core and src/ai.'],
   ['src/tasks/driver.ts', takes('drizzle-orm/neon-http'), 'The database driver lives in src/database.'],
   ['src/tasks/neon.ts', takes('@neondatabase/serverless'), 'The database driver lives in src/database.'],
   ['workers/sql.ts', takes('drizzle-orm'), 'SQL lives in src: the shell calls verbs.'],

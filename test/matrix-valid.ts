@@ -1,0 +1,34 @@
+import { kindOf } from './matrix-objects.ts'
+import { type Request, requestFor } from './matrix-requests.ts'
+import type { Operation } from './openapi-document.ts'
+import { makeId, PASSWORD, type Person, type World } from './world.ts'
+
+/** A request this operation takes, on an object of this person's own where it names one, as far as schemas tell. */
+export async function ownRequest(world: World, operation: Operation, owner: Person): Promise<Request> {
+  const kind = kindOf(operation.path)
+  if (!kind) return requestFor(world.document, operation)
+  const id = await kind.make(world, owner, 'mine')
+  await kind.before?.[operation.operationId]?.(world, owner, id)
+  return requestFor(world.document, operation, { [kind.prefix]: id })
+}
+
+type Wanted = Partial<Request['options']> & { search?: string }
+
+/** The bodies and queries that no schema can tell. */
+const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> = {
+  register: async () => ({ body: { email: `p${makeId('usr')}@example.com`, password: PASSWORD, displayName: 'Sam' } }),
+  login: async (world) => ({ body: { email: (await world.person()).email, password: PASSWORD } }),
+  refresh: async (_, { refreshToken }) => ({ body: { refreshToken } }),
+  connectRealtime: async (_, owner) => {
+    const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
+    return { search: `?ticket=${ticket}` }
+  },
+}
+
+/** The same, with what only the verb behind it knows to ask for. */
+export async function validRequest(world: World, operation: Operation, owner: Person): Promise<Request> {
+  const wanted = await WANTED[operation.operationId]?.(world, owner)
+  if (!wanted) return await ownRequest(world, operation, owner)
+  const { search = '', ...options } = wanted
+  return { method: operation.method, path: operation.path + search, options }
+}
