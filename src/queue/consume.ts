@@ -1,4 +1,4 @@
-import { and, inArray, isNull, sql } from 'drizzle-orm'
+import { inArray, sql } from 'drizzle-orm'
 import { type Ctx, type DomainEvent, describeError, withTimeout } from '#core'
 import { iso, prepared } from '#database'
 import { Envelope } from './schema.ts'
@@ -120,20 +120,22 @@ async function load({ db }: Ctx, ids: string[], subscribers: Subscriber[]): Prom
   return rows.map(({ done, ...event }) => ({ ...event, done: new Set(done) }))
 }
 
+// Until this is set the relay sends the event again: a queue that lost it has not taken it. In the `set`, not in the
+// `where`: there it would make the index of all that waits look like the shortest way to one row.
+const MARKED = { dispatchedAt: sql`coalesce(${outbox.dispatchedAt}, now())` }
+
 const record = prepared((db, { finished, dispatched }: { finished: string; dispatched: string }) => {
   const rows = sql`select consumer, "messageId" from jsonb_to_recordset(${finished}::jsonb) as f (consumer text, "messageId" text)`
   const done = sql`insert into ${inbox} (consumer, message_id) ${rows} on conflict do nothing returning 1`
   return db
     .with(db.$with('done', {}).as(done))
     .update(outbox)
-    .set({ dispatchedAt: sql`now()` })
-    .where(and(sql`${outbox.id} = any(array${listed(dispatched)})`, isNull(outbox.dispatchedAt)))
+    .set(MARKED)
+    .where(sql`${outbox.id} = any(array${listed(dispatched)})`)
 })
 
-// Until this is set the relay sends the event again: a queue that lost it has not taken it.
 export function markDispatched(ctx: Pick<Ctx, 'db'>, ids: string[]) {
-  const waiting = and(inArray(outbox.id, ids), isNull(outbox.dispatchedAt))
-  return ctx.db.update(outbox).set({ dispatchedAt: sql`now()` }).where(waiting)
+  return ctx.db.update(outbox).set(MARKED).where(inArray(outbox.id, ids))
 }
 
 function retry(message: Message): void {
