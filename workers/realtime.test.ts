@@ -150,8 +150,9 @@ describe('the subscriber', () => {
 
   it('publishes what has a room, once, and keeps the rest inside', async () => {
     const { userId, stub } = makeStub()
-    for (const n of [1, 2, 1]) await realtimeSubscriber.handle(ctx(), [event(n, { userId })])
-    await realtimeSubscriber.handle(ctx(), [event(3, { userId, room: null })])
+    const first = event(1, { userId })
+    await realtimeSubscriber.handle(ctx(), [first, event(2, { userId }), first, event(3, { userId, room: null })])
+    await realtimeSubscriber.handle(ctx(), [first])
     const reader = (await stub.follow('tasks', `${(await stub.publish([])).epoch}:0`)).getReader()
     const { value } = await reader.read()
     expect(new TextDecoder().decode(value).match(/data: .*/g)).toEqual(['data: {"n":1}', 'data: {"n":2}'])
@@ -260,5 +261,7 @@ describe('erasure', () => {
     })
     expect(rows).toEqual([0, 0, 0, 0, 0, null])
     expect((await stub.publish([])).epoch).not.toBe(epoch)
+    await stub.publish([{ id: 'a', topic: 'tasks', event: 'task.updated', data: null }])
+    expect(await runInDurableObject(stub, (_, { storage }) => storage.getAlarm())).not.toBe(null)
   })
 })
