@@ -65,7 +65,7 @@ async function makePerson(vars: Signing, open: number): Promise<Person> {
   }
 }
 
-// Made over the last weeks, half of them due in the next ones.
+// Made over the last days, half of them due in the next weeks; what told of them was heard and is still kept.
 async function insertTasks(pg: Postgres, tasks: { id: string; userId: string }[]): Promise<void> {
   await pg.query(
     `insert into tasks (id, user_id, title, notes, priority, labels, position, due_date, due_zone, due_at, created_at)
@@ -74,6 +74,15 @@ async function insertTasks(pg: Postgres, tasks: { id: string; userId: string }[]
         case when n % 2 = 0 then now() + n % 30 * interval '1 day' end, now() - n * interval '1 minute'
       from (select *, row_number() over () as n
         from json_to_recordset($1::json) as r(id text, "userId" text)) r`,
+    [JSON.stringify(tasks)],
+  )
+  const events = 'select * from jsonb_to_recordset($1::jsonb) as r(id text, "userId" text)'
+  await pg.query(
+    `with events as (${events}), heard as (
+        insert into inbox (consumer, message_id) select c, id || '.1.task.created' from events, (values ('realtime'), ('reminders')) v(c))
+      insert into outbox (id, type, user_id, room, key, version, data, dispatched_at)
+      select e.id || '.1.task.created', 'task.created', e."userId", 'tasks', e.id, 1, to_jsonb(t), now()
+      from events e join tasks t using (id)`,
     [JSON.stringify(tasks)],
   )
 }

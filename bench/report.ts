@@ -37,8 +37,8 @@ machine   ${cores[0]?.model.trim()}, ${cores.length} cores shared by all of this
 versions  Node ${process.versions.node}, ${['workerd', 'miniflare', 'hono', 'drizzle-orm', '@neondatabase/serverless'].map(versionOf).join(', ')}, PostgreSQL ${postgres}
 workers   each minified, in a workerd of its own, reached without a proxy; log level and queue as wrangler.toml says
 gateway   local/postgres.ts: Neon's HTTP protocol, 20 connections to Postgres, a text seen twice is a named statement
-data      ${people} people for each contender, some hundred tasks each; no disk is waited for: the temporary Postgres
-          runs without fsync, Durable Objects keep their storage in /dev/shm where there is one
+data      ${people} people for each contender, some hundred tasks each, their events heard and kept; no disk is waited
+          for: the temporary Postgres runs without fsync, Durable Objects keep theirs in /dev/shm where there is one
 rounds    ${rounds} of ${seconds} s after a warm-up, contenders in turn; the load comes from another process, keep-alive
 
 bare      Hono, drizzle on neon-http, the JWT verified, and the very statement of ours, its text ready: nothing else

@@ -91,7 +91,7 @@ async function startRunners(bundleDir: string, stage: Stage, options: Options, u
   await enter(startHeld(bundleDir, vars, undo))
   if (options.against) {
     const other = await buildWorker(BUNDLES, { minify: true, sourceDir: options.against })
-    await enter(startOurs('other', other, vars))
+    await enter(startOurs('other', other, vars, options.against))
   }
   await withBareBundle((dir) => enter(startBare(dir, { ...vars, TRIPS: trips })))
   await postgres.query('vacuum analyze')

@@ -150,8 +150,9 @@ describe('the subscriber', () => {
 
   it('publishes what has a room, once, and keeps the rest inside', async () => {
     const { userId, stub } = makeStub()
-    for (const n of [1, 2, 1]) await realtimeSubscriber.handle(ctx(), event(n, { userId }))
-    await realtimeSubscriber.handle(ctx(), event(3, { userId, room: null }))
+    const first = event(1, { userId })
+    await realtimeSubscriber.handle(ctx(), [first, event(2, { userId }), first, event(3, { userId, room: null })])
+    await realtimeSubscriber.handle(ctx(), [first])
     const reader = (await stub.follow('tasks', `${(await stub.publish([])).epoch}:0`)).getReader()
     const { value } = await reader.read()
     expect(new TextDecoder().decode(value).match(/data: .*/g)).toEqual(['data: {"n":1}', 'data: {"n":2}'])
@@ -169,11 +170,11 @@ describe('the subscriber', () => {
     const closed = [await open(), await open()].map(closeOf)
     await stub.publish([{ id: 'a', topic: 'tasks', event: 'task.updated', data: null }])
     const ended = { userId: user.id, type: 'session.ended', room: null, data: { id: 'ses_other', reason: 'logout' } }
-    await realtimeSubscriber.handle(ctx(), event(1, ended))
+    await realtimeSubscriber.handle(ctx(), [event(1, ended)])
     const gone = { userId: user.id, type: 'me.deleted', room: null, data: { id: user.id } }
-    await realtimeSubscriber.handle(ctx(), event(2, { ...ended, data: { id: sessionId, reason: 'logout' } }))
+    await realtimeSubscriber.handle(ctx(), [event(2, { ...ended, data: { id: sessionId, reason: 'logout' } })])
     expect(await Promise.all(closed)).toEqual([4001, 4001])
-    await realtimeSubscriber.handle(ctx(), event(3, gone))
+    await realtimeSubscriber.handle(ctx(), [event(3, gone)])
     expect((await stub.publish([])).offset).toBe(0)
   })
 })
@@ -260,5 +261,7 @@ describe('erasure', () => {
     })
     expect(rows).toEqual([0, 0, 0, 0, 0, null])
     expect((await stub.publish([])).epoch).not.toBe(epoch)
+    await stub.publish([{ id: 'a', topic: 'tasks', event: 'task.updated', data: null }])
+    expect(await runInDurableObject(stub, (_, { storage }) => storage.getAlarm())).not.toBe(null)
   })
 })

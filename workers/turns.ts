@@ -152,6 +152,7 @@ export function createTurns(host: Host) {
       data: JSON.parse(json ?? 'null'),
     }))
     const parts = partsFromEvents(told, turn.answerId)
+    // What the model took is told at the end of its call and not logged: of a lost turn it stays unknown.
     const result: TurnResult = { status: 'interrupted', parts, receipt: null, errorCode: null }
     const ctx = contextOf({ userId: turn.userId, sessionId: null })
     tellEnd(turn, 'interrupted', await closeTurn(ctx, turn.answerId, result))

@@ -130,6 +130,8 @@ export class UserSession extends DurableObject<Env> {
     await this.ctx.storage.deleteAlarm()
     await this.ctx.storage.deleteAll()
     migrate(this.ctx.storage, MIGRATIONS)
+    // What came in meanwhile was erased too.
+    this.#room.empty()
     return { ok: true }
   }
 

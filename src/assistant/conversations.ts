@@ -37,6 +37,7 @@ export function shownMessage(m: ColumnsOf<typeof messages>) {
     cacheReadTokens: m.cacheReadTokens,
     cacheWriteTokens: m.cacheWriteTokens,
     costMicros: m.costMicros,
+    callId: m.callId,
     firstTokenMs: m.firstTokenMs,
     totalMs: m.totalMs,
     errorCode: m.errorCode,

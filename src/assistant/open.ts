@@ -1,8 +1,8 @@
 import { and, desc, eq, getTableColumns, ne, sql } from 'drizzle-orm'
 import type { PersonFacts } from '#ai'
 import { AppError, type UserCtx } from '#core'
-import { ownedBy } from '#database'
-import { memoriesForPrompt } from '#memories'
+import { iso, jsonObject, ownedBy, preparedBatchAs } from '#database'
+import { memoriesForPrompt, wordsIn } from '#memories'
 import { projectsForPrompt } from '#tasks'
 import { factsForPrompt } from '#users'
 import { shownMessage } from './conversations.ts'
@@ -16,83 +16,92 @@ const UNTITLED = 'New conversation'
 /** A turn as it is asked for: its ids are drawn before, so that asking twice is asking once. */
 export type TurnRequest = { turnId: string; conversationId: string; questionId: string; answerId: string; text: string }
 
+/** Of an earlier message what a turn asks for. */
+type PastMessage = Pick<Message, 'id' | 'role' | 'status' | 'parts' | 'model' | 'createdAt'> & { undoneCalls: string[] }
+
+const pastMessage = jsonObject<PastMessage>({
+  id: messages.id,
+  role: messages.role,
+  status: messages.status,
+  parts: messages.parts,
+  model: messages.model,
+  createdAt: iso(messages.createdAt),
+  undoneCalls: messages.undoneCalls,
+})
+
 /** What a turn begins with; `fresh` is false when it was begun before. */
 export type OpenedTurn = {
   fresh: boolean
   question: Message
   answer: Message
-  history: (Message & { undoneCalls: string[] })[]
+  history: PastMessage[]
   person: PersonFacts
 }
 
 type OpenCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
+type Given = Omit<TurnRequest, 'text'> & { title: string; parts: string; words: string }
 
-/**
- * Writes down the question and an empty answer, and reads all that the prompt needs. One trip, one transaction;
- * `not_found` for a conversation that is not the person's.
- */
-export async function openTurn(ctx: OpenCtx, turn: TurnRequest): Promise<OpenedTurn> {
+const opening = preparedBatchAs((ctx, given: Given) => {
   const { db, actor } = ctx
-  const title = titleOf(turn.text)
-  const isNamed = sql`${conversations.title} = ${UNTITLED} and ${title}::text <> ${UNTITLED}`
+  const { conversationId, turnId } = given
+  const isNamed = sql`${conversations.title} = ${UNTITLED} and ${given.title}::text <> ${UNTITLED}`
   const conversation = db.$with('conversation').as(
     db
       .update(conversations)
       .set({
         updatedAt: sql`now()`,
-        title: sql`case when ${isNamed} then ${title} else ${conversations.title} end`,
+        title: sql`case when ${isNamed} then ${given.title} else ${conversations.title} end`,
         version: sql`${conversations.version} + case when ${isNamed} then 1 else 0 end`,
       })
-      .where(and(eq(conversations.id, turn.conversationId), ownedBy(actor, conversations.userId)))
+      .where(and(eq(conversations.id, conversationId), ownedBy(actor, conversations.userId)))
       .returning({ id: conversations.id, userId: conversations.userId }),
   )
-  const rows = sql`(values (${turn.questionId}, 'user', 'done', ${JSON.stringify([{ type: 'text', text: turn.text }])}::jsonb), (${turn.answerId}, 'assistant', 'streaming', '[]'::jsonb)) as v(id, role, status, parts)`
+  const rows = sql`(values (${given.questionId}, 'user', 'done', ${given.parts}::jsonb), (${given.answerId}, 'assistant', 'streaming', '[]'::jsonb)) as v(id, role, status, parts)`
   const said = db.$with('said', getTableColumns(messages)).as(sql`
     insert into ${messages} (id, user_id, conversation_id, turn_id, role, status, parts)
-    select v.id, c.user_id, c.id, ${turn.turnId}, v.role, v.status, v.parts from conversation c, ${rows}
+    select v.id, c.user_id, c.id, ${turnId}, v.role, v.status, v.parts from conversation c, ${rows}
     on conflict (id) do nothing returning *`)
-  const opening = db
-    .with(conversation, said)
-    .select({
-      id: conversation.id,
-      message: sql<Message | null>`case when ${said.id} is null then null else ${shownMessage(said)} end`,
-    })
-    .from(conversation)
-    .leftJoin(said, sql`true`)
-  const before = db
-    .select({ message: shownMessage(messages), undoneCalls: messages.undoneCalls })
-    .from(messages)
-    .where(
-      and(
-        eq(messages.conversationId, turn.conversationId),
-        ownedBy(actor, messages.userId),
-        ne(messages.turnId, turn.turnId),
-      ),
-    )
-    .orderBy(desc(messages.id))
-    .limit(HISTORY)
-  const ours = db
-    .select({ message: shownMessage(messages) })
-    .from(messages)
-    .where(and(eq(messages.turnId, turn.turnId), ownedBy(actor, messages.userId)))
-  const [opened, own, past, facts, projects, memories] = await db.batch([
-    opening,
-    ours,
-    before,
+  const mine = ownedBy(actor, messages.userId)
+  return [
+    db
+      .with(conversation, said)
+      .select({ id: conversation.id, saidId: said.id })
+      .from(conversation)
+      .leftJoin(said, sql`true`),
+    db
+      .select({ message: shownMessage(messages) })
+      .from(messages)
+      .where(and(eq(messages.turnId, turnId), mine)),
+    db
+      .select({ past: pastMessage })
+      .from(messages)
+      .where(and(eq(messages.conversationId, conversationId), mine, ne(messages.turnId, turnId)))
+      .orderBy(desc(messages.id))
+      .limit(HISTORY),
     factsForPrompt(ctx),
     projectsForPrompt(ctx),
-    memoriesForPrompt(ctx, turn.text),
-  ])
+    memoriesForPrompt(ctx, given.words),
+  ]
+})
+
+/**
+ * Writes down the question and an empty answer, and reads all that the prompt needs. One trip, one transaction;
+ * `not_found` for a conversation that is not the person's.
+ */
+export async function openTurn(ctx: OpenCtx, { text, ...turn }: TurnRequest): Promise<OpenedTurn> {
+  const parts = JSON.stringify([{ type: 'text', text }])
+  const given = { ...turn, title: titleOf(text), parts, words: wordsIn(text) }
+  const [opened, own, past, facts, projects, memories] = await opening(ctx, given)
   const [first] = opened
   if (!first) throw new AppError('not_found', 'No such conversation')
   const find = (role: Message['role']) => own.find(({ message }) => message.role === role)?.message
   const [question, answer, person] = [find('user'), find('assistant'), facts[0]]
   if (!question || !answer || !person) throw new Error('a turn was opened without its messages')
   return {
-    fresh: first.message !== null,
+    fresh: first.saidId !== null,
     question,
     answer,
-    history: past.reverse().map(({ message, undoneCalls }) => ({ ...message, undoneCalls })),
+    history: past.reverse().map((row) => row.past),
     person: { ...person, now: ctx.now().toISOString(), projects, memories },
   }
 }

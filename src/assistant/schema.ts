@@ -49,6 +49,7 @@ export const Message = s.later(() =>
       status: MessageStatus,
       text: z.string().max(200_000).openapi({ description: 'The text parts, joined' }),
       parts: s.list(Part(), 500),
+      callId: s.id('aic').nullable().openapi({ description: 'Why this model: `GET /v1/ai/decisions/{id}`' }),
       model: z.string().max(100).nullable(),
       provider: z.string().max(50).nullable(),
       inputTokens: count,

@@ -35,6 +35,7 @@ export const messages = pgTable(
     status: text({ enum: ['streaming', 'done', 'failed', 'cancelled', 'interrupted'] }).notNull(),
     parts: jsonb().$type<unknown[]>().notNull(),
     undoneCalls: jsonb('undone_calls').$type<string[]>().notNull().default([]),
+    callId: text('call_id'),
     provider: text(),
     model: text(),
     inputTokens: integer('input_tokens').notNull().default(0),

@@ -22,6 +22,7 @@ export function toModelTool({ name, description, input }: Tool): ModelTool {
   return { name, description, inputSchema }
 }
 
+const NOTHING = z.strictObject({})
 const inputSchemas = new WeakMap<z.ZodType, ModelTool['inputSchema']>()
 
 function describe(input: z.ZodType): ModelTool['inputSchema'] {
@@ -90,7 +91,7 @@ function undoTool(turn: OpenedTurn, tools: Tool[]): Tool {
   return defineTool({
     name: 'undo_last',
     description: 'Take back everything the last answer that changed something did.',
-    input: z.strictObject({}),
+    input: NOTHING,
     run: async (ctx) => {
       const last = lastActs(turn)
       if (!last) throw new AppError('nothing_to_undo', 'Nothing was done in this conversation that could be taken back')

@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { afterEach, expect, test } from 'vitest'
-import { databaseFailure, iso, ownedBy, prepared, preparedAs, written } from '#database'
+import { databaseFailure, iso, ownedBy, prepared, preparedAs, preparedBatchAs, written } from '#database'
 import { outbox } from '#queue/tables'
 import { makePerson, type Person, revoke } from '#test/database'
 
@@ -65,6 +65,29 @@ test('an ended session is refused, the system acting for the person is not, and 
   expect(databaseFailure(error)?.code).toBe('session_ended')
   const system = { db: person.db, actor: { ...person.actor, sessionId: null } }
   expect(await findEvents(system, { key })).toHaveLength(1)
+})
+
+test('several prepared statements are one trip and one transaction', async () => {
+  const person = await makePerson()
+  const key = await writeEvent(person)
+  const bump = preparedBatchAs(({ actor, db }, given: { key: string; by: number; divisor: number }) => {
+    const mine = and(eq(outbox.key, given.key), ownedBy(actor, outbox.userId))
+    return [
+      db
+        .update(outbox)
+        .set({ version: sql`${outbox.version} + ${given.by}` })
+        .where(mine),
+      db
+        .select({ version: outbox.version, at: outbox.createdAt, n: sql<number>`1 / ${given.divisor}::int` })
+        .from(outbox)
+        .where(mine),
+    ]
+  })
+  person.meter.trips = 0
+  const [, rows] = await bump(person, { key, by: 2, divisor: 1 })
+  expect([rows, person.meter.trips]).toEqual([[{ version: 9, at: AT, n: 1 }], 1])
+  await expect(bump(person, { key, by: 5, divisor: 0 })).rejects.toThrow('division by zero')
+  expect(await findEvents(person, { key })).toMatchObject([{ version: 9 }])
 })
 
 test('an expression that was written out says what it said, and is made once', async () => {

@@ -17,13 +17,26 @@ const AS_DRIZZLE_ASKS = { arrayMode: true }
 export function prepared<V extends Values, R>(
   build: (db: Database, given: V) => Statement<R>,
 ): (db: Database, given: V) => Promise<R> {
-  let written: Written | undefined
+  const run = preparedBatch((db, given: V) => [build(db, given)])
+  return async (db, given) => (await run(db, given))[0]
+}
+
+type Answers<S> = { -readonly [K in keyof S]: S[K] extends Statement<infer R> ? R : never }
+
+/** The same for several statements, in one transaction where there are more than one. One trip. */
+function preparedBatch<V extends Values, const S extends readonly Statement<unknown>[]>(
+  build: (db: Database, given: V) => S,
+): (db: Database, given: V) => Promise<Answers<S>> {
+  let written: Written[] | undefined
   return async (db, given) => {
-    written ??= build(blank(), places<V>()).prepare('')
-    const { sql: text, params } = written.getQuery()
-    const result = await db.$client.query(text, fillPlaceholders(params, given), AS_DRIZZLE_ASKS)
-    // biome-ignore lint/nursery/noUnsafeTypeAssertion: drizzle maps the rows as the type of its builder says
-    return written.mapResult(result) as R
+    written ??= build(blank(), places<V>()).map((statement) => statement.prepare(''))
+    const asked = written.map((each) => {
+      const { sql: text, params } = each.getQuery()
+      return db.$client.query(text, fillPlaceholders(params, given), AS_DRIZZLE_ASKS)
+    })
+    const results = asked.length === 1 ? [await asked[0]] : await db.$client.transaction(asked)
+    // biome-ignore lint/nursery/noUnsafeTypeAssertion: drizzle maps the rows as the types of its builders say
+    return written.map((each, n) => each.mapResult(results[n])) as Answers<S>
   }
 }
 
@@ -31,9 +44,17 @@ export function prepared<V extends Values, R>(
 export function preparedAs<V extends Values, R>(
   build: (ctx: Asking, given: V) => Statement<R>,
 ): (ctx: Asking, given: V) => Promise<R> {
+  const run = preparedBatchAs((ctx, given: V) => [build(ctx, given)])
+  return async (ctx, given) => (await run(ctx, given))[0]
+}
+
+/** The same for several statements, in one transaction. */
+export function preparedBatchAs<V extends Values, const S extends readonly Statement<unknown>[]>(
+  build: (ctx: Asking, given: V) => S,
+): (ctx: Asking, given: V) => Promise<Answers<S>> {
   type All = V & { userId: string; sessionId: string }
-  const inSession = prepared((db, all: All) => build({ db, actor: actorOf(all.userId, all.sessionId) }, all))
-  const bySystem = prepared((db, all: All) => build({ db, actor: actorOf(all.userId, null) }, all))
+  const inSession = preparedBatch((db, all: All) => build({ db, actor: actorOf(all.userId, all.sessionId) }, all))
+  const bySystem = preparedBatch((db, all: All) => build({ db, actor: actorOf(all.userId, null) }, all))
   return async ({ actor: { userId, sessionId }, db }, given) =>
     sessionId === null
       ? await bySystem(db, { ...given, userId, sessionId: '' })

@@ -9,6 +9,7 @@ import {
   recall,
   remember,
   updateMemory,
+  wordsIn,
 } from './memory.ts'
 
 const fact = (text: string) => ({ text, kind: 'fact' as const })
@@ -73,17 +74,17 @@ test('a prompt is given preferences first, then what shares words with what was 
   await remember(person, fact('The dentist is Dr Molar'))
   for (let i = 0; i < 30; i++) await remember(person, fact(`filler number ${i}`))
   await remember(person, { text: 'Never before ten', kind: 'preference' })
-  const chosen = await memoriesForPrompt(person, 'call the dentist tomorrow!')
+  const chosen = await memoriesForPrompt(person, wordsIn('call the dentist tomorrow!'))
   expect(chosen.slice(0, 2).map(({ text }) => text)).toEqual(['Never before ten', 'The dentist is Dr Molar'])
   expect(chosen).toHaveLength(24)
-  expect(await memoriesForPrompt(person, '?? !!')).toHaveLength(24)
+  expect(await memoriesForPrompt(person, wordsIn('?? !!'))).toHaveLength(24)
 })
 
 test('many preferences leave room for what is spoken of', async () => {
   const person = await makePerson()
   await remember(person, fact('The dentist is Dr Molar'))
   for (let i = 0; i < 30; i++) await remember(person, { text: `Prefers thing ${i}`, kind: 'preference' })
-  const chosen = await memoriesForPrompt(person, 'call the dentist')
+  const chosen = await memoriesForPrompt(person, wordsIn('call the dentist'))
   expect(chosen).toHaveLength(24)
   expect(chosen.findIndex(({ text }) => text.includes('Molar'))).toBe(8)
 })

@@ -166,11 +166,15 @@ export async function recall(ctx: WriteCtx, id: string): Promise<Memory> {
   return (await change(ctx, id, '*', memoryUpdated, { deletedAt: null }, isNotNull(memories.deletedAt))).after
 }
 
+/** The words of what was said, as `memoriesForPrompt` looks for them. */
+export function wordsIn(said: string): string {
+  return [...new Set(said.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? [])].slice(0, 24).join(' | ')
+}
+
 /** Up to 24 memories for a prompt: at most 8 preferences first, the rest by the words they share with what was said. */
-export function memoriesForPrompt(ctx: ReadCtx, said: string) {
-  const words = [...new Set(said.toLowerCase().match(/[\p{L}\p{N}]{3,}/gu) ?? [])].slice(0, 24).join(' | ')
-  const likeness =
-    words === '' ? sql`0::real` : sql`ts_rank(to_tsvector('simple', ${memories.text}), to_tsquery('simple', ${words}))`
+export function memoriesForPrompt(ctx: ReadCtx, words: string) {
+  const query = sql`to_tsquery('simple', nullif(${words}::text, ''))`
+  const likeness = sql`coalesce(ts_rank(to_tsvector('simple', ${memories.text}), ${query}), 0)`
   const order = sql`(${likeness}) desc, ${memories.updatedAt} desc`
   const among = sql`row_number() over (partition by ${memories.kind} order by ${order})`
   return ctx.db

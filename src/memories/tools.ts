@@ -4,6 +4,10 @@ import { forget, listMemories, recall, remember, updateMemory } from './memory.t
 import { MemoryPatch, NewMemory } from './schema.ts'
 
 const RECALLED = 20
+// Made once: a model's view of a schema is remembered by the schema.
+const SEARCH = z.strictObject({ text: s.text(200, 1).optional(), limit: s.int(1, 50).default(RECALLED) })
+const PATCH = MemoryPatch.extend({ id: s.id('mem') })
+const ONE = z.strictObject({ id: s.id('mem') })
 
 /** What the assistant may do with memories; a new one names the message it came from. */
 export function memoryTools(sourceMessageId: string): Tool[] {
@@ -21,14 +25,14 @@ export function memoryTools(sourceMessageId: string): Tool[] {
     defineTool({
       name: 'search_memories',
       description: 'What is remembered about the user, newest first; text narrows it to memories that contain it.',
-      input: z.strictObject({ text: s.text(200, 1).optional(), limit: s.int(1, 50).default(RECALLED) }),
+      input: SEARCH,
       readOnly: true,
       run: async (ctx, input) => ({ output: await listMemories(ctx, input) }),
     }),
     defineTool({
       name: 'update_memory',
       description: 'Correct something that is remembered.',
-      input: MemoryPatch.extend({ id: s.id('mem') }),
+      input: PATCH,
       run: async (ctx, { id, ...patch }) => {
         const { before, after } = await updateMemory(ctx, id, patch, '*')
         const { text, kind } = before
@@ -41,7 +45,7 @@ export function memoryTools(sourceMessageId: string): Tool[] {
     defineTool({
       name: 'forget',
       description: 'Forget something that is remembered.',
-      input: z.strictObject({ id: s.id('mem') }),
+      input: ONE,
       run: async (ctx, { id }) => {
         const memory = await forget(ctx, id)
         return {
@@ -53,7 +57,7 @@ export function memoryTools(sourceMessageId: string): Tool[] {
     defineTool({
       name: 'recall',
       description: 'Bring back a memory that was just forgotten.',
-      input: z.strictObject({ id: s.id('mem') }),
+      input: ONE,
       run: async (ctx, { id }) => {
         const memory = await recall(ctx, id)
         return { output: memory, undo: { tool: 'forget', input: { id }, says: `Forgot: ${memory.text}` } }

@@ -1,18 +1,24 @@
-import { and, inArray, isNull, sql } from 'drizzle-orm'
-import { type Ctx, type DomainEvent, describeError } from '#core'
+import { inArray, sql } from 'drizzle-orm'
+import { type Ctx, type DomainEvent, describeError, withTimeout } from '#core'
+import { iso, prepared } from '#database'
 import { Envelope } from './schema.ts'
 import { inbox, outbox } from './tables.ts'
 
 const MAX_BACKOFF_S = 600
+// A Worker has six connections at once; one is left for the database and the queue.
+const PEOPLE_AT_ONCE = 5
+/** How long a subscriber may take over what it is given; then it is asked again later. */
+export const DEADLINE_MS = 10_000
 
 /**
- * Reacts to events of these types. `handle` runs at least once for each event and must be idempotent by its id:
- * either what it writes is keyed by it, or it goes to a Durable Object that remembers it.
+ * Reacts to events of these types. `handle` gets events of one person, in the order they happened, and runs at least
+ * once for each: it must be idempotent by their ids, or go to a Durable Object that remembers them. When it fails it
+ * is asked again for each event alone.
  */
 export type Subscriber = {
   name: string
   wants(type: string): boolean
-  handle(ctx: Ctx, event: DomainEvent): Promise<void>
+  handle(ctx: Ctx, events: DomainEvent[]): Promise<void>
 }
 
 export type Message = {
@@ -23,7 +29,10 @@ export type Message = {
   retry(options?: { delaySeconds?: number }): void
 }
 
-/** Handles a batch one by one: what fails is retried alone, what is done is not done again. Two trips a batch. */
+/**
+ * Handles a batch, person by person: what fails is retried alone, what is done is not done again, and nobody waits for
+ * an object that hangs. Two trips a batch.
+ */
 export async function consume(ctx: Ctx, messages: readonly Message[], subscribers: Subscriber[]): Promise<void> {
   const wanted = new Map<Message, string>()
   for (const message of messages) {
@@ -33,41 +42,62 @@ export async function consume(ctx: Ctx, messages: readonly Message[], subscriber
   }
   const ids = [...new Set(wanted.values())]
   if (ids.length === 0) return
-  const events = await load(ctx, ids)
-  const finished: { consumer: string; messageId: string }[] = []
-  const failures = new Map<string, unknown>()
-  for (const [id, event] of events) {
-    for (const subscriber of subscribers) {
-      if (!subscriber.wants(event.type) || event.done.has(subscriber.name)) continue
-      try {
-        await subscriber.handle(ctx, event)
-        finished.push({ consumer: subscriber.name, messageId: id })
-      } catch (error) {
-        failures.set(id, error)
-        ctx.log.error('event.failed', {
-          consumer: subscriber.name,
-          type: event.type,
-          eventId: id,
-          ...describeError(error),
-        })
-      }
-    }
+  const events = await load(ctx, ids, subscribers)
+  const outcome: Outcome = { finished: [], failed: new Set() }
+  const people = Map.groupBy(events, ({ userId }) => userId).values()
+  // They take from one iterator: who is done takes the next person.
+  const work = async () => {
+    for (const theirs of people) for (const subscriber of subscribers) await deliver(ctx, subscriber, theirs, outcome)
   }
-  await record(
-    ctx,
-    finished,
-    ids.filter((id) => !failures.has(id)),
-  )
+  await Promise.all(Array.from({ length: PEOPLE_AT_ONCE }, work))
+  const { finished, failed } = outcome
+  const dispatched = ids.filter((id) => !failed.has(id))
+  if (ids.length > failed.size || finished.length > 0)
+    await record(ctx.db, { finished: JSON.stringify(finished), dispatched: JSON.stringify(dispatched) })
   for (const [message, id] of wanted) {
-    if (failures.has(id)) retry(message)
+    if (failed.has(id)) retry(message)
     else message.ack()
   }
 }
 
+type Outcome = { finished: { consumer: string; messageId: string }[]; failed: Set<string> }
+
+/** Never throws: what failed is told in the outcome. */
+async function deliver(ctx: Ctx, subscriber: Subscriber, theirs: Loaded[], outcome: Outcome): Promise<void> {
+  const events = theirs.filter(({ type, done }) => subscriber.wants(type) && !done.has(subscriber.name))
+  if (events.length === 0) return
+  try {
+    await withTimeout(DEADLINE_MS, (signal) => Promise.race([subscriber.handle(ctx, events), aborted(signal)]))
+    outcome.finished.push(...events.map(({ id }) => ({ consumer: subscriber.name, messageId: id })))
+  } catch (error) {
+    // One of them spoils no other; an object that hangs would for each of them.
+    if (events.length > 1 && !isTimeout(error)) {
+      for (const event of events) await deliver(ctx, subscriber, [event], outcome)
+      return
+    }
+    for (const { id, type } of events) {
+      outcome.failed.add(id)
+      ctx.log.error('event.failed', { consumer: subscriber.name, type, eventId: id, ...describeError(error) })
+    }
+  }
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
+}
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === 'TimeoutError'
+}
+
 type Loaded = DomainEvent & { done: Set<string> }
 
-async function load(ctx: Ctx, ids: string[]): Promise<Map<string, Loaded>> {
-  const rows = await ctx.db
+const listed = (json: string) => sql`(select jsonb_array_elements_text(${json}::jsonb))`
+
+// The consumers are named, or no index would find what they have done.
+const readEvents = prepared((db, { ids, consumers }: { ids: string; consumers: string }) => {
+  const theirs = sql`${inbox.consumer} = any(array${listed(consumers)}) and ${inbox.messageId} = ${outbox.id}`
+  return db
     .select({
       id: outbox.id,
       type: outbox.type,
@@ -76,36 +106,36 @@ async function load(ctx: Ctx, ids: string[]): Promise<Map<string, Loaded>> {
       key: outbox.key,
       version: outbox.version,
       data: outbox.data,
-      createdAt: outbox.createdAt,
-      done: sql<
-        string[]
-      >`coalesce((select json_agg(${inbox.consumer}) from ${inbox} where ${inbox.messageId} = ${outbox.id}), '[]')`,
+      at: sql<string>`${iso(outbox.createdAt)}`,
+      done: sql<string[]>`coalesce((select json_agg(${inbox.consumer}) from ${inbox} where ${theirs}), '[]')`,
     })
     .from(outbox)
-    .where(inArray(outbox.id, ids))
+    .where(sql`${outbox.id} = any(array${listed(ids)})`)
     .orderBy(outbox.createdAt, outbox.version)
-  return new Map(
-    rows.map(({ createdAt, done, ...row }) => [row.id, { ...row, at: createdAt.toISOString(), done: new Set(done) }]),
-  )
+})
+
+async function load({ db }: Ctx, ids: string[], subscribers: Subscriber[]): Promise<Loaded[]> {
+  const consumers = JSON.stringify(subscribers.map(({ name }) => name))
+  const rows = await readEvents(db, { ids: JSON.stringify(ids), consumers })
+  return rows.map(({ done, ...event }) => ({ ...event, done: new Set(done) }))
 }
 
-async function record(
-  ctx: Ctx,
-  finished: { consumer: string; messageId: string }[],
-  dispatched: string[],
-): Promise<void> {
-  const mark = markDispatched(ctx, dispatched)
-  if (finished.length === 0) {
-    if (dispatched.length > 0) await mark
-    return
-  }
-  await ctx.db.batch([ctx.db.insert(inbox).values(finished).onConflictDoNothing(), mark])
-}
+// Until this is set the relay sends the event again: a queue that lost it has not taken it. In the `set`, not in the
+// `where`: there it would make the index of all that waits look like the shortest way to one row.
+const MARKED = { dispatchedAt: sql`coalesce(${outbox.dispatchedAt}, now())` }
 
-// Until this is set the relay sends the event again: a queue that lost it has not taken it.
+const record = prepared((db, { finished, dispatched }: { finished: string; dispatched: string }) => {
+  const rows = sql`select consumer, "messageId" from jsonb_to_recordset(${finished}::jsonb) as f (consumer text, "messageId" text)`
+  const done = sql`insert into ${inbox} (consumer, message_id) ${rows} on conflict do nothing returning 1`
+  return db
+    .with(db.$with('done', {}).as(done))
+    .update(outbox)
+    .set(MARKED)
+    .where(sql`${outbox.id} = any(array${listed(dispatched)})`)
+})
+
 export function markDispatched(ctx: Pick<Ctx, 'db'>, ids: string[]) {
-  const waiting = and(inArray(outbox.id, ids), isNull(outbox.dispatchedAt))
-  return ctx.db.update(outbox).set({ dispatchedAt: sql`now()` }).where(waiting)
+  return ctx.db.update(outbox).set(MARKED).where(inArray(outbox.id, ids))
 }
 
 function retry(message: Message): void {

@@ -1,12 +1,14 @@
 import { eq, sql } from 'drizzle-orm'
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { type DomainEvent, defineEvent } from '#core'
 import { makePerson, type Person, testCtx } from '#test/database'
-import { consume, type Message, type Subscriber } from './consume.ts'
+import { consume, DEADLINE_MS, type Message, type Subscriber } from './consume.ts'
 import { keepDeadLetters, listDeadLetters, redrive } from './dead-letters.ts'
 import { relay, tell } from './outbox.ts'
 import { deadLetters, inbox, outbox } from './tables.ts'
+
+afterEach(() => void vi.useRealTimers())
 
 const renamed = defineEvent('test.renamed', 'me', z.strictObject({ name: z.string() }))
 
@@ -50,9 +52,9 @@ function recorder(name = 'recorder', fail: (event: DomainEvent) => boolean = () 
   const subscriber: Subscriber = {
     name,
     wants: (type) => type === 'test.renamed',
-    handle: async (_ctx, event) => {
-      if (fail(event)) throw new Error('not now')
-      seen.push(event)
+    handle: async (_ctx, events) => {
+      if (events.some(fail)) throw new Error('not now')
+      seen.push(...events)
     },
   }
   return { seen, subscriber }
@@ -96,6 +98,73 @@ test('what fails is retried alone and does not repeat what its neighbour or anot
   expect(again.said).toEqual(['ack'])
   expect(flaky.seen.map(({ id }) => id)).toEqual([good, bad])
   expect(steady.seen).toHaveLength(2)
+})
+
+test("a batch is two trips, and each person's events are handed over together, in order", async () => {
+  const [ada, bob] = [await makePerson(), await makePerson()]
+  const ids = [await rename(ada, 'A'), await rename(bob, 'B'), await rename(ada, 'C')]
+  const asked: string[][] = []
+  const { subscriber } = recorder('together')
+  const handle: Subscriber['handle'] = async (_ctx, events) => void asked.push(events.map(({ id }) => id))
+  const ctx = testCtx()
+  await consume(
+    ctx,
+    ids.toReversed().map((id) => message(id).it),
+    [{ ...subscriber, handle }],
+  )
+  expect(asked.toSorted((a, b) => b.length - a.length)).toEqual([[ids[0], ids[2]], [ids[1]]])
+  expect(ctx.meter.trips).toBe(2)
+})
+
+test('one bad event of a person spoils none of their others', async () => {
+  const person = await makePerson()
+  const ids = [await rename(person, 'A'), await rename(person, 'B'), await rename(person, 'C')]
+  const { seen, subscriber } = recorder('picky', ({ id }) => id === ids[1])
+  const messages = ids.map((id) => message(id))
+  await consume(
+    person,
+    messages.map(({ it }) => it),
+    [subscriber],
+  )
+  expect(messages.map(({ said }) => said)).toEqual([['ack'], ['retry'], ['ack']])
+  expect(seen.map(({ id }) => id)).toEqual([ids[0], ids[2]])
+})
+
+test('an object that hangs holds up nobody else, and is asked again', async () => {
+  const [stuck, free] = [await makePerson(), await makePerson()]
+  const ids = [await rename(stuck, 'A'), await rename(stuck, 'B'), await rename(free, 'C')]
+  const messages = ids.map((id) => message(id))
+  const { seen, subscriber } = recorder('hanging')
+  const called = Promise.withResolvers<void>()
+  let isHung = true
+  const handle: Subscriber['handle'] = async (ctx, events) => {
+    if (isHung && events[0]?.userId === stuck.actor.userId) {
+      called.resolve()
+      await new Promise(() => undefined)
+    }
+    await subscriber.handle(ctx, events)
+  }
+  const hanging = [{ ...subscriber, handle }]
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const consumed = consume(
+    testCtx(),
+    messages.map(({ it }) => it),
+    hanging,
+  )
+  await called.promise
+  await vi.advanceTimersByTimeAsync(DEADLINE_MS)
+  vi.useRealTimers()
+  await consumed
+  expect(messages.map(({ said }) => said)).toEqual([['retry'], ['retry'], ['ack']])
+  isHung = false
+  const again = ids.map((id) => message(id))
+  await consume(
+    testCtx(),
+    again.map(({ it }) => it),
+    hanging,
+  )
+  expect(again.map(({ said }) => said)).toEqual([['ack'], ['ack'], ['ack']])
+  expect(seen.map(({ id }) => id)).toEqual([ids[2], ids[0], ids[1]])
 })
 
 test('the relay sends what no kick delivered, once its grace is over, and leases it', async () => {

@@ -34,9 +34,10 @@ export type LoggedEvent = {
 export type Position = { epoch: string; offset: number }
 export type Appended = { isNew: true; event: LoggedEvent } | { isNew: false; offset: number }
 
-/** Appends, unless this id is in the log: then it says where. */
-export function append(storage: SqlStorage, { id, topic, event, data }: NewEvent, nowMs: number): Appended {
-  const [known] = storage.exec<{ seq: number }>('select seq from events where id = ?', id).toArray()
+/** Appends, unless this id is in the log: then it says where. A fresh id is not looked for. */
+export function append(storage: SqlStorage, told: NewEvent, nowMs: number, isFresh = false): Appended {
+  const { id, topic, event, data } = told
+  const [known] = isFresh ? [] : storage.exec<{ seq: number }>('select seq from events where id = ?', id).toArray()
   if (known) return { isNew: false, offset: known.seq }
   const text = JSON.stringify(data ?? null)
   const json = text.length > MAX_DATA_CHARS ? null : text
@@ -47,9 +48,11 @@ export function append(storage: SqlStorage, { id, topic, event, data }: NewEvent
 
 /** Where the log stands: its epoch and the last offset ever given. */
 export function position(storage: SqlStorage): Position {
-  const { value } = storage.exec<{ value: string }>('select value from epoch').one()
-  const [last] = storage.exec<{ seq: number }>(`select seq from sqlite_sequence where name = 'events'`).toArray()
-  return { epoch: value, offset: last?.seq ?? 0 }
+  return storage
+    .exec<Position>(
+      `select value as epoch, coalesce((select seq from sqlite_sequence where name = 'events'), 0) as "offset" from epoch`,
+    )
+    .one()
 }
 
 /** The first offset still kept; one past the last when nothing is. */

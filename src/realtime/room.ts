@@ -41,6 +41,8 @@ export function openRoom(ctx: DurableObjectState, world: World) {
   const paces = new WeakMap<WebSocket, Pace>()
   const tails = new Set<Tail>()
   let toldPresence = ''
+  // A cache: armed anew costs nothing.
+  let sweptHour = 0
   ctx.setWebSocketAutoResponse(new WebSocketRequestResponsePair('ping', 'pong'))
 
   const sockets = (tag?: string) => ctx.getWebSockets(tag).filter((ws) => ws.readyState === WebSocket.OPEN)
@@ -49,15 +51,18 @@ export function openRoom(ctx: DurableObjectState, world: World) {
   /** Logs first, then sends. Gives the event's offset, also when it was told before. */
   function emit({ topic, event, data, id }: Telling): number {
     const nowMs = world.nowMs()
-    const appended = append(sql, { id: id ?? newId('evt', new Date(nowMs)), topic, event, data }, nowMs)
+    const isFresh = id === undefined
+    const named = { id: id ?? newId('evt', new Date(nowMs)), topic, event, data }
+    const appended = append(sql, named, nowMs, isFresh)
     if (!appended.isNew) return appended.offset
     const { offset } = appended.event
-    const text = eventFrame(appended.event)
-    for (const ws of sockets()) if (listens(ws, topic)) send(ws, text)
+    const open = sockets()
+    const text = open.length > 0 ? eventFrame(appended.event) : ''
+    for (const ws of open) if (listens(ws, topic)) send(ws, text)
     for (const tail of tails) if (tail.topic === topic) tail.wake()
     if (isMilestone(offset)) {
       prune(sql, nowMs)
-      for (const ws of sockets()) send(ws, frame({ type: 'synced', offset }))
+      for (const ws of open) send(ws, frame({ type: 'synced', offset }))
     }
     keepSwept()
     return offset
@@ -138,8 +143,9 @@ export function openRoom(ctx: DurableObjectState, world: World) {
     return opened.stream
   }
 
-  /** Lets everybody go: the person is erased. */
+  /** Lets everybody go: the person is erased, and so are the timers. */
   function empty(): void {
+    sweptHour = 0
     for (const ws of sockets()) drop(ws, 'erased')
     for (const over of tails) over.end()
   }
@@ -148,6 +154,8 @@ export function openRoom(ctx: DurableObjectState, world: World) {
   function keepSwept(): void {
     const nowMs = world.nowMs()
     const hour = Math.floor(nowMs / SWEEP_MS) + 1
+    if (hour === sweptHour) return
+    sweptHour = hour
     const dueMs = Math.floor((hour + world.chance()) * SWEEP_MS)
     if (armTimer(sql, { name: SWEEP, dueMs, version: hour, payload: null }))
       ctx.waitUntil(keepAlarm(ctx.storage, nowMs))

@@ -2,21 +2,30 @@ import { sessionEnded } from '#auth'
 import type { Ctx, DomainEvent } from '#core'
 import type { Subscriber } from '#queue'
 import { meDeleted } from '#users'
+import type { NewEvent } from './log.ts'
 import { Topic } from './schema.ts'
 
 /** Every event that has a room goes to the person's sockets; its id makes a second delivery the first one again. */
 export const realtimeSubscriber: Subscriber = {
   name: 'realtime',
   wants: () => true,
-  async handle(ctx: Ctx, { id, type, userId, room, data }: DomainEvent) {
+  async handle(ctx: Ctx, events: DomainEvent[]) {
+    const userId = events[0]?.userId
+    if (userId === undefined) return
     const session = ctx.env.USER_SESSION.getByName(userId)
-    if (type === sessionEnded.type) await session.endSession(sessionEnded.data.parse(data).id)
-    else if (type === meDeleted.type) await session.erase()
-    else if (room === null) return
-    else {
-      const topic = Topic.safeParse(room)
-      if (topic.success) await session.publish([{ id, topic: topic.data, event: type, data }])
-      else ctx.log.error('realtime.unknown_room', { type, room })
-    }
+    // What ends comes before what is told, what erases after it.
+    for (const { type, data } of events)
+      if (type === sessionEnded.type) await session.endSession(sessionEnded.data.parse(data).id)
+    const told = events.flatMap((event) => toTold(ctx, event))
+    if (told.length > 0) await session.publish(told)
+    if (events.some(({ type }) => type === meDeleted.type)) await session.erase()
   },
+}
+
+function toTold(ctx: Ctx, { id, type, room, data }: DomainEvent): NewEvent[] {
+  if (room === null || type === sessionEnded.type || type === meDeleted.type) return []
+  const topic = Topic.safeParse(room)
+  if (topic.success) return [{ id, topic: topic.data, event: type, data }]
+  ctx.log.error('realtime.unknown_room', { type, room })
+  return []
 }

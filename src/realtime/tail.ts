@@ -32,8 +32,11 @@ export function openTail(
   let isLost = from === null || from.epoch !== epoch || from.offset > offset
   let cursor = isLost || from === null ? offset : from.offset
   let isOver = false
+  // Whether the log may hold what was not read yet: asking it costs more than all else here.
+  let isBehind = true
   let bell = Promise.withResolvers<void>()
   const ring = () => {
+    isBehind = true
     bell.resolve()
     bell = Promise.withResolvers()
   }
@@ -55,6 +58,7 @@ export function openTail(
     if (last >= 0) isOver = true
     const shown = last >= 0 ? events.slice(0, last + 1) : events
     cursor = shown.at(-1)?.offset ?? position(storage).offset
+    isBehind = events.length === BATCH
     return shown.map((event) => eventSse(epoch, event)).join('')
   }
 
@@ -68,12 +72,23 @@ export function openTail(
     return `id: ${epoch}:${cursor}\nevent: reset\ndata: ${JSON.stringify({ snapshot })}\n\n`
   }
 
-  // Rings, or the time for a heartbeat, whichever comes first.
+  const closing = new AbortController()
+  let beat: Promise<void> | undefined
+
+  // Rings, or the time for a heartbeat, whichever comes first; one clock serves many rings.
   async function quiet(): Promise<void> {
-    const wait = new AbortController()
-    const beat = options.wait(HEARTBEAT_MS, wait.signal).catch(() => undefined)
+    beat ??= options
+      .wait(HEARTBEAT_MS, closing.signal)
+      .catch(() => undefined)
+      .then(() => {
+        beat = undefined
+      })
     await Promise.race([bell.promise, beat])
-    wait.abort()
+  }
+
+  function close(): void {
+    closing.abort()
+    options.onClose(tail)
   }
 
   const encoder = new TextEncoder()
@@ -83,20 +98,20 @@ export function openTail(
     async pull(controller) {
       let text = isFirst ? 'retry: 1000\n\n' : ''
       isFirst = false
-      if (!isOver) text += next()
+      if (!isOver && isBehind) text += next()
       if (text === '' && !isOver) {
         await quiet()
         if (!isOver) text = next() || ': still here\n\n'
       }
       if (text !== '') controller.enqueue(encoder.encode(text))
       if (!isOver) return
-      options.onClose(tail)
+      close()
       controller.close()
       controller.byobRequest?.respond(0)
     },
     cancel() {
       tail.end()
-      options.onClose(tail)
+      close()
     },
   })
   return { stream, tail }

@@ -33,7 +33,7 @@ async function makeWorld(at = AT_NINE) {
   const system: Ctx = { ...person, actor: { kind: 'system' } }
   const ring = (task: Task) => ringReminder(system, { userId: made.actor.userId, taskId: task.id })
   const hear = (type: string, data: unknown) =>
-    reminderSubscriber.handle(system, eventOf(type, data, made.actor.userId))
+    reminderSubscriber.handle(system, [eventOf(type, data, made.actor.userId)])
   return { person, system, calls, clock, ring, hear }
 }
 
@@ -247,7 +247,7 @@ test('a timer that the Steward refuses is a message to be tried again', async ()
   const refusing = { getByName: () => ({ arm: async () => ({ ok: false, reason: 'invalid' }) }) }
   const ctx = { ...system, env: { STEWARD: refusing } as unknown as Env }
   const event = eventOf('task.created', await remind(person), person.actor.userId)
-  await expect(reminderSubscriber.handle(ctx, event)).rejects.toThrow('invalid')
+  await expect(reminderSubscriber.handle(ctx, [event])).rejects.toThrow('invalid')
 })
 
 test('who is erased has no timers; who else does anything is not listened to', async () => {

@@ -25,15 +25,21 @@ const Remindable = z.object({
 export const reminderSubscriber: Subscriber = {
   name: 'reminders',
   wants: (type) => type.startsWith('task.') || type === 'me.deleted',
-  handle: async (ctx, event) => {
-    const steward = ctx.env.STEWARD.getByName(event.userId)
-    if (event.type === 'me.deleted') return void (await steward.erase())
-    const task = Remindable.parse(event.data)
-    const timer = timerOf(task, event, ctx.now())
-    if (timer) {
-      const armed = await steward.arm([timer])
-      if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
-    } else if (mayHaveOne(task, event)) await steward.cancel(nameOf(task.id), task.version)
+  handle: async (ctx, events) => {
+    const userId = events[0]?.userId
+    if (userId === undefined) return
+    const steward = ctx.env.STEWARD.getByName(userId)
+    if (events.some(({ type }) => type === 'me.deleted')) return void (await steward.erase())
+    const timers: NewTimer[] = []
+    for (const event of events) {
+      const task = Remindable.parse(event.data)
+      const timer = timerOf(task, event, ctx.now())
+      if (timer) timers.push(timer)
+      else if (mayHaveOne(task, event)) await steward.cancel(nameOf(task.id), task.version)
+    }
+    if (timers.length === 0) return
+    const armed = await steward.arm(timers)
+    if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
   },
 }
 

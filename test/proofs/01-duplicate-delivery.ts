@@ -21,8 +21,8 @@ const NO_KICK: Sabotage = {
 }
 const NO_INBOX: Sabotage = {
   file: 'src/queue/consume.ts',
-  find: ' || event.done.has(subscriber.name)) continue',
-  replace: ') continue',
+  find: ' && !done.has(subscriber.name)',
+  replace: '',
 }
 const NO_KNOWN_IDS: Sabotage[] = [
   { file: 'src/realtime/log.ts', find: 'if (known) return', replace: 'if (known && !id) return' },
