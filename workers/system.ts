@@ -1,8 +1,9 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { catalogueOf } from '#ai'
+import { catalogueOf, embeddingsHealth } from '#ai'
 import { publicKeys } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
+import { vectorHealth } from '#search'
 import { DOCS_FILES, docsPage } from './docs.ts'
 
 const tags = ['System']
@@ -102,7 +103,16 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
       latencyMs: null,
       detail: models[0]?.provider === 'offline' ? 'rules on this machine' : 'configured; not probed',
     }),
+    vectors(ctx),
+    Promise.resolve<Dependency>({ name: 'embeddings', latencyMs: null, ...embeddingsHealth(config) }),
   ])
+}
+
+// That the database is away is told by its own row.
+async function vectors(ctx: Ctx): Promise<Dependency> {
+  const { vectors: provider } = ctx.config.ai
+  const health = await vectorHealth(ctx).catch(() => ({ provider, status: 'down' as const, detail: 'does not answer' }))
+  return { name: 'vectors', latencyMs: null, ...health }
 }
 
 /** Health, keys, the document and its reference. `whole` is asked late: the document names every route. */

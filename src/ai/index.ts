@@ -1,5 +1,6 @@
 export type { Call, Decision, Feature, GatewayEvent, Kind, Receipt } from './call.ts'
 export { catalogueOf, findModel, type Model } from './catalogue.ts'
+export { embed, embeddingsHealth } from './embed.ts'
 export { type AiCtx, generate } from './gateway.ts'
 export type {
   Format,
