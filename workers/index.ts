@@ -1,6 +1,7 @@
 import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
+import { pruneAnswers } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
@@ -38,6 +39,7 @@ export default {
       pruneSessions,
       pruneNotifications,
       eraseForgotten,
+      pruneAnswers,
       emptyBin,
     }
     await Promise.all(

@@ -1,6 +1,8 @@
+export { cacheSubscriber, pruneAnswers } from './cache.ts'
+export { aiCacheApp } from './cache-routes.ts'
 export type { Call, Decision, Feature, GatewayEvent, Kind, Receipt } from './call.ts'
 export { catalogueOf, findModel, type Model } from './catalogue.ts'
-export { embed, embeddingsHealth } from './embed.ts'
+export { embeddingsHealth } from './embed.ts'
 export { type AiCtx, generate } from './gateway.ts'
 export type {
   Format,

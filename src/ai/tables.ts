@@ -31,11 +31,11 @@ export const cachedAnswers = pgTable(
   ],
 )
 
-/** What changed lately: an answer that was being made meanwhile is not kept. */
+/** What changed in the last hour: an answer that was being made meanwhile is not kept. It may outlive its person. */
 export const changedSources = pgTable(
   'changed_sources',
   {
-    userId: owner(),
+    userId: text('user_id').notNull(),
     source: text().notNull(),
     changedAt: at('changed_at').notNull().defaultNow(),
   },

@@ -1,2 +1,1 @@
-export { type SearchCtx, sweepErased, vectorHealth, vectorStore, vectorSubscriber } from './store.ts'
-export type { VectorStore } from './vectors.ts'
+export { type SearchCtx, vectorHealth, vectorStore, vectorSubscriber } from './store.ts'

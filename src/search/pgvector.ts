@@ -21,12 +21,12 @@ export function pgvectorStore({ actor, db }: Ctx): VectorStore {
         vector: JSON.stringify(row.vector),
       }))
       await db.execute(sql`
-        insert into ${embeddings} (key, user_id, kind, id, model, meta, vector)
-        select r.key, ${ownerId(actor)}, r.kind, r.id, r.model, r.meta, r.vector::vector
+        insert into ${embeddings} (key, user_id, kind, id, space, meta, vector)
+        select r.key, ${ownerId(actor)}, r.kind, r.id, r.space, r.meta, r.vector::vector
         from json_to_recordset(${JSON.stringify(rows)}::json)
-          as r(key text, kind text, id text, model text, meta jsonb, vector text)
+          as r(key text, kind text, id text, space text, meta jsonb, vector text)
         on conflict (key) do update set
-          model = excluded.model, meta = excluded.meta, vector = excluded.vector, updated_at = now()
+          space = excluded.space, meta = excluded.meta, vector = excluded.vector, updated_at = now()
         where ${embeddings.userId} = excluded.user_id`)
     },
     async query(given) {
@@ -41,7 +41,7 @@ export function pgvectorStore({ actor, db }: Ctx): VectorStore {
           and(
             ownedBy(actor, embeddings.userId),
             eq(embeddings.kind, query.kind),
-            eq(embeddings.model, query.model),
+            eq(embeddings.space, query.space),
             sql`${vector} is not null`,
           ),
         )

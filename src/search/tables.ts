@@ -13,12 +13,12 @@ export const embeddings = pgTable(
     userId: text('user_id').references(() => users.id, { onDelete: 'set null' }),
     kind: text().notNull(),
     id: text().notNull(),
-    model: text().notNull(),
+    space: text().notNull(),
     meta: jsonb().$type<Record<string, string>>().notNull(),
     updatedAt: timestamp('updated_at', { withTimezone: true, mode: 'date' }).notNull().defaultNow(),
   },
   (t) => [
-    index('embeddings_user').on(t.userId, t.kind, t.model),
+    index('embeddings_user').on(t.userId, t.kind, t.space),
     index('embeddings_orphans').on(t.key).where(sql`${t.userId} is null`),
   ],
 )

@@ -29,23 +29,23 @@ export function vectorizeStore({ actor, db }: Ctx, index: Index): VectorStore {
           .values(batch.map(({ vector: _, meta = {}, ...row }) => ({ ...row, meta, userId: ownerId(actor) })))
           .onConflictDoUpdate({
             target: embeddings.key,
-            set: { model: sql`excluded.model`, meta: sql`excluded.meta`, updatedAt: sql`now()` },
+            set: { space: sql`excluded.space`, meta: sql`excluded.meta`, updatedAt: sql`now()` },
             setWhere: sql`${embeddings.userId} = excluded.user_id`,
           })
         await index.upsert(
-          batch.map(({ key, kind, model, vector }) => ({
+          batch.map(({ key, kind, space, vector }) => ({
             id: key,
             values: vector,
-            metadata: { scope: scopeOf(actor.userId, kind, model) },
+            metadata: { scope: scopeOf(actor.userId, kind, space) },
           })),
         )
       }
     },
     async query(given) {
-      const { kind, model, vector, limit, minScore } = checkedQuery(given)
+      const { kind, space, vector, limit, minScore } = checkedQuery(given)
       const { matches } = await index.query(vector, {
         topK: Math.min(MAX_MATCHES, limit + SPARE_MATCHES),
-        filter: { scope: scopeOf(actor.userId, kind, model) },
+        filter: { scope: scopeOf(actor.userId, kind, space) },
       })
       const near = matches.filter(({ score }) => score >= minScore)
       if (near.length === 0) return []
@@ -56,7 +56,7 @@ export function vectorizeStore({ actor, db }: Ctx, index: Index): VectorStore {
           and(
             ownedBy(actor, embeddings.userId),
             eq(embeddings.kind, kind),
-            eq(embeddings.model, model),
+            eq(embeddings.space, space),
             inArray(
               embeddings.key,
               near.map(({ id }) => id),

@@ -8,7 +8,7 @@ import { sweepErased, vectorHealth, vectorStore } from './store.ts'
 import { embeddings } from './tables.ts'
 
 const KIND = 'answer'
-const MODEL = 'm1'
+const SPACE = 'm1'
 
 type Scene = { settle(): void; make(): Promise<Person> }
 
@@ -35,8 +35,8 @@ async function storeOf(person: Person) {
   return store
 }
 
-const row = (id: string, vector: number[], more = {}) => ({ id, kind: KIND, model: MODEL, vector, ...more })
-const near = (vector: number[], more = {}) => ({ kind: KIND, model: MODEL, vector, limit: 10, minScore: 0.5, ...more })
+const row = (id: string, vector: number[], more = {}) => ({ id, kind: KIND, space: SPACE, vector, ...more })
+const near = (vector: number[], more = {}) => ({ kind: KIND, space: SPACE, vector, limit: 10, minScore: 0.5, ...more })
 const ids = (matches: { id: string }[]) => matches.map(({ id }) => id)
 
 describe.each(Object.entries(scenes))('vectors in %s', (_, makeScene) => {
@@ -68,25 +68,25 @@ describe.each(Object.entries(scenes))('vectors in %s', (_, makeScene) => {
     expect(await store.query(near([0, 1, 0]))).toMatchObject([{ id: 'a', meta: { v: '2' } }])
   })
 
-  test('kinds and models are never mixed', async () => {
+  test('kinds and spaces are never mixed', async () => {
     const { settle, make } = makeScene()
     const store = await storeOf(await make())
     await store.upsert([
       row('a', [1, 0, 0]),
       row('a', [1, 0, 0], { kind: 'memory' }),
-      row('b', [1, 0, 0], { model: 'm2' }),
+      row('b', [1, 0, 0], { space: 'm2' }),
     ])
     settle()
     expect(ids(await store.query(near([1, 0, 0])))).toEqual(['a'])
     expect(ids(await store.query(near([1, 0, 0], { kind: 'memory' })))).toEqual(['a'])
-    expect(ids(await store.query(near([1, 0, 0], { model: 'm2' })))).toEqual(['b'])
+    expect(ids(await store.query(near([1, 0, 0], { space: 'm2' })))).toEqual(['b'])
     await store.remove({ kind: KIND, ids: ['a'] })
     settle()
     expect(ids(await store.query(near([1, 0, 0])))).toEqual([])
     expect(ids(await store.query(near([1, 0, 0], { kind: 'memory' })))).toEqual(['a'])
     await store.upsert([row('b', [1, 0, 0])])
     settle()
-    expect(await store.query(near([1, 0, 0], { model: 'm2' }))).toEqual([])
+    expect(await store.query(near([1, 0, 0], { space: 'm2' }))).toEqual([])
   })
 
   test("another person's vectors are not found, not replaced and not removed", async () => {

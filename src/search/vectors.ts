@@ -1,9 +1,12 @@
 import { createHash } from 'node:crypto'
 
-/** `kind` and `id` name what the vector is of; vectors of two models are never compared. */
-export type VectorRow = { kind: string; id: string; model: string; vector: number[]; meta?: Record<string, string> }
+/**
+ * `kind` and `id` name what the vector is of. Vectors are compared within one `space` only: the model that made them, and
+ * whatever else must be the same.
+ */
+export type VectorRow = { kind: string; id: string; space: string; vector: number[]; meta?: Record<string, string> }
 
-export type VectorQuery = { kind: string; model: string; vector: number[]; limit: number; minScore: number }
+export type VectorQuery = { kind: string; space: string; vector: number[]; limit: number; minScore: number }
 
 /** `score` is the cosine: 1 is the same direction. */
 export type VectorMatch = { id: string; score: number; meta: Record<string, string> }
@@ -18,7 +21,7 @@ export type VectorStore = {
   remove(what: { kind: string; ids?: string[] } | Record<string, never>): Promise<void>
 }
 
-export const MAX_DIMENSIONS = 1536
+const MAX_DIMENSIONS = 1536
 export const MAX_MATCHES = 100
 const MAX_ID_BYTES = 40
 const KIND = /^[a-z_]{1,20}$/
@@ -31,8 +34,8 @@ export function keyOf(userId: string, kind: string, id: string): string {
 }
 
 /** What a query is confined to. */
-export function scopeOf(userId: string, kind: string, model: string): string {
-  return digest([userId, kind, model])
+export function scopeOf(userId: string, kind: string, space: string): string {
+  return digest([userId, kind, space])
 }
 
 /** Each thing once, the last word about it; throws for what a store would refuse or compare wrongly. */
