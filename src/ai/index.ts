@@ -4,6 +4,7 @@ export type { Call, Decision, Feature, GatewayEvent, Kind, Receipt } from './cal
 export { catalogueOf, findModel, type Model } from './catalogue.ts'
 export { embeddingsHealth } from './embed.ts'
 export { type AiCtx, generate } from './gateway.ts'
+export { createInflight } from './inflight.ts'
 export type {
   Format,
   ModelMessage,
