@@ -48,8 +48,6 @@ const MANNERS = phrases([
 const OPENINGS = phrases([
   'how do i=how',
   'how can i=how',
-  'how could i=how',
-  'how should i=how',
   'how to=how',
   'show me how to=how',
   'tell me how to=how',
@@ -75,15 +73,12 @@ const OPENINGS = phrases([
   'tell me=give',
   'give me=give',
   'give me some=give',
-  'suggest=give',
-  'recommend=give',
-  'list=give',
+  'recommend=suggest',
   'write me=write',
   'draft=write',
   'help me write=write',
   'i need help writing=write',
 ])
-const ENDINGS = phrases(['please=', 'thanks=', 'thank you='])
 const QUESTION_WORDS = new Set(['how', 'what', 'why', 'who', 'whose', 'when', 'where'])
 const YES_OR_NO = new Set(['is', 'are', 'am', 'do'])
 // "Explain the plan" is not "what is the plan"; "explain inflation" is "what is inflation".
@@ -136,8 +131,8 @@ function wordsOf(text: string): Word[] {
   const said = head
     .split(QUOTED)
     .flatMap((part, i) => (i % 2 === 1 ? [raw(part.slice(1, -1))] : wordsIn(part, i === 0)))
-  const meant = replaced(replaced(said, MANNERS, 'start'), ENDINGS, 'end')
-  const opened = defined(replaced(meant, OPENINGS, 'start'))
+  const meant = replaced(said, MANNERS)
+  const opened = defined(replaced(meant, OPENINGS))
   const first = opened[0]?.text ?? ''
   // "Dogs bite" is not "do dogs bite?"; a request that was asked politely is none the less a request.
   const isAsked = head.endsWith('?') && said.length === meant.length && !QUESTION_WORDS.has(first)
@@ -161,12 +156,11 @@ function wordsIn(part: string, isStart: boolean): Word[] {
   })
 }
 
-function replaced(words: Word[], list: [string[], string[]][], where: 'start' | 'end'): Word[] {
+function replaced(words: Word[], list: [string[], string[]][]): Word[] {
   for (const [from, to] of list) {
-    const at = where === 'start' ? 0 : words.length - from.length
     // A request is more than how it begins.
-    if (words.length > from.length && from.every((text, i) => isPlain(words[at + i], text)))
-      return words.toSpliced(at, from.length, ...to.map(word))
+    if (words.length > from.length && from.every((text, i) => isPlain(words[i], text)))
+      return [...to.map(word), ...words.slice(from.length)]
   }
   return words
 }

@@ -201,11 +201,13 @@ test('a change of what fed an answer forgets it, with its vector, also when it i
   await deliver(person, { key: mem, type: 'memory.updated' }, 2)
   expect(await findCached(person, fed(mem))).toMatchObject({
     state: 'miss',
-    reason: 'nothing kept means nearly the same',
+    reason: 'the nearest was no longer kept',
   })
   expect(textOf(await findCached(person, fed(other)))).toBe('exact: Bread.')
   await deliver(person, { key: other, type: 'memory.deleted' })
   expect((await findCached(person, fed(other))).state).toBe('miss')
+  await pruneAnswers({ ...person, actor: { kind: 'system' } })
+  expect(await person.db.select().from(cachedAnswers).where(eq(cachedAnswers.userId, person.actor.userId))).toEqual([])
   const left = await person.db.select().from(embeddings).where(eq(embeddings.userId, person.actor.userId))
   expect(left).toEqual([])
 })

@@ -165,20 +165,18 @@ export async function clearCache(ctx: SearchCtx): Promise<void> {
   await (await vectorStore(ctx))?.remove({ kind: KIND })
 }
 
-/** Forgets the answers that something fed which has changed, and lets none be kept that is being made of it. */
-async function forgetFedBy(ctx: SearchCtx, source: string): Promise<void> {
-  const { db, actor } = ctx
-  const [, gone] = await db.batch([
+/** Gives no more what something fed that has changed, nor keeps what is being made of it; pruning erases it. One trip. */
+async function forgetFedBy({ db, actor }: Pick<UserCtx, 'actor' | 'db'>, source: string): Promise<void> {
+  await db.batch([
     db
       .insert(changedSources)
       .values({ userId: actor.userId, source })
       .onConflictDoUpdate({ target: [changedSources.userId, changedSources.source], set: { changedAt: sql`now()` } }),
     db
-      .delete(cachedAnswers)
-      .where(and(ownedBy(actor, cachedAnswers.userId), arrayOverlaps(cachedAnswers.sources, [source])))
-      .returning({ id: cachedAnswers.id }),
+      .update(cachedAnswers)
+      .set({ expiresAt: sql`now()` })
+      .where(and(ownedBy(actor, cachedAnswers.userId), arrayOverlaps(cachedAnswers.sources, [source]))),
   ])
-  if (gone.length > 0) await (await vectorStore(ctx))?.remove({ kind: KIND, ids: gone.map(({ id }) => id) })
 }
 
 const ofPerson = (ctx: Ctx, userId: string) => ({
@@ -195,21 +193,19 @@ export const cacheSubscriber: Subscriber = {
   handle: (ctx, { userId, key }) => forgetFedBy(ofPerson(ctx, userId), key),
 }
 
-/** Forgets what is too old to be given. */
+/** Erases what is too old to be given: the vectors first, so that a failure leaves none behind. */
 export async function pruneAnswers(ctx: Ctx): Promise<void> {
   const { db } = ctx
-  const old = db
-    .select({ id: cachedAnswers.id })
-    .from(cachedAnswers)
-    .where(lte(cachedAnswers.expiresAt, sql`now()`))
-    .limit(PRUNE_BATCH)
-  const gone = await db
-    .delete(cachedAnswers)
-    .where(inArray(cachedAnswers.id, old))
-    .returning({ id: cachedAnswers.id, userId: cachedAnswers.userId })
   await db.delete(changedSources).where(lte(changedSources.changedAt, sql`now() - ${REMEMBERED}`))
-  for (const [userId, rows] of Map.groupBy(gone, (row) => row.userId)) {
-    const store = await vectorStore(ofPerson(ctx, userId))
-    await store?.remove({ kind: KIND, ids: rows.map(({ id }) => id) })
+  const old = lte(cachedAnswers.expiresAt, sql`now()`)
+  const rows = await db
+    .select({ id: cachedAnswers.id, userId: cachedAnswers.userId })
+    .from(cachedAnswers)
+    .where(old)
+    .limit(PRUNE_BATCH)
+  for (const [userId, theirs] of Map.groupBy(rows, (row) => row.userId)) {
+    const ids = theirs.map(({ id }) => id)
+    await (await vectorStore(ofPerson(ctx, userId)))?.remove({ kind: KIND, ids })
+    await db.delete(cachedAnswers).where(and(eq(cachedAnswers.userId, userId), inArray(cachedAnswers.id, ids), old))
   }
 }
