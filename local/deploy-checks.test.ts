@@ -113,6 +113,15 @@ test('files and journal tell the same story', () => {
   expect(check.pending(journal, [1])).toEqual(['0001_b'])
 })
 
+test('a migration that waits for an extension blocks nothing where there is no such extension', () => {
+  const migrations = [
+    { tag: '0001_b', text: 'create table b ()' },
+    { tag: '0002_c', text: '-- requires: vector\ncreate extension vector' },
+  ]
+  expect(check.applicable(migrations, ['citext'])).toEqual(['0001_b'])
+  expect(check.applicable(migrations, ['citext', 'vector'])).toEqual(['0001_b', '0002_c'])
+})
+
 test('the listing shows everything at first, later only what differs', () => {
   expect(check.changes(null, { A: text('1') })).toEqual(['  A: plain_text "1"'])
   expect(

@@ -151,6 +151,16 @@ export function pending(entries: JournalEntry[], applied: number[]): string[] {
   return entries.filter((entry) => !applied.includes(entry.when)).map((entry) => entry.tag)
 }
 
+/** Of those, what can be applied: the rest wait for an extension that the database does not offer. */
+export function applicable(migrations: { tag: string; text: string }[], extensions: string[]): string[] {
+  return migrations
+    .filter(({ text }) => {
+      const requires = /^-- requires: ([\w-]+)\s*$/m.exec(text)?.[1]
+      return requires === undefined || extensions.includes(requires)
+    })
+    .map(({ tag }) => tag)
+}
+
 /** One line per binding; against an earlier release, only what differs from it. */
 export function changes(before: Bindings | null, after: Bindings): string[] {
   const show = ({ type, ...rest }: Bindings[string]) =>

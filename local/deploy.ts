@@ -73,14 +73,18 @@ async function builtFiles(): Promise<{ name: string; content: Buffer }[]> {
   })
 }
 
-async function appliedMigrations(connectionString: string): Promise<number[]> {
+type Seen = { applied: number[]; extensions: string[] }
+
+async function readDatabase(connectionString: string): Promise<Seen> {
   const client = new Client({ connectionString })
   await client.connect()
   try {
     const { rows } = await client.query(`select to_regclass('drizzle.__drizzle_migrations') is not null as there`)
-    if (!rows[0]?.there) return []
+    const available = await client.query<{ name: string }>('select name from pg_available_extensions')
+    const extensions = available.rows.map(({ name }) => name)
+    if (!rows[0]?.there) return { applied: [], extensions }
     const applied = await client.query<{ at: string }>('select created_at as at from drizzle.__drizzle_migrations')
-    return applied.rows.map(({ at }) => Number(at))
+    return { applied: applied.rows.map(({ at }) => Number(at)), extensions }
   } finally {
     await client.end()
   }
@@ -140,7 +144,14 @@ async function database(databaseUrl: string | undefined) {
   const problems = check.journalProblems(journal.entries, files)
   const said = [`${files.length} migrations in the repository`]
   if (!databaseUrl) return { said, problems }
-  const waiting = check.pending(journal.entries, await appliedMigrations(databaseUrl))
+  const { applied, extensions } = await readDatabase(databaseUrl)
+  const texts = await Promise.all(
+    check.pending(journal.entries, applied).map(async (tag) => ({
+      tag,
+      text: await readFile(join(ROOT, 'migrations', `${tag}.sql`), 'utf8'),
+    })),
+  )
+  const waiting = check.applicable(texts, extensions)
   return {
     said: [...said, `${waiting.length} of them pending`],
     problems: [...problems, ...waiting.map((tag) => `migration ${tag} is not applied yet`)],

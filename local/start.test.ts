@@ -90,6 +90,16 @@ describe('npm start', { timeout: SLOW_MS }, () => {
     expect((await fetch(`${url}/health/ready`)).status).toBe(200)
   })
 
+  test('runs embeddings of its own and keeps vectors in its database', async () => {
+    const { dependencies } = await (await fetch(`${url}/health/ready`)).json<{ dependencies: object[] }>()
+    expect(dependencies).toContainEqual(
+      expect.objectContaining({ name: 'embeddings', status: 'ok', provider: 'openai-compatible' }),
+    )
+    expect(dependencies).toContainEqual(
+      expect.objectContaining({ name: 'vectors', status: 'ok', provider: 'pgvector' }),
+    )
+  })
+
   test('keeps its secrets to itself', () => {
     expect(statSync(join(data, 'secrets.json')).mode & 0o077).toBe(0)
   })

@@ -5,6 +5,7 @@ import { join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Cron, startCron } from './cron.ts'
 import { claimDataFolder } from './data-folder.ts'
+import { startEmbeddings } from './embeddings.ts'
 import { migrate } from './migrate.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 import { newSecrets, type Secrets } from './secrets.ts'
@@ -61,6 +62,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const settings = {
       ...(await keepSecrets(join(dataDir, 'secrets.json'))),
       ALLOWED_ORIGINS: `http://localhost:${port}`,
+      ...(await embeddingVars(vars, undo)),
       ...vars,
       DATABASE_URL: postgres.connectionString,
       DATABASE_FETCH_ENDPOINT: postgres.url,
@@ -90,6 +92,14 @@ async function openDatabase(dataDir: string, databaseUrl: string | undefined, un
     if (error instanceof Error) error.message = error.message.replace(folder, dataDir).replace('not executed: ', '')
     throw error
   }
+}
+
+// Whoever names embeddings of their own has those.
+async function embeddingVars(vars: Record<string, string>, undo: (() => unknown)[]) {
+  if (Object.keys(vars).some((name) => name.startsWith('EMBEDDINGS_'))) return {}
+  const embeddings = await startEmbeddings()
+  undo.push(() => embeddings.stop())
+  return embeddings.vars
 }
 
 /** The secrets of this folder, made once. */

@@ -1,6 +1,6 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { aiApp } from '#ai'
+import { aiApp, aiCacheApp } from '#ai'
 import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
@@ -27,6 +27,7 @@ const DOMAINS = [
   tasksApp,
   aiApp,
   assistantApp,
+  aiCacheApp,
   memoriesApp,
   notificationsApp,
   realtimeApp,

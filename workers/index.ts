@@ -1,6 +1,7 @@
 import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
+import { pruneAnswers } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
@@ -20,6 +21,8 @@ export { UserSession } from './user-session.ts'
 // Workers compile no WebAssembly at run time: the modules come with the bundle.
 void setWASMModules({ argon2WASM, blake2bWASM })
 
+const consumers = subscribers.map(({ name }) => name)
+
 export default {
   fetch: app.fetch,
   async queue(batch, env, runtime) {
@@ -33,11 +36,12 @@ export default {
       relay,
       sweepReminders,
       closeLostTurns,
-      pruneQueueTables,
+      pruneQueueTables: (at: typeof ctx) => pruneQueueTables(at, consumers),
       pruneKeys,
       pruneSessions,
       pruneNotifications,
       eraseForgotten,
+      pruneAnswers,
       emptyBin,
     }
     await Promise.all(

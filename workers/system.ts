@@ -1,8 +1,9 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { breakerStates } from '#ai'
+import { breakerStates, embeddingsHealth } from '#ai'
 import { publicKeys } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
+import { vectorHealth } from '#search'
 import { DOCS_FILES, docsPage } from './docs.ts'
 
 const tags = ['System']
@@ -88,6 +89,8 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
     timed('userSession', 'durable object', async () => void (await env.USER_SESSION.getByName('health').ping())),
     timed('steward', 'durable object', async () => void (await env.STEWARD.getByName('health').ping())),
     timed('queue', 'queues', async () => backlog(await env.EVENTS.metrics())),
+    vectors(ctx),
+    Promise.resolve<Dependency>({ name: 'embeddings', latencyMs: null, ...embeddingsHealth(config) }),
   ])
   return [...parts, ...models.map((model): Dependency => ({ name: MODEL, latencyMs: null, ...model }))]
 }
@@ -98,6 +101,13 @@ const MODEL = 'model'
 const isUp = (dependencies: Dependency[]): boolean =>
   dependencies.every(({ name, status }) => name === MODEL || status !== 'down') &&
   dependencies.some(({ name, status }) => name === MODEL && status !== 'down')
+
+// That the database is away is told by its own row.
+async function vectors(ctx: Ctx): Promise<Dependency> {
+  const { vectors: provider } = ctx.config.ai
+  const health = await vectorHealth(ctx).catch(() => ({ provider, status: 'down' as const, detail: 'does not answer' }))
+  return { name: 'vectors', latencyMs: null, ...health }
+}
 
 /** Health, keys, the document and its reference. `whole` is asked late: the document names every route. */
 export function systemApp(whole: () => Documented) {

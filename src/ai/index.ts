@@ -13,9 +13,13 @@ export {
   settle,
   summary,
 } from './budget.ts'
+export { cacheSubscriber, pruneAnswers } from './cache.ts'
+export { aiCacheApp } from './cache-routes.ts'
 export type { Call, Decision, Feature, GatewayEvent, Kind, Receipt } from './call.ts'
 export { catalogueOf, findModel, type Model } from './catalogue.ts'
+export { embeddingsHealth } from './embed.ts'
 export { type AiCtx, generate } from './gateway.ts'
+export { createInflight } from './inflight.ts'
 export { type Ask, flushed, type Settlement, unflushed } from './ledger.ts'
 export type {
   Format,

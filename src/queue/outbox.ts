@@ -103,7 +103,9 @@ export function forgetEvents(db: Ctx['db'], userId: string) {
 }
 
 /** Drops what was handled a week ago, and what the inbox and the dead letters remember of it. */
-export async function pruneQueueTables(ctx: Pick<Ctx, 'db'>): Promise<void> {
+export async function pruneQueueTables(ctx: Pick<Ctx, 'db'>, consumers: string[]): Promise<void> {
+  // By its whole key: of its two columns the consumer comes first.
+  const names = JSON.stringify(consumers)
   for (let pass = 0; pass < MAX_PRUNE_PASSES; pass++) {
     const { rows } = await ctx.db.execute<{ gone: string }>(sql`
       with old as (
@@ -112,7 +114,8 @@ export async function pruneQueueTables(ctx: Pick<Ctx, 'db'>): Promise<void> {
             select 1 from ${deadLetters} d where d.outbox_id = o.id and d.redriven_at is null)
           limit ${PRUNE_BATCH})
         returning id),
-      forgotten as (delete from ${inbox} where message_id in (select id from old)),
+      forgotten as (delete from ${inbox} where (consumer, message_id) in (
+          select c.name, o.id from old o, json_array_elements_text(${names}::json) as c(name))),
       letters as (delete from ${deadLetters} where redriven_at < now() - interval '30 days')
       select count(*) as gone from old`)
     if (Number(rows[0]?.gone ?? 0) < PRUNE_BATCH) return

@@ -1,0 +1,93 @@
+import { z } from 'zod'
+import type { AiConfig } from '#config'
+import { withTimeout } from '#core'
+import { ModelFailure } from './failure.ts'
+import type { Embedded } from './model.ts'
+
+type Embedder = NonNullable<AiConfig['embeddings']>
+
+const TIMEOUT_MS = 10_000
+const Vector = z.array(z.number()).max(10_000)
+const Answer = z.object({
+  data: z.array(z.object({ index: z.int().min(0), embedding: Vector })).max(1000),
+  usage: z.object({ prompt_tokens: z.int().min(0) }).optional(),
+})
+const BindingAnswer = z.object({ data: z.array(Vector).max(1000) })
+
+/** As a provider gave them: `inputTokens` is null where it did not count. */
+export type RawEmbedded = Omit<Embedded, 'inputTokens'> & { inputTokens: number | null }
+
+/** Vectors from any server that speaks OpenAI's `/embeddings`. Throws a `ModelFailure`, or what the caller aborted with. */
+export async function embedOverHttp(embedder: Embedder, texts: string[], signal: AbortSignal): Promise<RawEmbedded> {
+  const url = `${(embedder.baseUrl ?? '').replace(/\/$/, '')}/embeddings`
+  const body = await answered(signal, async (ending) => {
+    const response = await fetch(url, {
+      method: 'POST',
+      signal: ending,
+      headers: {
+        'content-type': 'application/json',
+        ...(embedder.apiKey && { authorization: `Bearer ${embedder.apiKey}` }),
+      },
+      body: JSON.stringify({ model: embedder.model.name, input: texts, encoding_format: 'float' }),
+    })
+    const text = await response.text()
+    if (!response.ok) throw refused(response, text)
+    return text
+  })
+  const { data, usage } = parsed(Answer, () => JSON.parse(body))
+  const vectors = data.toSorted((a, b) => a.index - b.index).map(({ embedding }) => embedding)
+  return { vectors, model: embedder.model.name, inputTokens: usage?.prompt_tokens ?? null }
+}
+
+/** Vectors from the Workers AI binding; it does not say how many tokens it read. */
+export async function embedByBinding(
+  ai: { run(model: string, input: { text: string[] }): Promise<unknown> },
+  embedder: Embedder,
+  texts: string[],
+  signal: AbortSignal,
+): Promise<RawEmbedded> {
+  const { name } = embedder.model
+  const said = await answered(signal, () => ai.run(name, { text: texts }))
+  return { vectors: parsed(BindingAnswer, () => said).data, model: name, inputTokens: null }
+}
+
+async function answered<T>(signal: AbortSignal, work: (ending: AbortSignal) => Promise<T>): Promise<T> {
+  signal.throwIfAborted()
+  try {
+    return await withTimeout(TIMEOUT_MS, (late) => until(AbortSignal.any([signal, late]), work))
+  } catch (cause) {
+    if (signal.aborted || cause instanceof ModelFailure) throw cause
+    const isLate = cause instanceof Error && cause.name === 'TimeoutError'
+    throw new ModelFailure(isLate ? 'late_total' : 'unreachable', 'the embeddings do not answer', { cause })
+  }
+}
+
+// The binding takes no signal: whoever waits for it is let go all the same.
+async function until<T>(ending: AbortSignal, work: (ending: AbortSignal) => Promise<T>): Promise<T> {
+  return await new Promise<T>((resolve, reject) => {
+    ending.addEventListener('abort', () => reject(ending.reason), { once: true })
+    work(ending).then(resolve, reject)
+  })
+}
+
+function refused({ status, headers }: Response, said: string): ModelFailure {
+  const options = { cause: new Error(said.slice(0, 500)) }
+  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
+  if (status === 429 || status === 503) {
+    const wait = Number.isFinite(seconds) ? { retryAfterS: seconds } : {}
+    return new ModelFailure(status === 429 ? 'rate_limited' : 'overloaded', `embeddings: ${status}`, {
+      ...options,
+      ...wait,
+    })
+  }
+  if (status === 401 || status === 403) return new ModelFailure('unauthorized', `embeddings: ${status}`, options)
+  return new ModelFailure(status >= 500 ? 'server_error' : 'rejected', `embeddings: ${status}`, options)
+}
+
+function parsed<T>(schema: z.ZodType<T>, read: () => unknown): T {
+  try {
+    return schema.parse(read())
+  } catch (cause) {
+    throw new ModelFailure('garbage', 'what the embeddings answered is none', { cause })
+  }
+}

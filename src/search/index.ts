@@ -1,0 +1,1 @@
+export { type SearchCtx, vectorHealth, vectorStore, vectorSubscriber } from './store.ts'
