@@ -4,6 +4,7 @@ import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
+import { mcpApp, toRpcProblem } from '#mcp'
 import { memoriesApp } from '#memories'
 import { notificationsApp } from '#notifications'
 import { queueApp } from '#queue'
@@ -102,7 +103,7 @@ app.use(async (c, next) => {
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PATCH, DELETE')
   c.res.headers.set(
     'Access-Control-Allow-Headers',
-    'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, traceparent',
+    'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, traceparent',
   )
   c.res.headers.set('Access-Control-Max-Age', '600')
 })
@@ -126,6 +127,7 @@ app.route(
   systemApp(() => app),
 )
 for (const domain of DOMAINS) app.route('/v1', domain)
+app.route('/', mcpApp)
 
 app.notFound((c) => {
   const methods = allowedMethods(app, c.req.path)
@@ -145,10 +147,11 @@ app.onError((error, c) => {
     c.header('WWW-Authenticate', c.req.header('authorization') ? 'Bearer error="invalid_token"' : 'Bearer')
   }
   if (problem.status === 426) c.header('Upgrade', 'websocket')
-  return c.body(JSON.stringify(problem), {
+  const isRpc = c.req.path === '/mcp'
+  return c.body(JSON.stringify(isRpc ? toRpcProblem(problem, known) : problem), {
     // biome-ignore lint/nursery/noUnsafeTypeAssertion: every status of the table of errors may have a body
     status: problem.status as 400,
-    headers: { 'Content-Type': 'application/problem+json; charset=utf-8' },
+    headers: { 'Content-Type': isRpc ? 'application/json' : 'application/problem+json; charset=utf-8' },
   })
 })
 

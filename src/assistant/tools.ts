@@ -9,9 +9,14 @@ import type { OpenedTurn } from './open.ts'
 import type { ToolResultPart } from './schema.ts'
 import { messages } from './tables.ts'
 
-/** Everything the assistant may do in this turn: each a verb of its domain, with a label. */
+/** What may be done for a person, in a turn or out of one: each a verb of its domain, with a label. */
+export function standingTools(sourceMessageId: string | null): Tool[] {
+  return [...taskTools, ...memoryTools(sourceMessageId), ...personTools]
+}
+
+/** Everything the assistant may do in this turn. */
 export function toolsFor(turn: OpenedTurn): Tool[] {
-  const tools = [...taskTools, ...memoryTools(turn.question.id), ...personTools]
+  const tools = standingTools(turn.question.id)
   return [...tools, undoTool(turn, tools)]
 }
 
