@@ -83,6 +83,17 @@ export const OBJECTS: Record<string, ObjectKind> = {
     make: creator('/v1/memories', (mark) => ({ text: mark })),
     discard: remover('/v1/memories'),
   },
+  '/v1/mcp/servers': {
+    prefix: 'mcp',
+    make: creator('/v1/mcp/servers', (mark) => ({
+      name: mark
+        .toLowerCase()
+        .replace(/[^a-z0-9]/g, '')
+        .slice(0, 24),
+      url: 'https://mcp.aurelius.invalid/mcp',
+    })),
+    discard: remover('/v1/mcp/servers'),
+  },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

@@ -4,6 +4,7 @@ import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
+import { integrationsApp } from '#integrations'
 import { mcpApp, toRpcProblem } from '#mcp'
 import { memoriesApp } from '#memories'
 import { notificationsApp } from '#notifications'
@@ -31,6 +32,7 @@ const DOMAINS = [
   notificationsApp,
   realtimeApp,
   queueApp,
+  integrationsApp,
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/

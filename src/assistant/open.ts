@@ -2,6 +2,7 @@ import { and, desc, eq, getTableColumns, ne, sql } from 'drizzle-orm'
 import type { PersonFacts } from '#ai'
 import { AppError, type UserCtx } from '#core'
 import { ownedBy } from '#database'
+import { type ServerRow, serversForTurn } from '#integrations'
 import { memoriesForPrompt } from '#memories'
 import { projectsForPrompt } from '#tasks'
 import { factsForPrompt } from '#users'
@@ -23,6 +24,7 @@ export type OpenedTurn = {
   answer: Message
   history: (Message & { undoneCalls: string[] })[]
   person: PersonFacts
+  servers: ServerRow[]
 }
 
 type OpenCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
@@ -75,13 +77,14 @@ export async function openTurn(ctx: OpenCtx, turn: TurnRequest): Promise<OpenedT
     .select({ message: shownMessage(messages) })
     .from(messages)
     .where(and(eq(messages.turnId, turn.turnId), ownedBy(actor, messages.userId)))
-  const [opened, own, past, facts, projects, memories] = await db.batch([
+  const [opened, own, past, facts, projects, memories, servers] = await db.batch([
     opening,
     ours,
     before,
     factsForPrompt(ctx),
     projectsForPrompt(ctx),
     memoriesForPrompt(ctx, turn.text),
+    serversForTurn(ctx),
   ])
   const [first] = opened
   if (!first) throw new AppError('not_found', 'No such conversation')
@@ -94,6 +97,7 @@ export async function openTurn(ctx: OpenCtx, turn: TurnRequest): Promise<OpenedT
     answer,
     history: past.reverse().map(({ message, undoneCalls }) => ({ ...message, undoneCalls })),
     person: { ...person, now: ctx.now().toISOString(), projects, memories },
+    servers,
   }
 }
 

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { ModelTool } from '#ai'
 import { AppError, defineTool, findAppError, s, type Tool, type UserCtx } from '#core'
+import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
 import { taskTools } from '#tasks'
 import { getPreferences, PreferencesPatch, setPreferences } from '#users'
@@ -17,12 +18,12 @@ export function standingTools(sourceMessageId: string | null): Tool[] {
 /** Everything the assistant may do in this turn. */
 export function toolsFor(turn: OpenedTurn): Tool[] {
   const tools = standingTools(turn.question.id)
-  return [...tools, undoTool(turn, tools)]
+  return [...tools, undoTool(turn, tools), ...remoteTools(turn.servers)]
 }
 
 /** What of a tool a model sees. */
-export function toModelTool({ name, description, input }: Tool): ModelTool {
-  const inputSchema = inputSchemas.get(input) ?? describe(input)
+export function toModelTool({ name, description, input, inputSchema: given }: Tool): ModelTool {
+  const inputSchema = given ?? inputSchemas.get(input) ?? describe(input)
   inputSchemas.set(input, inputSchema)
   return { name, description, inputSchema }
 }

@@ -23,6 +23,7 @@ export type IdPrefix =
   | 'dev'
   | 'dlq'
   | 'aic'
+  | 'mcp'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

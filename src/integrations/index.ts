@@ -1,0 +1,3 @@
+export { integrationsApp } from './routes.ts'
+export { type ServerRow, serversForTurn } from './servers.ts'
+export { remoteTools } from './tools.ts'
