@@ -85,12 +85,10 @@ export const OBJECTS: Record<string, ObjectKind> = {
   },
   '/v1/mcp/servers': {
     prefix: 'mcp',
+    // A name is taken once.
     make: creator('/v1/mcp/servers', (mark) => ({
-      name: mark
-        .toLowerCase()
-        .replace(/[^a-z0-9]/g, '')
-        .slice(0, 24),
-      url: 'https://mcp.aurelius.invalid/mcp',
+      name: makeId('mcp').slice(-20),
+      url: `https://mcp.aurelius.invalid/${encodeURIComponent(mark)}`,
     })),
     discard: remover('/v1/mcp/servers'),
   },

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError, findAppError, withTimeout } from '#core'
 import { fetchOutside, type OutboundPolicy } from '#security'
 
-export const DEADLINE_MS = 10_000
+const DEADLINE_MS = 10_000
 const MAX_BYTES = 1_000_000
 const MAX_PAGES = 5
 const VERSION = '2025-11-25'

@@ -1,4 +1,4 @@
-export { type EncryptionKey, seal, unseal } from './envelope.ts'
+export { seal, unseal } from './envelope.ts'
 export {
   claimKey,
   forgetKeys,
