@@ -4,6 +4,7 @@ import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
+import { resealSecrets } from '#integrations'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
@@ -39,6 +40,7 @@ export default {
       pruneNotifications,
       eraseForgotten,
       emptyBin,
+      resealSecrets,
     }
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {

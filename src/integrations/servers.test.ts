@@ -3,6 +3,7 @@ import { afterAll, beforeAll, expect, inject, test, vi } from 'vitest'
 import { readConfig } from '#config'
 import { makePerson, type Person, revoke } from '#test/database'
 import { REMOTE_SECRET, type RemoteServer, startRemote } from '#test/mcp-remote'
+import { resealSecrets } from './reseal.ts'
 import { McpServer } from './schema.ts'
 import {
   addServer,
@@ -232,4 +233,32 @@ test('a list that has grown old is asked for again beside the call', async () =>
   await tool?.run(person, { city: 'Oslo' })
   await person.settled()
   expect((await getServer(person, id)).tools.length).toBeGreaterThan(3)
+})
+
+test('after a rotation every secret is sealed anew, and the old key may go', async () => {
+  const person = await makeOwner()
+  const { id } = await add(person)
+  const broken = await add(person, { name: 'broken' })
+  await person.db.update(mcpServers).set({ secret: 'v1.lost.a.b.c' }).where(eq(mcpServers.id, broken.id))
+  const [old] = person.config.encryptionKeys
+  const fresh = { id: 'fresh', key: Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString('base64') }
+  const under = (...keys: (typeof old)[]) => ({
+    ...person,
+    config: { ...person.config, encryptionKeys: keys.flatMap((key) => key ?? []) },
+  })
+  const secretOf = async () => {
+    const [row] = await person.db.select().from(mcpServers).where(eq(mcpServers.id, id))
+    return row?.secret ?? ''
+  }
+  const before = await secretOf()
+  await resealSecrets(under(old))
+  expect(await secretOf()).toBe(before)
+  // Other tests' servers, of the same database, are resealed too: as many rounds as it takes.
+  for (let round = 0; round < 5; round++) await resealSecrets(under(fresh, old))
+  expect(await secretOf()).toMatch(/^v1\.fresh\./)
+  expect(await checkServer(under(fresh), id)).toMatchObject({ status: 'ok' })
+  expect(await checkServer(person, id)).toMatchObject({
+    status: 'broken',
+    lastError: expect.stringMatching(/secret cannot be opened/),
+  })
 })

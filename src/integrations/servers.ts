@@ -58,11 +58,17 @@ function requireUrl({ config }: WriteCtx, url: string): void {
   throw new AppError('invalid_request', `/url: ${detail}`, { errors: [{ pointer: '/url', detail }] })
 }
 
-const place = (userId: string, rowId: string) => ({ table: 'mcp_servers', column: 'secret', rowId, userId })
+/** Where a server's secret belongs. */
+export const secretPlace = (userId: string, rowId: string) => ({
+  table: 'mcp_servers',
+  column: 'secret',
+  rowId,
+  userId,
+})
 
 async function sealed({ config, actor }: WriteCtx, id: string, auth: Auth) {
   if (auth.type === 'none') return { header: null, secret: null }
-  return { header: auth.name, secret: await seal(config.encryptionKeys, place(actor.userId, id), auth.value) }
+  return { header: auth.name, secret: await seal(config.encryptionKeys, secretPlace(actor.userId, id), auth.value) }
 }
 
 /** Where a server is, with its secret opened. */
@@ -70,8 +76,12 @@ export async function toRemote({ config, actor }: WriteCtx, server: ServerRow): 
   const { id, url, header, secret } = server
   const policy = config.outbound
   if (header === null || secret === null) return { url, header: null, policy }
-  const value = await unseal(config.encryptionKeys, place(actor.userId, id), secret)
-  return { url, header: { name: header, value }, policy }
+  try {
+    const value = await unseal(config.encryptionKeys, secretPlace(actor.userId, id), secret)
+    return { url, header: { name: header, value }, policy }
+  } catch (cause) {
+    throw new AppError('unavailable', 'Its secret cannot be opened; give it again', { cause })
+  }
 }
 
 const nameTaken = (name: string) => new AppError('conflict', `There is an MCP server called ${name} already`)
