@@ -16,4 +16,4 @@ CREATE TABLE "mcp_servers" (
 );
 --> statement-breakpoint
 ALTER TABLE "mcp_servers" ADD CONSTRAINT "mcp_servers_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-CREATE UNIQUE INDEX "mcp_servers_name" ON "mcp_servers" USING btree ("user_id","name");
+CREATE INDEX "mcp_servers_user" ON "mcp_servers" USING btree ("user_id","id");

@@ -85,9 +85,8 @@ export const OBJECTS: Record<string, ObjectKind> = {
   },
   '/v1/mcp/servers': {
     prefix: 'mcp',
-    // A name is taken once.
     make: creator('/v1/mcp/servers', (mark) => ({
-      name: makeId('mcp').slice(-20),
+      name: 'weather',
       url: `https://mcp.aurelius.invalid/${encodeURIComponent(mark)}`,
     })),
     discard: remover('/v1/mcp/servers'),

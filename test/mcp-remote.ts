@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import { McpServer } from '@modelcontextprotocol/sdk/server/mcp.js'
 import { StreamableHTTPServerTransport } from '@modelcontextprotocol/sdk/server/streamableHttp.js'
@@ -11,6 +12,8 @@ export type RemoteServer = {
   /** What was called, and each request that came in. */
   calls: { tool: string; input: unknown }[]
   requests: { path: string; headers: IncomingMessage['headers'] }[]
+  /** How many sessions are open at `/sessions`. */
+  sessions(): number
   /** Resolves when the next request is there. */
   asked(): Promise<void>
   close(): void
@@ -49,12 +52,15 @@ const ELSEWHERE: Record<string, (response: ServerResponse, url: string) => void>
     response.writeHead(200, { 'content-type': 'application/json' }).end(`"${'x'.repeat(2_000_000)}"`),
   '/error': (response) => response.writeHead(500).end(),
   '/hang': () => undefined,
+  '/slow': (response) =>
+    void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': still here\n\n'),
 }
 
 /** On loopback; `/mcp` answers by streams, `/json` whole, both with the secret in the header alone. */
 export async function startRemote(): Promise<RemoteServer> {
   const calls: RemoteServer['calls'] = []
   const requests: RemoteServer['requests'] = []
+  const sessions = new Map<string, StreamableHTTPServerTransport>()
   let wake = () => {}
   let url = ''
   const answer = async (request: IncomingMessage, response: ServerResponse) => {
@@ -64,7 +70,16 @@ export async function startRemote(): Promise<RemoteServer> {
     const elsewhere = ELSEWHERE[path]
     if (elsewhere) return elsewhere(response, url)
     if (request.headers.authorization !== REMOTE_SECRET) return void response.writeHead(401).end()
-    const transport = new StreamableHTTPServerTransport({ enableJsonResponse: path === '/json' })
+    const known = sessions.get(String(request.headers['mcp-session-id']))
+    if (known) return await known.handleRequest(request, response)
+    const transport = new StreamableHTTPServerTransport({
+      enableJsonResponse: path === '/json',
+      ...(path === '/sessions' && {
+        sessionIdGenerator: randomUUID,
+        onsessioninitialized: (id) => void sessions.set(id, transport),
+        onsessionclosed: (id) => void sessions.delete(id),
+      }),
+    })
     // The SDK's own types disagree on a session that may be undefined.
     await makeTools(calls, REMOTE_SECRET).connect(transport as Parameters<McpServer['connect']>[0])
     await transport.handleRequest(request, response)
@@ -77,6 +92,7 @@ export async function startRemote(): Promise<RemoteServer> {
     url,
     calls,
     requests,
+    sessions: () => sessions.size,
     asked: () => new Promise((resolve) => (wake = resolve)),
     close: () => {
       server.closeAllConnections()

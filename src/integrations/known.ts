@@ -16,7 +16,7 @@ export function knownTools(tools: RemoteTool[]): KnownTool[] {
   return tools
     .flatMap(({ name, description = '', inputSchema, annotations }): KnownTool[] => {
       const schema = forModel(inputSchema)
-      if (!/^[\w./-]{1,38}$/.test(name) || names.has(aliasOf(name)) || !schema) return []
+      if (!/^[\w./-]{1,40}$/.test(name) || names.has(aliasOf(name)) || !schema) return []
       names.add(aliasOf(name))
       const said = description.replace(/\0/g, '').slice(0, MAX_DESCRIPTION).toWellFormed()
       return [{ name, description: said, readOnly: annotations?.readOnlyHint === true, inputSchema: schema }]

@@ -74,10 +74,22 @@ async function inSession<T>(remote: Remote, work: (session: Session) => Promise<
       )
       session.headers['mcp-protocol-version'] = started.protocolVersion
       await (await post(session, { method: 'notifications/initialized' })).body?.cancel()
-      return await work(session)
+      const found = await work(session)
+      await leave(session)
+      return found
     })
   } catch (error) {
     throw toFailure(remote, error)
+  }
+}
+
+// A server that keeps sessions is told that this one is over; what it says to that changes nothing.
+async function leave(session: Session): Promise<void> {
+  if (session.headers['mcp-session-id'] === undefined) return
+  try {
+    await (await request(session, 'DELETE')).body?.cancel()
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
   }
 }
 
@@ -97,23 +109,20 @@ async function ask(session: Session, method: string, params: object): Promise<un
   throw refusal(`It did not answer ${method}`)
 }
 
-async function post({ remote, signal, headers }: Session, message: object): Promise<Response> {
+function request({ remote, signal, headers }: Session, method: string, message?: object): Promise<Response> {
   const { url, header, policy } = remote
-  const response = await fetchOutside(
-    url,
-    {
-      method: 'POST',
-      signal,
-      headers: {
-        'content-type': 'application/json',
-        accept: 'application/json, text/event-stream',
-        ...headers,
-        ...(header && { [header.name]: header.value }),
-      },
-      body: JSON.stringify({ jsonrpc: '2.0', ...message }),
-    },
-    policy,
-  )
+  const all = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    ...headers,
+    ...(header && { [header.name]: header.value }),
+  }
+  const body = message && JSON.stringify({ jsonrpc: '2.0', ...message })
+  return fetchOutside(url, { method, signal, headers: all, ...(body && { body }) }, policy)
+}
+
+async function post(session: Session, message: object): Promise<Response> {
+  const response = await request(session, 'POST', message)
   if (response.ok) return response
   await response.body?.cancel()
   const isAuth = response.status === 401 || response.status === 403

@@ -7,8 +7,8 @@ const RESERVED =
 
 const name = z
   .string()
-  .max(24)
-  .regex(/^[a-z0-9][a-z0-9-]{0,23}$/)
+  .max(16)
+  .regex(/^[a-z0-9][a-z0-9-]{0,15}$/)
   .openapi({ example: 'weather', description: 'Its tools are called name__tool' })
 const url = z.url().max(2000).openapi({ example: 'https://mcp.aurelius.invalid/mcp' })
 const header = z

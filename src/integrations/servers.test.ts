@@ -57,8 +57,8 @@ test('a server is added, read, changed and removed; its secret is sealed and nev
   expect(await updateServer(person, made.id, {}, 2)).toMatchObject({ version: 2 })
   await expect(updateServer(person, made.id, { name: 'other' }, 1)).rejects.toMatchObject({ code: 'version_stale' })
   await removeServer(person, made.id)
-  for (const gone of [getServer(person, made.id), removeServer(person, made.id), checkServer(person, made.id)])
-    await expect(gone).rejects.toMatchObject({ code: 'not_found' })
+  for (const verb of [getServer, removeServer, checkServer])
+    await expect(verb(person, made.id)).rejects.toMatchObject({ code: 'not_found' })
 })
 
 test("another person's servers, and an ended session's, are not there", async () => {
@@ -66,32 +66,57 @@ test("another person's servers, and an ended session's, are not there", async ()
   const { id } = await add(owner)
   const asked = remote.requests.length
   for (const refused of [
-    getServer(stranger, id),
-    updateServer(stranger, id, { enabled: false }, '*'),
-    checkServer(stranger, id),
-    removeServer(stranger, id),
+    () => getServer(stranger, id),
+    () => updateServer(stranger, id, { enabled: false }, '*'),
+    () => checkServer(stranger, id),
+    () => removeServer(stranger, id),
   ])
-    await expect(refused).rejects.toMatchObject({ code: 'not_found' })
+    await expect(refused()).rejects.toMatchObject({ code: 'not_found' })
   expect((await listServers(stranger, { limit: 10 })).items).toEqual([])
   await revoke(owner)
-  for (const refused of [add(owner, { name: 'more' }), checkServer(owner, id), listServers(owner, { limit: 1 })])
-    await expect(refused).rejects.toThrow()
+  for (const refused of [() => add(owner), () => checkServer(owner, id), () => listServers(owner, { limit: 1 })])
+    await expect(refused()).rejects.toThrow()
   expect(remote.requests).toHaveLength(asked)
 })
 
-test('a name is taken once, twenty servers are all, and a page follows the other', async () => {
+test('a request asked again makes one server, and a page follows the other', async () => {
   const person = await makeOwner()
   const first = await add(person)
-  await expect(add(person)).rejects.toMatchObject({ code: 'conflict' })
-  // Asked again under its key, a request makes the same id.
+  person.meter.trips = 0
   expect(await add({ ...person, newId: () => first.id })).toEqual(first)
   const second = await add(person, { name: 'w2' })
-  await expect(updateServer(person, second.id, { name: 'weather' }, '*')).rejects.toMatchObject({ code: 'conflict' })
+  expect(person.meter.trips).toBe(3)
   const page = await listServers(person, { limit: 1 })
   expect(page.items).toEqual([first])
   expect((await listServers(person, { limit: 1, cursor: page.nextCursor ?? '' })).items).toEqual([second])
-  for (let n = 3; n <= 20; n++) await add(person, { name: `w${n}` })
-  await expect(add(person, { name: 'w21' })).rejects.toMatchObject({ code: 'conflict' })
+})
+
+test('two servers of one name each have their own tools, under names that stay', async () => {
+  const person = await makeOwner()
+  const [one, two] = [await add(person), await add(person)]
+  for (const { id } of [one, two]) await checkServer(person, id)
+  const names = Object.keys(await toolsOf(person))
+  expect(new Set(names.map((name) => name.split('__')[0]))).toEqual(
+    new Set([`weather-${one.id.slice(-5)}`, `weather-${two.id.slice(-5)}`]),
+  )
+  await removeServer(person, one.id)
+  expect(Object.keys(await toolsOf(person))).toContain('weather__forecast')
+})
+
+test('the tools of a turn are sixty-four at most, each under a name that providers take', async () => {
+  const tool = { name: 'x'.repeat(40), description: '', readOnly: true, inputSchema: { type: 'object' } }
+  const row = { url: ELSEWHERE, header: null, secret: null, status: 'ok' as const, checkedAt: null }
+  const servers = ['a', 'b', 'c'].map((id) => ({
+    ...row,
+    id: `mcp_${id.repeat(26)}`,
+    name: 'n'.repeat(16),
+    tools: Array(40).fill(tool),
+  }))
+  const tools = remoteTools(servers)
+  expect(tools).toHaveLength(64)
+  for (const { name } of tools) expect(name).toMatch(/^[\w-]{1,64}$/)
+  const large = { ...tool, inputSchema: { type: 'object', description: 'x'.repeat(7900) } }
+  expect(remoteTools(servers.map((server) => ({ ...server, tools: Array(8).fill(large) }))).length).toBeLessThan(8)
 })
 
 test('a URL that leads inside is refused before anything is called; a new one takes no old secret along', async () => {
@@ -149,6 +174,17 @@ test.each(['/mcp', '/json'])(
   },
 )
 
+test('a server that keeps sessions is given its session each time, and told when it is over', async () => {
+  const person = await makeOwner()
+  const { id } = await add(person, { url: `${remote.url}/sessions` })
+  expect(await checkServer(person, id)).toMatchObject({ status: 'ok', lastError: null })
+  expect(await use(person, 'weather__forecast', { city: 'Rome' })).toMatchObject({ text: 'Sunny in Rome' })
+  expect(remote.sessions()).toBe(0)
+  expect(remote.requests.filter(({ path, headers }) => path === '/sessions' && headers['mcp-session-id'])).toHaveLength(
+    6,
+  )
+})
+
 test('input that cannot fit is refused before it is sent', async () => {
   const person = await makeOwner()
   const { id } = await add(person)
@@ -203,9 +239,9 @@ test('a wrong secret, and nobody there, are reasons too', async () => {
   expect(await checkServer(person, nobody.id)).toMatchObject({ lastError: 'It does not answer at 127.0.0.1:1' })
 })
 
-test('one that hangs is left after ten seconds', async () => {
+test.each(['/hang', '/slow'])('one that hangs at %s is left after ten seconds', async (path) => {
   const person = await makeOwner()
-  const { id } = await add(person, { url: `${remote.url}/hang` })
+  const { id } = await add(person, { url: remote.url + path })
   vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
   try {
     const asked = remote.asked()

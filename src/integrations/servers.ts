@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, isNotNull, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, decodeCursor, encodeCursor, findAppError, s, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, duplicateOf, iso, jsonObject, ownedBy, ownerId } from '#database'
+import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { checkUrl, seal, unseal } from '#security'
 import { knownTools } from './known.ts'
 import { listRemoteTools, type Remote } from './remote.ts'
@@ -10,7 +10,7 @@ import { type KnownTool, mcpServers } from './tables.ts'
 
 const LIST = 'mcp_servers'
 const CursorKey = z.tuple([s.id('mcp')])
-const MAX_SERVERS = 20
+const MAX_IN_TURN = 20
 
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
 type WriteCtx = ReadCtx & Pick<UserCtx, 'config'>
@@ -84,36 +84,20 @@ export async function toRemote({ config, actor }: WriteCtx, server: ServerRow): 
   }
 }
 
-const nameTaken = (name: string) => new AppError('conflict', `There is an MCP server called ${name} already`)
-
-/** Adds a server; it is not called before it is checked. Two trips; `conflict` for a name that is there. */
+/** Adds a server; it is not called before it is checked. One trip; under an Idempotency-Key the same one again. */
 export async function addServer(
   ctx: WriteCtx & Pick<UserCtx, 'newId'>,
   { auth, ...input }: NewMcpServer,
 ): Promise<McpServer> {
   requireUrl(ctx, input.url)
-  const { db, actor } = ctx
-  const [counted] = await db
-    .select({ count: sql<number>`count(*)::int` })
-    .from(mcpServers)
-    .where(ownedBy(actor, mcpServers.userId))
-  if ((counted?.count ?? 0) >= MAX_SERVERS)
-    throw new AppError('conflict', `There are ${MAX_SERVERS} MCP servers already`)
   const id = ctx.newId('mcp')
-  const values = { ...input, ...(await sealed(ctx, id, auth)), id, userId: ownerId(actor) }
-  const [row] = await db
+  const values = { ...input, ...(await sealed(ctx, id, auth)), id, userId: ownerId(ctx.actor) }
+  const [row] = await ctx.db
     .insert(mcpServers)
     .values(values)
     .onConflictDoNothing()
     .returning({ server: shown(mcpServers) })
-  if (row) return row.server
-  // The same request again, or another with its name.
-  const [there] = await db
-    .select({ server: shown(mcpServers) })
-    .from(mcpServers)
-    .where(mine(ctx, id))
-  if (!there) throw nameTaken(input.name)
-  return there.server
+  return row?.server ?? (await getServer(ctx, id))
 }
 
 export async function getServer(ctx: ReadCtx, id: string): Promise<McpServer> {
@@ -169,19 +153,14 @@ export async function updateServer(
       .where(and(mine(ctx, id), version === '*' ? undefined : eq(mcpServers.version, version)))
       .returning(),
   )
-  try {
-    const [row] = await db
-      .with(current, changed)
-      .select({ changed: changed.id, server: shown(changed) })
-      .from(current)
-      .leftJoin(changed, eq(changed.id, current.id))
-    if (!row) throw missing()
-    if (row.changed === null) throw stale()
-    return row.server
-  } catch (error) {
-    if (duplicateOf(error) === 'mcp_servers_name') throw nameTaken(fields.name ?? '')
-    throw error
-  }
+  const [row] = await db
+    .with(current, changed)
+    .select({ changed: changed.id, server: shown(changed) })
+    .from(current)
+    .leftJoin(changed, eq(changed.id, current.id))
+  if (!row) throw missing()
+  if (row.changed === null) throw stale()
+  return row.server
 }
 
 export async function removeServer(ctx: ReadCtx, id: string): Promise<void> {
@@ -237,12 +216,12 @@ export async function noteCall(ctx: ReadCtx, { id, url, status }: ServerRow, fai
     .where(and(mine(ctx, id), eq(mcpServers.url, url)))
 }
 
-/** The servers a turn may use, as a statement for the batch that opens it. */
+/** The servers a turn may use, the first twenty, as a statement for the batch that opens it. */
 export function serversForTurn(ctx: ReadCtx) {
   return ctx.db
     .select(rowOf)
     .from(mcpServers)
     .where(and(ownedBy(ctx.actor, mcpServers.userId), mcpServers.enabled, isNotNull(mcpServers.tools)))
     .orderBy(asc(mcpServers.id))
-    .limit(MAX_SERVERS)
+    .limit(MAX_IN_TURN)
 }
