@@ -29,7 +29,7 @@ test('a binding that production lacks or declares as another kind is a problem',
   expect(check.bindingProblems({ S: session }, { S: session, AI: { type: 'ai' } }, ['S'], [])).toEqual([])
 })
 
-const SECRETS = ['DATABASE_URL', 'JWT_KEYS', 'REFRESH_KEY', 'PASSWORD_PEPPER']
+const SECRETS = ['DATABASE_URL', 'JWT_KEYS', 'REFRESH_KEY', 'PASSWORD_PEPPER', 'ENCRYPTION_KEYS']
 const vars = { ENVIRONMENT: text('production'), PUBLIC_URL: text('https://aurelius.test') }
 
 test('settings are judged by the code that reads them', () => {

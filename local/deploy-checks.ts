@@ -16,6 +16,7 @@ const VARIABLE = 'plain_text'
 const LIKE_A_SECRET: Record<string, string> = {
   DATABASE_URL: 'postgres://user:password@host.invalid/database',
   JWT_KEYS: JSON.stringify([{ kty: 'OKP', crv: 'Ed25519', kid: 'preflight', x: 'x', d: 'd' }]),
+  ENCRYPTION_KEYS: JSON.stringify([{ id: 'preflight', key: `${'A'.repeat(43)}=` }]),
 }
 
 /** The names the generated `Env` promises without a question mark: there in every environment. */

@@ -2,7 +2,13 @@ import { randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 
 /** The secrets one deployment needs, by the names configuration reads. */
-export type Secrets = { JWT_KEYS: string; REFRESH_KEY: string; PASSWORD_PEPPER: string; OPERATOR_TOKEN: string }
+export type Secrets = {
+  JWT_KEYS: string
+  REFRESH_KEY: string
+  PASSWORD_PEPPER: string
+  ENCRYPTION_KEYS: string
+  OPERATOR_TOKEN: string
+}
 
 const secret = () => randomBytes(32).toString('base64url')
 
@@ -17,6 +23,7 @@ export async function newSecrets(): Promise<Secrets> {
     JWT_KEYS: JSON.stringify([await newSigningKey()]),
     REFRESH_KEY: secret(),
     PASSWORD_PEPPER: secret(),
+    ENCRYPTION_KEYS: JSON.stringify([{ id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('base64') }]),
     OPERATOR_TOKEN: secret(),
   }
 }

@@ -102,19 +102,22 @@ async function embeddingVars(vars: Record<string, string>, undo: (() => unknown)
   return embeddings.vars
 }
 
-/** The secrets of this folder, made once. */
+/** The secrets of this folder, made once; what a newer version needs besides is added. */
 async function keepSecrets(path: string): Promise<Secrets> {
   const fresh = `${path}.${randomUUID().slice(0, 8)}`
-  const read = (): Secrets => JSON.parse(readFileSync(path, 'utf8'))
+  const made = await newSecrets()
+  let kept: Partial<Secrets> = {}
   try {
-    return read()
+    kept = JSON.parse(readFileSync(path, 'utf8'))
   } catch (error) {
     if (!isMissing(error)) throw new Error(`${path} cannot be read; without it nobody can sign in`, { cause: error })
   }
+  const all = { ...made, ...kept }
+  if (Object.keys(made).every((name) => name in kept)) return all
   // Whole or not at all.
-  writeFileSync(fresh, JSON.stringify(await newSecrets(), null, 2), { mode: 0o600 })
+  writeFileSync(fresh, JSON.stringify(all, null, 2), { mode: 0o600 })
   renameSync(fresh, path)
-  return read()
+  return all
 }
 
 function isMissing(error: unknown): boolean {

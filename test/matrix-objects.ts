@@ -93,6 +93,14 @@ export const OBJECTS: Record<string, ObjectKind> = {
     make: creator('/v1/memories', (mark) => ({ text: mark })),
     discard: remover('/v1/memories'),
   },
+  '/v1/mcp/servers': {
+    prefix: 'mcp',
+    make: creator('/v1/mcp/servers', (mark) => ({
+      name: 'weather',
+      url: `https://mcp.aurelius.invalid/${encodeURIComponent(mark)}`,
+    })),
+    discard: remover('/v1/mcp/servers'),
+  },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

@@ -82,10 +82,11 @@ const QUEUE = 'aurelius-events'
 const RATE_LIMIT_FACTOR = '100000'
 const SESSION_DAYS = 180
 
-export type WorldOptions = { postgres?: PostgresOptions; vars?: Record<string, string> }
+/** `changes` are made to the source before it is built. */
+export type WorldOptions = { postgres?: PostgresOptions; vars?: Record<string, string>; changes?: Sabotage[] }
 
 /** The whole system as it would be deployed, on a Postgres of its own. */
-export async function startWorld({ postgres, vars }: WorldOptions = {}): Promise<World> {
+export async function startWorld({ postgres, vars, changes = [] }: WorldOptions = {}): Promise<World> {
   const [database, secrets] = await Promise.all([openDatabase(postgres), newSecrets()])
   const settings = {
     ENVIRONMENT: 'test',
@@ -98,7 +99,7 @@ export async function startWorld({ postgres, vars }: WorldOptions = {}): Promise
     ...vars,
   }
   try {
-    return await standUp(database, settings, [], () => database.close())
+    return await standUp(database, settings, changes, () => database.close())
   } catch (error) {
     await database.close()
     throw error

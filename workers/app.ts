@@ -5,6 +5,8 @@ import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
+import { integrationsApp } from '#integrations'
+import { mcpApp, toRpcProblem } from '#mcp'
 import { memoriesApp } from '#memories'
 import { notificationsApp } from '#notifications'
 import { queueApp } from '#queue'
@@ -32,6 +34,7 @@ const DOMAINS = [
   notificationsApp,
   realtimeApp,
   queueApp,
+  integrationsApp,
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
@@ -105,7 +108,7 @@ app.use(async (c, next) => {
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
   c.res.headers.set(
     'Access-Control-Allow-Headers',
-    'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, traceparent',
+    'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, traceparent',
   )
   c.res.headers.set('Access-Control-Max-Age', '600')
 })
@@ -129,6 +132,7 @@ app.route(
   systemApp(() => app),
 )
 for (const domain of DOMAINS) app.route('/v1', domain)
+app.route('/', mcpApp)
 
 app.notFound((c) => {
   const methods = allowedMethods(app, c.req.path)
@@ -148,10 +152,11 @@ app.onError((error, c) => {
     c.header('WWW-Authenticate', c.req.header('authorization') ? 'Bearer error="invalid_token"' : 'Bearer')
   }
   if (problem.status === 426) c.header('Upgrade', 'websocket')
-  return c.body(JSON.stringify(problem), {
+  const isRpc = c.req.path === '/mcp'
+  return c.body(JSON.stringify(isRpc ? toRpcProblem(problem, known) : problem), {
     // biome-ignore lint/nursery/noUnsafeTypeAssertion: every status of the table of errors may have a body
     status: problem.status as 400,
-    headers: { 'Content-Type': 'application/problem+json; charset=utf-8' },
+    headers: { 'Content-Type': isRpc ? 'application/json' : 'application/problem+json; charset=utf-8' },
   })
 })
 

@@ -5,6 +5,7 @@ import { pruneAnswers } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
+import { resealSecrets } from '#integrations'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
@@ -43,6 +44,7 @@ export default {
       eraseForgotten,
       pruneAnswers,
       emptyBin,
+      resealSecrets,
     }
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {

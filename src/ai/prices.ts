@@ -40,7 +40,7 @@ export function price(
 }
 
 /** The price that held on the day of `at`; a day before the first is paid for at the first. */
-export function priceAt(prices: Prices, at: Date): Price {
+function priceAt(prices: Prices, at: Date): Price {
   const day = at.toISOString().slice(0, 10)
   return prices.findLast(({ from }) => from <= day) ?? prices[0]
 }

@@ -139,7 +139,7 @@ function unheard(ctx: SpendCtx, { model, worstMicros: worst, startedMs }: Hold) 
 }
 
 /** Whether a provider that failed before it said anything may yet bill the call: it does not where it refused it. */
-export function mayBeBilled(error: unknown): boolean {
+function mayBeBilled(error: unknown): boolean {
   if (!(error instanceof ModelFailure)) return true
   switch (error.reason) {
     case 'rate_limited':

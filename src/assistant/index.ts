@@ -1,4 +1,6 @@
 export { closeLostTurns, closeTurn } from './close.ts'
+export { conversationTools, readConversation } from './conversation-tools.ts'
+export { listConversations } from './conversations.ts'
 export {
   beginTurn,
   dropTurn,
@@ -10,6 +12,8 @@ export {
   type TurnRow,
 } from './live.ts'
 export { type OpenedTurn, openTurn, type TurnRequest } from './open.ts'
+export { bounded } from './output.ts'
 export { assistantApp } from './routes.ts'
 export type { Message } from './schema.ts'
+export { standingTools, toModelTool } from './tools.ts'
 export { runTurn, type TurnResult } from './turn.ts'

@@ -2,6 +2,7 @@ import { and, desc, eq, getTableColumns, ne, sql } from 'drizzle-orm'
 import type { PersonFacts } from '#ai'
 import { AppError, type UserCtx } from '#core'
 import { iso, jsonObject, ownedBy, preparedBatchAs } from '#database'
+import { type ServerRow, serversForTurn } from '#integrations'
 import { memoriesForPrompt, wordsIn } from '#memories'
 import { projectsForPrompt } from '#tasks'
 import { factsForPrompt } from '#users'
@@ -36,6 +37,7 @@ export type OpenedTurn = {
   answer: Message
   history: PastMessage[]
   person: PersonFacts
+  servers: ServerRow[]
 }
 
 type OpenCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
@@ -81,6 +83,7 @@ const opening = preparedBatchAs((ctx, given: Given) => {
     factsForPrompt(ctx),
     projectsForPrompt(ctx),
     memoriesForPrompt(ctx, given.words),
+    serversForTurn(ctx),
   ]
 })
 
@@ -91,7 +94,7 @@ const opening = preparedBatchAs((ctx, given: Given) => {
 export async function openTurn(ctx: OpenCtx, { text, ...turn }: TurnRequest): Promise<OpenedTurn> {
   const parts = JSON.stringify([{ type: 'text', text }])
   const given = { ...turn, title: titleOf(text), parts, words: wordsIn(text) }
-  const [opened, own, past, facts, projects, memories] = await opening(ctx, given)
+  const [opened, own, past, facts, projects, memories, servers] = await opening(ctx, given)
   const [first] = opened
   if (!first) throw new AppError('not_found', 'No such conversation')
   const find = (role: Message['role']) => own.find(({ message }) => message.role === role)?.message
@@ -103,6 +106,7 @@ export async function openTurn(ctx: OpenCtx, { text, ...turn }: TurnRequest): Pr
     answer,
     history: past.reverse().map((row) => row.past),
     person: { ...person, now: ctx.now().toISOString(), projects, memories },
+    servers,
   }
 }
 

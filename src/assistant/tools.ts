@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { ModelTool } from '#ai'
 import { AppError, defineTool, findAppError, s, type Tool, type UserCtx } from '#core'
+import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
 import { taskTools } from '#tasks'
 import { getPreferences, PreferencesPatch, setPreferences } from '#users'
@@ -9,15 +10,20 @@ import type { OpenedTurn } from './open.ts'
 import type { ToolResultPart } from './schema.ts'
 import { messages } from './tables.ts'
 
-/** Everything the assistant may do in this turn: each a verb of its domain, with a label. */
+/** What may be done for a person, in a turn or out of one: each a verb of its domain, with a label. */
+export function standingTools(sourceMessageId: string | null): Tool[] {
+  return [...taskTools, ...memoryTools(sourceMessageId), ...personTools]
+}
+
+/** Everything the assistant may do in this turn. */
 export function toolsFor(turn: OpenedTurn): Tool[] {
-  const tools = [...taskTools, ...memoryTools(turn.question.id), ...personTools]
-  return [...tools, undoTool(turn, tools)]
+  const tools = standingTools(turn.question.id)
+  return [...tools, undoTool(turn, tools), ...remoteTools(turn.servers)]
 }
 
 /** What of a tool a model sees. */
-export function toModelTool({ name, description, input }: Tool): ModelTool {
-  const inputSchema = inputSchemas.get(input) ?? describe(input)
+export function toModelTool({ name, description, input, inputSchema: given }: Tool): ModelTool {
+  const inputSchema = given ?? inputSchemas.get(input) ?? describe(input)
   inputSchemas.set(input, inputSchema)
   return { name, description, inputSchema }
 }

@@ -33,6 +33,23 @@ test('limits may be raised anywhere but in production', () => {
   )
 })
 
+test('what calls this machine, and keys that are none, are refused', () => {
+  expect(readConfig({ ...vars(), ALLOW_LOOPBACK_URLS: 'true' }).outbound).toEqual({ loopback: true })
+  expect(readConfig(vars()).outbound).toEqual({ loopback: false })
+  expect(() => readConfig({ ...vars(), ENVIRONMENT: 'production', ALLOW_LOOPBACK_URLS: 'true' })).toThrow(
+    'ALLOW_LOOPBACK_URLS',
+  )
+  const key = `${'A'.repeat(43)}=`
+  const good = [
+    { id: 'new', key },
+    { id: 'old', key },
+  ]
+  expect(readConfig({ ...vars(), ENCRYPTION_KEYS: JSON.stringify(good) }).encryptionKeys).toEqual(good)
+  for (const bad of [[], [{ id: 'a', key: 'short' }], [{ id: 'a.b', key }], [good[0], good[0]], 'x']) {
+    expect(() => readConfig({ ...vars(), ENCRYPTION_KEYS: JSON.stringify(bad) })).toThrow('ENCRYPTION_KEYS')
+  }
+})
+
 test('a provider without its key is off, an empty key is no key', () => {
   expect(readConfig({ ...vars(), ANTHROPIC_API_KEY: '' }).ai.anthropic).toBeNull()
   expect(readConfig({ ...vars(), ANTHROPIC_API_KEY: 'k' }).ai.anthropic).toMatchObject({

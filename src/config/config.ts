@@ -24,6 +24,19 @@ const Keys = Json.pipe(
     .max(4),
 )
 
+const isKey = (key: string) => /^[A-Za-z0-9+/]{43}=$/.test(key)
+const EncryptionKeys = Json.pipe(
+  z
+    .array(
+      z.strictObject({
+        id: z.string().regex(/^[\w-]{1,32}$/, 'must be a short name'),
+        key: z.string().refine(isKey, 'must be 32 bytes in base64'),
+      }),
+    )
+    .min(1)
+    .max(8),
+).refine((keys) => new Set(keys.map(({ id }) => id)).size === keys.length, 'has two keys of one id')
+
 const origins = z
   .string()
   .default('')
@@ -84,7 +97,9 @@ const Source = z.object({
   JWT_KEYS: Keys,
   REFRESH_KEY: z.string().min(32, 'must have at least 32 characters'),
   PASSWORD_PEPPER: z.string().min(32, 'must have at least 32 characters'),
+  ENCRYPTION_KEYS: EncryptionKeys,
   OPERATOR_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
+  ALLOW_LOOPBACK_URLS: z.enum(['true', 'false']).default('false'),
   RATE_LIMIT_FACTOR: z.coerce.number().int().min(1).max(100_000).default(1),
   LOG_LEVEL: z.enum(['info', 'warn', 'error']).default('info'),
   ANTHROPIC_API_KEY: z.string().min(1).optional(),
@@ -140,6 +155,10 @@ export type Config = {
   allowedOrigins: string[]
   database: { url: string; fetchEndpoint: string | undefined }
   auth: { jwtKeys: z.infer<typeof Keys>; refreshKey: string; passwordPepper: string; operatorToken: string | undefined }
+  /** The first seals, all open. */
+  encryptionKeys: z.infer<typeof EncryptionKeys>
+  /** What of a person's URLs may be called. */
+  outbound: { loopback: boolean }
   rateLimitFactor: number
   logLevel: 'info' | 'warn' | 'error'
   ai: AiConfig
@@ -153,6 +172,9 @@ export function readConfig(env: object): Config {
   if (parsed.data) problems.push(...aiProblems(parsed.data))
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
     problems.push('RATE_LIMIT_FACTOR: must be 1 in production')
+  }
+  if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.ALLOW_LOOPBACK_URLS === 'true') {
+    problems.push('ALLOW_LOOPBACK_URLS: must not be set in production')
   }
   if (!parsed.success || problems.length > 0)
     throw new Error(`The configuration has problems:\n- ${problems.join('\n- ')}`)
@@ -168,6 +190,8 @@ export function readConfig(env: object): Config {
       passwordPepper: source.PASSWORD_PEPPER,
       operatorToken: source.OPERATOR_TOKEN,
     },
+    encryptionKeys: source.ENCRYPTION_KEYS,
+    outbound: { loopback: source.ALLOW_LOOPBACK_URLS === 'true' },
     rateLimitFactor: source.RATE_LIMIT_FACTOR,
     logLevel: source.LOG_LEVEL,
     ai: readAi(source),

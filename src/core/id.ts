@@ -24,6 +24,7 @@ export type IdPrefix =
   | 'dlq'
   | 'aic'
   | 'ans'
+  | 'mcp'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

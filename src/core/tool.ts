@@ -11,6 +11,8 @@ export type Tool = {
   name: string
   description: string
   input: z.ZodType
+  /** What a model is told of the input, where another wrote it: `input` then checks no more than can be. */
+  inputSchema?: Record<string, unknown>
   destructive: boolean
   readOnly: boolean
   run(ctx: UserCtx, input: unknown): Promise<ToolAnswer>
@@ -20,6 +22,7 @@ type ToolSpec<T extends z.ZodType> = {
   name: string
   description: string
   input: T
+  inputSchema?: Record<string, unknown>
   destructive?: boolean
   readOnly?: boolean
   run(ctx: UserCtx, input: z.output<T>): Promise<ToolAnswer>

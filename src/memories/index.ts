@@ -1,3 +1,3 @@
-export { eraseForgotten, memoriesForPrompt, wordsIn } from './memory.ts'
+export { eraseForgotten, getMemory, listMemories, memoriesForPrompt, wordsIn } from './memory.ts'
 export { memoriesApp } from './routes.ts'
 export { memoryTools } from './tools.ts'

@@ -9,8 +9,8 @@ const SEARCH = z.strictObject({ text: s.text(200, 1).optional(), limit: s.int(1,
 const PATCH = MemoryPatch.extend({ id: s.id('mem') })
 const ONE = z.strictObject({ id: s.id('mem') })
 
-/** What the assistant may do with memories; a new one names the message it came from. */
-export function memoryTools(sourceMessageId: string): Tool[] {
+/** What the assistant may do with memories; a new one names the message it came from, if it came from one. */
+export function memoryTools(sourceMessageId: string | null): Tool[] {
   return [
     defineTool({
       name: 'remember',

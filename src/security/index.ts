@@ -1,3 +1,4 @@
+export { seal, unseal } from './envelope.ts'
 export {
   claimKey,
   forgetKeys,
@@ -9,3 +10,4 @@ export {
 export { networkOf, type Take, takeLimit } from './limits.ts'
 export { hashPassword, hashToken, verifyPassword } from './password.ts'
 export { isSame, sign } from './signature.ts'
+export { checkUrl, fetchOutside, type OutboundPolicy } from './url-guard.ts'

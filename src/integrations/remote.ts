@@ -1,0 +1,192 @@
+import { z } from 'zod'
+import { AppError, findAppError, withTimeout } from '#core'
+import { fetchOutside, type OutboundPolicy } from '#security'
+
+const DEADLINE_MS = 10_000
+const MAX_BYTES = 1_000_000
+const MAX_PAGES = 5
+const VERSION = '2025-11-25'
+const MAX_REASON = 300
+
+/** Another's MCP server, and the header that signs in to it. */
+export type Remote = { url: string; header: { name: string; value: string } | null; policy: OutboundPolicy }
+
+const Reply = z.looseObject({
+  id: z.union([z.string(), z.number()]).nullish(),
+  result: z.looseObject({}).optional(),
+  error: z.looseObject({ message: z.string() }).optional(),
+})
+const Initialized = z.looseObject({ protocolVersion: z.string().max(40) })
+const ToolList = z.looseObject({
+  tools: z.array(
+    z.looseObject({
+      name: z.string(),
+      description: z.string().optional(),
+      inputSchema: z.record(z.string(), z.unknown()),
+      annotations: z.looseObject({ readOnlyHint: z.boolean().optional() }).optional(),
+    }),
+  ),
+  nextCursor: z.string().max(4000).optional(),
+})
+const Called = z.looseObject({
+  content: z.array(z.looseObject({ type: z.string(), text: z.string().optional() })).default([]),
+  structuredContent: z.looseObject({}).optional(),
+  isError: z.boolean().default(false),
+})
+
+export type RemoteTool = z.infer<typeof ToolList>['tools'][number]
+export type RemoteAnswer = z.infer<typeof Called>
+
+type Session = { remote: Remote; signal: AbortSignal; headers: Record<string, string>; lastId: number }
+
+/** Every tool the server offers, up to five pages of them. */
+export async function listRemoteTools(remote: Remote): Promise<RemoteTool[]> {
+  return await inSession(remote, async (session) => {
+    const found: RemoteTool[] = []
+    let cursor: string | undefined
+    for (let page = 0; page < MAX_PAGES; page++) {
+      const { tools, nextCursor } = ToolList.parse(
+        await ask(session, 'tools/list', cursor === undefined ? {} : { cursor }),
+      )
+      found.push(...tools)
+      if (nextCursor === undefined) break
+      cursor = nextCursor
+    }
+    return found
+  })
+}
+
+/** Calls one tool. What the server says of a failure is an answer with `isError`; all else throws. */
+export async function callRemoteTool(remote: Remote, name: string, input: unknown): Promise<RemoteAnswer> {
+  return await inSession(remote, async (session) =>
+    Called.parse(await ask(session, 'tools/call', { name, arguments: input })),
+  )
+}
+
+// Opened for one thing and left: nothing of a connection outlives the call, and all of it has one deadline.
+async function inSession<T>(remote: Remote, work: (session: Session) => Promise<T>): Promise<T> {
+  try {
+    return await withTimeout(DEADLINE_MS, async (signal) => {
+      const session: Session = { remote, signal, headers: {}, lastId: 0 }
+      const clientInfo = { name: 'aurelius', version: '1.0.0' }
+      const started = Initialized.parse(
+        await ask(session, 'initialize', { protocolVersion: VERSION, capabilities: {}, clientInfo }),
+      )
+      session.headers['mcp-protocol-version'] = started.protocolVersion
+      await (await post(session, { method: 'notifications/initialized' })).body?.cancel()
+      const found = await work(session)
+      await leave(session)
+      return found
+    })
+  } catch (error) {
+    throw toFailure(remote, error)
+  }
+}
+
+// A server that keeps sessions is told that this one is over; what it says to that changes nothing.
+async function leave(session: Session): Promise<void> {
+  if (session.headers['mcp-session-id'] === undefined) return
+  try {
+    await (await request(session, 'DELETE')).body?.cancel()
+  } catch (error) {
+    if (!(error instanceof Error)) throw error
+  }
+}
+
+async function ask(session: Session, method: string, params: object): Promise<unknown> {
+  const id = ++session.lastId
+  const response = await post(session, { id, method, params })
+  const sessionId = response.headers.get('mcp-session-id')
+  if (sessionId !== null) session.headers['mcp-session-id'] = sessionId
+  const isStream = response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') ?? false
+  for await (const text of isStream ? events(response) : whole(response)) {
+    const reply = Reply.parse(JSON.parse(hide(session.remote, text), storable))
+    // A stream may bring notifications, or questions to us, before the answer: none is of use here.
+    if (reply.id !== id || (!reply.result && !reply.error)) continue
+    if (reply.error) throw refusal(`It refused ${method}: ${reply.error.message}`)
+    return reply.result
+  }
+  throw refusal(`It did not answer ${method}`)
+}
+
+function request({ remote, signal, headers }: Session, method: string, message?: object): Promise<Response> {
+  const { url, header, policy } = remote
+  const all = {
+    'content-type': 'application/json',
+    accept: 'application/json, text/event-stream',
+    ...headers,
+    ...(header && { [header.name]: header.value }),
+  }
+  const body = message && JSON.stringify({ jsonrpc: '2.0', ...message })
+  return fetchOutside(url, { method, signal, headers: all, ...(body && { body }) }, policy)
+}
+
+async function post(session: Session, message: object): Promise<Response> {
+  const response = await request(session, 'POST', message)
+  if (response.ok) return response
+  await response.body?.cancel()
+  const isAuth = response.status === 401 || response.status === 403
+  throw refusal(isAuth ? `It does not let us in: HTTP ${response.status}` : `It answered HTTP ${response.status}`)
+}
+
+async function* chunks({ body }: Response): AsyncGenerator<string> {
+  if (!body) return
+  const decoder = new TextDecoder()
+  let bytes = 0
+  // Left early, the loop cancels the stream.
+  for await (const chunk of body) {
+    bytes += chunk.byteLength
+    if (bytes > MAX_BYTES) throw refusal(`It answered more than ${MAX_BYTES} bytes`)
+    yield decoder.decode(chunk, { stream: true })
+  }
+  yield decoder.decode()
+}
+
+async function* whole(response: Response): AsyncGenerator<string> {
+  let text = ''
+  for await (const chunk of chunks(response)) text += chunk
+  yield text
+}
+
+/** The data of each server-sent event. */
+async function* events(response: Response): AsyncGenerator<string> {
+  let text = ''
+  for await (const chunk of chunks(response)) {
+    text += chunk
+    const parts = text.split(/\r\n\r\n|\n\n|\r\r/)
+    text = parts.pop() ?? ''
+    for (const part of parts) {
+      const data = part.split(/\r\n|\n|\r/).flatMap((line) => /^data: ?(.*)$/.exec(line)?.[1] ?? [])
+      if (data.length > 0 && data.join('') !== '') yield data.join('\n')
+    }
+  }
+}
+
+// A server that tells the secret back tells it to nobody: neither the model nor the log sees it.
+function hide({ header }: Remote, text: string): string {
+  if (!header) return text
+  const parts = [header.value, header.value.split(' ').at(-1) ?? ''].filter((part) => part.length >= 8)
+  return parts
+    .flatMap((part) => [part, JSON.stringify(part).slice(1, -1)])
+    .reduce((said, part) => said.replaceAll(part, '[secret]'), text)
+}
+
+// No column takes a NUL or half a character: kept, one would cost the whole turn.
+function storable(_key: string, value: unknown): unknown {
+  if (typeof value === 'string') return value.replaceAll('\0', '').toWellFormed()
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
+  const fine = Object.entries(value).filter(([key]) => key.isWellFormed() && !key.includes('\0'))
+  return Object.fromEntries(fine)
+}
+
+const refusal = (reason: string) => new AppError('unavailable', reason.slice(0, MAX_REASON).toWellFormed())
+
+function toFailure(remote: Remote, error: unknown): AppError {
+  const known = findAppError(error)
+  if (known) return known
+  if (error instanceof z.ZodError || error instanceof SyntaxError)
+    return new AppError('unavailable', 'It answered what is not MCP', { cause: error })
+  if (error instanceof DOMException && error.name === 'TimeoutError')
+    return new AppError('timeout', `It took longer than ${DEADLINE_MS / 1000} s`, { cause: error })
+  return new AppError('unavailable', `It does not answer at ${new URL(remote.url).host}`, { cause: error })
+}

@@ -1,0 +1,227 @@
+import { and, asc, eq, gt, isNotNull, type SQL, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { AppError, decodeCursor, encodeCursor, findAppError, s, toPage, type UserCtx } from '#core'
+import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
+import { checkUrl, seal, unseal } from '#security'
+import { knownTools } from './known.ts'
+import { listRemoteTools, type Remote } from './remote.ts'
+import type { McpServer, McpServerPatch, NewMcpServer } from './schema.ts'
+import { type KnownTool, mcpServers } from './tables.ts'
+
+const LIST = 'mcp_servers'
+const CursorKey = z.tuple([s.id('mcp')])
+const MAX_IN_TURN = 20
+
+type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
+type WriteCtx = ReadCtx & Pick<UserCtx, 'config'>
+type Auth = NewMcpServer['auth']
+
+/** A server as a turn needs it. */
+export type ServerRow = {
+  id: string
+  name: string
+  url: string
+  header: string | null
+  secret: string | null
+  tools: KnownTool[] | null
+  status: McpServer['status']
+  checkedAt: string | null
+}
+
+const missing = () => new AppError('not_found', 'There is no such MCP server')
+const stale = () => new AppError('version_stale', 'The MCP server has changed since you read it')
+const mine = (ctx: ReadCtx, id: string) => and(eq(mcpServers.id, id), ownedBy(ctx.actor, mcpServers.userId))
+
+function shown(m: ColumnsOf<typeof mcpServers>): SQL<McpServer> {
+  const tool = jsonObject({ name: sql`t->>'name'`, description: sql`t->>'description'`, readOnly: sql`t->'readOnly'` })
+  const header = jsonObject({ type: sql`'header'`, name: m.header })
+  return jsonObject<McpServer>({
+    id: m.id,
+    name: m.name,
+    url: m.url,
+    auth: sql`case when ${m.header} is null then json_build_object('type', 'none') else ${header} end`,
+    enabled: m.enabled,
+    status: m.status,
+    lastError: m.lastError,
+    tools: sql`coalesce((select json_agg(${tool}) from jsonb_array_elements(${m.tools}) t), '[]'::json)`,
+    checkedAt: iso(m.checkedAt),
+    version: m.version,
+    createdAt: iso(m.createdAt),
+    updatedAt: iso(m.updatedAt),
+  })
+}
+
+function requireUrl({ config }: WriteCtx, url: string): void {
+  const checked = checkUrl(url, config.outbound)
+  if (checked.ok) return
+  const detail = `cannot be called: ${checked.reason}`
+  throw new AppError('invalid_request', `/url: ${detail}`, { errors: [{ pointer: '/url', detail }] })
+}
+
+/** Where a server's secret belongs. */
+export const secretPlace = (userId: string, rowId: string) => ({
+  table: 'mcp_servers',
+  column: 'secret',
+  rowId,
+  userId,
+})
+
+async function sealed({ config, actor }: WriteCtx, id: string, auth: Auth) {
+  if (auth.type === 'none') return { header: null, secret: null }
+  return { header: auth.name, secret: await seal(config.encryptionKeys, secretPlace(actor.userId, id), auth.value) }
+}
+
+/** Where a server is, with its secret opened. */
+export async function toRemote({ config, actor }: WriteCtx, server: ServerRow): Promise<Remote> {
+  const { id, url, header, secret } = server
+  const policy = config.outbound
+  if (header === null || secret === null) return { url, header: null, policy }
+  try {
+    const value = await unseal(config.encryptionKeys, secretPlace(actor.userId, id), secret)
+    return { url, header: { name: header, value }, policy }
+  } catch (cause) {
+    throw new AppError('unavailable', 'Its secret cannot be opened; give it again', { cause })
+  }
+}
+
+/** Adds a server; it is not called before it is checked. One trip; under an Idempotency-Key the same one again. */
+export async function addServer(
+  ctx: WriteCtx & Pick<UserCtx, 'newId'>,
+  { auth, ...input }: NewMcpServer,
+): Promise<McpServer> {
+  requireUrl(ctx, input.url)
+  const id = ctx.newId('mcp')
+  const values = { ...input, ...(await sealed(ctx, id, auth)), id, userId: ownerId(ctx.actor) }
+  const [row] = await ctx.db
+    .insert(mcpServers)
+    .values(values)
+    .onConflictDoNothing()
+    .returning({ server: shown(mcpServers) })
+  return row?.server ?? (await getServer(ctx, id))
+}
+
+export async function getServer(ctx: ReadCtx, id: string): Promise<McpServer> {
+  const [row] = await ctx.db
+    .select({ server: shown(mcpServers) })
+    .from(mcpServers)
+    .where(mine(ctx, id))
+  if (!row) throw missing()
+  return row.server
+}
+
+/** The person's servers in the order they were added. One trip. */
+export async function listServers(ctx: ReadCtx, { limit, cursor }: { limit: number; cursor?: string | undefined }) {
+  const [after] = cursor === undefined ? [] : decodeCursor(LIST, cursor, CursorKey)
+  const rows = await ctx.db
+    .select({ server: shown(mcpServers) })
+    .from(mcpServers)
+    .where(and(ownedBy(ctx.actor, mcpServers.userId), after === undefined ? undefined : gt(mcpServers.id, after)))
+    .orderBy(asc(mcpServers.id))
+    .limit(limit + 1)
+  return toPage(
+    rows.map(({ server }) => server),
+    limit,
+    (last) => encodeCursor(LIST, [last.id]),
+  )
+}
+
+/** Changes what is given. One trip; what leads elsewhere is `new` again. 412 when it moved on. */
+export async function updateServer(
+  ctx: WriteCtx,
+  id: string,
+  { auth, ...fields }: McpServerPatch,
+  version: number | '*',
+): Promise<McpServer> {
+  const { db } = ctx
+  if (fields.url !== undefined) {
+    requireUrl(ctx, fields.url)
+    const detail = 'must be given with a new url'
+    if (!auth) throw new AppError('invalid_request', `/auth: ${detail}`, { errors: [{ pointer: '/auth', detail }] })
+  }
+  const fresh = auth && { ...(await sealed(ctx, id, auth)), status: 'new' as const, lastError: null, tools: null }
+  const isSame = Object.keys(fields).length === 0 && !auth
+  const current = db.$with('current').as(db.select({ id: mcpServers.id }).from(mcpServers).where(mine(ctx, id)))
+  const changed = db.$with('changed').as(
+    db
+      .update(mcpServers)
+      .set({
+        ...fields,
+        ...fresh,
+        version: isSame ? sql`${mcpServers.version}` : sql`${mcpServers.version} + 1`,
+        ...(!isSame && { updatedAt: sql`now()` }),
+      })
+      .where(and(mine(ctx, id), version === '*' ? undefined : eq(mcpServers.version, version)))
+      .returning(),
+  )
+  const [row] = await db
+    .with(current, changed)
+    .select({ changed: changed.id, server: shown(changed) })
+    .from(current)
+    .leftJoin(changed, eq(changed.id, current.id))
+  if (!row) throw missing()
+  if (row.changed === null) throw stale()
+  return row.server
+}
+
+export async function removeServer(ctx: ReadCtx, id: string): Promise<void> {
+  const gone = await ctx.db.delete(mcpServers).where(mine(ctx, id)).returning({ id: mcpServers.id })
+  if (gone.length === 0) throw missing()
+}
+
+const rowOf = {
+  id: mcpServers.id,
+  name: mcpServers.name,
+  url: mcpServers.url,
+  header: mcpServers.header,
+  secret: mcpServers.secret,
+  tools: mcpServers.tools,
+  status: mcpServers.status,
+  checkedAt: iso(mcpServers.checkedAt),
+}
+
+/** Asks the server for its tools and keeps them, or why it could not be asked. Two trips beside the call. */
+export async function checkServer(ctx: WriteCtx, id: string): Promise<McpServer> {
+  const [row] = await ctx.db
+    .select({ ...rowOf, version: mcpServers.version })
+    .from(mcpServers)
+    .where(mine(ctx, id))
+  if (!row) throw missing()
+  const found = await look(ctx, row)
+  const [kept] = await ctx.db
+    .update(mcpServers)
+    .set({ ...found, checkedAt: sql`now()` })
+    .where(and(mine(ctx, id), eq(mcpServers.version, row.version)))
+    .returning({ server: shown(mcpServers) })
+  // Changed meanwhile: what was found is of another place.
+  return kept?.server ?? (await getServer(ctx, id))
+}
+
+async function look(ctx: WriteCtx, row: ServerRow) {
+  try {
+    const tools = knownTools(await listRemoteTools(await toRemote(ctx, row)))
+    return { status: 'ok' as const, lastError: null, tools }
+  } catch (error) {
+    const known = findAppError(error)
+    if (!known) throw error
+    return { status: 'broken' as const, lastError: known.message }
+  }
+}
+
+/** Keeps how a call went, where that is news. */
+export async function noteCall(ctx: ReadCtx, { id, url, status }: ServerRow, failure: string | null): Promise<void> {
+  if (failure === null && status === 'ok') return
+  await ctx.db
+    .update(mcpServers)
+    .set({ status: failure === null ? 'ok' : 'broken', lastError: failure })
+    .where(and(mine(ctx, id), eq(mcpServers.url, url)))
+}
+
+/** The servers a turn may use, the first twenty, as a statement for the batch that opens it. */
+export function serversForTurn(ctx: ReadCtx) {
+  return ctx.db
+    .select(rowOf)
+    .from(mcpServers)
+    .where(and(ownedBy(ctx.actor, mcpServers.userId), mcpServers.enabled, isNotNull(mcpServers.tools)))
+    .orderBy(asc(mcpServers.id))
+    .limit(MAX_IN_TURN)
+}

@@ -1,0 +1,2 @@
+export { mcpApp } from './routes.ts'
+export { toRpcProblem } from './rpc.ts'

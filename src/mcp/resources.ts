@@ -1,0 +1,123 @@
+import { z } from 'zod'
+import { bounded, listConversations, readConversation } from '#assistant'
+import { decodeCursor, encodeCursor, findAppError, s, type UserCtx } from '#core'
+import { getMemory, listMemories } from '#memories'
+import { getProject, getTask, listProjects, listTasks } from '#tasks'
+import { type Area, scopesOf } from './access.ts'
+import { noResource } from './rpc.ts'
+
+const LIST = 'mcp.resources'
+const PAGE = 50
+const MAX_CHARS = 100_000
+const MIME = 'application/json'
+
+type Item = { id: string; title: string; at: string }
+type Page = { items: Item[]; nextCursor: string | null }
+type Kind = {
+  area: Area
+  prefix: string
+  title: string
+  description: string
+  list(ctx: UserCtx, page: { limit: number; cursor?: string | undefined }): Promise<Page>
+  read(ctx: UserCtx, id: string): Promise<unknown>
+}
+
+function page<T extends { id: string; updatedAt: string }>(
+  { items, nextCursor }: { items: T[]; nextCursor: string | null },
+  titleOf: (item: T) => string,
+): Page {
+  return { items: items.map((item) => ({ id: item.id, title: titleOf(item), at: item.updatedAt })), nextCursor }
+}
+
+const KINDS: Kind[] = [
+  {
+    area: 'tasks',
+    prefix: 'task',
+    title: 'Task',
+    description: 'A task with its dates, labels and state',
+    list: async (ctx, query) => page(await listTasks(ctx, { ...query, open: true }), ({ title }) => title),
+    read: getTask,
+  },
+  {
+    area: 'projects',
+    prefix: 'prj',
+    title: 'Project',
+    description: 'A project that tasks are in',
+    list: async (ctx, query) => page(await listProjects(ctx, { ...query, archived: false }), ({ name }) => name),
+    read: getProject,
+  },
+  {
+    area: 'conversations',
+    prefix: 'cnv',
+    title: 'Conversation',
+    description: 'A conversation with Aurelius and the first fifty things said in it',
+    list: async (ctx, query) => page(await listConversations(ctx, query), ({ title }) => title),
+    read: (ctx, id) => readConversation(ctx, id),
+  },
+  {
+    area: 'memories',
+    prefix: 'mem',
+    title: 'Memory',
+    description: 'A lasting fact, preference or person the user told',
+    list: async (ctx, query) => page(await listMemories(ctx, query), ({ text }) => text.slice(0, 80).toWellFormed()),
+    read: getMemory,
+  },
+]
+
+const CursorKey = z.tuple([s.int(0, KINDS.length - 1), z.string().max(600).nullable()])
+
+function kindsFor(ctx: UserCtx): Kind[] {
+  const scopes = scopesOf(ctx.actor)
+  return KINDS.filter(({ area }) => scopes.has(`${area}:read`))
+}
+
+const uriOf = ({ area }: Kind, id: string) => `aurelius://${area}/${id}`
+
+export function resourceTemplates(ctx: UserCtx): object[] {
+  return kindsFor(ctx).map((kind) => ({
+    uriTemplate: uriOf(kind, '{id}'),
+    name: kind.area,
+    title: kind.title,
+    description: kind.description,
+    mimeType: MIME,
+  }))
+}
+
+/** A page of what can be read, kind after kind: open tasks, projects, conversations, memories. One trip a kind. */
+export async function listResources(ctx: UserCtx, cursor: string | undefined) {
+  const kinds = kindsFor(ctx)
+  const [from, within] = cursor === undefined ? [0, null] : decodeCursor(LIST, cursor, CursorKey)
+  let inner = within
+  for (let at = from; at < kinds.length; at++) {
+    const kind = kinds[at]
+    if (!kind) break
+    const { items, nextCursor } = await kind.list(ctx, { limit: PAGE, ...(inner !== null && { cursor: inner }) })
+    inner = null
+    if (items.length === 0) continue
+    const next = nextCursor !== null ? encodeCursor(LIST, [at, nextCursor]) : undefined
+    const after = next ?? (at + 1 < kinds.length ? encodeCursor(LIST, [at + 1, null]) : undefined)
+    const resources = items.map(({ id, title, at: lastModified }) => ({
+      uri: uriOf(kind, id),
+      name: id,
+      title,
+      mimeType: MIME,
+      annotations: { lastModified },
+    }))
+    return { resources, ...(after !== undefined && { nextCursor: after }) }
+  }
+  return { resources: [] }
+}
+
+/** One thing of the person's, as JSON. -32002 when it is not there, or not theirs. */
+export async function readResource(ctx: UserCtx, uri: string) {
+  const [, area, id = ''] = /^aurelius:\/\/([a-z]{1,20})\/(\w{1,40})$/.exec(uri) ?? []
+  const kind = kindsFor(ctx).find((kind) => kind.area === area)
+  if (!kind || !s.id(kind.prefix).safeParse(id).success) throw noResource(uri)
+  try {
+    const found = bounded(await kind.read(ctx, id), MAX_CHARS)
+    return { contents: [{ uri, mimeType: MIME, text: JSON.stringify(found) }] }
+  } catch (error) {
+    if (findAppError(error)?.code === 'not_found') throw noResource(uri)
+    throw error
+  }
+}
