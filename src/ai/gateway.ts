@@ -8,7 +8,7 @@ import { asAppError, ModelFailure } from './failure.ts'
 import { type ModelEvent, type ModelProvider, NO_USAGE, type ProviderName } from './model.ts'
 import { offlineProvider } from './offline/index.ts'
 import { costMicros } from './prices.ts'
-import { type Hold, mayBeBilled, reserve, settle } from './spending.ts'
+import { type Hold, isCount, mayBeBilled, reserve, settle } from './spending.ts'
 
 export type AiCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'newId' | 'log'>
 
@@ -41,21 +41,23 @@ async function* metered(ctx: AiCtx, hold: Hold, events: AsyncIterable<ModelEvent
   let firstTokenMs: number | null = null
   const ended = (event: Extract<ModelEvent, { type: 'end' }>): GatewayEvent => {
     // An answer under a name without a price is paid for as the model that was asked.
-    const { prices } = findModel(ctx.config, event.model) ?? model
-    const { cacheWriteTokens, cacheWrite1hTokens, ...usage } = event.usage
-    const cost = costMicros(prices, event.usage, new Date(startedMs))
+    const known = findModel(ctx.config, event.model)
+    const said = isCount(event.usage) ? event.usage : NO_USAGE
+    const isFinal = event.isFinal && said === event.usage
+    const { cacheWriteTokens, cacheWrite1hTokens, ...usage } = said
+    const cost = costMicros((known ?? model).prices, said, new Date(startedMs))
     const receipt: Receipt = {
       callId: decision.id,
       provider: decision.provider,
-      model: event.model,
+      model: known ? event.model : model.name,
       ...usage,
       cacheWriteTokens: cacheWriteTokens + cacheWrite1hTokens,
-      costMicros: event.isFinal ? cost : Math.max(cost, worstMicros),
-      isEstimated: !event.isFinal,
+      costMicros: isFinal ? cost : Math.max(cost, worstMicros),
+      isEstimated: !isFinal,
       firstTokenMs,
       totalMs: ctx.now().getTime() - startedMs,
     }
-    hold.end = { receipt, usage: event.usage, outcome: event.stop === 'aborted' ? 'failed' : 'done' }
+    hold.end = { receipt, usage: said, outcome: event.stop === 'aborted' ? 'failed' : 'done' }
     return { ...event, receipt }
   }
   try {

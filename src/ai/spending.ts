@@ -29,6 +29,7 @@ const BYTES_PER_TOKEN = 2
 const TOKENS_AROUND = 1024
 const TOKENS_PER_MESSAGE = 16
 const TOKENS_PER_TOOL = 32
+const MAX_TOKENS = 2_147_483_647
 const MICROS_PER_DOLLAR = 1_000_000
 
 /**
@@ -136,6 +137,11 @@ const pick = ({ model, costMicros: cost, isEstimated, firstTokenMs, totalMs }: R
 function unheard(ctx: SpendCtx, { model, worstMicros: worst, startedMs }: Hold) {
   const totalMs = ctx.now().getTime() - startedMs
   return { usage: NO_USAGE, model: model.name, costMicros: worst, isEstimated: true, firstTokenMs: null, totalMs }
+}
+
+/** Whether this is an amount of tokens at all: a provider may say anything. */
+export function isCount(usage: Usage): boolean {
+  return Object.values(usage).every((tokens) => Number.isInteger(tokens) && tokens >= 0 && tokens <= MAX_TOKENS)
 }
 
 /** Whether a provider that failed before it said anything may yet bill the call: it does not where it refused it. */
