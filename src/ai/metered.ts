@@ -97,8 +97,8 @@ async function open(meter: Meter, model: Model): Promise<void> {
 async function close(meter: Meter, tried: Tried): Promise<void> {
   const { ctx, hold, startedMs } = meter
   // An answer under a name without a price is paid for as the model that was asked.
-  const { prices } = findModel(ctx.config, tried.answeredAs) ?? tried.model
-  const known = costMicros(prices, tried.usage, new Date(hold.startedMs))
+  const answered = findModel(ctx.config, tried.answeredAs)
+  const known = costMicros((answered ?? tried.model).prices, tried.usage, new Date(hold.startedMs))
   const cost = tried.isFinal ? known : Math.max(known, hold.worstMicros)
   meter.costMicros += cost
   meter.isEstimated ||= !tried.isFinal
@@ -106,7 +106,7 @@ async function close(meter: Meter, tried: Tried): Promise<void> {
     ...tokens(tried.usage),
     callId: hold.decision.id,
     provider: tried.model.provider,
-    model: tried.answeredAs,
+    model: answered ? tried.answeredAs : tried.model.name,
     costMicros: cost,
     isEstimated: !tried.isFinal,
     firstTokenMs: meter.firstTokenMs,

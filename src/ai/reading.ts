@@ -15,25 +15,24 @@ export async function* withEnd(known: Known, events: AsyncIterable<ModelEvent>):
     failure = error
   }
   const { model } = known
-  const usage = counted(known.usage)
+  const usage = isCount(known.usage) ? known.usage : { ...NO_USAGE }
   const stop = failure ? undefined : known.stop
-  yield { type: 'end', stop: stop ?? 'aborted', model, usage, isFinal: stop !== undefined && known.isFinal }
+  yield {
+    type: 'end',
+    stop: stop ?? 'aborted',
+    model,
+    usage,
+    isFinal: stop !== undefined && known.isFinal && usage === known.usage,
+  }
   if (failure) throw failure
   if (!stop) throw new ModelFailure('cut', 'the stream ended before its end')
 }
 
-const count = (value: unknown) => (typeof value === 'number' && Number.isSafeInteger(value) && value > 0 ? value : 0)
+const MAX_TOKENS = 1_000_000_000
 
-// What a provider left out, or said that is no count, is no count here.
-function counted(usage: Usage): Usage {
-  return {
-    inputTokens: count(usage.inputTokens),
-    outputTokens: count(usage.outputTokens),
-    cacheReadTokens: count(usage.cacheReadTokens),
-    cacheWriteTokens: count(usage.cacheWriteTokens),
-    cacheWrite1hTokens: count(usage.cacheWrite1hTokens),
-  }
-}
+/** Whether this is an amount of tokens at all: a provider may say anything. */
+const isCount = (usage: Usage) =>
+  Object.values(usage).every((tokens) => Number.isInteger(tokens) && tokens >= 0 && tokens <= MAX_TOKENS)
 
 /** Only an object is ever the input of a call: what is kept is sent back to the model, which refuses all else. */
 export function toCall({ id, name, json }: { id: string; name: string; json: string }, isCut = false): ModelEvent {

@@ -219,6 +219,14 @@ test('a call that costs more than was held is charged that, and it is logged', a
   expect(logged).toEqual(['budget.exceeded'])
 })
 
+test.each(['null', '-5', '0.5', '1e12', '"9"'])('an output of %s tokens is no usage: charged in full', async (said) => {
+  const { ctx, steward } = makeWorld()
+  standIn(() => ({ chunks: whole(10, 123).map((chunk) => chunk.replace('123', said)) }))
+  const heard = await listen(generate(ctx, callOf('x'), new AbortController().signal)).catch(() => [])
+  expect(heard.at(-1)).toMatchObject({ type: 'end', stop: 'done', receipt: { isEstimated: true, outputTokens: 0 } })
+  expect(steward.lines()).toMatchObject([{ outputTokens: 0, isEstimated: true, outcome: 'done' }])
+})
+
 /** One random call: answered as chance has it, listened to for as long as chance has it. */
 async function callAtRandom(world: ReturnType<typeof makeWorld>, chance: Chance, key: string): Promise<void> {
   const { ctx, clock } = world

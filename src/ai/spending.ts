@@ -4,7 +4,6 @@ import type { BudgetChange, BudgetSummary, Refused, Reserved, Settled } from './
 import type { Call, Decision, Receipt } from './call.ts'
 import type { Model } from './catalogue.ts'
 import type { Choice } from './choose.ts'
-import { ModelFailure } from './failure.ts'
 import type { Ask, Settlement } from './ledger.ts'
 import { type ModelRequest, NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
@@ -136,27 +135,6 @@ const pick = ({ model, costMicros: cost, isEstimated, firstTokenMs, totalMs }: R
 function unheard(ctx: SpendCtx, { model, worstMicros: worst, startedMs }: Hold) {
   const totalMs = ctx.now().getTime() - startedMs
   return { usage: NO_USAGE, model: model.name, costMicros: worst, isEstimated: true, firstTokenMs: null, totalMs }
-}
-
-/** Whether a provider that failed before it said anything may yet bill the call: it does not where it refused it. */
-function mayBeBilled(error: unknown): boolean {
-  if (!(error instanceof ModelFailure)) return true
-  switch (error.reason) {
-    case 'rate_limited':
-    case 'overloaded':
-    case 'rejected':
-    case 'unauthorized':
-    case 'server_error':
-      return false
-    case 'unreachable':
-    case 'late_connect':
-    case 'late_first':
-    case 'late_idle':
-    case 'late_total':
-    case 'garbage':
-    case 'cut':
-      return true
-  }
 }
 
 /** What may be spent, what was spent and what is held. */

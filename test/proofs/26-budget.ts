@@ -36,10 +36,10 @@ export const proof: Proof = {
     'what was said until a stream broke off is taken for all': [
       {
         file: 'src/ai/gateway.ts',
-        find: 'event.isFinal ? cost : Math.max(cost, worstMicros)',
+        find: 'isFinal ? cost : Math.max(cost, worstMicros)',
         replace: 'cost',
       },
-      { file: 'src/ai/gateway.ts', find: 'isEstimated: !event.isFinal', replace: 'isEstimated: false' },
+      { file: 'src/ai/gateway.ts', find: 'isEstimated: !isFinal', replace: 'isEstimated: false' },
     ],
     'a call that was stopped is not charged': [
       {

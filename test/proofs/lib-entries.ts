@@ -13,6 +13,7 @@ const LEAVES = 0.5
 const CANCELS = 0.8
 const MAX_BYTES = 6000
 const MAX_MS = 300
+const IN_PROGRESS = new Set(['idempotency_in_progress', 'turn_running'])
 const GONE: Said = { status: 0, code: '', retryAfter: null, detail: '' }
 
 /** Every way there is; whoever opens another adds it here. */
@@ -21,19 +22,17 @@ export const ENTRIES: Entry[] = [
   { name: 'a turn as JSON', ask: askWhole },
 ]
 
-async function say({ world, person }: Client, text: string, headers: Record<string, string>, signal?: AbortSignal) {
+/** Opens a conversation; answers how to say this in it, each time as the same request. */
+async function opened({ world, person }: Client, text: string, headers: Record<string, string> = {}) {
   const { id } = await need(person, 'POST', '/v1/conversations', {})
-  return (key: string) =>
+  const key = { 'idempotency-key': text, authorization: `Bearer ${person.accessToken}` }
+  const body = JSON.stringify({ text })
+  return (signal: AbortSignal | null = null) =>
     fetch(`${world.url}/v1/conversations/${id}/messages`, {
       method: 'POST',
-      headers: {
-        authorization: `Bearer ${person.accessToken}`,
-        'content-type': 'application/json',
-        'idempotency-key': key,
-        ...headers,
-      },
-      body: JSON.stringify({ text }),
-      signal: signal ?? null,
+      headers: { 'content-type': 'application/json', ...key, ...headers },
+      body,
+      signal,
     })
 }
 
@@ -41,8 +40,8 @@ async function askStream(client: Client, text: string): Promise<Said> {
   const { chance, person } = client
   const leaveAt = chance.next() < LEAVES ? chance.int(MAX_BYTES) : undefined
   const cancels = chance.next() < CANCELS
-  const send = await say(client, text, { accept: 'text/event-stream' })
-  const response = await send(text)
+  const send = await opened(client, text, { accept: 'text/event-stream' })
+  const response = await send()
   const { told, isLeft } = await readTo(response, leaveAt)
   const [turnId] = /turn_[0-9a-z]{26}/.exec(told) ?? []
   if (isLeft && cancels && turnId) await need(person, 'POST', `/v1/turns/${turnId}/cancel`)
@@ -68,18 +67,19 @@ async function readTo(
   }
 }
 
-/** Whoever leaves asks again under the same key: it is the same turn. */
+/** Whoever leaves asks again under the same key: it is the same turn, or its first request still runs. */
 async function askWhole(client: Client, text: string): Promise<Said> {
   const { chance } = client
   const leaves = chance.next() < LEAVES
-  const leaving = AbortSignal.timeout(chance.int(MAX_MS))
-  const send = await say(client, text, {}, leaves ? leaving : undefined)
+  const send = await opened(client, text)
   try {
-    const response = await send(text)
+    const response = await send(leaves ? AbortSignal.timeout(chance.int(MAX_MS)) : null)
     return saidOf(response, await response.text())
   } catch {
     await wait(chance.int(MAX_MS))
-    return GONE
+    const response = await send()
+    const said = saidOf(response, await response.text())
+    return IN_PROGRESS.has(said.code) ? GONE : said
   }
 }
 
