@@ -10,6 +10,8 @@ import { asciiProblems } from './deploy-checks.ts'
 import { buildWorker, copySource } from './worker.ts'
 
 const ROOT = join(import.meta.dirname, '..')
+// Said by zod in Dutch, by Neon's driver and by a column of drizzle.
+const OUT = ['Ongeldige invoer', 'fetchConnectionCache', 'PgMacaddr8']
 const LEFT_OUT = ['locales', 'core', 'fromJSONSchema', 'compile', 'withParser']
 
 const read = (path: string) => readFileSync(join(ROOT, path), 'utf8')
@@ -24,17 +26,14 @@ test('the bundle is ASCII and without what was left out, until a package or a fi
     const bundleDir = await buildWorker(join(folder, 'dist'), { minify: true, sourceDir: folder })
     return readFileSync(join(bundleDir, 'index.js'), 'utf8')
   }
-  const dutch = 'Ongeldige invoer'
-  expect(read('node_modules/zod/v4/locales/nl.js')).toContain(dutch)
-
   const built = await build()
   expect(asciiProblems('index.js', built)).toEqual([])
-  expect(built).not.toContain(dutch)
+  expect(OUT.filter((words) => built.includes(words))).toEqual([])
 
   writeFileSync(join(folder, 'wrangler.toml'), read('wrangler.toml').replace(/\[alias\]\n(".*\n)+/, ''))
   const plain = await build()
   expect(asciiProblems('index.js', plain)).toEqual([expect.stringMatching(/^index\.js is not all ASCII: .*\u2013/)])
-  expect(plain).toContain(dutch)
+  expect(OUT.filter((words) => plain.includes(words))).toEqual(OUT)
 })
 
 test('zod in the bundle is all of zod but five names, and nothing here calls those', () => {

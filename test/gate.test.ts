@@ -107,7 +107,19 @@ describe('a copy of the rules over planted files', () => {
   })
 })
 
-const FOLDERS = ['bench', 'console', 'dist', 'docs', 'local', 'migrations', 'node_modules', 'src', 'test', 'workers']
+const FOLDERS = [
+  'bench',
+  'bundle',
+  'console',
+  'dist',
+  'docs',
+  'local',
+  'migrations',
+  'node_modules',
+  'src',
+  'test',
+  'workers',
+]
 const VAGUE = /(?:^|[/-])(?:utils?|helpers?|common|misc|service|manager)(?:\.test)?\.ts$/
 const SILENCED = /@ts-no(?:check)|biome-ignore-(?:all|start)/
 
@@ -129,7 +141,7 @@ test('a vague name and a silenced file are refused', () => {
 
 test('the tree has no vague name, no silenced file and no folder of its own making', async () => {
   const found: string[] = []
-  for await (const path of glob('{workers,src,local,test,bench}/**/*.ts', { cwd: ROOT })) {
+  for await (const path of glob('{workers,src,bundle,local,test,bench}/**/*.ts', { cwd: ROOT })) {
     found.push(...oddities(path, await readFile(join(ROOT, path), 'utf8')))
   }
   const entries = await readdir(ROOT, { withFileTypes: true })
