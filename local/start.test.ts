@@ -1,6 +1,6 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
 import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -152,8 +152,14 @@ describe('npm start', { timeout: SLOW_MS }, () => {
     server.child.kill('SIGTERM')
     expect(await server.ended).toBe(0)
     expect(server.said()).toContain('Stopped.')
+    // As an older version left it: what is missing is made, what is there stays.
+    const path = join(data, 'secrets.json')
+    const { ENCRYPTION_KEYS: _, ...before } = JSON.parse(readFileSync(path, 'utf8'))
+    writeFileSync(path, JSON.stringify(before))
     server = await ready(start())
     expect(await titles()).toEqual(['before the stop'])
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual({ ...before, ENCRYPTION_KEYS: expect.any(String) })
+    expect(statSync(path).mode & 0o077).toBe(0)
   })
 
   test('SIGKILL loses nothing either', async () => {
