@@ -7,10 +7,29 @@ import { type Heard, type ModelEvent, type ModelRequest, NO_USAGE, type Provider
 import { price } from './prices.ts'
 import { type SurviveEvent, type SurviveOptions, survive } from './survive.ts'
 
-beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
+// Those that are ours: the platform's own connections set timers too.
+const waiting = new Set<unknown>()
+beforeEach(() => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] })
+  waiting.clear()
+  const { setTimeout: set, clearTimeout: clear } = globalThis
+  vi.spyOn(globalThis, 'setTimeout').mockImplementation((run, ms) => {
+    const timer = set(() => {
+      waiting.delete(timer)
+      run()
+    }, ms)
+    if (new Error('where from').stack?.includes('core/timeout')) waiting.add(timer)
+    return timer
+  })
+  vi.spyOn(globalThis, 'clearTimeout').mockImplementation((timer) => {
+    waiting.delete(timer)
+    clear(timer)
+  })
+})
 afterEach(() => {
   // Whatever happened, nothing keeps an object awake.
-  expect(vi.getTimerCount()).toBe(0)
+  expect(waiting.size).toBe(0)
+  vi.restoreAllMocks()
   vi.useRealTimers()
 })
 

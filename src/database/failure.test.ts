@@ -63,7 +63,7 @@ test('a log line of a refused value names where and why, and holds nothing of th
   ]
   for (const [work, said] of refused) {
     const line = await logged(work)
-    expect(JSON.parse(line)).toMatchObject({ ...said, error: 'Error <- NeonDbError' })
+    expect(JSON.parse(line)).toMatchObject({ ...said, error: 'Error <- DatabaseError' })
     for (const part of ['dear', 'diary', 'secret', 'it\u2019s']) expect(line).not.toContain(part)
   }
 })

@@ -26,7 +26,18 @@ const PARSERS = new Map<number, (value: string) => unknown>([
 ])
 
 // What is known of an error besides its message.
-const ERROR_FIELDS = ['severity', 'code', 'detail', 'hint', 'where', 'schema', 'table', 'column', 'constraint']
+const ERROR_FIELDS = [
+  'severity',
+  'code',
+  'detail',
+  'hint',
+  'where',
+  'schema',
+  'table',
+  'column',
+  'constraint',
+  'routine',
+]
 
 /** Where Neon answers for the database of this connection string. */
 export function neonEndpoint(connectionString: string): string {

@@ -18,9 +18,9 @@ import { updateTask, updateTaskWithBefore } from './update.ts'
 const NOBODYS = 'task_00000000000000000000000000'
 const NO_PROJECT = 'prj_00000000000000000000000000'
 
-async function trips<T>(person: Person, work: Promise<T>): Promise<number> {
+async function trips<T>(person: Person, work: () => Promise<T>): Promise<number> {
   person.meter.trips = 0
-  await work
+  await work()
   return person.meter.trips
 }
 
@@ -73,16 +73,18 @@ test('a task is made with what was given, and one event tells it whole', async (
 
 test('reading, listing, making, changing and completing cost one trip each', async () => {
   const person = await makePerson()
-  expect(await trips(person, createTask(person, { title: 'a' }))).toBe(1)
+  expect(await trips(person, () => createTask(person, { title: 'a' }))).toBe(1)
   const { id } = await createTask(person, { title: 'b', due: { date: '2026-01-01' } })
-  expect(await trips(person, getTask(person, id))).toBe(1)
-  expect(await trips(person, listTasks(person, { limit: 10, dueBefore: '2026-01-02', text: 'b', sort: 'due' }))).toBe(1)
-  expect(await trips(person, updateTask(person, id, { title: 'c', due: { date: '2026-01-02' } }, 1))).toBe(1)
-  expect(await trips(person, completeTask(person, id))).toBe(1)
-  expect(await trips(person, reopenTask(person, id))).toBe(1)
-  expect(await trips(person, deleteTask(person, id))).toBe(1)
-  expect(await trips(person, restoreTask(person, id))).toBe(1)
-  expect(await trips(person, getInsights(person))).toBe(1)
+  expect(await trips(person, () => getTask(person, id))).toBe(1)
+  expect(
+    await trips(person, () => listTasks(person, { limit: 10, dueBefore: '2026-01-02', text: 'b', sort: 'due' })),
+  ).toBe(1)
+  expect(await trips(person, () => updateTask(person, id, { title: 'c', due: { date: '2026-01-02' } }, 1))).toBe(1)
+  expect(await trips(person, () => completeTask(person, id))).toBe(1)
+  expect(await trips(person, () => reopenTask(person, id))).toBe(1)
+  expect(await trips(person, () => deleteTask(person, id))).toBe(1)
+  expect(await trips(person, () => restoreTask(person, id))).toBe(1)
+  expect(await trips(person, () => getInsights(person))).toBe(1)
 })
 
 test('made again under the same id, the task that is there is answered and told once', async () => {
