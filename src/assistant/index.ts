@@ -10,6 +10,7 @@ export {
   type TurnRow,
 } from './live.ts'
 export { type OpenedTurn, openTurn, type TurnRequest } from './open.ts'
+export { converse, type Passage, type PassageEvent } from './passage.ts'
 export { assistantApp } from './routes.ts'
 export type { Message } from './schema.ts'
 export { runTurn, type TurnResult } from './turn.ts'

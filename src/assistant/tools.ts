@@ -11,9 +11,16 @@ import { messages } from './tables.ts'
 
 /** Everything the assistant may do in this turn: each a verb of its domain, with a label. */
 export function toolsFor(turn: OpenedTurn): Tool[] {
-  const tools = [...taskTools, ...memoryTools(turn.question.id), ...personTools]
+  const tools = toolsOf(turn.question.id)
   return [...tools, undoTool(turn, tools)]
 }
+
+/** What it may do where nobody can be asked, and nothing is kept that an undo could name. */
+export function toolsWithoutAsking(): Tool[] {
+  return toolsOf(null).filter(({ destructive }) => !destructive)
+}
+
+const toolsOf = (messageId: string | null) => [...taskTools, ...memoryTools(messageId), ...personTools]
 
 /** What of a tool a model sees. */
 export function toModelTool({ name, description, input }: Tool): ModelTool {

@@ -5,8 +5,8 @@ import { MemoryPatch, NewMemory } from './schema.ts'
 
 const RECALLED = 20
 
-/** What the assistant may do with memories; a new one names the message it came from. */
-export function memoryTools(sourceMessageId: string): Tool[] {
+/** What the assistant may do with memories; a new one names the message it came from, where that is kept. */
+export function memoryTools(sourceMessageId: string | null): Tool[] {
   return [
     defineTool({
       name: 'remember',
