@@ -5,7 +5,14 @@ import { AppError, ERRORS, type FieldError } from './errors.ts'
 
 /** Who may call a route and which limit counts its calls. */
 export type LimitClass = 'public' | 'signin' | 'read' | 'write' | 'ai'
-export type RouteMeta = { auth: 'none' | 'person' | 'operator'; limit: LimitClass; path: string; idempotent: boolean }
+export type RouteMeta = {
+  auth: 'none' | 'person' | 'operator'
+  limit: LimitClass
+  path: string
+  idempotent: boolean
+  /** A header that may bear the token where there is no Authorization. */
+  keyHeader?: string
+}
 export type Guard = (c: Context, meta: RouteMeta, next: Next) => Promise<Response | void>
 export type AppEnv<C> = { Bindings: Env; Variables: { ctx: C; guard: Guard } }
 
