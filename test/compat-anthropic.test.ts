@@ -152,6 +152,18 @@ test('the assistant uses its own tools on the server and hands over the calls of
   expect((await person.api('GET', '/v1/tasks')).json).toMatchObject({ items: [{ title: 'Buy bulbs' }] })
 })
 
+test('a client that wants a call of its own tools is offered no others, and its tool of a name is the one meant', async () => {
+  claude.onMessage('just the lamp', { toolCalls: [{ name: 'set_lamp', arguments: '{"on":true}' }] })
+  const asked = { model: 'aurelius', max_tokens: 100, messages: said('just the lamp') }
+  const message = await anthropic.messages.create({ ...asked, tools: [LAMP], tool_choice: { type: 'any' } })
+  expect(message.stop_reason).toBe('tool_use')
+  expect(lastSent()).not.toContain('create_task')
+  claude.onMessage('their task', { toolCalls: [{ name: 'create_task', arguments: '{"on":true}' }] })
+  const tools = [{ ...LAMP, name: 'create_task' }]
+  const theirs = await anthropic.messages.create({ ...asked, messages: said('their task'), tools })
+  expect(theirs.content).toMatchObject([{ type: 'tool_use', name: 'create_task', input: { on: true } }])
+})
+
 test("what is remembered of a person is in their own prompt and in nobody else's", async () => {
   const stranger = await world.person()
   await person.api('POST', '/v1/memories', { body: { text: 'Plays the viola', kind: 'fact' } })

@@ -26,8 +26,7 @@ type Spoken = {
 /** One answer, whole or as a stream; it ends with the client that waits for it. */
 async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller }: Spoken): Promise<Response> {
   const controller = new AbortController()
-  const stop = () => controller.abort()
-  c.req.raw.signal.addEventListener('abort', stop)
+  c.req.raw.signal.addEventListener('abort', () => controller.abort())
   const feature = protocolOf(c.req.path) === 'anthropic' ? ('compat.anthropic' as const) : ('compat.openai' as const)
   const work = async () => {
     const answering = await ask(ctx, feature, asked, controller.signal)
@@ -43,7 +42,7 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
       const cost = { 'Aurelius-Cost-Micros': String(said.end.receipt.costMicros) }
       return c.json(whole(frame, said), 200, { ...headersOf(answering), ...cost })
     }
-    const { body, over } = toStream(ctx, answering, teller(frame), stop)
+    const { body, over } = toStream(ctx, answering, teller(frame), controller)
     ctx.waitUntil(over)
     const headers = {
       ...headersOf(answering),

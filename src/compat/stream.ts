@@ -14,51 +14,52 @@ export type Teller = {
   fail(problem: ReturnType<typeof toProblem>): string
 }
 
+const MAX_UNSENT_CHARS = 16_000
+
 /**
- * An answer as a stream that is made no faster than it is read: the model waits with its reader. `over` resolves when
- * nothing of it runs any more; a reader that leaves ends the model's work.
+ * An answer as a stream. What the model says at once is sent at once; beyond a bound the model waits with its reader.
+ * `over` resolves when nothing of it runs any more; a reader that leaves ends the model's work.
  */
-export function toStream(ctx: UserCtx, answering: Answering, teller: Teller, stop: () => void) {
-  const ended = Promise.withResolvers<void>()
+export function toStream(ctx: UserCtx, answering: Answering, teller: Teller, controller: AbortController) {
   const encoder = new TextEncoder()
-  const finish = async () => {
-    await answering.close().catch(() => undefined)
-    ended.resolve()
-  }
   let unsent = teller.open()
+  let isOver = false
+  let [news, room] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  controller.signal.addEventListener('abort', () => room.resolve())
 
-  /** What comes next, undefined at the end. */
-  async function next(): Promise<string | undefined> {
-    const { done, value } = await answering.events.next()
-    return done ? undefined : teller.tell(value)
+  async function tellAll(): Promise<void> {
+    try {
+      for await (const said of answering.events) {
+        unsent += teller.tell(said)
+        news.resolve()
+        if (unsent.length < MAX_UNSENT_CHARS) continue
+        await room.promise
+      }
+    } catch (error) {
+      const known = findAppError(error) ?? databaseFailure(error)
+      if (!known && !controller.signal.aborted) ctx.log.error('stream.failed', describeError(error))
+      unsent += teller.fail(toProblem(known ?? error, ctx.requestId))
+    }
+    isOver = true
+    news.resolve()
+    await answering.close().catch(() => undefined)
   }
 
+  const over = tellAll()
   const body = new ReadableStream<Uint8Array>(
     {
-      async pull(controller) {
-        let isOver = false
-        try {
-          const text = await next()
-          isOver = text === undefined
-          unsent += text ?? ''
-        } catch (error) {
-          isOver = true
-          const known = findAppError(error) ?? databaseFailure(error)
-          if (!known) ctx.log.error('stream.failed', describeError(error))
-          unsent += teller.fail(toProblem(known ?? error, ctx.requestId))
-        }
-        if (unsent !== '') controller.enqueue(encoder.encode(unsent))
+      async pull(sink) {
+        if (unsent === '' && !isOver) await news.promise
+        if (unsent !== '') sink.enqueue(encoder.encode(unsent))
         unsent = ''
-        if (!isOver) return
-        controller.close()
-        await finish()
+        if (isOver) return sink.close()
+        room.resolve()
+        news = Promise.withResolvers()
+        room = Promise.withResolvers()
       },
-      async cancel() {
-        stop()
-        await finish()
-      },
+      cancel: () => controller.abort(),
     },
     { highWaterMark: 0 },
   )
-  return { body, over: ended.promise }
+  return { body, over }
 }
