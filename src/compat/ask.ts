@@ -88,8 +88,12 @@ async function* tell(
     if (event.type === 'tool_call' && (event.problem !== undefined || (calls++ > 0 && !isParallel))) continue
     if (event.type === 'end' && event.stop === 'tools' && calls === 0)
       throw new AppError('model_failed', 'The model made a call that cannot be read')
+    if (event.type === 'end') {
+      // To its own end: what the gateway does after its last word is part of the call.
+      await events.next()
+      return yield event
+    }
     yield event
-    if (event.type === 'end') return
   }
   throw new AppError('model_failed', 'The model stopped in the middle of its answer')
 }
@@ -127,8 +131,12 @@ async function askModel(
 }
 
 async function* resumed<T>(events: AsyncGenerator<T>, first: IteratorResult<T>): AsyncGenerator<T> {
-  if (!first.done) yield first.value
-  yield* events
+  try {
+    if (!first.done) yield first.value
+    yield* events
+  } finally {
+    await events.return(undefined)
+  }
 }
 
 function toPassage(feature: Feature, asked: Asked): Passage {
