@@ -66,7 +66,7 @@ async function answerOf(child: ChildProcess, signal: AbortSignal): Promise<Answe
 }
 
 /** Processor seconds a process has had, user and system; NaN where there is no /proc. */
-function cpuSeconds(pid: number): number {
+export function cpuSeconds(pid: number): number {
   try {
     const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
     return (Number(fields[11]) + Number(fields[12])) * TICK_S

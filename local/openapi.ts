@@ -1,6 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
+import { COMPAT_ROUTES } from '#compat'
 import { app } from '../workers/app.ts'
 import { openApiDocument } from '../workers/system.ts'
 
@@ -21,6 +22,10 @@ function toPage(paths: object): string {
   }
   const sections = [...byTag].map(
     ([tag, rows]) => `## ${tag}\n\n| route | what it does |\n| --- | --- |\n${rows.join('\n')}`,
+  )
+  const compat = COMPAT_ROUTES.map(({ method, path, summary }) => `| \`${method} ${path}\` | ${summary} |`).join('\n')
+  sections.push(
+    `## For clients of other protocols\n\nThey speak OpenAI's and Anthropic's protocols, whose own references describe them; not in the document.\n\n| route | what it does |\n| --- | --- |\n${compat}`,
   )
   const head =
     '# The API\n\nMade by `npm run api` from the schemas that validate; the whole document is `/openapi.json`, its reference `/docs`.'

@@ -37,12 +37,16 @@ test('with a key the same assistant runs on Claude: its tools act on the person 
     { userMessage: 'the dentist', hasToolResult: true },
     { content: 'It is on your list.', usage: { input_tokens: 900, output_tokens: 30 } },
   )
-  const { status, json } = await say('the dentist, first of march at nine')
+  const { status, json, headers } = await say('the dentist, first of march at nine')
   expect(status).toBe(200)
   expect(json).toMatchObject({
     answer: { provider: 'anthropic', model: 'claude-sonnet-5-5', text: 'It is on your list.', status: 'done' },
   })
-  expect(Reflect.get(Object(Reflect.get(Object(json), 'answer')), 'costMicros')).toBeGreaterThanOrEqual(2100)
+  const cost = Reflect.get(Object(Reflect.get(Object(json), 'answer')), 'costMicros')
+  expect(cost).toBeGreaterThanOrEqual(2100)
+  expect(headers.get('aurelius-model')).toBe('claude-sonnet-5-5')
+  expect(headers.get('aurelius-provider')).toBe('anthropic')
+  expect(headers.get('aurelius-cost-micros')).toBe(String(cost))
   const tasks = await person.api('GET', '/v1/tasks')
   expect(tasks.json).toMatchObject({
     items: [{ title: 'Call the dentist', due: { date: '2027-03-01', time: '09:00' } }],

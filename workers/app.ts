@@ -3,6 +3,7 @@ import { HTTPException } from 'hono/http-exception'
 import { aiApp, aiCacheApp } from '#ai'
 import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
+import { compatApp, compatMethods, refusalIn, setHeadersIn } from '#compat'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
 import { integrationsApp } from '#integrations'
@@ -39,6 +40,14 @@ const DOMAINS = [
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 const EDGE = { quota: 3000, windowS: 60 }
+const OWN_HEADERS =
+  'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, traceparent'
+// Clients of these protocols send many of their own; a wildcard does not stand for Authorization.
+const CLIENT_HEADERS = 'Authorization, *'
+const EXPOSED =
+  'ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed'
+const COMPAT_EXPOSED =
+  'Request-Id, Aurelius-Model, Aurelius-Provider, Aurelius-Cost-Micros, Aurelius-Cache, Aurelius-Overhead-Us, Aurelius-Decision'
 
 function hex(bytes: number): string {
   return [...crypto.getRandomValues(new Uint8Array(bytes))].map((byte) => byte.toString(16).padStart(2, '0')).join('')
@@ -79,6 +88,7 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
     headers.set('Content-Security-Policy', "default-src 'none'; frame-ancestors 'none'")
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
   if (headers.get('Content-Type') === 'application/json') headers.set('Content-Type', 'application/json; charset=utf-8')
+  setHeadersIn(c.req.path, headers, ctx.requestId, ctx.now())
   const userId = ctx.actor.kind === 'person' ? ctx.actor.userId : undefined
   const route = c.req.routePath
   ctx.log.info('request', {
@@ -94,22 +104,17 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
 app.use(async (c, next) => {
   const origin = c.req.header('origin')
   const allowed = origin !== undefined && c.var.ctx.config.allowedOrigins.includes(origin)
+  const isCompat = c.req.path.startsWith('/compat/')
   const isPreflight = c.req.method === 'OPTIONS' && c.req.header('access-control-request-method') !== undefined
   if (!isPreflight) await next()
   else c.res = new Response(null, { status: allowed ? 204 : 403 })
   c.res.headers.append('Vary', 'Origin')
   if (!allowed || origin === undefined) return
   c.res.headers.set('Access-Control-Allow-Origin', origin)
-  c.res.headers.set(
-    'Access-Control-Expose-Headers',
-    'ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed',
-  )
+  c.res.headers.set('Access-Control-Expose-Headers', isCompat ? `${EXPOSED}, ${COMPAT_EXPOSED}` : EXPOSED)
   if (!isPreflight) return
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
-  c.res.headers.set(
-    'Access-Control-Allow-Headers',
-    'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, traceparent',
-  )
+  c.res.headers.set('Access-Control-Allow-Headers', isCompat ? CLIENT_HEADERS : OWN_HEADERS)
   c.res.headers.set('Access-Control-Max-Age', '600')
 })
 
@@ -133,9 +138,10 @@ app.route(
 )
 for (const domain of DOMAINS) app.route('/v1', domain)
 app.route('/', mcpApp)
+app.route('/', compatApp)
 
 app.notFound((c) => {
-  const methods = allowedMethods(app, c.req.path)
+  const methods = [...allowedMethods(app, c.req.path), ...compatMethods(c.req.path)]
   if (methods.length === 0) throw new AppError('not_found', `There is nothing at ${c.req.path.slice(0, 200)}`)
   c.header('Allow', methods.join(', '))
   throw new AppError('method_not_allowed', `${c.req.method} is not offered here; ${methods.join(', ')} is`)
@@ -153,11 +159,13 @@ app.onError((error, c) => {
   }
   if (problem.status === 426) c.header('Upgrade', 'websocket')
   const isRpc = c.req.path === '/mcp'
-  return c.body(JSON.stringify(isRpc ? toRpcProblem(problem, known) : problem), {
-    // biome-ignore lint/nursery/noUnsafeTypeAssertion: every status of the table of errors may have a body
-    status: problem.status as 400,
+  const { status, body, headers } = refusalIn(c.req.path, problem, known?.retryAfterS) ?? {
+    status: problem.status,
+    body: isRpc ? toRpcProblem(problem, known) : problem,
     headers: { 'Content-Type': isRpc ? 'application/json' : 'application/problem+json; charset=utf-8' },
-  })
+  }
+  // biome-ignore lint/nursery/noUnsafeTypeAssertion: every status of the table of errors may have a body
+  return c.body(JSON.stringify(body), { status: status as 400, headers })
 })
 
 // What a Durable Object that was moved, replaced or overrun throws at its caller.

@@ -76,8 +76,9 @@ async function bodyOf(c: Context, { hasBody }: RouteMeta, ctx: PersonCtx): Promi
 
 async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx['actor']> {
   if (meta.auth === 'none') return { kind: 'anonymous' }
-  const header = c.req.header('authorization') ?? ''
-  const token = /^bearer +(\S+)$/i.exec(header)?.[1]
+  const header = c.req.header('authorization')
+  const key = header === undefined && meta.keyHeader ? c.req.header(meta.keyHeader) : undefined
+  const token = /^bearer +(\S+)$/i.exec(header ?? (key ? `Bearer ${key}` : ''))?.[1]
   if (!token) throw new AppError('unauthorized', 'Send an access token: Authorization: Bearer …')
   if (meta.auth === 'operator') {
     const expected = ctx.config.auth.operatorToken

@@ -1,12 +1,14 @@
 import type { Config } from '#config'
 import { AppError, type UserCtx } from '#core'
-import type { Feature } from './call.ts'
+import type { Decision, Feature } from './call.ts'
+import type { Model } from './catalogue.ts'
 import { embedByBinding, embedOverHttp, type RawEmbedded } from './embeddings-http.ts'
 import { asAppError, ModelFailure } from './failure.ts'
 import { NO_USAGE } from './model.ts'
 import { costMicros, price } from './prices.ts'
+import { type Hold, hold, settle } from './spending.ts'
 
-export type EmbedCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now'>
+export type EmbedCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'newId' | 'log'>
 export type EmbedInput = { texts: string[]; feature: Feature; background?: boolean; signal?: AbortSignal }
 
 /** `isEstimated`: the provider did not count, and the most it can have read is charged. */
@@ -25,23 +27,67 @@ export async function embed(ctx: EmbedCtx, input: EmbedInput): Promise<EmbedAnsw
   if (!embeddings) return { ok: false, reason: 'off' }
   if (texts.length > MAX_TEXTS) throw new AppError('invalid_request', `At most ${MAX_TEXTS} texts at a time`)
   const bounded = texts.map(bound)
+  const held = await holdFor(ctx, input, bounded)
+  const startedMs = ctx.now().getTime()
   const vectors: number[][] = []
   let inputTokens = 0
   let isEstimated = false
+  let outcome: 'done' | 'failed' = 'failed'
   try {
     for (let at = 0; at < bounded.length; at += BATCH) {
       const batch = bounded.slice(at, at + BATCH)
+      held.isSent = true
       const answer = checked(await ask(ctx, batch, signal), batch.length, embeddings.dimensions)
       vectors.push(...answer.vectors)
       inputTokens += answer.inputTokens ?? mostTokens(batch)
       isEstimated ||= answer.inputTokens === null
     }
+    outcome = 'done'
   } catch (error) {
+    // Of a batch that failed nothing is known but what it may have cost.
+    inputTokens = mostTokens(bounded)
+    isEstimated = true
     throw error instanceof ModelFailure ? asAppError(error) : error
+  } finally {
+    const { name: model } = held.model
+    const cost = costMicros(held.model.prices, { ...NO_USAGE, inputTokens }, new Date(held.startedMs))
+    const took = { firstTokenMs: null, totalMs: ctx.now().getTime() - startedMs }
+    const usage = { ...NO_USAGE, inputTokens }
+    const { id: callId, provider } = held.decision
+    const receipt = { callId, provider, model, ...usage, costMicros: cost, isEstimated, ...took }
+    held.end = { receipt, usage, outcome }
+    await settle(ctx, held, signal.aborted)
   }
-  // The one place where the cost of embeddings is known: budget and ledger are told here.
-  const receipt = { model: embeddings.model.name, inputTokens, costMicros: cost(ctx, inputTokens), isEstimated }
-  return { ok: true, vectors, receipt }
+  const cost = costMicros(held.model.prices, { ...NO_USAGE, inputTokens }, new Date(held.startedMs))
+  return { ok: true, vectors, receipt: { model: embeddings.model.name, inputTokens, costMicros: cost, isEstimated } }
+}
+
+/** Each text at its most tokens. */
+async function holdFor(ctx: EmbedCtx, input: EmbedInput, texts: string[]): Promise<Hold> {
+  const { feature, background = false } = input
+  const model = modelOf(ctx.config)
+  const decision: Decision = {
+    id: ctx.newId('aic'),
+    provider: model.provider,
+    model: model.name,
+    kind: 'embed',
+    difficulty: 0,
+    parts: {},
+    reasons: ['the one model for embeddings'],
+    cache: 'off',
+    cacheReason: '',
+    experiment: null,
+  }
+  const worst = costMicros(model.prices, { ...NO_USAGE, inputTokens: mostTokens(texts) }, ctx.now())
+  return await hold(ctx, { kind: 'embed', feature, background }, decision, [{ model, worst }])
+}
+
+function modelOf({ ai }: Config): Model {
+  if (!ai.embeddings) throw new AppError('unavailable', 'No model for embeddings is configured')
+  const { provider, model } = ai.embeddings
+  const { name, inputDollars, contextTokens } = model
+  const prices: Model['prices'] = [price(PRICED_FROM, inputDollars, 0)]
+  return { name, provider, tier: 1, contextTokens, maxOutputTokens: 0, prices }
 }
 
 /** For `/health/ready`. */
@@ -88,9 +134,4 @@ function bound(text: string): string {
 function mostTokens(texts: string[]): number {
   const encoder = new TextEncoder()
   return texts.reduce((sum, text) => sum + encoder.encode(text).length, 0)
-}
-
-function cost({ config, now }: EmbedCtx, inputTokens: number): number {
-  const dollars = config.ai.embeddings?.model.inputDollars ?? 0
-  return costMicros([price(PRICED_FROM, dollars, 0)], { ...NO_USAGE, inputTokens }, now())
 }

@@ -54,11 +54,23 @@ export function worstMicros(model: Model, request: ModelRequest, at: Date): numb
  * none; `unavailable` when it cannot be asked: nothing is spent that was not held.
  */
 export async function reserve(ctx: SpendCtx, call: Call, { decision, models }: Choice): Promise<Hold> {
+  const candidates = models.map((model) => ({ model, worst: worstMicros(model, call.request, ctx.now()) }))
+  return await hold(ctx, call, decision, candidates)
+}
+
+type Candidate = { model: Model; worst: number }
+
+/** The same, where the worst case of each model is known otherwise. */
+export async function hold(
+  ctx: SpendCtx,
+  call: Omit<Call, 'request'>,
+  decision: Decision,
+  candidates: Candidate[],
+): Promise<Hold> {
   const started = performance.now()
   const startedMs = ctx.now().getTime()
   const refusals: [Refused, number][] = []
-  for (const model of models) {
-    const worst = worstMicros(model, call.request, ctx.now())
+  for (const { model, worst } of candidates) {
     // What was refused says what is left: a model that does not fit is not asked for.
     const [known] = refusals[0] ?? []
     if (known && worst > Math.min(known.leftMicros.day, known.leftMicros.month)) continue
@@ -82,7 +94,7 @@ function cheaper({ reasons }: Decision, model: Model) {
   return { ...named(model), reasons: [...reasons, 'a cheaper one, for what is left of the budget'] }
 }
 
-function askFor(ctx: SpendCtx, { kind, feature, conversationId, background }: Call, id: string) {
+function askFor(ctx: SpendCtx, { kind, feature, conversationId, background }: Omit<Call, 'request'>, id: string) {
   return {
     id,
     userId: ctx.actor.userId,

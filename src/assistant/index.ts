@@ -13,6 +13,7 @@ export {
 } from './live.ts'
 export { type OpenedTurn, openTurn, type TurnRequest } from './open.ts'
 export { bounded } from './output.ts'
+export { converse, type Passage, type PassageEvent } from './passage.ts'
 export { assistantApp } from './routes.ts'
 export type { Message } from './schema.ts'
 export { standingTools, toModelTool } from './tools.ts'

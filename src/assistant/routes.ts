@@ -229,7 +229,12 @@ export const assistantApp = createApp()
     if (errorCode === 'budget_exhausted') throw await explainExhausted(c.var.ctx)
     if (turn.answer.status === 'failed')
       throw refused({ code: errorCode ?? '', detail: 'The assistant could not answer' })
-    return c.json({ turnId: request.turnId, question: turn.question, answer: turn.answer }, 200)
+    const said = { turnId: request.turnId, question: turn.question, answer: turn.answer }
+    return c.json(said, 200, {
+      'Aurelius-Model': turn.answer.model ?? '',
+      'Aurelius-Provider': turn.answer.provider ?? '',
+      'Aurelius-Cost-Micros': String(turn.answer.costMicros),
+    })
   })
   .openapi(eventsRoute, async (c) => {
     const { id } = c.req.valid('param')

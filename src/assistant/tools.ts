@@ -21,6 +21,11 @@ export function toolsFor(turn: OpenedTurn): Tool[] {
   return [...tools, undoTool(turn, tools), ...remoteTools(turn.servers)]
 }
 
+/** What it may do where nobody can be asked, and nothing is kept that an undo could name. */
+export function toolsWithoutAsking(): Tool[] {
+  return standingTools(null).filter(({ destructive }) => !destructive)
+}
+
 /** What of a tool a model sees. */
 export function toModelTool({ name, description, input, inputSchema: given }: Tool): ModelTool {
   const inputSchema = given ?? inputSchemas.get(input) ?? describe(input)

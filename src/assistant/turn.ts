@@ -1,15 +1,14 @@
-import { type GatewayEvent, generate, type Receipt, type ToolCall } from '#ai'
-import { AppError, describeError, findAppError, type Tool, type UserCtx } from '#core'
+import type { GatewayEvent, Receipt, ToolCall } from '#ai'
+import { describeError, findAppError, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
 import { toModelMessages } from './history.ts'
 import type { OpenedTurn } from './open.ts'
-import { bounded, canonical } from './output.ts'
+import { canonical } from './output.ts'
 import { SYSTEM, volatilePrompt } from './prompt.ts'
 import type { Part, ToolResultPart } from './schema.ts'
-import { toModelTool, toolsFor } from './tools.ts'
+import { type Run, takeSteps } from './steps.ts'
+import { toolsFor } from './tools.ts'
 
-const MAX_STEPS = 8
-const MAX_PARALLEL_TOOLS = 6
 const MAX_OUTPUT_TOKENS = 2048
 const FLUSH_CHARS = 160
 const FLUSH_MS = 40
@@ -25,180 +24,87 @@ export type TurnResult = { status: TurnStatus; parts: Part[]; receipt: Receipt |
  * said and done before it.
  */
 export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): Promise<TurnResult> {
-  const run: Run = {
-    ctx,
-    turn,
-    port,
-    tools: toolsFor(turn),
-    parts: [],
-    receipt: null,
-    unsent: '',
-    flushedMs: ctx.now().getTime(),
+  const told: Told = { ctx, turn, port, unsent: '', flushedMs: ctx.now().getTime() }
+  const run = runOf(told)
+  const ended = (status: TurnStatus, errorCode: string | null = null): TurnResult => {
+    return { status, parts: run.parts, receipt: run.receipt, errorCode }
   }
   try {
-    for (let step = 0; step <= MAX_STEPS; step++) {
-      const calls = await say(run, step < MAX_STEPS)
-      if (calls.length === 0) return { status: 'done', parts: run.parts, receipt: run.receipt, errorCode: null }
-      await act(run, calls)
-      port.signal.throwIfAborted()
-    }
-    throw new AppError('model_failed', 'The model went on calling tools beyond its steps')
+    for await (const event of takeSteps(run)) tell(told, event)
+    return ended('done')
   } catch (error) {
-    flush(run)
-    if (port.signal.aborted) return { status: 'cancelled', parts: run.parts, receipt: run.receipt, errorCode: null }
+    flush(told)
+    if (port.signal.aborted) return ended('cancelled')
     const known = findAppError(error) ?? databaseFailure(error)
     ctx.log.error('turn.failed', { turnId: turn.answer.turnId, ...describeError(error) })
-    return { status: 'failed', parts: run.parts, receipt: run.receipt, errorCode: known?.code ?? 'internal' }
+    return ended('failed', known?.code ?? 'internal')
   }
 }
 
-/** A call, and why it is not to be carried out. */
-type Call = ToolCall & { problem: string | undefined }
+type Told = { ctx: UserCtx; turn: OpenedTurn; port: TurnPort; unsent: string; flushedMs: number }
 
-type Run = {
-  ctx: UserCtx
-  turn: OpenedTurn
-  port: TurnPort
-  tools: Tool[]
-  parts: Part[]
-  receipt: Receipt | null
-  unsent: string
-  flushedMs: number
-}
-
-async function say(run: Run, withTools: boolean): Promise<Call[]> {
-  const { ctx, turn, port } = run
-  const tools = run.tools.map(toModelTool)
+function runOf(told: Told): Run {
+  const { ctx, turn, port } = told
   const request = {
     system: SYSTEM,
     volatileSystem: volatilePrompt(turn.person),
-    messages: toModelMessages([...turn.history, turn.question], run.parts),
-    tools: withTools ? tools : [],
-    closedTools: withTools ? [] : tools,
     maxOutputTokens: MAX_OUTPUT_TOKENS,
     person: turn.person,
   }
-  const calls: Call[] = []
   const previousModel = turn.history.findLast(({ model }) => model !== null)?.model
-  const call = {
-    kind: 'chat' as const,
-    feature: 'assistant' as const,
-    request,
-    conversationId: turn.answer.conversationId,
-    ...(previousModel && { previousModel }),
+  const { conversationId } = turn.answer
+  return {
+    ctx,
+    signal: port.signal,
+    call: { kind: 'chat', feature: 'assistant', request, conversationId, ...(previousModel && { previousModel }) },
+    messages: (parts) => toModelMessages([...turn.history, turn.question], parts),
+    tools: toolsFor(turn),
+    clientTools: [],
+    isAgreed: (call) => wasAgreed(turn, call),
+    onResult: (result) => tellResult(told, result),
+    parts: [],
+    receipt: null,
   }
-  for await (const event of generate(ctx, call, port.signal)) take(run, event, calls)
-  flush(run)
-  return calls
 }
 
-function take(run: Run, event: GatewayEvent, calls: Call[]): void {
+function tell(told: Told, event: GatewayEvent): void {
   switch (event.type) {
-    case 'text': {
-      const last = run.parts.at(-1)
-      if (last?.type === 'text') last.text += event.text
-      else run.parts.push({ type: 'text', text: event.text })
-      run.unsent += event.text
-      if (run.unsent.length >= FLUSH_CHARS || run.ctx.now().getTime() - run.flushedMs >= FLUSH_MS) flush(run)
+    case 'text':
+      told.unsent += event.text
+      if (told.unsent.length >= FLUSH_CHARS || told.ctx.now().getTime() - told.flushedMs >= FLUSH_MS) flush(told)
+      return
+    case 'tool_call': {
+      flush(told)
+      const { id, name, input } = event.call
+      told.port.emit('tool.called', { ...ids(told), callId: id, name, input })
       return
     }
-    case 'tool_call':
-      flush(run)
-      calls.push({ ...event.call, problem: event.problem })
-      run.parts.push(event.call)
-      run.port.emit('tool.called', {
-        ...ids(run),
-        callId: event.call.id,
-        name: event.call.name,
-        input: event.call.input,
-      })
-      return
     case 'start':
       return
     case 'end':
-      run.receipt = add(run.receipt, event.receipt)
+      flush(told)
       return
   }
 }
 
-const ids = ({ turn }: Run) => ({ turnId: turn.answer.turnId, messageId: turn.answer.id })
-
-function flush(run: Run): void {
-  run.flushedMs = run.ctx.now().getTime()
-  if (run.unsent === '') return
-  run.port.emit('message.delta', { ...ids(run), text: run.unsent })
-  run.unsent = ''
+function tellResult(told: Told, { callId, name, output, isError, undo }: ToolResultPart): void {
+  // Alone, so that it is in the log whatever becomes of the output: it is how the act is taken back.
+  if (undo) told.port.emit('tool.undoable', { ...ids(told), callId, undo })
+  told.port.emit('tool.finished', { ...ids(told), callId, name, output, isError })
 }
 
-function add(sum: Receipt | null, next: Receipt): Receipt {
-  if (!sum) return next
-  return {
-    ...next,
-    inputTokens: sum.inputTokens + next.inputTokens,
-    outputTokens: sum.outputTokens + next.outputTokens,
-    cacheReadTokens: sum.cacheReadTokens + next.cacheReadTokens,
-    cacheWriteTokens: sum.cacheWriteTokens + next.cacheWriteTokens,
-    costMicros: sum.costMicros + next.costMicros,
-    isEstimated: sum.isEstimated || next.isEstimated,
-    firstTokenMs: sum.firstTokenMs ?? next.firstTokenMs,
-    totalMs: sum.totalMs + next.totalMs,
-  }
-}
+const ids = ({ turn }: Told) => ({ turnId: turn.answer.turnId, messageId: turn.answer.id })
 
-// Independent calls run together; what the next step reads is in the order they were asked for.
-async function act(run: Run, calls: Call[]): Promise<void> {
-  const results = new Array<ToolResultPart | undefined>(calls.length)
-  let next = 0
-  const work = async () => {
-    for (let index = next++; index < calls.length; index = next++) {
-      const call = calls[index]
-      if (!call) return
-      const result = await runTool(run, call)
-      results[index] = result
-      // Alone, so that it is in the log whatever becomes of the output: it is how the act is taken back.
-      if (result.undo) run.port.emit('tool.undoable', { ...ids(run), callId: call.id, undo: result.undo })
-      run.port.emit('tool.finished', {
-        ...ids(run),
-        callId: call.id,
-        name: call.name,
-        output: result.output,
-        isError: result.isError,
-      })
-    }
-  }
-  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL_TOOLS, calls.length) }, work))
-  run.parts.push(...results.flatMap((result) => result ?? []))
-}
-
-async function runTool(run: Run, call: Call): Promise<ToolResultPart> {
-  const base = { type: 'tool_result' as const, callId: call.id, name: call.name }
-  const refuse = (code: string, detail: string) => ({ ...base, output: { code, detail }, isError: true })
-  if (call.problem !== undefined) return refuse('invalid_request', call.problem)
-  const tool = run.tools.find(({ name }) => name === call.name)
-  if (!tool) return refuse('not_found', `There is no tool ${call.name}`)
-  const input = tool.input.safeParse(call.input)
-  if (!input.success)
-    return refuse(
-      'invalid_request',
-      input.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
-    )
-  if (tool.destructive && !wasAgreed(run.turn, call)) {
-    return refuse('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
-  }
-  try {
-    const { output, undo } = await tool.run(run.ctx, input.data)
-    return { ...base, output: bounded(output), isError: false, ...(undo && { undo }) }
-  } catch (error) {
-    const known = findAppError(error) ?? databaseFailure(error)
-    if (known?.code === 'session_ended') throw known
-    if (!known) run.ctx.log.error('tool.failed', { tool: call.name, ...describeError(error) })
-    return refuse(known?.code ?? 'internal', known?.message ?? 'This did not work')
-  }
+function flush(told: Told): void {
+  told.flushedMs = told.ctx.now().getTime()
+  if (told.unsent === '') return
+  told.port.emit('message.delta', { ...ids(told), text: told.unsent })
+  told.unsent = ''
 }
 
 // Agreed to: the same call was asked about in the answer just before, the question reached the person, and they have
 // spoken since.
-function wasAgreed(turn: OpenedTurn, call: Call): boolean {
+function wasAgreed(turn: OpenedTurn, call: ToolCall): boolean {
   const previous = turn.history.findLast(({ role }) => role === 'assistant')
   if (previous?.status !== 'done') return false
   const same = canonical([call.name, call.input])

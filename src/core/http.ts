@@ -13,6 +13,8 @@ export type RouteMeta = {
   /** Whether an Idempotency-Key is heeded. */
   keyed: boolean
   hasBody: boolean
+  /** A header that may bear the token where there is no Authorization. */
+  keyHeader?: string
 }
 export type Guard = (c: Context, meta: RouteMeta, next: Next) => Promise<Response | void>
 export type AppEnv<C> = { Bindings: Env; Variables: { ctx: C; guard: Guard } }

@@ -1,0 +1,143 @@
+import {
+  type Call,
+  type GatewayEvent,
+  generate,
+  type ModelMessage,
+  type ModelTool,
+  type Receipt,
+  type ToolCall,
+} from '#ai'
+import { AppError, describeError, findAppError, type Tool, type UserCtx } from '#core'
+import { databaseFailure } from '#database'
+import { bounded } from './output.ts'
+import type { Part, ToolResultPart } from './schema.ts'
+import { toModelTool } from './tools.ts'
+
+const MAX_STEPS = 8
+const MAX_PARALLEL_TOOLS = 6
+
+/** One run of the assistant: what it is asked, what it may do, and what came of it so far. */
+export type Run = {
+  ctx: UserCtx
+  signal: AbortSignal
+  /** What each step asks, but for the messages and the tools. */
+  call: Omit<Call, 'request'> & { request: Omit<Call['request'], 'messages' | 'tools' | 'closedTools'> }
+  /** All that was said, with the answer so far. */
+  messages(parts: Part[]): ModelMessage[]
+  tools: Tool[]
+  /** Tools that whoever asks carries out: a call of one ends the run. */
+  clientTools: ModelTool[]
+  /** Whether the person has agreed to this call of a destructive tool. */
+  isAgreed(call: ToolCall): boolean
+  onResult(result: ToolResultPart): void
+  parts: Part[]
+  receipt: Receipt | null
+}
+
+/** A call, and why it is not to be carried out. */
+type Made = ToolCall & { problem: string | undefined }
+
+/** Model, tools, model, … until an answer calls nothing, or something of the client's. Its events as they come. */
+export async function* takeSteps(run: Run): AsyncGenerator<GatewayEvent> {
+  for (let step = 0; step <= MAX_STEPS; step++) {
+    const calls: Made[] = []
+    for await (const event of generate(run.ctx, callOf(run, step < MAX_STEPS), run.signal)) {
+      keep(run, event, calls)
+      yield event
+    }
+    const ours = calls.filter((call) => !isForClient(run, call))
+    await act(run, ours)
+    if (ours.length < calls.length || calls.length === 0) return
+    run.signal.throwIfAborted()
+  }
+  throw new AppError('model_failed', 'The model went on calling tools beyond its steps')
+}
+
+/** A call that cannot be read is nobody's: the model is told. */
+export function isForClient(run: Pick<Run, 'clientTools'>, { name, problem }: Pick<Made, 'name' | 'problem'>): boolean {
+  return problem === undefined && run.clientTools.some((tool) => tool.name === name)
+}
+
+function callOf(run: Run, isOpen: boolean): Call {
+  const tools = [...run.tools.map(toModelTool), ...run.clientTools]
+  const { toolChoice, ...request } = run.call.request
+  return {
+    ...run.call,
+    request: {
+      ...request,
+      messages: run.messages(run.parts),
+      tools: isOpen ? tools : [],
+      closedTools: isOpen ? [] : tools,
+      ...(isOpen && toolChoice && { toolChoice }),
+    },
+  }
+}
+
+function keep(run: Run, event: GatewayEvent, calls: Made[]): void {
+  if (event.type === 'text') {
+    const last = run.parts.at(-1)
+    if (last?.type === 'text') last.text += event.text
+    else run.parts.push({ type: 'text', text: event.text })
+  } else if (event.type === 'tool_call') {
+    calls.push({ ...event.call, problem: event.problem })
+    run.parts.push(event.call)
+  } else if (event.type === 'end') run.receipt = add(run.receipt, event.receipt)
+}
+
+function add(sum: Receipt | null, next: Receipt): Receipt {
+  if (!sum) return next
+  return {
+    ...next,
+    inputTokens: sum.inputTokens + next.inputTokens,
+    outputTokens: sum.outputTokens + next.outputTokens,
+    cacheReadTokens: sum.cacheReadTokens + next.cacheReadTokens,
+    cacheWriteTokens: sum.cacheWriteTokens + next.cacheWriteTokens,
+    costMicros: sum.costMicros + next.costMicros,
+    isEstimated: sum.isEstimated || next.isEstimated,
+    firstTokenMs: sum.firstTokenMs ?? next.firstTokenMs,
+    totalMs: sum.totalMs + next.totalMs,
+  }
+}
+
+// Independent calls run together; what the next step reads is in the order they were asked for.
+async function act(run: Run, calls: Made[]): Promise<void> {
+  const results = new Array<ToolResultPart | undefined>(calls.length)
+  let next = 0
+  const work = async () => {
+    for (let index = next++; index < calls.length; index = next++) {
+      const call = calls[index]
+      if (!call) return
+      const result = await runTool(run, call)
+      results[index] = result
+      run.onResult(result)
+    }
+  }
+  await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL_TOOLS, calls.length) }, work))
+  run.parts.push(...results.flatMap((result) => result ?? []))
+}
+
+async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
+  const base = { type: 'tool_result' as const, callId: call.id, name: call.name }
+  const refuse = (code: string, detail: string) => ({ ...base, output: { code, detail }, isError: true })
+  if (call.problem !== undefined) return refuse('invalid_request', call.problem)
+  const tool = run.tools.find(({ name }) => name === call.name)
+  if (!tool) return refuse('not_found', `There is no tool ${call.name}`)
+  const input = tool.input.safeParse(call.input)
+  if (!input.success)
+    return refuse(
+      'invalid_request',
+      input.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
+    )
+  if (tool.destructive && !run.isAgreed(call)) {
+    return refuse('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
+  }
+  try {
+    const { output, undo } = await tool.run(run.ctx, input.data)
+    return { ...base, output: bounded(output), isError: false, ...(undo && { undo }) }
+  } catch (error) {
+    const known = findAppError(error) ?? databaseFailure(error)
+    if (known?.code === 'session_ended') throw known
+    if (!known) run.ctx.log.error('tool.failed', { tool: call.name, ...describeError(error) })
+    return refuse(known?.code ?? 'internal', known?.message ?? 'This did not work')
+  }
+}

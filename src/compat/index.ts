@@ -1,0 +1,2 @@
+export { COMPAT_ROUTES, compatApp, compatMethods } from './routes.ts'
+export { refusalIn, setHeadersIn } from './speak.ts'

@@ -1,0 +1,192 @@
+import type { Context } from 'hono'
+import { AppError, type Ctx, createApp, type RouteMeta, type UserCtx } from '#core'
+import * as anthropic from './anthropic-messages.ts'
+import { type Answering, type Asked, ask, collect, type Whole } from './ask.ts'
+import { embedTexts, toEmbeddings } from './embeddings.ts'
+import { anthropicModel, anthropicModels, openaiModel, openaiModels } from './models.ts'
+import { chatTeller, type Frame, readChat, toCompletion } from './openai-chat.ts'
+import { readResponses, responseTeller, toResponse } from './openai-responses.ts'
+import { ChatRequest, CountRequest, EmbeddingsRequest, MessagesRequest, parse, ResponsesRequest } from './schema.ts'
+import { protocolOf } from './speak.ts'
+import { type Teller, toStream } from './stream.ts'
+
+type Handler = (c: Context, ctx: UserCtx) => Promise<Response>
+type Route = { method: 'GET' | 'POST'; path: string; summary: string; limit: RouteMeta['limit']; handle: Handler }
+
+const CLIENT_GONE = 499
+
+/** What a protocol makes of a request. */
+type Spoken = {
+  asked: Asked
+  isStream: boolean
+  whole(frame: Frame, said: Whole): object
+  teller(frame: Frame): Teller
+}
+
+/** One answer, whole or as a stream; it ends with the client that waits for it. */
+async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller }: Spoken): Promise<Response> {
+  const controller = new AbortController()
+  c.req.raw.signal.addEventListener('abort', () => controller.abort())
+  const feature = protocolOf(c.req.path) === 'anthropic' ? ('compat.anthropic' as const) : ('compat.openai' as const)
+  const work = async () => {
+    const answering = await ask(ctx, feature, asked, controller.signal)
+    const createdS = Math.floor(ctx.now().getTime() / 1000)
+    const frame = {
+      id: answering.start.decision.id.slice('aic_'.length),
+      model: asked.model,
+      createdS,
+      path: c.req.path,
+    }
+    if (!isStream) {
+      const said = await collect(answering)
+      const cost = { 'Aurelius-Cost-Micros': String(said.end.receipt.costMicros) }
+      return c.json(whole(frame, said), 200, { ...headersOf(answering), ...cost })
+    }
+    const { body, over } = toStream(ctx, answering, teller(frame), controller)
+    ctx.waitUntil(over)
+    const headers = {
+      ...headersOf(answering),
+      'Content-Type': 'text/event-stream; charset=utf-8',
+      'X-Accel-Buffering': 'no',
+    }
+    return new Response(body, { headers: { ...headers, 'Cache-Control': 'no-store' } })
+  }
+  const working = work()
+  // Whoever leaves before the answer leaves work to be let go of and paid for.
+  ctx.waitUntil(working.catch(() => undefined))
+  try {
+    return await working
+  } catch (error) {
+    if (controller.signal.aborted) return new Response(null, { status: CLIENT_GONE })
+    throw error
+  }
+}
+
+/** Which model answers and what the gateway took; the cost of a stream is known, and told, at its end. */
+function headersOf({ start: { decision, overhead }, upstreamMs }: Answering): Record<string, string> {
+  const { choiceUs, reserveUs, cacheUs } = overhead
+  const ms = (us: number) => (us / 1000).toFixed(2)
+  return {
+    'Aurelius-Model': decision.model,
+    'Aurelius-Provider': decision.provider,
+    'Aurelius-Cache': decision.cache,
+    'Aurelius-Decision': decision.id,
+    'Aurelius-Overhead-Us': String(choiceUs + reserveUs + cacheUs),
+    'Server-Timing': `choice;dur=${ms(choiceUs)}, reserve;dur=${ms(reserveUs)}, cache;dur=${ms(cacheUs)}, upstream;dur=${upstreamMs.toFixed(1)}`,
+  }
+}
+
+async function bodyOf(c: Context): Promise<unknown> {
+  if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(c.req.header('content-type') ?? ''))
+    throw new AppError('unsupported_media_type', 'The body must be application/json')
+  return await c.req.json()
+}
+
+const chat: Handler = async (c, ctx) => {
+  const body = parse(ChatRequest(), await bodyOf(c))
+  return await answer(c, ctx, {
+    asked: readChat(body, ctx.now().toISOString()),
+    isStream: body.stream === true,
+    whole: toCompletion,
+    teller: (frame) => chatTeller(frame, body.stream_options?.include_usage === true),
+  })
+}
+
+const responses: Handler = async (c, ctx) => {
+  const body = parse(ResponsesRequest(), await bodyOf(c))
+  return await answer(c, ctx, {
+    asked: readResponses(body, ctx.now().toISOString()),
+    isStream: body.stream === true,
+    whole: (frame, said) => toResponse(frame, body, said),
+    teller: (frame) => responseTeller(frame, body),
+  })
+}
+
+const embeddings: Handler = async (c, ctx) => {
+  const body = parse(EmbeddingsRequest(), await bodyOf(c))
+  return c.json(toEmbeddings(await embedTexts(ctx, body), body.encoding_format ?? 'float'))
+}
+
+const messages: Handler = async (c, ctx) => {
+  const body = parse(MessagesRequest(), await bodyOf(c))
+  return await answer(c, ctx, {
+    asked: anthropic.readMessagesRequest(body, ctx.now().toISOString()),
+    isStream: body.stream === true,
+    whole: anthropic.toMessage,
+    teller: anthropic.messageTeller,
+  })
+}
+
+const count: Handler = async (c, ctx) => {
+  const body = parse(CountRequest(), await bodyOf(c))
+  return c.json(await anthropic.countTokens(ctx, body))
+}
+
+const claudeModels: Handler = async (c, ctx) => {
+  const { limit, after_id: after, before_id: before } = c.req.query()
+  return c.json(await anthropicModels(ctx, { limit, after, before }))
+}
+
+const idOf = (c: Context) => c.req.param('id') ?? ''
+const OPENAI = '/compat/openai/v1'
+const ANTHROPIC = '/compat/anthropic/v1'
+const post = { method: 'POST', limit: 'ai' } as const
+const get = { method: 'GET', limit: 'read' } as const
+const ROUTES: Route[] = [
+  { ...post, path: `${OPENAI}/chat/completions`, summary: 'An answer, whole or as a stream', handle: chat },
+  { ...post, path: `${OPENAI}/responses`, summary: 'An answer in the newer form; nothing is kept', handle: responses },
+  { ...post, path: `${OPENAI}/embeddings`, summary: 'Vectors of texts', handle: embeddings },
+  {
+    ...get,
+    path: `${OPENAI}/models`,
+    summary: '`aurelius` and the models of the catalogue',
+    handle: async (c, ctx) => c.json(await openaiModels(ctx)),
+  },
+  {
+    ...get,
+    path: `${OPENAI}/models/{id}`,
+    summary: 'One model',
+    handle: async (c, ctx) => c.json(await openaiModel(ctx, idOf(c))),
+  },
+  { ...post, path: `${ANTHROPIC}/messages`, summary: 'An answer, whole or as a stream', handle: messages },
+  {
+    ...post,
+    limit: 'read',
+    path: `${ANTHROPIC}/messages/count_tokens`,
+    summary: 'How many tokens it would be, estimated',
+    handle: count,
+  },
+  { ...get, path: `${ANTHROPIC}/models`, summary: '`aurelius` and the models of the catalogue', handle: claudeModels },
+  {
+    ...get,
+    path: `${ANTHROPIC}/models/{id}`,
+    summary: 'One model',
+    handle: async (c, ctx) => c.json(await anthropicModel(ctx, idOf(c))),
+  },
+]
+
+/** What is offered here: not in the OpenAPI document, because these protocols have their own. */
+export const COMPAT_ROUTES = ROUTES.map(({ method, path, summary }) => ({ method, path, summary }))
+
+/** The methods this path is offered with. */
+export function compatMethods(path: string): string[] {
+  const isThis = (template: string) => new RegExp(`^${template.replace('{id}', '.+')}$`).test(path)
+  return ROUTES.filter((route) => isThis(route.path)).map(({ method }) => method)
+}
+
+function asPerson({ actor, ...ctx }: Ctx): UserCtx {
+  if (actor.kind !== 'person') throw new AppError('unauthorized', 'Send an access token')
+  return { ...ctx, actor }
+}
+
+export const compatApp = createApp()
+for (const { method, path, limit, handle } of ROUTES) {
+  const meta: RouteMeta = { auth: 'person', limit, path, keyed: false, hasBody: method === 'POST' }
+  if (path.startsWith(ANTHROPIC)) meta.keyHeader = 'x-api-key'
+  compatApp.on(
+    method,
+    path.replace('{id}', ':id{.+}'),
+    (c, next) => c.var.guard(c, meta, next),
+    (c) => handle(c, asPerson(c.var.ctx)),
+  )
+}

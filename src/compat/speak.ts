@@ -1,0 +1,83 @@
+import type { toProblem } from '#core'
+import { placeOf } from './schema.ts'
+
+type Problem = ReturnType<typeof toProblem>
+export type Protocol = 'openai' | 'anthropic'
+
+/** The protocol spoken at this path; undefined where it is our own. */
+export function protocolOf(path: string): Protocol | undefined {
+  const [, name] = /^\/compat\/(openai|anthropic)(?:\/|$)/.exec(path) ?? []
+  return name === 'openai' || name === 'anthropic' ? name : undefined
+}
+
+type Kind = { status?: number; openai: string; code: string | null; anthropic: string }
+
+const invalid = (code: string | null = null): Kind => ({
+  openai: 'invalid_request_error',
+  code,
+  anthropic: 'invalid_request_error',
+})
+const failed = (code: string | null = null): Kind => ({ openai: 'server_error', code, anthropic: 'api_error' })
+const BY_STATUS: Record<number, Kind> = {
+  401: { ...invalid('invalid_api_key'), anthropic: 'authentication_error' },
+  402: { ...invalid(), openai: 'insufficient_quota', code: 'insufficient_quota', anthropic: 'billing_error' },
+  403: { ...invalid(), openai: 'permission_error', anthropic: 'permission_error' },
+  404: { ...invalid(), anthropic: 'not_found_error' },
+  413: { ...invalid(), anthropic: 'request_too_large' },
+  429: { openai: 'requests', code: 'rate_limit_exceeded', anthropic: 'rate_limit_error' },
+  504: { ...failed('timeout'), anthropic: 'timeout_error' },
+}
+const BY_CODE: Record<string, Kind> = {
+  budget_exhausted: { openai: 'insufficient_quota', code: 'insufficient_quota', anthropic: 'rate_limit_error' },
+  model_overloaded: { ...failed('overloaded'), anthropic: 'overloaded_error' },
+}
+const OVERLOADED = 529
+
+function kindOf({ code, status }: Problem): Kind {
+  return BY_CODE[code] ?? BY_STATUS[status] ?? (status < 500 ? invalid() : failed())
+}
+
+/** An error as a protocol says it, in an answer and in the middle of a stream. */
+export function errorIn(protocol: Protocol, problem: Problem, path: string): object {
+  const kind = kindOf(problem)
+  if (protocol === 'anthropic')
+    return { type: 'error', error: { type: kind.anthropic, message: problem.detail }, request_id: problem.instance }
+  const isModel = problem.code === 'not_found' && /\/(?:models\/.+|chat\/completions|responses|embeddings)$/.test(path)
+  const code = isModel ? 'model_not_found' : (kind.code ?? problem.code)
+  const [first] = problem.errors ?? []
+  return { error: { message: problem.detail, type: kind.openai, param: first ? placeOf(first.pointer) : null, code } }
+}
+
+/** What a refusal is at a path that speaks another protocol than ours; undefined where it does not. */
+export function refusalIn(path: string, problem: Problem, retryAfterS: number | undefined) {
+  const protocol = protocolOf(path)
+  if (!protocol) return undefined
+  const isOverloaded = protocol === 'anthropic' && problem.code === 'model_overloaded'
+  // Clients try a 429 and a 5xx again by themselves: not what stays as it is.
+  const isSpent = kindOf(problem).openai === 'insufficient_quota'
+  const isLasting = isSpent || (problem.code === 'unavailable' && retryAfterS === undefined)
+  return {
+    status: isOverloaded ? OVERLOADED : problem.status,
+    body: errorIn(protocol, problem, path),
+    headers: { 'Content-Type': 'application/json', ...(isLasting && { 'X-Should-Retry': 'false' }) },
+  }
+}
+
+/** Names the request and what is left of the limit as the protocol at this path does. */
+export function setHeadersIn(path: string, headers: Headers, requestId: string, now: Date): void {
+  const protocol = protocolOf(path)
+  if (!protocol) return
+  const [limit, remaining, reset] = ['limit', 'remaining', 'reset'].map((name) => headers.get(`x-ratelimit-${name}`))
+  if (protocol === 'anthropic') headers.set('request-id', requestId)
+  if (!limit || !remaining || !reset) return
+  if (protocol === 'openai') {
+    headers.set('x-ratelimit-limit-requests', limit)
+    headers.set('x-ratelimit-remaining-requests', remaining)
+    headers.set('x-ratelimit-reset-requests', `${reset}s`)
+    return
+  }
+  const at = new Date(now.getTime() + Number(reset) * 1000)
+  headers.set('anthropic-ratelimit-requests-limit', limit)
+  headers.set('anthropic-ratelimit-requests-remaining', remaining)
+  headers.set('anthropic-ratelimit-requests-reset', at.toISOString().replace(/\.\d+Z$/, 'Z'))
+}
