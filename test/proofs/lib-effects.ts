@@ -16,7 +16,12 @@ export type Witness = { heard: Heard[] }
 type Audit = (world: Seen, person: Owner, told: Told[], report: Report) => Promise<void>
 
 // The effects of each consumer, counted where they end. A consumer that is not here is a violation until it is.
-const AUDITS: Record<string, Audit> = { realtime: auditLog, reminders: auditReminders }
+const AUDITS: Record<string, Audit> = {
+  realtime: auditLog,
+  reminders: auditReminders,
+  answers: auditAnswers,
+  vectors: auditVectors,
+}
 
 /** A system as an auditor sees it: its database, its Worker, its address. */
 export type Seen = Pick<World, 'url' | 'worker' | 'query'>
@@ -139,6 +144,21 @@ export function countOnce(where: string, heard: Heard[], told: Told[], report: R
     if (count !== (room === null ? 0 : 1)) report(`${where} tells ${id} ${count} times`)
   }
   for (const id of counts.keys()) report(`${where} tells ${id}, which was never committed`)
+}
+
+// What fed answers that were kept is known to have changed.
+async function auditAnswers(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query('select source from changed_sources where user_id = $1', [person.userId])
+  const known = new Set(rows.map(({ source }) => source))
+  for (const event of told)
+    if (consumersOf(event).includes('answers') && !known.has(event.id.split('.')[0]))
+      report(`no answer heard of ${event.id}`)
+}
+
+async function auditVectors(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  if (!told.some((event) => consumersOf(event).includes('vectors'))) return
+  const left = await world.query('select 1 from embeddings where user_id = $1 or user_id is null', [person.userId])
+  if (left.length > 0) report(`${left.length} vectors outlived ${person.userId}`)
 }
 
 type Timer = { name: string; dueMs: number }
