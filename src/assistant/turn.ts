@@ -7,7 +7,7 @@ import { canonical } from './output.ts'
 import { SYSTEM, volatilePrompt } from './prompt.ts'
 import type { Part, ToolResultPart } from './schema.ts'
 import { type Run, takeSteps } from './steps.ts'
-import { toolsFor } from './tools.ts'
+import { factsWithin, toolsFor } from './tools.ts'
 
 const MAX_OUTPUT_TOKENS = 2048
 const FLUSH_CHARS = 160
@@ -45,11 +45,12 @@ type Told = { ctx: UserCtx; turn: OpenedTurn; port: TurnPort; unsent: string; fl
 
 function runOf(told: Told): Run {
   const { ctx, turn, port } = told
+  const person = factsWithin(ctx, turn.person)
   const request = {
     system: SYSTEM,
-    volatileSystem: volatilePrompt(turn.person),
+    volatileSystem: volatilePrompt(person),
     maxOutputTokens: MAX_OUTPUT_TOKENS,
-    person: turn.person,
+    person,
   }
   const previousModel = turn.history.findLast(({ model }) => model !== null)?.model
   const { conversationId } = turn.answer
@@ -58,7 +59,7 @@ function runOf(told: Told): Run {
     signal: port.signal,
     call: { kind: 'chat', feature: 'assistant', request, conversationId, ...(previousModel && { previousModel }) },
     messages: (parts) => toModelMessages([...turn.history, turn.question], parts),
-    tools: toolsFor(turn),
+    tools: toolsFor(ctx, turn),
     clientTools: [],
     isAgreed: (call) => wasAgreed(turn, call),
     onResult: (result) => tellResult(told, result),
