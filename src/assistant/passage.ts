@@ -1,6 +1,6 @@
 import type { Feature, Format, GatewayEvent, ModelMessage, ModelTool, PersonFacts, ToolCall, ToolChoice } from '#ai'
 import { AppError, type UserCtx } from '#core'
-import { memoriesForPrompt } from '#memories'
+import { memoriesForPrompt, wordsIn } from '#memories'
 import { projectsForPrompt } from '#tasks'
 import { factsForPrompt } from '#users'
 import { split } from './history.ts'
@@ -68,7 +68,7 @@ async function openPassage(ctx: UserCtx, { messages }: Passage): Promise<PersonF
   const [facts, projects, memories] = await ctx.db.batch([
     factsForPrompt(ctx),
     projectsForPrompt(ctx),
-    memoriesForPrompt(ctx, text.slice(-MAX_SAID_CHARS).toWellFormed()),
+    memoriesForPrompt(ctx, wordsIn(text.slice(-MAX_SAID_CHARS))),
   ])
   const [person] = facts
   if (!person) throw new AppError('not_found', 'This person no longer exists')
