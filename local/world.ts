@@ -62,6 +62,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     const settings = {
       ...(await keepSecrets(join(dataDir, 'secrets.json'))),
       ALLOWED_ORIGINS: `http://localhost:${port}`,
+      // On one's own machine, with one's own key, nobody else pays.
+      AI_PLAN: 'max',
       ...(await embeddingVars(vars, undo)),
       ...vars,
       DATABASE_URL: postgres.connectionString,

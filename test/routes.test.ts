@@ -21,7 +21,12 @@ const PUBLIC: Record<string, string> = {
   'POST /v1/auth/refresh': 'brings a refresh token',
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',
 }
-const OPERATOR = ['GET /v1/admin/dead-letters', 'POST /v1/admin/dead-letters/{id}/redrive']
+const OPERATOR = [
+  'GET /v1/admin/ai/experiments',
+  'GET /v1/admin/dead-letters',
+  'POST /v1/admin/dead-letters/{id}/redrive',
+  'PUT /v1/admin/people/{id}/plan',
+]
 
 const AT_ONCE = 4
 const START_MS = 60_000

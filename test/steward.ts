@@ -2,7 +2,7 @@ import { DatabaseSync } from 'node:sqlite'
 import * as ai from '#ai'
 
 /** A person's budget on SQLite in memory: the engine of a Durable Object, and the verbs its Steward calls. */
-export function makeSteward(nowMs: () => number) {
+export function makeSteward(nowMs: () => number, plan = (): ai.BudgetSummary['plan'] => 'free') {
   const database = new DatabaseSync(':memory:')
   const exec = (query: string, ...bindings: (string | number | null)[]) => {
     const rows = database.prepare(query).all(...bindings)
@@ -11,11 +11,11 @@ export function makeSteward(nowMs: () => number) {
   const sql = { exec } as unknown as SqlStorage
   for (const migration of ai.BUDGET_MIGRATIONS) database.exec(migration.sql)
   return {
-    reserve: async (ask: ai.Ask) => ai.reserve(sql, ask, nowMs()),
+    reserve: async (ask: ai.Ask) => ai.reserve(sql, ask, nowMs(), plan()),
     settle: async (settlement: ai.Settlement) => ai.settle(sql, settlement, nowMs()),
     release: async (id: string) => ai.release(sql, id),
-    budget: async () => ai.summary(sql, nowMs()),
-    setBudget: async (change: ai.BudgetChange) => ai.setBudget(sql, change, nowMs()),
+    budget: async () => ai.summary(sql, nowMs(), plan()),
+    setBudget: async (change: ai.BudgetChange) => ai.setBudget(sql, change, nowMs(), plan()),
     flushUsage: async () => ({ ok: true as const }),
     /** What its alarm does. */
     overdue: () => ai.overdue(sql, nowMs()),

@@ -1,4 +1,4 @@
-import { createServer, type ServerResponse } from 'node:http'
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Chance } from './proofs/chance.ts'
@@ -22,8 +22,12 @@ const BYTES_PER_TOKEN = 3.5
 const MAX_DELTAS = 14
 const HESITATES = 0.15
 const MAX_PAUSE_MS = 200
-// Anthropic's list for claude-sonnet-5-5, in tenths of a micro-dollar a token: written down here once more.
-const TENTHS = { input: 20, write: 25, read: 1, output: 100 }
+// Anthropic's list, in thousandths of a micro-dollar a token: written down here once more.
+const PRICES: Record<string, { input: number; write: number; read: number; output: number }> = {
+  'claude-haiku-5-5': { input: 100, write: 125, read: 10, output: 500 },
+  'claude-sonnet-5-5': { input: 2000, write: 2500, read: 100, output: 10_000 },
+  'claude-opus-5-5': { input: 4000, write: 5000, read: 200, output: 20_000 },
+}
 
 const sse = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
 
@@ -51,12 +55,14 @@ export function makeReply(chance: Chance, { text, model, maxTokens }: Asked): Re
   const end = [sse('content_block_stop', { index: 0 }), sse('message_delta', said), sse('message_stop', {})]
   const cutAt = fate === 'cut' ? chance.int(head.length + body.length) : undefined
   const chunks = [...head, ...body, ...end].slice(0, cutAt)
-  const tenths = input * TENTHS.input + write * TENTHS.write + read * TENTHS.read
+  const price = PRICES[model]
+  if (!price) throw new Error(`no price of ${model} is written down here`)
+  const thousandths = input * price.input + write * price.write + read * price.read
   return {
     status: 200,
     chunks,
     // Whatever was read of it, all that was written is billed.
-    billed: (sent) => Math.ceil((tenths + (sent > head.length ? output : 1) * TENTHS.output) / 10),
+    billed: (sent) => Math.ceil((thousandths + (sent > head.length ? output : 1) * price.output) / 1000),
     isCut: fate === 'cut',
   }
 }
@@ -66,10 +72,21 @@ export function askedOf(text: string): Asked & { key: string } {
   return { text, model, maxTokens, key: /case-[\w-]+/.exec(text)?.[0] ?? '' }
 }
 
+/** Nothing of a request whose client left in the middle of it. */
+async function readWhole(request: IncomingMessage): Promise<string | undefined> {
+  const parts: Buffer[] = []
+  try {
+    for await (const part of request) parts.push(part)
+  } catch {
+    return undefined
+  }
+  return Buffer.concat(parts).toString()
+}
+
 /** Claude on loopback, that keeps its own books. */
 export async function startUpstream(chance: Chance) {
   const bills: Bill[] = []
-  const state = { asked: 0 }
+  const state = { asked: 0, open: 0 }
   const send = async (response: ServerResponse, reply: Reply): Promise<number> => {
     response.writeHead(reply.status, {
       'content-type': reply.status === 200 ? 'text/event-stream' : 'application/json',
@@ -86,22 +103,26 @@ export async function startUpstream(chance: Chance) {
     return sent
   }
   const server = createServer(async (request, response) => {
-    const parts: Buffer[] = []
-    for await (const part of request) parts.push(part)
-    const asked = askedOf(Buffer.concat(parts).toString())
+    const text = await readWhole(request)
+    if (text === undefined) return
+    const asked = askedOf(text)
     state.asked++
+    state.open++
     const reply = makeReply(chance, asked)
     const sent = await send(response, reply)
     const isWhole = sent === reply.chunks.length && !reply.isCut
     bills.push({ key: asked.key, micros: reply.billed(sent), isWhole })
+    state.open--
   })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return {
     url: `http://127.0.0.1:${port}`,
     bills,
+    /** Requests so far. */
+    asked: () => state.asked,
     /** Requests whose answer is still on its way. */
-    open: () => state.asked - bills.length,
+    open: () => state.open,
     stop: () =>
       new Promise<void>((resolve) => {
         server.close(() => resolve())

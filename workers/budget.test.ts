@@ -4,6 +4,7 @@ import { asc, eq } from 'drizzle-orm'
 import { afterEach, expect, test, vi } from 'vitest'
 import type { Ask, Reserved, Settlement } from '#ai'
 import { usageEvents } from '#ai/tables'
+import { readConfig } from '#config'
 import { makePerson } from '#test/database'
 import { users } from '#users/tables'
 
@@ -254,4 +255,27 @@ test('a person pauses their spending over HTTP: no turn is answered, and the bud
   expect(budget).toMatchObject({ status: 200, json: { isPaused: true, plan: 'free' } })
   expect(await say()).toMatchObject({ status: 429, json: { code: 'budget_exhausted' } })
   expect((await send('GET', '/v1/ai/budget')).json).toEqual(budget.json)
+})
+
+test('the operator gives a person a plan, which is theirs at once; there is none for nobody', async () => {
+  const { person, steward } = await makeWorld()
+  const put = async (id: string, body: object) => {
+    const answer = await SELF.fetch(`http://aurelius.test/v1/admin/people/${id}/plan`, {
+      method: 'PUT',
+      headers: { authorization: `Bearer ${readConfig(env).auth.operatorToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    return { status: answer.status, json: await answer.json() }
+  }
+  expect(await steward.budget()).toMatchObject({ plan: 'free' })
+  const { own } = await steward.budget()
+  const given = await put(person.actor.userId, { plan: 'max' })
+  expect(given).toMatchObject({ status: 200, json: { plan: 'max', isPaused: false } })
+  const now = await steward.budget()
+  expect(now).toMatchObject({ plan: 'max' })
+  expect(now.own.month.limitMicros).toBeGreaterThan(own.month.limitMicros)
+  const nobody = person.newId('usr')
+  expect(await put(nobody, { plan: 'max' })).toMatchObject({ status: 404, json: { code: 'not_found' } })
+  expect(await env.STEWARD.getByName(nobody).budget()).toMatchObject({ plan: 'free' })
+  expect((await put(person.actor.userId, { plan: 'gold' })).status).toBe(400)
 })

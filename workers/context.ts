@@ -6,7 +6,7 @@ import { connect, type DatabaseMeter } from '#database'
 const configs = new WeakMap<object, Config>()
 
 /** The deployment's settings, checked once an isolate. */
-function configOf(env: Env): Config {
+export function configOf(env: Env): Config {
   const known = configs.get(env)
   if (known) return known
   const made = readConfig(env)

@@ -31,7 +31,7 @@ import {
   TIMER_MIGRATIONS,
 } from '#core'
 import { type NewTimer, NewTimers, runTimer } from '#scheduler'
-import { makeCtx } from './context.ts'
+import { configOf, makeCtx } from './context.ts'
 
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
 export type Cancelled = { ok: true; cancelled: boolean }
@@ -94,7 +94,7 @@ export class Steward extends DurableObject<Env> {
 
   /** Holds the worst case of a call, or says why not. */
   async reserve(ask: Ask): Promise<Reserved> {
-    return await this.#change((sql, nowMs) => reserve(sql, ask, nowMs))
+    return await this.#change((sql, nowMs) => reserve(sql, ask, nowMs, this.#plan()))
   }
 
   /** Charges what a call cost, once. */
@@ -108,11 +108,11 @@ export class Steward extends DurableObject<Env> {
   }
 
   budget(): BudgetSummary {
-    return summary(this.ctx.storage.sql, Date.now())
+    return summary(this.ctx.storage.sql, Date.now(), this.#plan())
   }
 
   setBudget(change: BudgetChange): BudgetSummary {
-    return setBudget(this.ctx.storage.sql, change, Date.now())
+    return setBudget(this.ctx.storage.sql, change, Date.now(), this.#plan())
   }
 
   /** Brings the ledger's waiting lines to Postgres now. */
@@ -146,6 +146,8 @@ export class Steward extends DurableObject<Env> {
       await keepAlarm(storage, Date.now())
     }
   }
+
+  readonly #plan = () => configOf(this.env).ai.plan
 
   // A context that cannot be made is the failure of a timer, which waits: thrown from the alarm, it would cost it.
   async #fire(timer: DueTimer): Promise<void> {

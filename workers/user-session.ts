@@ -1,4 +1,5 @@
 import { DurableObject } from 'cloudflare:workers'
+import { type Calls, createInflight, shareCall } from '#ai'
 import { TURN_MIGRATIONS } from '#assistant'
 import { type DueTimer, describeError, fireDue, keepAlarm, migrate, TIMER_MIGRATIONS } from '#core'
 import type { DatabaseMeter } from '#database'
@@ -39,6 +40,7 @@ const WORLD: World = {
 export class UserSession extends DurableObject<Env> {
   readonly #room: Room
   readonly #turns: Turns
+  readonly #calls: Calls = createInflight()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -117,6 +119,17 @@ export class UserSession extends DurableObject<Env> {
   /** Runs a turn, or finds it again, and waits for its end. */
   async finishTurn(request: TurnRequest, by: Asker): Promise<Finished | Refusal> {
     return await this.#turns.finish(request, by)
+  }
+
+  /** Makes a call whose answer may be kept, or joins the same one that is being made: lines of JSON. */
+  shareCall(
+    call: Parameters<typeof shareCall>[2],
+    place: Parameters<typeof shareCall>[3],
+    note: Parameters<typeof shareCall>[4],
+    by: Asker,
+  ): ReadableStream<Uint8Array> {
+    const ctx = { ...makeCtx(this.env, this.ctx), actor: { kind: 'person' as const, ...by } }
+    return shareCall(ctx, this.#calls, call, place, note)
   }
 
   async cancelTurn(turnId: string): Promise<Cancelled | Refusal> {

@@ -32,15 +32,9 @@ const GRACE_MS = 100
 /** A wait that is worth it; a longer one is for another model. */
 export const SHORT_WAIT_MS = 5_000
 
-// Answers that cost nothing: the provider did not begin.
-const UNPAID = new Set<FailureReason>([
-  'unreachable',
-  'rate_limited',
-  'overloaded',
-  'server_error',
-  'rejected',
-  'unauthorized',
-])
+// Answers that cost nothing: the provider said that it did not begin. A connection that failed says nothing of the other
+// side: workerd tells one that was refused and one that broke after the request by the same words.
+const UNPAID = new Set<FailureReason>(['rate_limited', 'overloaded', 'server_error', 'rejected', 'unauthorized'])
 // Said of the request, not of the model's health.
 const OURS = new Set<FailureReason>(['rejected', 'late_total'])
 

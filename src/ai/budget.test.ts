@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { makeSteward } from '#test/steward'
-import type { Account } from './budget.ts'
+import type { Account, BudgetSummary } from './budget.ts'
 import type { Decision } from './call.ts'
 import type { Ask, Settlement } from './ledger.ts'
 import { NO_USAGE } from './model.ts'
@@ -264,4 +264,21 @@ test('in any order of events nothing goes over a limit, and the ledger says what
     }),
     { numRuns: 300, seed: 20_261_123 },
   )
+})
+
+test('who has no plan is on the one of the deployment, also after setting limits; who has one keeps it', async () => {
+  const clock = { plan: 'max' as BudgetSummary['plan'] }
+  const steward = makeSteward(
+    () => START_MS,
+    () => clock.plan,
+  )
+  expect((await steward.budget()).own.day.limitMicros).toBe(PLANS.max.own.day)
+  const none = { dayMicros: null, monthMicros: null }
+  expect(await steward.setBudget({ caps: { own: none, background: none } })).toMatchObject({ plan: 'max' })
+  clock.plan = 'pro'
+  expect((await steward.budget()).plan).toBe('pro')
+  expect((await steward.setBudget({ plan: 'teams' })).plan).toBe('teams')
+  expect((await steward.setBudget({ isPaused: true })).plan).toBe('teams')
+  clock.plan = 'max'
+  expect((await steward.budget()).own.month.limitMicros).toBe(PLANS.teams.own.month)
 })

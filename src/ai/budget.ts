@@ -58,7 +58,8 @@ const SPENT_KEPT_MS = 70 * 24 * 3600_000
 const NO_CAPS: Caps = { dayMicros: null, monthMicros: null }
 
 type AccountName = 'own' | 'background'
-type Settings = { plan: PlanName; isPaused: boolean; caps: Record<AccountName, Caps> }
+/** `ownPlan` is empty where the person has none, so that what they set does not keep the plan of that day. */
+type Settings = { plan: PlanName; ownPlan: PlanName | ''; isPaused: boolean; caps: Record<AccountName, Caps> }
 type CallRow = {
   id: string
   state: 'reserved' | 'settled' | 'lost'
@@ -73,12 +74,12 @@ type CallRow = {
 
 /**
  * Holds back the worst case of a call, if what was spent and what is held leave room for it. Asked again for the same
- * call, the new reservation takes the place of the old one, or the old one stays.
+ * call, the new reservation takes the place of the old one, or the old one stays. `plan`: of a person who has none.
  */
-export function reserve(sql: SqlStorage, ask: Ask, nowMs: number): Reserved {
+export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName): Reserved {
   // Anything that is no amount compares as smaller than everything.
   if (!Number.isSafeInteger(ask.worstMicros) || ask.worstMicros < 0) throw new RangeError('worstMicros is no amount')
-  const settings = readSettings(sql)
+  const settings = readSettings(sql, plan)
   const account = ask.isBackground ? 'background' : 'own'
   const windows = readAccount(sql, settings, account, nowMs, ask.id)
   const leftMicros = { day: windows.day.leftMicros, month: windows.month.leftMicros }
@@ -157,23 +158,23 @@ export function nextDeadlineMs(sql: SqlStorage): number | null {
 }
 
 /** What may be spent, what was, and what is held, at this moment. */
-export function summary(sql: SqlStorage, nowMs: number): BudgetSummary {
-  const settings = readSettings(sql)
+export function summary(sql: SqlStorage, nowMs: number, defaultPlan: PlanName): BudgetSummary {
+  const settings = readSettings(sql, defaultPlan)
   const { plan, isPaused } = settings
   const read = (account: AccountName) => readAccount(sql, settings, account, nowMs)
   return { plan, isPaused, own: read('own'), background: read('background') }
 }
 
 /** Changes what is given; a lower limit takes nothing back that is held. */
-export function setBudget(sql: SqlStorage, change: BudgetChange, nowMs: number): BudgetSummary {
-  const { plan, isPaused, caps } = { ...readSettings(sql), ...change }
+export function setBudget(sql: SqlStorage, change: BudgetChange, nowMs: number, defaultPlan: PlanName): BudgetSummary {
+  const { ownPlan, isPaused, caps } = { ...readSettings(sql, defaultPlan), ...change }
   sql.exec(
     'insert or replace into ai_settings (one, plan, is_paused, caps) values (1, ?, ?, ?)',
-    plan,
+    change.plan ?? ownPlan,
     isPaused ? 1 : 0,
     JSON.stringify(caps),
   )
-  return summary(sql, nowMs)
+  return summary(sql, nowMs, defaultPlan)
 }
 
 function close(sql: SqlStorage, call: CallRow, state: 'settled' | 'lost', cost: number, nowMs: number): void {
@@ -197,12 +198,13 @@ function askOf(call: CallRow): Ask {
   return JSON.parse(call.ask)
 }
 
-function readSettings(sql: SqlStorage): Settings {
+function readSettings(sql: SqlStorage, defaultPlan: PlanName): Settings {
   const [row] = sql
-    .exec<{ plan: PlanName; is_paused: number; caps: string }>('select plan, is_paused, caps from ai_settings')
+    .exec<{ plan: PlanName | ''; is_paused: number; caps: string }>('select plan, is_paused, caps from ai_settings')
     .toArray()
-  if (!row) return { plan: 'free', isPaused: false, caps: { own: NO_CAPS, background: NO_CAPS } }
-  return { plan: row.plan, isPaused: row.is_paused === 1, caps: JSON.parse(row.caps) }
+  if (!row) return { plan: defaultPlan, ownPlan: '', isPaused: false, caps: { own: NO_CAPS, background: NO_CAPS } }
+  const { plan: ownPlan, is_paused: isPaused, caps } = row
+  return { plan: ownPlan === '' ? defaultPlan : ownPlan, ownPlan, isPaused: isPaused === 1, caps: JSON.parse(caps) }
 }
 
 function periodsOf(atMs: number): { day: string; month: string } {

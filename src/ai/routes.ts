@@ -1,7 +1,9 @@
 import { z } from '@hono/zod-openapi'
-import { answer, body, createApp, personRoute, s } from '#core'
+import { answer, body, createApp, operatorRoute, personRoute, s } from '#core'
+import { requirePerson } from '#users'
 import type { Account, BudgetSummary, Window } from './budget.ts'
-import { Budget, BudgetInput, Decision, Usage, UsageQuery } from './schema.ts'
+import { readExperiments } from './experiments.ts'
+import { Budget, BudgetInput, Decision, Experiments, ExperimentsQuery, PlanInput, Usage, UsageQuery } from './schema.ts'
 import { changeBudget, readBudget } from './spending.ts'
 import { getDecision, readUsage, requireLive } from './usage.ts'
 
@@ -43,6 +45,25 @@ const decisionRoute = personRoute({
   responses: { 200: answer(Decision, 'The decision') },
 })
 
+const experimentsRoute = operatorRoute({
+  method: 'get',
+  path: '/admin/ai/experiments',
+  operationId: 'listAiExperiments',
+  summary: 'What came of the experiments with models, side by side',
+  tags: ['Operations'],
+  request: { query: ExperimentsQuery },
+  responses: { 200: answer(Experiments, 'Each declared experiment') },
+})
+const planRoute = operatorRoute({
+  method: 'put',
+  path: '/admin/people/{id}/plan',
+  operationId: 'setPersonPlan',
+  summary: "Set a person's plan",
+  tags: ['Operations'],
+  request: { params: z.strictObject({ id: s.id('usr') }), body: body(PlanInput) },
+  responses: { 200: answer(Budget, 'Their budget, changed') },
+})
+
 function shownWindow({ resetsAtMs, ...window }: Window) {
   return { ...window, resetsAt: new Date(resetsAtMs).toISOString() }
 }
@@ -64,3 +85,10 @@ export const aiApp = createApp()
     return c.json(shown(await changeBudget(c.var.ctx, c.req.valid('json'))), 200)
   })
   .openapi(decisionRoute, async (c) => c.json(await getDecision(c.var.ctx, c.req.valid('param').id), 200))
+  .openapi(experimentsRoute, async (c) => c.json(await readExperiments(c.var.ctx, c.req.valid('query').since), 200))
+  .openapi(planRoute, async (c) => {
+    const { id: userId } = c.req.valid('param')
+    await requirePerson(c.var.ctx, userId)
+    const actor = { kind: 'person' as const, userId, sessionId: null }
+    return c.json(shown(await changeBudget({ ...c.var.ctx, actor }, c.req.valid('json'))), 200)
+  })

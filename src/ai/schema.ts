@@ -77,6 +77,45 @@ export const BudgetInput = z
   .strictObject({ isPaused: z.boolean(), caps: z.strictObject({ own: Caps, background: Caps }) })
   .openapi('AiBudgetInput')
 
+export const PlanInput = z.strictObject({ plan: PlanName }).openapi('AiPlanInput')
+
+const share = z.number().min(0).max(1).nullable()
+const latency = z.strictObject({ p50: count, p95: count }).nullable()
+const ExperimentSide = z
+  .strictObject({
+    calls: count,
+    people: count,
+    costMicros: micros,
+    meanCostMicros: count.nullable(),
+    firstTokenMs: latency.openapi({ description: 'Of calls that were done' }),
+    totalMs: latency.openapi({ description: 'Of calls that were done' }),
+    doneShare: share,
+    failedShare: share,
+    abortedShare: share,
+    acceptedShare: share.openapi({
+      description: "Of the calls for the assistant's answers, those neither cancelled nor failed",
+    }),
+  })
+  .openapi('AiExperimentSide')
+export type ExperimentSide = z.infer<typeof ExperimentSide>
+const Experiment = z
+  .strictObject({
+    id: z.string().max(100),
+    kind: name,
+    model: z.string().max(200),
+    share: z.number().min(0).max(1),
+    variant: ExperimentSide,
+    control: ExperimentSide,
+  })
+  .openapi('AiExperiment')
+
+export const ExperimentsQuery = z.strictObject({
+  since: s.instant.optional().openapi({ description: 'At most 90 days ago; 30 days unless given' }),
+})
+/** Each experiment this deployment declares, with what came of it on either side. */
+export const Experiments = z.strictObject({ since: s.instant, items: s.list(Experiment, 20) }).openapi('AiExperiments')
+export type Experiments = z.infer<typeof Experiments>
+
 export const Decision = z
   .strictObject({
     id: s.id('aic'),

@@ -28,7 +28,7 @@ const TRIES = 3
 const BACKOFF_MS = 250
 const BACKOFF_MOST_MS = 2_000
 // What may have been paid for is not asked of the same model again.
-const AGAIN = new Set<FailureReason>(['unreachable', 'rate_limited', 'overloaded', 'server_error'])
+const AGAIN = new Set<FailureReason>(['rate_limited', 'overloaded', 'server_error'])
 
 /**
  * Asks the models in their order until one has answered. Before anything was said a failure is tried again or

@@ -47,6 +47,10 @@ export const usageEvents = pgTable(
   },
   (t) => [
     index('usage_events_user').on(t.userId, t.createdAt),
+    // Few lines: those of calls that were part of one.
+    index('usage_events_experiment')
+      .on(sql`(${t.decision} #>> '{experiment,id}')`, t.createdAt)
+      .where(sql`(${t.decision} #>> '{experiment,id}') is not null`),
     index('usage_events_decision').on(t.userId, t.callId).where(sql`${t.decision} is not null`),
   ],
 )

@@ -91,6 +91,8 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'PATCH /v1/mcp/servers/{id}': SERVERS.write,
   'DELETE /v1/mcp/servers/{id}': SERVERS.write,
   'POST /v1/mcp/servers/{id}/check': SERVERS.write,
+  'GET /v1/admin/ai/experiments': 'operator',
+  'PUT /v1/admin/people/{id}/plan': 'operator',
   'GET /v1/admin/dead-letters': 'operator',
   'POST /v1/admin/dead-letters/{id}/redrive': 'operator',
   // Each tool and resource behind it asks for its own scope.

@@ -52,13 +52,19 @@ export async function collect(answering: Answering): Promise<Whole> {
   throw new Error('an answer ends with its end')
 }
 
-/** Asks, and waits until the answer begins. */
-export async function ask(ctx: UserCtx, feature: Feature, asked: Asked, signal: AbortSignal): Promise<Answering> {
+/** Asks, and waits until the answer begins; `isFresh` wants one that was not given before. */
+export async function ask(
+  ctx: UserCtx,
+  feature: Feature,
+  asked: Asked,
+  isFresh: boolean,
+  signal: AbortSignal,
+): Promise<Answering> {
   const messages = whole(asked.messages)
   const events =
     asked.model === ASSISTANT
       ? converse(ctx, toPassage(feature, { ...asked, messages }), signal)
-      : await askModel(ctx, feature, { ...asked, messages }, signal)
+      : await askModel(ctx, feature, { ...asked, messages }, isFresh, signal)
   const first = await events.next()
   if (first.done || first.value.type !== 'start') throw new Error('an answer begins with its start')
   const startedMs = ctx.now().getTime()
@@ -103,6 +109,7 @@ async function askModel(
   ctx: UserCtx,
   feature: Feature,
   asked: Asked,
+  isFresh: boolean,
   signal: AbortSignal,
 ): Promise<AsyncGenerator<PassageEvent>> {
   const model = findModel(ctx.config, asked.model)
@@ -117,7 +124,8 @@ async function askModel(
     volatileSystem: '',
     maxOutputTokens: maxOutputTokens ?? Math.min(DEFAULT_OUTPUT_TOKENS, most),
   }
-  const events = generate(ctx, { kind: 'chat', feature, request, model: name }, signal)
+  const share = isFresh ? {} : { share: { sources: [] } }
+  const events = generate(ctx, { kind: 'chat', feature, request, model: name, ...share }, signal)
   const opening = events.next()
   // Heard below, after the session: nobody must be told more than that theirs has ended.
   opening.catch(() => undefined)

@@ -28,8 +28,9 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
   const controller = new AbortController()
   c.req.raw.signal.addEventListener('abort', () => controller.abort())
   const feature = protocolOf(c.req.path) === 'anthropic' ? ('compat.anthropic' as const) : ('compat.openai' as const)
+  const isFresh = /\bno-(?:cache|store)\b/i.test(c.req.header('cache-control') ?? '')
   const work = async () => {
-    const answering = await ask(ctx, feature, asked, controller.signal)
+    const answering = await ask(ctx, feature, asked, isFresh, controller.signal)
     const createdS = Math.floor(ctx.now().getTime() / 1000)
     const frame = {
       id: answering.start.decision.id.slice('aic_'.length),

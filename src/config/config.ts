@@ -111,6 +111,7 @@ const Source = z.object({
   WORKERS_AI_MODELS: Models.optional(),
   AI_PROVIDERS: Providers.optional(),
   AI_EXPERIMENTS: Experiments.optional(),
+  AI_PLAN: z.enum(['free', 'pro', 'max', 'teams']).default('free'),
   EMBEDDINGS_PROVIDER: z.enum(['openai-compatible', 'workers-ai']).optional(),
   EMBEDDINGS_BASE_URL: z.url().optional(),
   EMBEDDINGS_API_KEY: z.string().min(1).optional(),
@@ -138,6 +139,8 @@ export type AiConfig = {
   openai: { baseUrl: string; apiKey: string | undefined; models: DeclaredModel[] } | null
   workersAi: { models: DeclaredModel[] } | null
   experiments: z.infer<typeof Experiments>
+  /** Of whoever has none of their own. */
+  plan: 'free' | 'pro' | 'max' | 'teams'
   embeddings: {
     provider: 'openai-compatible' | 'workers-ai'
     baseUrl: string | undefined
@@ -213,6 +216,7 @@ function readAi(source: z.infer<typeof Source>): AiConfig {
       : null,
     workersAi: WORKERS_AI_MODELS ? { models: WORKERS_AI_MODELS } : null,
     experiments: source.AI_EXPERIMENTS ?? [],
+    plan: source.AI_PLAN,
     embeddings:
       EMBEDDINGS_PROVIDER && embedder
         ? {

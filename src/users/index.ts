@@ -4,6 +4,7 @@ export {
   getPreferences,
   insertUser,
   meDeleted,
+  requirePerson,
   setPreferences,
   userByEmail,
 } from './me.ts'

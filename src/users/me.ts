@@ -43,6 +43,12 @@ export async function getMe(ctx: MeCtx): Promise<Me> {
   return row.me
 }
 
+/** For whoever runs the deployment: `not_found` unless somebody has this id. One trip. */
+export async function requirePerson(ctx: Pick<Ctx, 'db'>, id: string): Promise<void> {
+  const [row] = await ctx.db.select({ id: users.id }).from(users).where(eq(users.id, id))
+  if (!row) throw new AppError('not_found', 'Nobody has this id')
+}
+
 /** Changes what is given; `version` is the one that was read, or `*`. One trip; 412 when it has moved on. */
 export async function updateMe(ctx: ChangeCtx, input: MePatch, version: number | '*'): Promise<Me> {
   const { db, actor } = ctx

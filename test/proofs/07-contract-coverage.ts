@@ -31,8 +31,8 @@ const FAILING: Sabotage[] = [
   },
   {
     file: 'workers/system.ts',
-    find: 'const up = ',
-    replace: "const up = c.req.header('x-fail') !== 'ready' && ",
+    find: 'return isUp(dependencies)',
+    replace: "return c.req.header('x-fail') !== 'ready' && isUp(dependencies)",
   },
 ]
 const FAILURES: Record<string, string> = {

@@ -4,7 +4,7 @@ import { type Bill, startUpstream } from '../upstream.ts'
 import type { Person, World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
-import { ENTRIES, type Said } from './lib-entries.ts'
+import { ENTRIES, mcpSession, type Said } from './lib-entries.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const ROUNDS = 10
@@ -12,8 +12,8 @@ const STREAMS = 100
 // A short run keeps more of the streams than of the rounds: it is their number at once that is the trouble.
 const STREAMS_KEPT = 5
 // What one stream may have on average; its worst case is two to four times that.
-const LEAST_MICROS = 15_000
-const MOST_MICROS = 45_000
+const LEAST_MICROS = 6_000
+const MOST_MICROS = 24_000
 const LOOK_EACH_MS = 25
 const QUIET_LOOKS = 8
 const QUIET_WITHIN_MS = 30_000
@@ -35,11 +35,25 @@ export const proof: Proof = {
     ],
     'what was said until a stream broke off is taken for all': [
       {
-        file: 'src/ai/gateway.ts',
-        find: 'isFinal ? cost : Math.max(cost, worstMicros)',
-        replace: 'cost',
+        file: 'src/ai/metered.ts',
+        find: 'tried.isFinal ? known : Math.max(known, hold.worstMicros)',
+        replace: 'known',
       },
-      { file: 'src/ai/gateway.ts', find: 'isEstimated: !isFinal', replace: 'isEstimated: false' },
+      { file: 'src/ai/metered.ts', find: '    isEstimated: !tried.isFinal,', replace: '    isEstimated: false,' },
+    ],
+    'only the last of the models that were asked is paid for': [
+      {
+        file: 'src/ai/metered.ts',
+        find: 'if (tried.failure === null || cost === 0) return',
+        replace: 'return',
+      },
+    ],
+    'a connection that broke is taken for one that cost nothing': [
+      {
+        file: 'src/ai/attempt.ts',
+        find: "new Set<FailureReason>(['rate_limited',",
+        replace: "new Set<FailureReason>(['unreachable', 'rate_limited',",
+      },
     ],
     'a call that was stopped is not charged': [
       {
@@ -49,7 +63,11 @@ export const proof: Proof = {
       },
     ],
   },
-  /** One cap, many streams, an upstream with books of its own: what it billed is what the ledger says, and within the cap. */
+  /**
+   * One cap, many streams, an upstream with books of its own: what it billed is what the ledger says, and within the
+   * cap. One request may be several bills: what failed is gone on with by a cheaper model. MCP calls no model: a
+   * session of it leaves the ledger as it was.
+   */
   async run(world, { seed, share }) {
     const chance = createChance(seed)
     const violations: string[] = []
@@ -58,10 +76,23 @@ export const proof: Proof = {
     const vars = {
       ANTHROPIC_API_KEY: 'proof',
       ANTHROPIC_BASE_URL: upstream.url,
-      ANTHROPIC_MODEL: 'claude-sonnet-5-5',
+      // The assistant asks Sonnet, and Haiku for what Sonnet began or the budget has no room for.
+      AI_EXPERIMENTS: JSON.stringify([{ id: 'proof', kind: 'chat', model: 'claude-sonnet-5-5', share: 1 }]),
     }
     const claude = await world.sabotaged([], vars)
-    const counts = { cases: 0, exact: 0, estimated: 0, refused: 0, stopped: 0, micros: 0, caps: 0 }
+    const counts = {
+      cases: 0,
+      exact: 0,
+      estimated: 0,
+      refused: 0,
+      failed: 0,
+      left: 0,
+      stopped: 0,
+      micros: 0,
+      caps: 0,
+      again: 0,
+      tools: 0,
+    }
     const streams = scaled(STREAMS, Math.min(1, share * STREAMS_KEPT))
     try {
       for (let round = 0; round < scaled(ROUNDS, share); round++) {
@@ -71,30 +102,40 @@ export const proof: Proof = {
         const capMicros = streams * (LEAST_MICROS + chance.int(MOST_MICROS - LEAST_MICROS))
         await setCap(claude, person, capMicros)
         const said = await storm(claude, person, { chance, streams, capMicros }, report)
-        await quiet(claude, person, report)
-        await flushLedger(claude, person.userId)
+        await quiet(claude, person, upstream.open, report)
+        counts.tools = await mcpIsFree(claude, person, upstream.asked, report)
         const lines = await linesOf(claude, person)
         compare(lines, upstream.bills, report)
         await compareSums(person, lines, upstream.bills, capMicros, report)
         counts.cases += streams
         counts.refused += said.filter(({ code }) => code === 'budget_exhausted').length
+        counts.failed += said.filter(({ status }) => status > 500).length
+        counts.left += said.filter(({ status }) => status === 0).length
         counts.estimated += lines.filter(({ isEstimated }) => isEstimated).length
         counts.exact += lines.filter(({ isEstimated }) => !isEstimated).length
         counts.stopped += lines.filter(({ outcome }) => outcome === 'aborted').length
+        counts.again += paidAgain(upstream.bills)
         counts.micros += sum(lines)
         counts.caps += capMicros
       }
       // A few calls may all have ended before anybody stopped them.
-      const tried = ['exact', 'estimated', 'refused', ...(share < 1 ? [] : ['stopped'])] as (keyof typeof counts)[]
+      const tried = [
+        'exact',
+        'estimated',
+        'refused',
+        ...(share < 1 ? [] : ['stopped', 'again']),
+      ] as (keyof typeof counts)[]
       for (const kind of tried) if (counts[kind] === 0) report(`nothing was tried: no call was ${kind}`)
     } finally {
       await claude.stop()
       await upstream.stop()
     }
     const notes = [
-      `${streams} streams at once through ${ENTRIES.map(({ name }) => name).join(', ')}:`,
-      `${counts.exact} calls charged exactly, ${counts.estimated} in full (${counts.stopped} stopped), ${counts.refused} refused;`,
-      `${counts.micros} of ${counts.caps} micro-dollars spent`,
+      `${streams} streams at once through ${ENTRIES.length} entries: ${ENTRIES.map(({ name }) => name).join('; ')}:`,
+      `${counts.exact} calls charged exactly, ${counts.estimated} in full (${counts.stopped} stopped);`,
+      `${counts.left} clients left, ${counts.refused} were refused, ${counts.failed} told of a failure;`,
+      `${counts.again} bills beyond the first of a request; ${counts.micros} of ${counts.caps} micro-dollars spent;`,
+      `a session at /mcp with its ${counts.tools} tools called no model`,
     ]
     return { cases: counts.cases, violations, notes }
   },
@@ -123,7 +164,7 @@ async function storm(world: World, person: Person, { chance, streams, capMicros 
     const said = await entry.ask({ world, person, chance }, `case-${index}`)
     if (said.code === 'budget_exhausted' && said.status === 429) {
       if (!said.retryAfter || !said.detail.includes('resets at')) report(`${entry.name}: a refusal says not until when`)
-    } else if (![0, 200, 502, 503].includes(said.status))
+    } else if (![0, 200, 502, 503, 529].includes(said.status))
       report(`${entry.name} is answered ${said.status} ${said.code}`)
     return [said]
   })
@@ -150,22 +191,40 @@ async function watch(person: Person, capMicros: number, over: AbortSignal, repor
 }
 
 /** Turns go on without their clients: waits until none has run for a while, and none holds anything. */
-async function quiet(world: World, person: Person, report: Report): Promise<void> {
+async function quiet(world: World, person: Person, open: () => number, report: Report): Promise<void> {
   const deadline = performance.now() + QUIET_WITHIN_MS
   for (let looks = 0; looks < QUIET_LOOKS; looks++) {
     if (performance.now() > deadline) return report('something is held that nobody settles')
     const running = await world.query(`select 1 from messages where user_id = $1 and status = 'streaming'`, [
       person.userId,
     ])
-    if (running.length > 0 || (await dayOf(person)).reservedMicros > 0) looks = 0
+    if (running.length > 0 || open() > 0 || (await dayOf(person)).reservedMicros > 0) looks = 0
     await wait(LOOK_EACH_MS)
   }
 }
 
+/** Answers how many tools were called. */
+async function mcpIsFree(world: World, person: Person, asked: () => number, report: Report): Promise<number> {
+  await flushLedger(world, person.userId)
+  const before = [asked(), JSON.stringify(await linesOf(world, person)), (await dayOf(person)).spentMicros]
+  const tools = await mcpSession({ world, person })
+  await flushLedger(world, person.userId)
+  const after = [asked(), JSON.stringify(await linesOf(world, person)), (await dayOf(person)).spentMicros]
+  if (before.some((value, index) => value !== after[index])) report('a session at /mcp changed the ledger')
+  return tools
+}
+
+/** Bills after the first of one request: of another try, another step, or what went on where a stream broke. */
+function paidAgain(bills: Bill[]): number {
+  const paid = bills.filter(({ micros }) => micros > 0)
+  return paid.length - new Set(paid.map(({ key }) => key)).size
+}
+
 async function linesOf(world: World, { userId }: Person): Promise<Line[]> {
-  const rows = await world.query('select cost_micros, is_estimated, outcome from usage_events where user_id = $1', [
-    userId,
-  ])
+  const rows = await world.query(
+    'select cost_micros, is_estimated, outcome from usage_events where user_id = $1 order by id',
+    [userId],
+  )
   return rows.map((row) => ({
     micros: Number(row.cost_micros),
     isEstimated: row.is_estimated === true,
@@ -185,7 +244,8 @@ function compare(lines: Line[], bills: Bill[], report: Report): void {
     else left.splice(at, 1)
   }
   const estimates = dearest(lines.filter(({ isEstimated }) => isEstimated))
-  for (const [index, micros] of left.entries()) {
+  // A refusal that was tried again is on the line of the try that was paid for.
+  for (const [index, micros] of left.filter((micros) => micros > 0).entries()) {
     const estimate = estimates[index]
     if (estimate === undefined) report(`a bill of ${micros} micro-dollars has no line`)
     else if (estimate < micros) report(`a bill of ${micros} micro-dollars was estimated at ${estimate}`)

@@ -16,11 +16,64 @@ const MAX_MS = 300
 const IN_PROGRESS = new Set(['idempotency_in_progress', 'turn_running'])
 const GONE: Said = { status: 0, code: '', retryAfter: null, detail: '' }
 
-/** Every way there is; whoever opens another adds it here. */
+// A model by its name, and the assistant itself.
+const NAMES = ['claude-sonnet-5-5', 'aurelius']
+const MAX_TOKENS = 2048
+
+/** How each protocol asks. */
+const COMPAT: Record<string, (model: string, text: string, tokens: number) => object> = {
+  '/compat/openai/v1/chat/completions': (model, content, tokens) => {
+    return { model, max_completion_tokens: tokens, messages: [{ role: 'user', content }] }
+  },
+  '/compat/openai/v1/responses': (model, input, tokens) => ({ model, max_output_tokens: tokens, input }),
+  '/compat/anthropic/v1/messages': (model, content, tokens) => {
+    return { model, max_tokens: tokens, messages: [{ role: 'user', content }] }
+  },
+}
+
+/** Every way there is to have a model called; whoever opens another adds it here. */
 export const ENTRIES: Entry[] = [
   { name: 'a turn as a stream', ask: askStream },
   { name: 'a turn as JSON', ask: askWhole },
+  ...Object.keys(COMPAT).flatMap((path) =>
+    NAMES.flatMap((model) =>
+      [true, false].map((stream) => ({
+        name: `${path} for ${model}, ${stream ? 'as a stream' : 'whole'}`,
+        ask: (client: Client, text: string) => askCompat(client, text, { path, model, stream }),
+      })),
+    ),
+  ),
 ]
+
+/**
+ * A host's whole session at `/mcp`: everything that is listed there, and every tool that is. No tool calls a model, so
+ * that it is no entry: the ledger must not know of it.
+ */
+export async function mcpSession({ world, person }: Omit<Client, 'chance'>): Promise<number> {
+  const rpc = async (method: string, params: object = {}) => {
+    const body = { jsonrpc: '2.0', id: 1, method, params }
+    const { status, text } = await world.call('POST', '/mcp', { token: person.accessToken, body })
+    if (status !== 200) throw new Error(`${method} is answered ${status} at /mcp`)
+    return JSON.parse(text).result
+  }
+  const clientInfo = { name: 'proof', version: '1' }
+  await rpc('initialize', { protocolVersion: '2025-11-25', capabilities: {}, clientInfo })
+  const { tools }: { tools: { name: string }[] } = await rpc('tools/list')
+  const known: Record<string, object> = {
+    create_task: { title: 'Case in hand' },
+    find_tasks: {},
+    remember: { text: 'Prefers the window seat' },
+  }
+  for (const name of Object.keys(known)) {
+    const result = await rpc('tools/call', { name, arguments: known[name] })
+    if (result.isError) throw new Error(`${name} did not work: ${result.content[0].text}`)
+  }
+  for (const { name } of tools) if (!known[name]) await rpc('tools/call', { name, arguments: {} })
+  const { resources }: { resources: { uri: string }[] } = await rpc('resources/list')
+  await rpc('resources/templates/list')
+  for (const { uri } of resources) await rpc('resources/read', { uri })
+  return tools.length
+}
 
 /** Opens a conversation; answers how to say this in it, each time as the same request. */
 async function opened({ world, person }: Client, text: string, headers: Record<string, string> = {}) {
@@ -67,6 +120,29 @@ async function readTo(
   }
 }
 
+type Compat = { path: string; model: string; stream: boolean }
+
+/** A client of another protocol: who leaves it ends the call. */
+async function askCompat({ world, person, chance }: Client, text: string, { path, model, stream }: Compat) {
+  const leaves = chance.next() < LEAVES
+  const tokens = 1 + chance.int(MAX_TOKENS)
+  try {
+    const response = await fetch(world.url + path, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', authorization: `Bearer ${person.accessToken}` },
+      body: JSON.stringify({ ...COMPAT[path]?.(model, text, tokens), stream }),
+      signal: leaves && !stream ? AbortSignal.timeout(chance.int(MAX_MS)) : null,
+    })
+    const { told, isLeft } = await readTo(response, leaves && stream ? chance.int(MAX_BYTES) : undefined)
+    const said = saidOf(response, told)
+    // Each protocol has another word for it; no other limit is reached here.
+    return isLeft ? GONE : { ...said, code: said.status === 429 ? 'budget_exhausted' : said.code }
+  } catch (error) {
+    if (leaves && !stream) return GONE
+    throw error
+  }
+}
+
 /** Whoever leaves asks again under the same key: it is the same turn, or its first request still runs. */
 async function askWhole(client: Client, text: string): Promise<Said> {
   const { chance } = client
@@ -85,6 +161,6 @@ async function askWhole(client: Client, text: string): Promise<Said> {
 
 function saidOf({ status, headers }: Response, told: string): Said {
   const [, code = ''] = /"(?:code|errorCode)":"(\w+)"/.exec(told) ?? []
-  const [, detail = ''] = /"detail":"([^"]*)"/.exec(told) ?? []
+  const [, detail = ''] = /"(?:detail|message)":"([^"]*)"/.exec(told) ?? []
   return { status, code, retryAfter: headers.get('retry-after'), detail }
 }

@@ -1,0 +1,1 @@
+CREATE INDEX "usage_events_experiment" ON "usage_events" USING btree (("decision" #>> '{experiment,id}'),"created_at") WHERE ("usage_events"."decision" #>> '{experiment,id}') is not null;

@@ -1,0 +1,96 @@
+import { LLMock } from '@copilotkit/aimock'
+import OpenAI from 'openai'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { startEmbeddings } from '../local/embeddings.ts'
+import { type Person, startWorld, type World } from './world.ts'
+
+const MODEL = 'claude-sonnet-5-5'
+const claude = new LLMock({ port: 0 })
+let embeddings: Awaited<ReturnType<typeof startEmbeddings>>
+let world: World
+
+beforeAll(async () => {
+  await claude.start()
+  embeddings = await startEmbeddings()
+  const vars = { ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: claude.url, AI_PROVIDERS: 'offline,anthropic' }
+  world = await startWorld({ vars: { ...vars, ...embeddings.vars } })
+}, 60_000)
+afterAll(async () => {
+  await world.stop()
+  await embeddings.stop()
+  await claude.stop()
+})
+
+const clientOf = ({ accessToken }: Person) =>
+  new OpenAI({ apiKey: accessToken, baseURL: `${world.url}/compat/openai/v1`, maxRetries: 0 })
+
+/** Asks Claude itself; what was answered, and what its headers say of it. */
+async function ask(person: Person, content: string, headers: Record<string, string> = {}) {
+  const messages = [{ role: 'user' as const, content }]
+  const { data, response } = await clientOf(person)
+    .chat.completions.create({ model: MODEL, messages }, { headers })
+    .withResponse()
+  const told = (name: string) => response.headers.get(`aurelius-${name}`)
+  return {
+    text: data.choices[0]?.message.content,
+    cache: told('cache'),
+    cost: Number(told('cost-micros')),
+    decision: told('decision'),
+  }
+}
+const upstreamCalls = (text: string) =>
+  claude.getRequests().filter(({ body }) => JSON.stringify(body).includes(text)).length
+
+test('what was asked before is answered again at no cost, to the person who asked and to nobody else', async () => {
+  const [owner, stranger] = [await world.person(), await world.person()]
+  claude.onMessage('capital of Peru', { content: 'Lima.', usage: { input_tokens: 20, output_tokens: 5 } })
+  const question = 'What is the capital of Peru?'
+  expect(await ask(owner, question)).toMatchObject({ text: 'Lima.', cache: 'miss', cost: 90 })
+  await expect.poll(async () => (await ask(owner, question)).cache).toBe('exact')
+  const calls = upstreamCalls('capital of Peru')
+  const again = await ask(owner, question)
+  expect(again).toMatchObject({ text: 'Lima.', cache: 'exact', cost: 0 })
+  expect(upstreamCalls('capital of Peru')).toBe(calls)
+  expect(await ask(owner, question, { 'cache-control': 'no-cache' })).toMatchObject({ cache: 'off', cost: 90 })
+  expect(await ask(stranger, question)).toMatchObject({ cache: 'miss', cost: 90 })
+  await expect
+    .poll(async () => (await owner.api('GET', `/v1/ai/usage`)).json)
+    .toMatchObject({ total: { costMicros: expect.any(Number) } })
+  await expect
+    .poll(async () => (await owner.api('GET', `/v1/ai/decisions/${again.decision}`)).json)
+    .toMatchObject({ cache: 'exact', cacheReason: expect.stringContaining('asked before in the same words') })
+})
+
+test('the same in other words is found by its meaning, and cleared when the person clears it', async () => {
+  const person = await world.person()
+  claude.onMessage('boil an egg', { content: 'Seven minutes.' })
+  await ask(person, 'How long should I boil an egg?')
+  const vectors = 'select 1 from embeddings where user_id = $1 and vector is not null'
+  await expect.poll(() => world.query(vectors, [person.userId])).toHaveLength(1)
+  expect(await ask(person, 'please, how long should I boil an egg?')).toMatchObject({
+    text: 'Seven minutes.',
+    cache: 'semantic',
+  })
+  expect((await person.api('DELETE', '/v1/ai/cache')).status).toBe(204)
+  expect(await ask(person, 'How long should I boil an egg?')).toMatchObject({ cache: 'miss' })
+})
+
+test('five who ask the same at once are one call, and one of them pays', async () => {
+  const person = await world.person()
+  claude.onMessage(
+    'a haiku about rain',
+    { content: 'Soft rain on the roof. '.repeat(20), usage: { input_tokens: 10, output_tokens: 80 } },
+    { latency: 60, chunkSize: 20 },
+  )
+  const answers = await Promise.all(Array.from({ length: 5 }, () => ask(person, 'Write a haiku about rain')))
+  expect(new Set(answers.map(({ text }) => text)).size).toBe(1)
+  expect(answers.map(({ cache }) => cache).toSorted()).toEqual(['miss', 'shared', 'shared', 'shared', 'shared'])
+  expect(answers.filter(({ cost }) => cost > 0)).toHaveLength(1)
+  expect(upstreamCalls('a haiku about rain')).toBe(1)
+})
+
+test('a failure of a shared call is told as what it is', async () => {
+  const person = await world.person()
+  claude.onMessage('fail please', { error: { message: 'no', type: 'invalid_request_error' }, status: 400 })
+  await expect(ask(person, 'fail please')).rejects.toMatchObject({ status: 502 })
+})
