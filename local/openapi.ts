@@ -1,13 +1,17 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
+import { POLICY } from '#auth'
 import { COMPAT_ROUTES } from '#compat'
 import { app } from '../workers/app.ts'
 import { openApiDocument } from '../workers/system.ts'
 
 const PAGE = 'docs/api.md'
+const COLUMNS = '| route | what it does | scopes of a key |\n| --- | --- | --- |'
 
-type Operation = { summary?: string; tags?: string[]; security?: object[] }
+type Operation = { summary?: string; tags?: string[]; security?: { apiKey?: string[] }[] }
+
+const scopesIn = (rule: unknown) => (Array.isArray(rule) ? rule.map((scope) => `\`${scope}\``).join(' ') : '')
 
 /** The routes as a page to read, by tag. */
 function toPage(paths: object): string {
@@ -16,19 +20,20 @@ function toPage(paths: object): string {
     for (const [method, operation] of Object.entries<Operation>(item)) {
       const tag = operation.tags?.[0] ?? 'Other'
       const open = operation.security?.length === 0 ? ' · open' : ''
-      const row = `| \`${method.toUpperCase()} ${path}\` | ${operation.summary ?? ''}${open} |`
+      const scopes = scopesIn(operation.security?.flatMap(({ apiKey = [] }) => apiKey))
+      const row = `| \`${method.toUpperCase()} ${path}\` | ${operation.summary ?? ''}${open} | ${scopes} |`
       byTag.set(tag, [...(byTag.get(tag) ?? []), row])
     }
   }
-  const sections = [...byTag].map(
-    ([tag, rows]) => `## ${tag}\n\n| route | what it does |\n| --- | --- |\n${rows.join('\n')}`,
-  )
-  const compat = COMPAT_ROUTES.map(({ method, path, summary }) => `| \`${method} ${path}\` | ${summary} |`).join('\n')
+  const sections = [...byTag].map(([tag, rows]) => `## ${tag}\n\n${COLUMNS}\n${rows.join('\n')}`)
+  const compat = COMPAT_ROUTES.map(
+    ({ method, path, summary }) => `| \`${method} ${path}\` | ${summary} | ${scopesIn(POLICY[`${method} ${path}`])} |`,
+  ).join('\n')
   sections.push(
-    `## For clients of other protocols\n\nThey speak OpenAI's and Anthropic's protocols, whose own references describe them; not in the document.\n\n| route | what it does |\n| --- | --- |\n${compat}`,
+    `## For clients of other protocols\n\nThey speak OpenAI's and Anthropic's protocols, whose own references describe them; not in the document.\n\n${COLUMNS}\n${compat}`,
   )
   const head =
-    '# The API\n\nMade by `npm run api` from the schemas that validate; the whole document is `/openapi.json`, its reference `/docs`.'
+    '# The API\n\nMade by `npm run api` from the schemas that validate; the whole document is `/openapi.json`, its reference `/docs`.\nA session may call everything of its person; an API key what its scopes open, and nothing where none is named.'
   return `${[head, ...sections].join('\n\n')}\n`
 }
 

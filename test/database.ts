@@ -75,7 +75,7 @@ export async function makePerson(over: Partial<Ctx> & { timeZone?: string } = {}
     }),
   ])
   ctx.meter.trips = 0
-  return { ...ctx, actor: { kind: 'person', userId, sessionId } }
+  return { ...ctx, actor: { kind: 'person', userId, sessionId, authAtMs: ctx.now().getTime() } }
 }
 
 /** Ends the person's session behind their back, as another device of theirs would. */

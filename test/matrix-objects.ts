@@ -73,6 +73,11 @@ const completeTask: Step = async (_, person, id) => {
 /** By the path before the id. A path that bears an id and is not here is a hole in the matrices, and reported as one. */
 export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/auth/sessions': { prefix: 'ses', make: makeSession, discard: remover('/v1/auth/sessions') },
+  '/v1/api-keys': {
+    prefix: 'key',
+    make: creator('/v1/api-keys', (mark) => ({ name: mark, scopes: ['tasks:read'] })),
+    discard: remover('/v1/api-keys'),
+  },
   '/v1/tasks': {
     prefix: 'task',
     make: creator('/v1/tasks', (mark) => ({ title: mark })),

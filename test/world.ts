@@ -258,7 +258,15 @@ async function signToken(
 ): Promise<string> {
   const [jwk] = JSON.parse(vars.JWT_KEYS ?? '[]')
   const now = Math.floor(Date.now() / 1000)
-  const payload = { iss: vars.PUBLIC_URL, aud: vars.PUBLIC_URL, sub: userId, sid: sessionId, iat: now, ...claims }
+  const payload = {
+    iss: vars.PUBLIC_URL,
+    aud: vars.PUBLIC_URL,
+    sub: userId,
+    sid: sessionId,
+    iat: now,
+    auth_time: now,
+    ...claims,
+  }
   return await new SignJWT({ exp: now + expiresIn, ...payload })
     .setProtectedHeader({ alg: 'EdDSA', kid: jwk.kid, typ: 'at+jwt', ...header })
     .sign(await importJWK(key ?? jwk, 'EdDSA'))

@@ -7,6 +7,7 @@ import { compatApp, compatMethods, refusalIn, setHeadersIn } from '#compat'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
 import { integrationsApp } from '#integrations'
+import { keysApp } from '#keys'
 import { mcpApp, toRpcProblem } from '#mcp'
 import { memoriesApp } from '#memories'
 import { notificationsApp } from '#notifications'
@@ -26,6 +27,7 @@ export const app = createApp()
 const DOMAINS = [
   signInApp,
   sessionsApp,
+  keysApp,
   usersApp,
   tasksApp,
   aiApp,
@@ -89,7 +91,7 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', 'no-store')
   if (headers.get('Content-Type') === 'application/json') headers.set('Content-Type', 'application/json; charset=utf-8')
   setHeadersIn(c.req.path, headers, ctx.requestId, ctx.now())
-  const userId = ctx.actor.kind === 'person' ? ctx.actor.userId : undefined
+  const { userId, key } = ctx.actor.kind === 'person' ? ctx.actor : {}
   const route = c.req.routePath
   ctx.log.info('request', {
     method: c.req.method,
@@ -98,6 +100,7 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
     ms: Math.round(ms),
     trips: meter.trips,
     userId,
+    key: key?.id,
   })
 }
 
@@ -155,7 +158,9 @@ app.onError((error, c) => {
   if (problem.status >= 500) log.error('request.failed', { status: problem.status, ...describeError(error) })
   if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
   if (problem.status === 401) {
-    c.header('WWW-Authenticate', c.req.header('authorization') ? 'Bearer error="invalid_token"' : 'Bearer')
+    const isStepUp = problem.code === 'step_up_required'
+    const error = isStepUp ? 'error="insufficient_user_authentication", max_age="300"' : 'error="invalid_token"'
+    c.header('WWW-Authenticate', c.req.header('authorization') ? `Bearer ${error}` : 'Bearer')
   }
   if (problem.status === 426) c.header('Upgrade', 'websocket')
   const isRpc = c.req.path === '/mcp'

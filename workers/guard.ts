@@ -1,7 +1,16 @@
 import type { Context, Next } from 'hono'
-import { readAccessToken, requireSession } from '#auth'
-import { AppError, type Ctx, type Guard, type LimitClass, type PersonActor, type RouteMeta } from '#core'
+import { lackingScopes, readAccessToken, requireSession, ruleOf, scopesOf } from '#auth'
+import {
+  type ActingKey,
+  AppError,
+  type Ctx,
+  type Guard,
+  type LimitClass,
+  type PersonActor,
+  type RouteMeta,
+} from '#core'
 import type { DatabaseMeter } from '#database'
+import { isKey, readKey } from '#keys'
 import {
   claimKey,
   hashToken,
@@ -12,6 +21,7 @@ import {
   releaseKey,
   type Take,
   takeLimit,
+  takeQuota,
 } from '#security'
 import { readBody } from './body.ts'
 
@@ -29,7 +39,9 @@ export const guard: Guard = async (c, meta, next) => {
     throw error
   }
   const { actor } = ctx
+  if (actor.kind === 'person' && actor.key) spendKey(c, ctx, actor.key)
   const take = spend(c, ctx, meta.limit, actor.kind === 'person' ? actor.userId : network)
+  permit(c, meta, actor)
   if (actor.kind === 'person') await asPerson(c, meta, Object.assign(ctx, { actor }), next)
   else {
     if (meta.hasBody) await readBody(c, true)
@@ -44,8 +56,29 @@ function spend(c: Context, ctx: RequestCtx, limit: LimitClass, caller: string): 
   const take = takeLimit(limit, caller, ctx.now(), ctx.config.rateLimitFactor)
   limitHeaders(c, limit, take)
   if (take.ok) return take
-  const { resetS } = take
-  throw new AppError('rate_limited', `Too many ${limit} requests; wait ${resetS} s`, { retryAfterS: resetS })
+  throw tooMany(`${limit} requests`, take)
+}
+
+const tooMany = (what: string, { resetS }: Take) =>
+  new AppError('rate_limited', `Too many ${what}; wait ${resetS} s`, { retryAfterS: resetS })
+
+/** A key's own rate, beside the limits of its person. */
+function spendKey(c: Context, ctx: RequestCtx, { id, ratePerMinute }: ActingKey): void {
+  if (ratePerMinute === null) return
+  const take = takeQuota(`key:${id}`, { quota: ratePerMinute, windowS: 60 }, ctx.now())
+  if (take.ok) return
+  limitHeaders(c, 'key', take)
+  throw tooMany('requests of this API key', take)
+}
+
+/** Only what the policy has a row for is open to anybody; a key may do less than its person. */
+function permit(c: Context, meta: RouteMeta, actor: Ctx['actor']): void {
+  const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
+  const rule = ruleOf(method, c.req.path.startsWith('/v1/') ? `/v1${meta.path}` : meta.path)
+  if (actor.kind !== 'person' || !actor.key) return
+  const lacking = lackingScopes(rule, scopesOf(actor))
+  if (!lacking) throw new AppError('forbidden', 'No API key may do this; sign in')
+  if (lacking.length > 0) throw new AppError('forbidden', `This API key lacks ${lacking.join(', ')}`)
 }
 
 type PersonCtx = RequestCtx & { actor: PersonActor }
@@ -56,7 +89,9 @@ async function asPerson(c: Context, meta: RouteMeta, ctx: PersonCtx, next: Next)
   const text = meta.hasBody || isKeyed ? await bodyOf(c, meta, ctx) : ''
   if (isKeyed) {
     // The path is the caller's text: hashed, it is storable whatever it holds.
-    const route = `${c.req.method} ${meta.path} ${await hashToken(c.req.path)}`
+    const asked = `${c.req.method} ${meta.path} ${await hashToken(c.req.path)}`
+    // What a key repeats is its own; the principal stays its person, with whom all of it is forgotten.
+    const route = ctx.actor.key ? `${ctx.actor.key.id} ${asked}` : asked
     const fingerprint = await hashToken(`${new URL(c.req.url).search}\n${text}`)
     return await once(c, ctx, { principal: ctx.actor.userId, route, key, fingerprint }, next)
   }
@@ -79,13 +114,13 @@ async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx[
   const header = c.req.header('authorization')
   const key = header === undefined && meta.keyHeader ? c.req.header(meta.keyHeader) : undefined
   const token = /^bearer +(\S+)$/i.exec(header ?? (key ? `Bearer ${key}` : ''))?.[1]
-  if (!token) throw new AppError('unauthorized', 'Send an access token: Authorization: Bearer …')
+  if (!token) throw new AppError('unauthorized', 'Send an access token or an API key: Authorization: Bearer …')
   if (meta.auth === 'operator') {
     const expected = ctx.config.auth.operatorToken
     if (!expected || !isSame(token, expected)) throw new AppError('invalid_token', 'The operator token is not valid')
     return { kind: 'operator' }
   }
-  return readAccessToken(ctx, token)
+  return isKey(token) ? await readKey(ctx, token) : await readAccessToken(ctx, token)
 }
 
 type Counted = Omit<Take, 'ok'>

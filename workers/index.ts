@@ -6,6 +6,7 @@ import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
 import { resealSecrets } from '#integrations'
+import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
@@ -40,6 +41,7 @@ export default {
       pruneQueueTables: (at: typeof ctx) => pruneQueueTables(at, consumers),
       pruneKeys,
       pruneSessions,
+      pruneApiKeys,
       pruneNotifications,
       eraseForgotten,
       pruneAnswers,

@@ -1,6 +1,6 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { breakerStates, embeddingsHealth } from '#ai'
-import { publicKeys } from '#auth'
+import { POLICY, publicKeys } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
 import { vectorHealth } from '#search'
@@ -145,12 +145,18 @@ export function openApiDocument(app: Documented, url: string) {
     bearerFormat: 'JWT',
     description: 'A JWT of RFC 9068, checked as RFC8725 asks; from sign-in, for ten minutes',
   })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
+    type: 'http',
+    scheme: 'bearer',
+    description:
+      'A key of POST /v1/api-keys with the scopes an operation names; opaque, so RFC8725 has nothing to say of it',
+  })
   app.openAPIRegistry.registerComponent('securitySchemes', 'operatorToken', {
     type: 'http',
     scheme: 'bearer',
     description: 'The OPERATOR_TOKEN secret of the deployment; opaque, so RFC8725 has nothing to say of it',
   })
-  return app.getOpenAPI31Document({
+  const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
       title: 'Aurelius',
@@ -161,6 +167,13 @@ export function openApiDocument(app: Documented, url: string) {
     },
     servers: [{ url, description: 'This deployment, in production or local', 'x-internal': 'false' }],
   })
+  for (const [path, methods] of Object.entries(document.paths ?? {})) {
+    for (const [method, operation] of Object.entries(methods)) {
+      const rule = POLICY[`${method.toUpperCase()} ${path}`]
+      if (rule !== undefined && typeof rule !== 'string') operation.security.push({ apiKey: [...rule] })
+    }
+  }
+  return document
 }
 
 // Pages, not operations: the document does not name them.

@@ -14,7 +14,7 @@ import {
   type TurnResult,
   type TurnRow,
 } from '#assistant'
-import { armTimer, describeError, findAppError, keepAlarm, type UserCtx } from '#core'
+import { armTimer, describeError, findAppError, keepAlarm, type PersonActor, type UserCtx } from '#core'
 import { type DatabaseMeter, databaseFailure } from '#database'
 import { replay } from '#realtime'
 import { makeCtx } from './context.ts'
@@ -22,7 +22,7 @@ import { makeCtx } from './context.ts'
 const WATCH_MS = 20_000
 const TIMER = 'turn:'
 
-export type Asker = { userId: string; sessionId: string | null }
+export type Asker = Pick<PersonActor, 'userId' | 'sessionId' | 'key'>
 export type Refusal = { ok: false; code: string; detail: string }
 export type Ended = { question: Message; answer: Message }
 export type Begun = { ok: true; offset: number; done: Promise<Ended>; database: DatabaseMeter } | Refusal

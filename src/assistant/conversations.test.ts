@@ -192,7 +192,7 @@ test('every tool is offered with a schema a model can read', async () => {
     conversationId: id,
     text: 'hi',
   })
-  const tools = toolsFor(opened).map(toModelTool)
+  const tools = toolsFor(person, opened).map(toModelTool)
   expect(tools.length).toBeGreaterThan(20)
   expect(new Set(tools.map(({ name }) => name)).size).toBe(tools.length)
   for (const { inputSchema, description } of tools) {

@@ -7,7 +7,7 @@ import { split } from './history.ts'
 import { SYSTEM, volatilePrompt } from './prompt.ts'
 import type { ToolResultPart } from './schema.ts'
 import { isForClient, type Run, takeSteps } from './steps.ts'
-import { toolsWithoutAsking } from './tools.ts'
+import { factsWithin, toolsWithoutAsking } from './tools.ts'
 
 const MAX_SAID_CHARS = 2000
 const MAX_NOTE_CHARS = 400
@@ -72,7 +72,7 @@ async function openPassage(ctx: UserCtx, { messages }: Passage): Promise<PersonF
   ])
   const [person] = facts
   if (!person) throw new AppError('not_found', 'This person no longer exists')
-  return { ...person, now: ctx.now().toISOString(), projects, memories }
+  return factsWithin(ctx, { ...person, now: ctx.now().toISOString(), projects, memories })
 }
 
 function runOf(ctx: UserCtx, passage: Passage, person: PersonFacts, signal: AbortSignal, acts: string[]): Run {
@@ -80,7 +80,7 @@ function runOf(ctx: UserCtx, passage: Passage, person: PersonFacts, signal: Abor
   // Their choice is about their tools: asked for one of them, ours are not among those to choose from.
   const isTheirs = toolChoice === 'required' || typeof toolChoice === 'object'
   const taken = new Set(clientTools.map(({ name }) => name))
-  const tools = isTheirs ? [] : toolsWithoutAsking().filter(({ name }) => !taken.has(name))
+  const tools = isTheirs ? [] : toolsWithoutAsking(ctx).filter(({ name }) => !taken.has(name))
   const asked = {
     ...request,
     system: system === '' ? SYSTEM : `${SYSTEM}\n\nThe client they write from asks of you:\n${system}`,

@@ -157,11 +157,12 @@ type Said = { id: string; text: string }
 /** A turn in the person's session object; its ids come from the context, so a repeat under the same key is the same turn. */
 function ask(ctx: UserCtx, { id, text }: Said) {
   const [turnId, questionId, answerId] = [ctx.newId('turn'), ctx.newId('msg'), ctx.newId('msg')]
-  const session = ctx.env.USER_SESSION.getByName(ctx.actor.userId)
+  const { userId, sessionId, key } = ctx.actor
+  const session = ctx.env.USER_SESSION.getByName(userId)
   return {
     session,
     request: { turnId, conversationId: id, questionId, answerId, text },
-    by: { userId: ctx.actor.userId, sessionId: ctx.actor.sessionId },
+    by: { userId, sessionId, ...(key && { key }) },
   }
 }
 

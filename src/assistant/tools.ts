@@ -1,6 +1,7 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import type { ModelTool } from '#ai'
+import type { ModelTool, PersonFacts } from '#ai'
+import { scopesOf, toolsWithin } from '#auth'
 import { AppError, defineTool, findAppError, s, type Tool, type UserCtx } from '#core'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
@@ -15,15 +16,24 @@ export function standingTools(sourceMessageId: string | null): Tool[] {
   return [...taskTools, ...memoryTools(sourceMessageId), ...personTools]
 }
 
-/** Everything the assistant may do in this turn. */
-export function toolsFor(turn: OpenedTurn): Tool[] {
-  const tools = standingTools(turn.question.id)
-  return [...tools, undoTool(turn, tools), ...remoteTools(turn.servers)]
+/** Everything the assistant may do in this turn: no more than whoever asks. */
+export function toolsFor({ actor }: Pick<UserCtx, 'actor'>, turn: OpenedTurn): Tool[] {
+  const scopes = scopesOf(actor)
+  const tools = toolsWithin(scopes, standingTools(turn.question.id))
+  return [...tools, ...toolsWithin(scopes, [undoTool(turn, tools), ...remoteTools(turn.servers)])]
 }
 
 /** What it may do where nobody can be asked, and nothing is kept that an undo could name. */
-export function toolsWithoutAsking(): Tool[] {
-  return standingTools(null).filter(({ destructive }) => !destructive)
+export function toolsWithoutAsking({ actor }: Pick<UserCtx, 'actor'>): Tool[] {
+  return toolsWithin(scopesOf(actor), standingTools(null)).filter(({ destructive }) => !destructive)
+}
+
+/** Of what a prompt would tell that which whoever asks may read. */
+export function factsWithin({ actor }: Pick<UserCtx, 'actor'>, facts: PersonFacts): PersonFacts {
+  const scopes = scopesOf(actor)
+  const projects = scopes.has('projects:read') ? facts.projects : []
+  const memories = scopes.has('memories:read') ? facts.memories : []
+  return { ...facts, projects, memories }
 }
 
 /** What of a tool a model sees. */

@@ -7,7 +7,7 @@ import { canonical } from './output.ts'
 import { SYSTEM, volatilePrompt } from './prompt.ts'
 import type { Part, ToolResultPart } from './schema.ts'
 import { type Run, takeSteps } from './steps.ts'
-import { toolsFor } from './tools.ts'
+import { factsWithin, toolsFor } from './tools.ts'
 
 // Of it the model also thinks, at the low effort of a chat.
 const MAX_OUTPUT_TOKENS = 4096
@@ -52,11 +52,12 @@ type Told = { ctx: UserCtx; turn: OpenedTurn; port: TurnPort; unsent: string; fl
 
 function runOf(told: Told): Run {
   const { ctx, turn, port } = told
+  const person = factsWithin(ctx, turn.person)
   const request = {
     system: SYSTEM,
-    volatileSystem: volatilePrompt(turn.person),
+    volatileSystem: volatilePrompt(person),
     maxOutputTokens: MAX_OUTPUT_TOKENS,
-    person: turn.person,
+    person,
   }
   const previousModel = turn.history.findLast(({ model }) => model !== null)?.model
   const { conversationId } = turn.answer
@@ -65,7 +66,7 @@ function runOf(told: Told): Run {
     signal: port.signal,
     call: { kind: 'chat', feature: 'assistant', request, conversationId, ...(previousModel && { previousModel }) },
     messages: (parts) => toModelMessages([...turn.history, turn.question], parts),
-    tools: toolsFor(turn),
+    tools: toolsFor(ctx, turn),
     clientTools: [],
     isAgreed: (call) => wasAgreed(turn, call),
     onResult: (result) => tellResult(told, result),

@@ -3,7 +3,7 @@ import { makePerson, revoke, testCtx } from '#test/database'
 import { getMe } from '#users'
 import { listSessions, logout, refresh } from './sessions.ts'
 import { login, register } from './sign-in.ts'
-import { readAccessToken } from './tokens.ts'
+import { readAccessToken, requireFresh } from './tokens.ts'
 
 const PASSWORD = 'correct horse battery staple'
 const registration = (email: string) => ({
@@ -32,7 +32,7 @@ test('a person registers, signs in and is known by the token', async () => {
   const again = await login(ctx, { email: email.toUpperCase(), password: PASSWORD, deviceName: 'tablet' })
   expect(again.sessionId).not.toBe(tokens.sessionId)
   const actor = await readAccessToken(ctx, again.accessToken)
-  expect(actor).toEqual({ kind: 'person', userId: tokens.user.id, sessionId: again.sessionId })
+  expect(actor).toMatchObject({ kind: 'person', userId: tokens.user.id, sessionId: again.sessionId })
   expect(await getMe({ ...ctx, actor })).toEqual(tokens.user)
 })
 
@@ -59,6 +59,17 @@ test('refreshing costs one trip and the same token within the grace gives the sa
   const second = await refresh(ctx, tokens)
   expect(second.refreshToken).toBe(first.refreshToken)
   expect((await refresh(ctx, first)).refreshToken).not.toBe(first.refreshToken)
+})
+
+test('renewing a token does not make the sign-in later, and what needs a fresh one is refused after five minutes', async () => {
+  const { ctx, tokens } = await signedIn()
+  const { authAtMs = 0, ...actor } = await readAccessToken(ctx, tokens.accessToken)
+  const at = (ms: number) => testCtx({ now: () => new Date(authAtMs + ms) })
+  const renewed = await readAccessToken(at(299_000), (await refresh(at(299_000), tokens)).accessToken)
+  expect(renewed).toEqual({ ...actor, authAtMs })
+  expect(() => requireFresh({ ...at(300_000), actor: renewed })).not.toThrow()
+  expect(() => requireFresh({ ...at(300_001), actor: renewed })).toThrow('last five minutes')
+  expect(() => requireFresh({ ...at(0), actor })).toThrow('last five minutes')
 })
 
 test('an older refresh token ends the family and says so to the outbox', async () => {

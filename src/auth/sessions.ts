@@ -26,16 +26,17 @@ type Rotation = { hash: string; nextHash: string; nextId: string; at: string }
 const rotate = prepared((db, { hash, nextHash, nextId, at }: Rotation) => {
   const now = sql`${at}::timestamptz`
   const presented = db.$with('presented', {}).as(sql`
-    select r.id, r.session_id, r.generation, r.used_at, s.user_id, s.ended_at, s.expires_at, s.last_used_at
+    select r.id, r.session_id, r.generation, r.used_at, s.user_id, s.auth_at, s.ended_at, s.expires_at, s.last_used_at
     from ${refreshTokens} r join ${sessions} s on s.id = r.session_id where r.hash = ${hash} for update of r`)
   const judged = db
     .$with('judged', {
       verdict: sql<Verdict>`verdict`.as('verdict'),
       sessionId: sql<string>`session_id`.as('session_id'),
       userId: sql<string>`user_id`.as('user_id'),
+      authAt: sql<string>`auth_at`.as('auth_at'),
     })
     .as(sql`
-    select id, session_id, user_id, generation, case
+    select id, session_id, user_id, auth_at, generation, case
       when ended_at is not null or expires_at < ${now} or last_used_at < ${now} - interval '1 day' * ${IDLE_DAYS} then 'ended'
       when used_at is null then 'rotate'
       when used_at > ${now} - interval '1 second' * ${GRACE_S}
@@ -65,6 +66,7 @@ const rotate = prepared((db, { hash, nextHash, nextId, at }: Rotation) => {
       verdict: judged.verdict,
       sessionId: judged.sessionId,
       userId: judged.userId,
+      authAt: iso(judged.authAt),
       eventId: sql<string | null>`(select id from told)`,
     })
     .from(judged)
@@ -84,7 +86,7 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
   switch (row.verdict) {
     case 'rotate':
     case 'grace':
-      return await issue(ctx, row.userId, row.sessionId, successor)
+      return await issue(ctx, { ...row, authAt: new Date(row.authAt ?? 0) }, successor)
     case 'ended':
       throw new AppError('session_ended', 'This session has ended; sign in again')
     case 'replay':

@@ -5,7 +5,7 @@ import { hashPassword, hashToken, networkOf, takeLimit, verifyPassword } from '#
 import { insertUser, userByEmail } from '#users'
 import type { Login, Registration, SignedIn, Tokens } from './schema.ts'
 import { credentials, refreshTokens, sessions } from './tables.ts'
-import { ACCESS_TOKEN_S, signAccessToken } from './tokens.ts'
+import { ACCESS_TOKEN_S, type SignInTime, signAccessToken } from './tokens.ts'
 
 const SESSION_DAYS = 180
 
@@ -84,23 +84,23 @@ async function newSession(ctx: SignInCtx, userId: string, deviceName: string) {
   const token = { id: ctx.newId('rft'), sessionId, hash: await hashToken(refreshToken), generation: 1, createdAt: now }
   return {
     statements: [ctx.db.insert(sessions).values(row), ctx.db.insert(refreshTokens).values(token)] as const,
-    tokens: () => issue(ctx, userId, sessionId, refreshToken),
+    tokens: () => issue(ctx, { userId, sessionId, authAt: now }, refreshToken),
   }
 }
 
 /** What a client holds: a short access token and the refresh token that renews it once. */
 export async function issue(
   ctx: Pick<Ctx, 'config' | 'now'>,
-  userId: string,
-  sessionId: string,
+  signedIn: SignInTime,
   refreshToken: string,
 ): Promise<Tokens> {
-  const accessToken = await signAccessToken(ctx, userId, sessionId)
+  const accessToken = await signAccessToken(ctx, signedIn)
+  const { sessionId } = signedIn
   return { accessToken, tokenType: 'Bearer', expiresIn: ACCESS_TOKEN_S, refreshToken, sessionId }
 }
 
 /** The session a person acts in; the system, acting for them, has none. */
 export function sessionOf(actor: PersonActor): string {
-  if (actor.sessionId === null) throw new AppError('forbidden', 'This needs a signed-in person')
+  if (actor.sessionId === null || actor.key) throw new AppError('forbidden', 'This needs a signed-in person')
   return actor.sessionId
 }

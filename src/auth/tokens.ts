@@ -1,12 +1,13 @@
 import { createHmac } from 'node:crypto'
 import { type CryptoKey, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
-import { AppError, type Ctx, type PersonActor } from '#core'
+import { AppError, type Ctx, type PersonActor, type UserCtx } from '#core'
 
 const ALGORITHM = 'EdDSA' as const
 const ACCESS_TYPE = 'at+jwt'
 /** How long an access token lasts; a session that ends sooner ends it sooner. */
 export const ACCESS_TOKEN_S = 600
 const CLOCK_SKEW_S = 5
+const FRESH_MS = 300_000
 const MAX_KNOWN = 5000
 
 type TokenCtx = Pick<Ctx, 'config' | 'now'>
@@ -38,12 +39,15 @@ export function publicKeys(ctx: Pick<Ctx, 'config'>) {
   }))
 }
 
+/** Who signed in, and when they did so themselves: renewing does not make it later. */
+export type SignInTime = { userId: string; sessionId: string; authAt: Date }
+
 /** A JWT of RFC 9068 for one session, signed with the first key. */
-export async function signAccessToken(ctx: TokenCtx, userId: string, sessionId: string): Promise<string> {
+export async function signAccessToken(ctx: TokenCtx, { userId, sessionId, authAt }: SignInTime): Promise<string> {
   const [first] = ctx.config.auth.jwtKeys
   if (!first) throw new Error('no signing key')
   const iat = Math.floor(ctx.now().getTime() / 1000)
-  return await new SignJWT({ sid: sessionId })
+  return await new SignJWT({ sid: sessionId, auth_time: Math.floor(authAt.getTime() / 1000) })
     .setProtectedHeader({ alg: ALGORITHM, kid: first.kid, typ: ACCESS_TYPE })
     .setIssuer(ctx.config.publicUrl)
     .setAudience(ctx.config.publicUrl)
@@ -79,14 +83,22 @@ export async function readAccessToken(ctx: TokenCtx, token: string): Promise<Per
         currentDate: ctx.now(),
       },
     )
-    const { sub, sid, exp } = payload
+    const { sub, sid, exp, auth_time: authTime } = payload
     if (typeof sub !== 'string' || typeof sid !== 'string' || exp === undefined) throw new Error('claims')
-    const actor: PersonActor = { kind: 'person', userId: sub, sessionId: sid }
+    const authAtMs = typeof authTime === 'number' ? authTime * 1000 : 0
+    const actor: PersonActor = { kind: 'person', userId: sub, sessionId: sid, authAtMs }
     remember(token, { actor, expiresMs: exp * 1000 })
     return actor
   } catch (cause) {
     throw new AppError('invalid_token', 'The access token is not valid or has expired', { cause })
   }
+}
+
+/** Throws unless the person themselves signed in within five minutes: for acts that outlive a stolen token. */
+export function requireFresh({ actor, now }: Pick<UserCtx, 'actor' | 'now'>): void {
+  if (actor.key) throw new AppError('forbidden', 'An API key cannot do this; sign in')
+  if (now().getTime() - (actor.authAtMs ?? 0) <= FRESH_MS) return
+  throw new AppError('step_up_required', 'This needs a sign-in of the last five minutes; sign in again')
 }
 
 function remember(token: string, entry: Known): void {

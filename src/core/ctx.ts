@@ -3,8 +3,19 @@ import type { Database, DatabaseMeter } from '#database'
 import type { IdPrefix } from './id.ts'
 import type { Log } from './log.ts'
 
-/** A signed-in person, or the system acting for one (`sessionId` null: no session that could end). */
-export type PersonActor = { kind: 'person'; userId: string; sessionId: string | null }
+/** What a person who acts by an API key may do. */
+export type ActingKey = { id: string; scopes: readonly string[]; ratePerMinute: number | null }
+/**
+ * A signed-in person, or the system acting for one (`sessionId` null: no session that could end). By an API key, its id
+ * is the session's: both end by the same statement. `authAtMs` is when the person themselves signed in.
+ */
+export type PersonActor = {
+  kind: 'person'
+  userId: string
+  sessionId: string | null
+  authAtMs?: number
+  key?: ActingKey
+}
 export type Actor = PersonActor | { kind: 'anonymous' } | { kind: 'operator' } | { kind: 'system' }
 
 /** Where a request came from, as the platform says: never from a header a client may set. */

@@ -7,6 +7,7 @@ export const ERRORS = {
   invalid_credentials: [401, 'The address or the password is wrong'],
   invalid_token: [401, 'The token is not valid'],
   token_replayed: [401, 'The refresh token was already used'],
+  step_up_required: [401, 'This needs a fresh sign-in'],
   forbidden: [403, 'This is not allowed'],
   origin_refused: [403, 'This origin is not allowed'],
   not_found: [404, 'There is no such thing'],

@@ -125,6 +125,7 @@ function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: Route
     [true, [429, 500]],
     [takesInput, [400]],
     [auth !== 'none', [401, 503, 504]],
+    [auth === 'person', [403]],
     [request.params, [404]],
     [keyed, [409, 413, 422]],
     [hasBody, [413, 415]],

@@ -1,18 +1,22 @@
 import { expect, test } from 'vitest'
 import { conversationTools, standingTools } from '#assistant'
-import { annotationsOf, type Scope, scopeOf, scopesOf, toolsWithin } from './access.ts'
+import { type Scope, scopeOf } from '#auth'
+import type { PersonActor } from '#core'
+import { allowedTools, annotationsOf } from './access.ts'
 
 const EVERY = [...standingTools(null), ...conversationTools]
+const SESSION: PersonActor = { kind: 'person', userId: 'usr_1', sessionId: null }
 
 test('every tool the assistant has belongs to a scope, which an access token holds', () => {
   expect(EVERY.filter((tool) => scopeOf(tool) === undefined).map(({ name }) => name)).toEqual([])
-  const all = scopesOf({ kind: 'person', userId: 'usr_1', sessionId: null })
-  expect(toolsWithin(all).map(({ name }) => name)).toEqual(EVERY.map(({ name }) => name))
+  expect(allowedTools(SESSION).map(({ name }) => name)).toEqual(EVERY.map(({ name }) => name))
 })
 
-test('fewer scopes are fewer tools', () => {
-  const within = (...scopes: Scope[]) => toolsWithin(new Set(scopes)).map(({ name }) => name)
+test('fewer scopes are fewer tools, and a tool without one is offered to no key', () => {
+  const within = (...scopes: Scope[]) =>
+    allowedTools({ ...SESSION, key: { id: 'key_1', scopes, ratePerMinute: null } }).map(({ name }) => name)
   expect(within()).toEqual([])
+  expect(within('mcp')).toEqual([])
   expect(within('tasks:read')).toEqual(['find_tasks', 'task_insights'])
   expect(within('conversations:read', 'memories:write')).toEqual([
     'remember',
@@ -22,6 +26,8 @@ test('fewer scopes are fewer tools', () => {
     'list_conversations',
     'read_conversation',
   ])
+  expect(scopeOf({ name: 'weather__today', readOnly: false })).toBe('integrations:write')
+  expect(scopeOf({ name: 'unheard_of', readOnly: true })).toBeUndefined()
 })
 
 test('a host is told what a tool may do', () => {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { bounded, toModelTool } from '#assistant'
 import { describeError, findAppError, type Tool, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
-import { annotationsOf, scopesOf, toolsWithin } from './access.ts'
+import { allowedTools, annotationsOf } from './access.ts'
 import { listResources, readResource, resourceTemplates } from './resources.ts'
 import { CODES, RpcError, readParams } from './rpc.ts'
 
@@ -36,11 +36,11 @@ export const METHODS: Record<string, Method> = {
   'tools/list': (ctx, params) => {
     if (readParams(Cursor, params).cursor !== undefined)
       throw new RpcError(CODES.params, 'Invalid params: /cursor: there is one page of tools')
-    return { tools: toolsWithin(scopesOf(ctx.actor)).map(shownTool) }
+    return { tools: allowedTools(ctx.actor).map(shownTool) }
   },
   'tools/call': (ctx, params) => {
     const { name, arguments: input } = readParams(Call, params)
-    const tool = toolsWithin(scopesOf(ctx.actor)).find((known) => known.name === name)
+    const tool = allowedTools(ctx.actor).find((known) => known.name === name)
     if (!tool) throw new RpcError(CODES.params, `Unknown tool: ${name}`)
     return callTool(ctx, tool, input)
   },

@@ -1,9 +1,9 @@
 import { z } from 'zod'
 import { bounded, listConversations, readConversation } from '#assistant'
+import { scopesOf } from '#auth'
 import { decodeCursor, encodeCursor, findAppError, s, type UserCtx } from '#core'
 import { getMemory, listMemories } from '#memories'
 import { getProject, getTask, listProjects, listTasks } from '#tasks'
-import { type Area, scopesOf } from './access.ts'
 import { noResource } from './rpc.ts'
 
 const LIST = 'mcp.resources'
@@ -14,7 +14,7 @@ const MIME = 'application/json'
 type Item = { id: string; title: string; at: string }
 type Page = { items: Item[]; nextCursor: string | null }
 type Kind = {
-  area: Area
+  area: 'tasks' | 'projects' | 'conversations' | 'memories'
   prefix: string
   title: string
   description: string

@@ -1,5 +1,6 @@
 import { sessionEnded } from '#auth'
 import type { Ctx, DomainEvent } from '#core'
+import { keyRevoked } from '#keys'
 import type { Subscriber } from '#queue'
 import { meDeleted } from '#users'
 import type { NewEvent } from './log.ts'
@@ -14,8 +15,10 @@ export const realtimeSubscriber: Subscriber = {
     if (userId === undefined) return
     const session = ctx.env.USER_SESSION.getByName(userId)
     // What ends comes before what is told, what erases after it.
-    for (const { type, data } of events)
+    for (const { type, data } of events) {
       if (type === sessionEnded.type) await session.endSession(sessionEnded.data.parse(data).id)
+      if (type === keyRevoked.type) await session.endSession(keyRevoked.data.parse(data).id)
+    }
     const told = events.flatMap((event) => toTold(ctx, event))
     if (told.length > 0) await session.publish(told)
     if (events.some(({ type }) => type === meDeleted.type)) await session.erase()
@@ -23,7 +26,7 @@ export const realtimeSubscriber: Subscriber = {
 }
 
 function toTold(ctx: Ctx, { id, type, room, data }: DomainEvent): NewEvent[] {
-  if (room === null || type === sessionEnded.type || type === meDeleted.type) return []
+  if (room === null) return []
   const topic = Topic.safeParse(room)
   if (topic.success) return [{ id, topic: topic.data, event: type, data }]
   ctx.log.error('realtime.unknown_room', { type, room })

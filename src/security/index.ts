@@ -7,7 +7,8 @@ export {
   pruneKeys,
   releaseKey,
 } from './idempotency.ts'
-export { networkOf, type Take, takeLimit } from './limits.ts'
+export { networkOf, type Take, takeLimit, takeQuota } from './limits.ts'
+export { isNetwork, isWithin } from './networks.ts'
 export { hashPassword, hashToken, verifyPassword } from './password.ts'
 export { isSame, sign } from './signature.ts'
 export { checkUrl, fetchOutside, type OutboundPolicy } from './url-guard.ts'

@@ -1,7 +1,9 @@
 import type { LimitClass } from '#core'
 
+type Quota = { quota: number; windowS: number }
+
 /** How many calls of a class one caller may make in a window; the whole policy is this table. */
-const LIMITS: Record<LimitClass, { quota: number; windowS: number }> = {
+const LIMITS: Record<LimitClass, Quota> = {
   public: { quota: 300, windowS: 60 },
   signin: { quota: 20, windowS: 60 },
   read: { quota: 600, windowS: 60 },
@@ -21,10 +23,13 @@ export type Take = { ok: boolean; quota: number; left: number; windowS: number; 
  * runaway client; what must be exact for a person is kept in their Durable Object.
  */
 export function takeLimit(limit: LimitClass, caller: string, now: Date, factor: number): Take {
-  const { quota: base, windowS } = LIMITS[limit]
-  const quota = base * factor
+  const { quota, windowS } = LIMITS[limit]
+  return takeQuota(`${limit}:${caller}`, { quota: quota * factor, windowS }, now)
+}
+
+/** The same for a quota that is no class's: `key` says whose and of what. */
+export function takeQuota(key: string, { quota, windowS }: Quota, now: Date): Take {
   const nowMs = now.getTime()
-  const key = `${limit}:${caller}`
   let window = windows.get(key)
   if (!window || nowMs - window.startedMs >= windowS * 1000 || nowMs < window.startedMs) {
     window = { startedMs: nowMs, used: 0 }

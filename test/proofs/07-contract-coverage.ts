@@ -1,5 +1,6 @@
 import { request as rawRequest } from 'node:http'
 import fc from 'fast-check'
+import { makeKey } from '../matrix-keys.ts'
 import { corpus, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
 import { kindOf } from '../matrix-objects.ts'
 import type { Request } from '../matrix-requests.ts'
@@ -130,6 +131,10 @@ async function tryEach(scene: Scene, operation: Operation): Promise<void> {
   const again = async () => await fresh(world, operation)
   const asked = await again()
   if (operation.auth !== 'none') await ask(withHeaders(asked, { authorization: 'Bearer of-nobody' }))
+  if (operation.auth === 'person') {
+    const { secret } = await makeKey(asked.owner, { scopes: ['mcp'] })
+    await ask(withHeaders(asked, { authorization: `Bearer ${secret}` }))
+  }
   const [name] = pathParameters(operation.path)
   if (name !== undefined) {
     const other = makeId(kindOf(operation.path)?.prefix ?? 'msg')

@@ -1,0 +1,26 @@
+import { expect, test } from 'vitest'
+import { POLICY } from '#auth'
+import { COMPAT_ROUTES } from '#compat'
+import { app } from '../workers/app.ts'
+import { openApiDocument } from '../workers/system.ts'
+import { type OpenApi, readOperations } from './openapi-document.ts'
+
+const document: OpenApi = JSON.parse(JSON.stringify(openApiDocument(app, 'https://api.aurelius.dev')))
+const operations = readOperations(document)
+const others = ['POST /mcp', ...COMPAT_ROUTES.map(({ method, path }) => `${method} ${path}`)]
+
+test('the policy has a row for each route, and no row for what is none', () => {
+  expect([...operations.map(({ id }) => id), ...others].sort()).toEqual(Object.keys(POLICY).sort())
+})
+
+test('each row asks for who the route asks for, and the document tells a key what it needs', () => {
+  const wrong = operations.flatMap(({ id, auth, method, path }) => {
+    const rule = POLICY[id]
+    const expected = rule === 'public' ? 'none' : rule === 'operator' ? rule : 'person'
+    const told = document.paths[path]?.[method.toLowerCase()]?.security?.flatMap((one) => one.apiKey ?? [])
+    const isTold = typeof rule === 'string' ? told?.length === 0 : told?.join() === rule?.join()
+    return auth === expected && isTold ? [] : [`${id}: ${auth}, ${String(rule)}, ${told}`]
+  })
+  expect(wrong).toEqual([])
+  expect(operations.length).toBeGreaterThan(50)
+})
