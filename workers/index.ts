@@ -5,6 +5,7 @@ import { pruneAnswers } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
+import { pruneMail } from '#email'
 import { resealSecrets } from '#integrations'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
@@ -45,6 +46,7 @@ export default {
       pruneAnswers,
       emptyBin,
       resealSecrets,
+      pruneMail,
     }
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {

@@ -25,6 +25,7 @@ export type IdPrefix =
   | 'aic'
   | 'ans'
   | 'mcp'
+  | 'eml'
 
 function base32(bytes: Uint8Array): string {
   let out = ''
