@@ -58,7 +58,7 @@ async function describe({ url, mailbox }: World, { dataDir, databaseUrl }: Optio
   return [
     `  talk to it    ${chat}   (in another terminal)`,
     `  its API       ${url}/docs`,
-    ...(mailbox ? [`  its mail      ${mailbox}`] : []),
+    ...(mailbox ? [`  its mail      ${mailbox.url}`] : []),
     `  model         ${model}${claude}`,
     `  data          ${dataDir}${databaseUrl ? ' and the database that was named' : ''}; log in ${join(dataDir, 'logs/worker.log')}`,
     '  stop          Ctrl-C; nothing is lost',

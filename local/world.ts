@@ -6,7 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Cron, startCron } from './cron.ts'
 import { claimDataFolder } from './data-folder.ts'
 import { startEmbeddings } from './embeddings.ts'
-import { startMailbox } from './mailbox.ts'
+import { type Mailbox, startMailbox } from './mailbox.ts'
 import { migrate } from './migrate.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 import { newSecrets, type Secrets } from './secrets.ts'
@@ -28,8 +28,8 @@ export type World = {
   url: string
   worker: RunningWorker
   postgres: Postgres
-  /** Where its mail can be read; undefined where somebody else sends it. */
-  mailbox: string | undefined
+  /** Where its mail ends; undefined where somebody else sends it. */
+  mailbox: Mailbox | undefined
   /** The Worker first, then what it stands on. */
   stop(): Promise<void>
 }
@@ -81,7 +81,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await answersReady(worker.url)
     const cron: Cron = startCron(worker.scheduled, (error) => onNotice(`cron: ${error.message}`))
     undo.push(() => cron.stop())
-    return { url: worker.url, worker, postgres, mailbox: mailbox?.url, stop }
+    return { url: worker.url, worker, postgres, mailbox, stop }
   } catch (error) {
     await stop()
     throw error
