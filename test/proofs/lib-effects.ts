@@ -21,10 +21,11 @@ const AUDITS: Record<string, Audit> = {
   reminders: auditReminders,
   answers: auditAnswers,
   vectors: auditVectors,
+  email: auditMail,
 }
 
-/** A system as an auditor sees it: its database, its Worker, its address. */
-export type Seen = Pick<World, 'url' | 'worker' | 'query'>
+/** A system as an auditor sees it: its database, its Worker, its address, its mail. */
+export type Seen = Pick<World, 'url' | 'worker' | 'query' | 'mailbox'>
 type Owner = Pick<Person, 'userId' | 'accessToken'>
 
 /** The way to a person's sockets. */
@@ -185,6 +186,18 @@ async function auditReminders(world: Seen, person: Owner, _: Told[], report: Rep
     [person.userId],
   )
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
+}
+
+// What its row says went out lies in the mailbox once; of what nobody knows, once at most.
+async function auditMail(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query('select id, status from email_messages where user_id = $1', [person.userId])
+  const events = told.filter(({ type }) => type === 'email.queued').length
+  if (events !== rows.length) report(`${rows.length} mails wait to be sent by ${events} events`)
+  for (const { id, status } of rows) {
+    const times = world.mailbox.messages().filter((mail) => mail.id === id).length
+    const isRight = status === 'sent' ? times === 1 : status === 'maybe_sent' && times <= 1
+    if (!isRight) report(`${id} is "${status}" and arrived ${times} times`)
+  }
 }
 
 // Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
