@@ -15,7 +15,10 @@ import { workersAiProvider } from './workers-ai.ts'
 export type AiCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
 
 /** The provider of this name, as configured and bound; none where it is not. */
-function providerOf({ config, env }: Pick<AiCtx, 'config' | 'env'>, name: ProviderName): ModelProvider | undefined {
+export function providerOf(
+  { config, env }: Pick<AiCtx, 'config' | 'env'>,
+  name: ProviderName,
+): ModelProvider | undefined {
   switch (name) {
     case 'anthropic':
       return config.ai.anthropic ? anthropicProvider(config.ai.anthropic) : undefined
@@ -52,7 +55,8 @@ export async function* generate(ctx: AiCtx, call: Call, signal: AbortSignal): As
   })
 }
 
-async function chosen(ctx: AiCtx, call: Call): Promise<Choice> {
+/** The models for this call, and why. */
+export async function chosen(ctx: AiCtx, call: Call): Promise<Choice> {
   const { config, actor, now } = ctx
   const standing = await standingOf(ctx, call)
   const isAway = (model: Attempt['model']) => isOpen(model, now())
