@@ -9,7 +9,7 @@ const HOUR_MS = 60 * MINUTE_MS
 let world: Awaited<ReturnType<typeof startBatchWorld>>
 beforeAll(async () => {
   world = await startBatchWorld()
-})
+}, 60_000)
 afterAll(() => world.stop())
 beforeEach(() => world.clear())
 
