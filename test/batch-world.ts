@@ -35,7 +35,7 @@ export async function startBatchWorld() {
     stewards.set(userId, made)
     return made
   }
-  const crash: { at?: Crash } = {}
+  const crash: { at?: Crash; areStewardsAway?: boolean } = {}
   const trip = async <T>(make: () => Promise<T>): Promise<T> => {
     if (!crash.at) return await make()
     crash.at.left--
@@ -49,7 +49,11 @@ export async function startBatchWorld() {
   const note = (event: string) => void logged.push(event)
   const byName = (name: string) =>
     new Proxy(stewardOf(name), {
-      get: (steward, method) => (input: never) => trip(() => Reflect.get(steward, method)(input)),
+      get: (steward, method) => (input: never) =>
+        trip(async () => {
+          if (crash.areStewardsAway) throw new Error('the Stewards are away')
+          return await Reflect.get(steward, method)(input)
+        }),
     })
   const config = configOf({ AI_PROVIDERS: 'anthropic', ...claudeVars })
   const base = testCtx({ now: () => new Date(clock.ms), config })
@@ -96,6 +100,7 @@ export async function startBatchWorld() {
     /** The next test begins with nothing. */
     async clear() {
       delete crash.at
+      delete crash.areStewardsAway
       await ctx.db.delete(batchCalls)
       await ctx.db.delete(outbox)
       claude.drop()

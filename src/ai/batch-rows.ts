@@ -75,7 +75,7 @@ export async function sweep(ctx: DbCtx): Promise<boolean> {
   return left.length > 0
 }
 
-/** Takes calls that wait for a batch of this provider's. Each taking has an id of its own, which no other ever had. */
+/** Takes calls that wait for a batch of this provider's. Each taking has an id of its own: the call's, then others of its millisecond. */
 export async function claimToSend(ctx: DbCtx, provider: ProviderName, limit: number): Promise<BatchRow[]> {
   const now = ctx.now()
   const due = ctx.db
@@ -99,7 +99,7 @@ export async function claimToSend(ctx: DbCtx, provider: ProviderName, limit: num
     .set({
       state: 'sent',
       sends: sql`${b.sends} + 1`,
-      holdId: sql`case when ${b.sends} = 0 then ${b.id} else ${b.id} || '-' || (${b.sends} + 1) end`,
+      holdId: sql`case when ${b.sends} = 0 then ${b.id} else left(${b.id}, 14) || left(md5(${b.id} || ${b.sends}::text), 16) end`,
       heldAt: now,
       batchId: null,
       pollAt: now,
