@@ -1,7 +1,7 @@
 import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
-import { pruneAnswers } from '#ai'
+import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
@@ -46,6 +46,7 @@ export default {
       pruneNotifications,
       eraseForgotten,
       pruneAnswers,
+      runBatches,
       emptyBin,
       resealSecrets,
       pruneMail,

@@ -18,7 +18,10 @@ export type CacheNote = { cache: CacheState; cacheReason: string; cacheUs: numbe
 export type AiCtx = Pick<UserCtx, 'actor' | 'config' | 'db' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
 
 /** The provider of this name, as configured and bound; none where it is not. */
-function providerOf({ config, env }: Pick<AiCtx, 'config' | 'env'>, name: ProviderName): ModelProvider | undefined {
+export function providerOf(
+  { config, env }: Pick<AiCtx, 'config' | 'env'>,
+  name: ProviderName,
+): ModelProvider | undefined {
   switch (name) {
     case 'anthropic':
       return config.ai.anthropic ? anthropicProvider(config.ai.anthropic) : undefined
@@ -57,7 +60,7 @@ export async function* direct(
   })
 }
 
-async function chosen(ctx: AiCtx, call: Call): Promise<Choice> {
+export async function chosen(ctx: AiCtx, call: Call): Promise<Choice> {
   const { config, actor, now } = ctx
   const standing = await standingOf(ctx, call)
   const isAway = (model: Attempt['model']) => isOpen(model, now())

@@ -1,3 +1,4 @@
+export { enqueue, getAnswer, runBatches } from './batch.ts'
 export { breakerStates } from './breaker.ts'
 export {
   BUDGET_MIGRATIONS,

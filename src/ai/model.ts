@@ -87,10 +87,28 @@ export type Embedded = { vectors: number[][]; model: string; inputTokens: number
 /** A sign of life: the headers of the answer came (`open`), or a piece of it, though it may not be an event yet. */
 export type Heard = (what: 'open' | 'piece') => void
 
+/** How one call of a batch went. `unpaid`: it was not answered, and is not billed. */
+export type BatchResult = { id: string } & (
+  | { type: 'said'; text: string; calls: ToolCall[]; stop: Stop; model: string; usage: Usage; isFinal: boolean }
+  | { type: 'unpaid'; reason: string; mayRetry: boolean }
+)
+
+/** Calls that may wait. Each of these throws a `ModelFailure`, or what the signal was aborted with. */
+export type ModelBatches = {
+  /** Answers the batch's id; each call keeps its own. */
+  send(calls: { id: string; model: string; request: ModelRequest }[], signal: AbortSignal): Promise<string>
+  /** In any order; undefined while it runs. */
+  read(batchId: string, signal: AbortSignal): Promise<AsyncIterable<BatchResult> | undefined>
+  /** Those made since then, whoever made them. */
+  list(since: Date, signal: AbortSignal): Promise<{ id: string; createdAt: Date; isEnded: boolean }[]>
+}
+
 /** Throws a `ModelFailure`, or what the signal was aborted with; nothing else. Retries are the gateway's. */
 export type ModelProvider = {
   name: ProviderName
   generate(model: string, request: ModelRequest, signal: AbortSignal, heard?: Heard): AsyncIterable<ModelEvent>
   /** One vector for each text, in order. */
   embed?(model: string, texts: string[], signal: AbortSignal): Promise<Embedded>
+  /** Where it has a price for work that waits. */
+  batches?: ModelBatches
 }

@@ -31,7 +31,7 @@ export async function* withEnd(known: Known, events: AsyncIterable<ModelEvent>):
 const MAX_TOKENS = 1_000_000_000
 
 /** Whether this is an amount of tokens at all: a provider may say anything. */
-const isCount = (usage: Usage) =>
+export const isCount = (usage: Usage) =>
   Object.values(usage).every((tokens) => Number.isInteger(tokens) && tokens >= 0 && tokens <= MAX_TOKENS)
 
 /** Only an object is ever the input of a call: what is kept is sent back to the model, which refuses all else. */

@@ -42,11 +42,11 @@ function promptTokens({ system, volatileSystem, messages, tools, closedTools = [
 }
 
 /** What this request may cost at most on this model: all of the prompt at its dearest rate, the output at its limit. */
-export function worstMicros(model: Model, request: ModelRequest, at: Date): number {
+export function worstMicros(model: Model, request: ModelRequest, at: Date, isBatch = false): number {
   const prompt = Math.min(promptTokens(request), model.contextTokens)
   const outputTokens = Math.min(request.maxOutputTokens, model.maxOutputTokens)
   const rates: Partial<Usage>[] = [{ inputTokens: prompt }, { cacheWriteTokens: prompt }]
-  return Math.max(...rates.map((rate) => costMicros(model.prices, { ...NO_USAGE, ...rate, outputTokens }, at)))
+  return Math.max(...rates.map((rate) => costMicros(model.prices, { ...NO_USAGE, ...rate, outputTokens }, at, isBatch)))
 }
 
 /**
@@ -66,6 +66,7 @@ export async function hold(
   call: Omit<Call, 'request'>,
   decision: Decision,
   candidates: Candidate[],
+  heldMs = HELD_MS,
 ): Promise<Hold> {
   const started = performance.now()
   const startedMs = ctx.now().getTime()
@@ -74,7 +75,7 @@ export async function hold(
     // What was refused says what is left: a model that does not fit is not asked for.
     const [known] = refusals[0] ?? []
     if (known && worst > Math.min(known.leftMicros.day, known.leftMicros.month)) continue
-    const reserved = await ask(ctx, { ...askFor(ctx, call, decision.id), ...named(model), worstMicros: worst })
+    const reserved = await ask(ctx, { ...askFor(ctx, call, decision.id, heldMs), ...named(model), worstMicros: worst })
     if (reserved.ok) {
       const reserveUs = Math.round((performance.now() - started) * 1000)
       const chosen = refusals.length === 0 ? decision : { ...decision, ...cheaper(decision, model) }
@@ -94,7 +95,8 @@ function cheaper({ reasons }: Decision, model: Model) {
   return { ...named(model), reasons: [...reasons, 'a cheaper one, for what is left of the budget'] }
 }
 
-function askFor(ctx: SpendCtx, { kind, feature, conversationId, background }: Omit<Call, 'request'>, id: string) {
+function askFor(ctx: SpendCtx, call: Omit<Call, 'request'>, id: string, heldMs: number) {
+  const { kind, feature, conversationId, background } = call
   return {
     id,
     userId: ctx.actor.userId,
@@ -102,7 +104,7 @@ function askFor(ctx: SpendCtx, { kind, feature, conversationId, background }: Om
     feature,
     conversationId: conversationId ?? null,
     isBackground: background ?? false,
-    deadlineMs: ctx.now().getTime() + HELD_MS,
+    deadlineMs: ctx.now().getTime() + heldMs,
   }
 }
 
@@ -116,11 +118,19 @@ async function ask(ctx: SpendCtx, input: Ask) {
   }
 }
 
-/** Ends the hold, however the call ended. Never throws: what cannot be told is charged its worst case in the end. */
-export async function settle(ctx: SpendCtx, hold: Hold, isAborted: boolean): Promise<void> {
+type Ended = Omit<Hold, 'model' | 'reserveUs'>
+
+/**
+ * Ends the hold, however the call ended; false when the Steward did not hear of it. Never throws: what cannot be told is
+ * charged its worst case in the end.
+ */
+export async function settle(ctx: SpendCtx, hold: Ended, isAborted: boolean): Promise<boolean> {
   const { decision, worstMicros: worst, end } = hold
   try {
-    if (!hold.isSent) return void (await toSteward(ctx, (steward) => steward.release(decision.id)))
+    if (!hold.isSent) {
+      await toSteward(ctx, (steward) => steward.release(decision.id))
+      return true
+    }
     const told: Omit<Settlement, 'id' | 'decision' | 'cache'> = end
       ? { ...end, ...pick(end.receipt) }
       : { ...unheard(ctx, hold), outcome: 'aborted' }
@@ -130,8 +140,10 @@ export async function settle(ctx: SpendCtx, hold: Hold, isAborted: boolean): Pro
     if (!settled.ok) ctx.log.error('budget.unknown_call', { callId: decision.id })
     else if (settled.overMicros > 0)
       ctx.log.error('budget.exceeded', { callId: decision.id, worstMicros: worst, overMicros: settled.overMicros })
+    return true
   } catch (error) {
     ctx.log.error('budget.unsettled', { callId: decision.id, ...describeError(error) })
+    return false
   }
 }
 
@@ -144,9 +156,9 @@ const pick = ({ model, costMicros: cost, isEstimated, firstTokenMs, totalMs }: R
 })
 
 // Whoever listened left before the provider had said anything of the end.
-function unheard(ctx: SpendCtx, { model, worstMicros: worst, startedMs }: Hold) {
+function unheard(ctx: SpendCtx, { decision: { model }, worstMicros: worst, startedMs }: Ended) {
   const totalMs = ctx.now().getTime() - startedMs
-  return { usage: NO_USAGE, model: model.name, costMicros: worst, isEstimated: true, firstTokenMs: null, totalMs }
+  return { usage: NO_USAGE, model, costMicros: worst, isEstimated: true, firstTokenMs: null, totalMs }
 }
 
 /** What may be spent, what was spent and what is held. */

@@ -95,3 +95,44 @@ export const changedSources = pgTable(
   },
   (t) => [primaryKey({ columns: [t.userId, t.source] }), index('changed_sources_age').on(t.changedAt)],
 )
+
+/**
+ * Calls that may wait. `holdId`: what a batch of the provider's is billed under, until that is settled; without a
+ * `batchId` nobody knows yet whether it was sent. An answer may come otherwise meanwhile.
+ */
+export const batchCalls = pgTable(
+  'batch_calls',
+  {
+    id: text().primaryKey(),
+    userId: owner(),
+    kind: text().notNull(),
+    feature: text().notNull(),
+    call: jsonb().notNull(),
+    decision: jsonb().notNull(),
+    provider: text().notNull(),
+    model: text().notNull(),
+    state: text({ enum: ['waiting', 'sent', 'answered', 'failed'] })
+      .notNull()
+      .default('waiting'),
+    answer: jsonb(),
+    errorCode: text('error_code'),
+    attempts: integer().notNull().default(0),
+    sends: integer().notNull().default(0),
+    holdId: text('hold_id'),
+    heldAt: at('held_at'),
+    batchId: text('batch_id'),
+    deadlineAt: at('deadline_at').notNull(),
+    // Not to be touched before then: it is being worked on, or was refused.
+    dueAt: at('due_at').notNull(),
+    pollAt: at('poll_at').notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    updatedAt: at('updated_at').notNull().defaultNow(),
+  },
+  (t) => [
+    index('batch_calls_open').on(t.dueAt).where(sql`${t.state} in ('waiting', 'sent')`),
+    uniqueIndex('batch_calls_hold').on(t.holdId).where(sql`${t.holdId} is not null`),
+    index('batch_calls_batch').on(t.batchId).where(sql`${t.holdId} is not null`),
+    index('batch_calls_over').on(t.updatedAt).where(sql`${t.state} in ('answered', 'failed')`),
+    index('batch_calls_user').on(t.userId),
+  ],
+)
