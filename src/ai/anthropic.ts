@@ -5,6 +5,7 @@ import { Messages } from '@anthropic-ai/sdk/resources/messages'
 import { ModelFailure, statusFailure } from './failure.ts'
 import type { Heard, ModelEvent, ModelMessage, ModelProvider, ModelRequest } from './model.ts'
 import { factsOf, JSON_ALONE, type Known, newestQuestion, startKnown, toCall, withEnd } from './reading.ts'
+import { sseData } from './sse.ts'
 
 // The deadlines are the gateway's; this one only ends what nobody waits for any more.
 const TIMEOUT_MS = 600_000
@@ -12,8 +13,29 @@ const TIMEOUT_MS = 600_000
 type Settings = { apiKey: string; baseUrl: string | undefined }
 type Params = Anthropic.MessageCreateParamsStreaming
 
+// Made once for an isolate: it holds no connection, and no request but while it is asked.
+const clients = new WeakMap<Settings, Messages>()
+
 /** Claude. What stays the same from turn to turn (tools, first part of the system prompt, history) is cached by the provider. */
 export function anthropicProvider(settings: Settings): ModelProvider {
+  const messages = clients.get(settings) ?? clientOf(settings)
+  clients.set(settings, messages)
+  return {
+    name: 'anthropic',
+    async *generate(model, request, signal, heard) {
+      try {
+        const response = await messages.create(toParams(request, model), { signal }).asResponse()
+        heard?.('open')
+        const known = startKnown(model)
+        yield* withEnd(known, readEvents(response, signal, known, heard))
+      } catch (error) {
+        throw toFailure(error, signal)
+      }
+    },
+  }
+}
+
+function clientOf(settings: Settings): Messages {
   // The whole client would bring all it can do into the bundle: 260 kB that every isolate reads at its start.
   const client = new BaseAnthropic({
     apiKey: settings.apiKey,
@@ -25,23 +47,10 @@ export function anthropicProvider(settings: Settings): ModelProvider {
     // The global fetch is looked up when called: tests stand in on the wire.
     fetch: (input, init) => fetch(input, init).then(streamOnly),
   })
-  const messages = new Messages(client)
-  return {
-    name: 'anthropic',
-    async *generate(model, request, signal, heard) {
-      try {
-        const stream = await messages.create(toParams(request, model), { signal })
-        heard?.('open')
-        const known = startKnown(model)
-        yield* withEnd(known, readEvents(wire(stream, signal), known, heard))
-      } catch (error) {
-        throw toFailure(error, signal)
-      }
-    },
-  }
+  return new Messages(client)
 }
 
-// The SDK reads whatever comes as a stream of events, and finds none in a page.
+// A page is no stream of events: none would be found in it.
 async function streamOnly(response: Response): Promise<Response> {
   const type = response.headers.get('content-type') ?? 'nothing'
   if (!response.ok || type.startsWith('text/event-stream')) return response
@@ -116,7 +125,7 @@ function toMessages(messages: ModelMessage[], facts: string[]): Anthropic.Messag
   })
 }
 
-type Stream = AsyncGenerator<Anthropic.RawMessageStreamEvent>
+type Event = Anthropic.RawMessageStreamEvent | { type: 'error'; error: { type?: string } } | { type: 'ping' }
 const STOPS = {
   end_turn: 'done',
   stop_sequence: 'done',
@@ -127,11 +136,20 @@ const STOPS = {
   refusal: 'refused',
 } as const
 
-async function* readEvents(stream: Stream, known: Known, heard: Heard | undefined): AsyncGenerator<ModelEvent> {
+// Read by ourselves: the SDK's reading takes four steps more for each event.
+async function* readEvents(
+  { body, headers }: Response,
+  signal: AbortSignal,
+  known: Known,
+  heard: Heard | undefined,
+): AsyncGenerator<ModelEvent> {
+  if (!body) return
   // A call is told once the next thing begins: whether the last one is whole, only the end of the answer says.
   let call: { id: string; name: string; json: string } | undefined
-  for await (const event of stream) {
-    if (event.type !== 'message_start') heard?.('piece')
+  for await (const data of sseData(body, signal)) {
+    const event = parse(data)
+    // A ping says that the connection lives, not that the model does.
+    if (event.type !== 'message_start' && event.type !== 'ping') heard?.('piece')
     switch (event.type) {
       case 'message_start': {
         const { model, usage } = event.message
@@ -158,24 +176,23 @@ async function* readEvents(stream: Stream, known: Known, heard: Heard | undefine
         known.stop = event.delta.stop_reason ? (STOPS[event.delta.stop_reason] ?? 'done') : known.stop
         known.isFinal = true
         break
+      case 'error':
+        throw statusFailure(STATUSES[event.error.type ?? ''] ?? 500, headers, event.error.type ?? '', event.error)
       case 'content_block_stop':
       case 'message_stop':
+      case 'ping':
         break
     }
   }
   if (call && known.stop) yield toCall(call, known.stop === 'length')
 }
 
-// What breaks while it is read is the wire's fault; an abort ends the SDK's stream without a word.
-async function* wire(stream: AsyncIterable<Anthropic.RawMessageStreamEvent>, signal: AbortSignal): Stream {
+function parse(data: string): Event {
   try {
-    yield* stream
+    return JSON.parse(data)
   } catch (cause) {
-    if (cause instanceof APIError) throw cause
-    if (cause instanceof SyntaxError) throw new ModelFailure('garbage', 'an event that is not JSON', { cause })
-    throw new ModelFailure('cut', 'the stream broke', { cause })
+    throw new ModelFailure('garbage', 'an event that is not JSON', { cause })
   }
-  signal.throwIfAborted()
 }
 
 // The types of errors that come within a stream, with the status they have outside of one.

@@ -55,11 +55,10 @@ export async function collect(answering: Answering): Promise<Whole> {
 /** Asks, and waits until the answer begins. */
 export async function ask(ctx: UserCtx, feature: Feature, asked: Asked, signal: AbortSignal): Promise<Answering> {
   const messages = whole(asked.messages)
-  const events =
+  const { events, first } =
     asked.model === ASSISTANT
-      ? converse(ctx, toPassage(feature, { ...asked, messages }), signal)
+      ? await begun(converse(ctx, toPassage(feature, { ...asked, messages }), signal))
       : await askModel(ctx, feature, { ...asked, messages }, signal)
-  const first = await events.next()
   if (first.done || first.value.type !== 'start') throw new Error('an answer begins with its start')
   const startedMs = ctx.now().getTime()
   let second = await events.next()
@@ -72,6 +71,9 @@ export async function ask(ctx: UserCtx, feature: Feature, asked: Asked, signal: 
     close: async () => void (await events.return(undefined)),
   }
 }
+
+type Begun = { events: AsyncGenerator<PassageEvent>; first: IteratorResult<PassageEvent> }
+const begun = async (events: AsyncGenerator<PassageEvent>): Promise<Begun> => ({ events, first: await events.next() })
 
 const isAborted = (event: PassageEvent) => event.type === 'end' && event.stop === 'aborted'
 
@@ -99,12 +101,7 @@ async function* tell(
 }
 
 /** One call of a model of the catalogue. The session is asked while the gateway chooses and reserves. */
-async function askModel(
-  ctx: UserCtx,
-  feature: Feature,
-  asked: Asked,
-  signal: AbortSignal,
-): Promise<AsyncGenerator<PassageEvent>> {
+async function askModel(ctx: UserCtx, feature: Feature, asked: Asked, signal: AbortSignal): Promise<Begun> {
   const model = findModel(ctx.config, asked.model)
   if (!model) throw new AppError('not_found', `The model ${asked.model} does not exist`)
   const { model: name, isParallel: _, system, maxOutputTokens, ...rest } = asked
@@ -118,7 +115,7 @@ async function askModel(
     maxOutputTokens: maxOutputTokens ?? Math.min(DEFAULT_OUTPUT_TOKENS, most),
   }
   const events = generate(ctx, { kind: 'chat', feature, request, model: name }, signal)
-  const opening = events.next()
+  const opening = begun(events)
   // Heard below, after the session: nobody must be told more than that theirs has ended.
   opening.catch(() => undefined)
   try {
@@ -127,16 +124,7 @@ async function askModel(
     await events.return(undefined)
     throw error
   }
-  return resumed(events, await opening)
-}
-
-async function* resumed<T>(events: AsyncGenerator<T>, first: IteratorResult<T>): AsyncGenerator<T> {
-  try {
-    if (!first.done) yield first.value
-    yield* events
-  } finally {
-    await events.return(undefined)
-  }
+  return await opening
 }
 
 function toPassage(feature: Feature, asked: Asked): Passage {
