@@ -53,7 +53,7 @@ async function measure(load: Load): Promise<Measured> {
   return { ...measured, perSecond: (measured.tookMs.length * 1000) / (performance.now() - started) }
 }
 
-const MODEL = 'claude-sonnet-5-5'
+const MODEL = 'claude-haiku-5-5'
 const WORDS = Array.from({ length: 16 }, (_, n) => `word ${n} `)
 const USAGE = { input_tokens: 20, output_tokens: 32 }
 const MESSAGE = { id: 'msg_mock', type: 'message', role: 'assistant', model: MODEL, stop_sequence: null }

@@ -11,7 +11,7 @@ import { migrate } from '../local/migrate.ts'
 import { type Postgres, startPostgres } from '../local/postgres.ts'
 import { newSecrets } from '../local/secrets.ts'
 import { findPostgres, startTempPostgres } from '../local/temp-postgres.ts'
-import { startWorker } from '../local/worker.ts'
+import { type RunningWorker, startWorker } from '../local/worker.ts'
 import { COMPATIBILITY_DATE, readModules } from './bundles.ts'
 
 const ROOT = resolve(import.meta.dirname, '..')
@@ -100,20 +100,22 @@ function countRequests(port: number, undo: (() => unknown)[]): () => number {
 /** A Worker in a workerd of its own, reached without a proxy. */
 export type Contender = { name: string; url: string; pid: number; stop(): Promise<void> }
 
+export type Whole = Contender & { worker: RunningWorker }
+
 /** The whole Worker with all its objects and queues; `sourceDir` is where its wrangler.toml is, if not here. */
 export async function startOurs(
   name: string,
   bundleDir: string,
   vars: Record<string, string>,
   sourceDir = ROOT,
-): Promise<Contender> {
+): Promise<Whole> {
   const persistDir = mkdtempSync(join(MEMORY, 'aurelius-bench-'))
   const [worker, pid] = await withRuntime(() => startWorker({ bundleDir, persistDir, vars, sourceDir }))
   const stop = async () => {
     await worker.stop()
     rmSync(persistDir, { recursive: true, force: true })
   }
-  return { name, url: worker.url, pid, stop }
+  return { name, url: worker.url, pid, worker, stop }
 }
 
 /** The bare handler. */

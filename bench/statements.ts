@@ -15,6 +15,13 @@ export type Statement = { query: string; params: Param[] }
 export type Trips = Record<Operation, Statement[][]>
 
 type Vars = Record<string, string> & { REFRESH_KEY: string }
+// A budget costs no trip.
+const STEWARD = {
+  getByName: () => ({
+    reserve: async () => ({ ok: true, leftMicros: { day: 1, month: 1 } }),
+    settle: async () => ({ ok: true, chargedMicros: 0, overMicros: 0 }),
+  }),
+}
 type Sent = { query: string; params: (string | null)[] }
 type Slots = Map<string, string>
 
@@ -46,8 +53,8 @@ function makeCtx(vars: Vars, { userId, sessionId, refreshToken }: Person, slots:
     config,
     db: connect(config.database, meter),
     meter,
-    // No binding but the queue is asked for, and what it is told is not wanted here.
-    env: { EVENTS: { sendBatch: async () => {} } } as unknown as Env,
+    // No other binding is asked for, and what the queue is told is not wanted here.
+    env: { EVENTS: { sendBatch: async () => {} }, STEWARD } as unknown as Env,
     requestId: newId('req', at),
     now: () => at,
     newId(prefix) {

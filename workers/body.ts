@@ -8,8 +8,11 @@ export async function readBody(c: Context, isForHandler: boolean): Promise<strin
   if (!stream) return ''
   const type = c.req.header('content-type') ?? ''
   if (isForHandler) refuseCharset(type)
-  if (Number(c.req.header('content-length') ?? 0) > MAX_BODY_BYTES) throw tooLarge()
-  const text = decode(await readLimited(stream), isForHandler)
+  const length = c.req.header('content-length')
+  if (Number(length ?? 0) > MAX_BODY_BYTES) throw tooLarge()
+  // A body whose length was told cannot be longer: it is read at once.
+  const bytes = length ? new Uint8Array(await c.req.raw.arrayBuffer()) : await readLimited(stream)
+  const text = decode(bytes, isForHandler)
   Object.assign(c.req.bodyCache, { text: Promise.resolve(text) })
   if (isForHandler && text !== '' && /json/i.test(type)) refuseUnstorable(text)
   return text

@@ -19,6 +19,7 @@ import {
   writeUsage,
 } from '#ai'
 import {
+  armOwn,
   armTimer,
   cancelTimer,
   createLog,
@@ -36,7 +37,7 @@ import { configOf, makeCtx } from './context.ts'
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
 export type Cancelled = { ok: true; cancelled: boolean }
 export type WaitingTimer = { name: string; dueMs: number; version: number; attempts: number }
-export type Flushed = { ok: true } | { ok: false; reason: 'unavailable' }
+type Arm = (name: string, dueMs: number, isMoved?: (fromMs: number) => boolean) => void
 
 const MAX_LISTED = 100
 const FLUSH = 'usage:flush'
@@ -94,12 +95,20 @@ export class Steward extends DurableObject<Env> {
 
   /** Holds the worst case of a call, or says why not. */
   async reserve(ask: Ask): Promise<Reserved> {
-    return await this.#change((sql, nowMs) => reserve(sql, ask, nowMs, this.#plan()))
+    return await this.#change((sql, nowMs, arm) => {
+      const reserved = reserve(sql, ask, nowMs, this.#plan())
+      if (reserved.ok) arm(OVERDUE, ask.deadlineMs, (dueMs) => dueMs > ask.deadlineMs)
+      return reserved
+    })
   }
 
   /** Charges what a call cost, once. */
   async settle(settlement: Settlement): Promise<Settled> {
-    return await this.#change((sql, nowMs) => settle(sql, settlement, nowMs))
+    return await this.#change((sql, nowMs, arm) => {
+      const settled = settle(sql, settlement, nowMs)
+      if (settled.ok) arm(FLUSH, nowMs + FLUSH_AFTER_MS)
+      return settled
+    })
   }
 
   /** Gives back what was held for a call that was not sent. */
@@ -116,13 +125,13 @@ export class Steward extends DurableObject<Env> {
   }
 
   /** Brings the ledger's waiting lines to Postgres now. */
-  async flushUsage(): Promise<Flushed> {
+  async flushUsage(): Promise<{ ok: boolean }> {
     try {
       await this.#flush()
       return { ok: true }
     } catch (error) {
       createLog({}).error('usage.flush_failed', describeError(error))
-      return { ok: false, reason: 'unavailable' }
+      return { ok: false }
     }
   }
 
@@ -157,34 +166,26 @@ export class Steward extends DurableObject<Env> {
   }
 
   async #closeOverdue(): Promise<void> {
-    const lost = await this.#change((sql, nowMs) => overdue(sql, nowMs), true)
+    const lost = await this.#change((sql, nowMs, arm) => {
+      const ids = overdue(sql, nowMs)
+      if (ids.length > 0) arm(FLUSH, nowMs + FLUSH_AFTER_MS)
+      const deadlineMs = nextDeadlineMs(sql)
+      if (deadlineMs !== null) arm(OVERDUE, deadlineMs, () => true)
+      return ids
+    })
     for (const callId of lost) createLog({}).warn('budget.call_lost', { callId })
   }
 
   /** A change of the budget, with the timers that must follow it: one commit. */
-  async #change<T>(change: (sql: SqlStorage, nowMs: number) => T, closes = false): Promise<T> {
+  async #change<T>(change: (sql: SqlStorage, nowMs: number, arm: Arm) => T): Promise<T> {
     const { storage } = this.ctx
     const nowMs = Date.now()
-    const { result, armed } = storage.transactionSync(() => {
-      const result = change(storage.sql, nowMs)
-      const deadlineMs = nextDeadlineMs(storage.sql)
-      // A flush that waits is left to wait, so that its backoff holds.
-      const flush = unflushed(storage.sql, 1).length > 0 && this.#armBy(FLUSH, nowMs + FLUSH_AFTER_MS, () => false)
-      const close = deadlineMs !== null && this.#armBy(OVERDUE, deadlineMs, (due) => closes || due > deadlineMs)
-      return { result, armed: flush || close }
-    })
+    const armed: boolean[] = []
+    const arm: Arm = (...timer) => void armed.push(armOwn(storage.sql, ...timer))
+    const result = storage.transactionSync(() => change(storage.sql, nowMs, arm))
     // What is due already is not trusted to ring.
-    if (armed || nextAlarmMs(storage.sql, nowMs) === nowMs) await keepAlarm(storage, nowMs)
+    if (armed.includes(true) || nextAlarmMs(storage.sql, nowMs) === nowMs) await keepAlarm(storage, nowMs)
     return result
-  }
-
-  #armBy(name: string, dueMs: number, isMoved: (fromMs: number) => boolean): boolean {
-    const { sql } = this.ctx.storage
-    const [known] = sql
-      .exec<{ due: number | null; version: number }>('select due_ms as due, version from timers where name = ?', name)
-      .toArray()
-    if (known && known.due !== null && !isMoved(known.due)) return false
-    return armTimer(sql, { name, dueMs, version: (known?.version ?? 0) + 1, payload: null })
   }
 
   // From the look that finds nothing more to the timer's end there is no wait: no line is left without a timer.
@@ -192,10 +193,8 @@ export class Steward extends DurableObject<Env> {
     const { sql } = this.ctx.storage
     for (let rows = unflushed(sql, FLUSH_ROWS); rows.length > 0; rows = unflushed(sql, FLUSH_ROWS)) {
       await writeUsage(makeCtx(this.env, this.ctx), rows)
-      flushed(
-        sql,
-        rows.map(({ id }) => id),
-      )
+      const ids = rows.map(({ id }) => id)
+      flushed(sql, ids)
     }
   }
 }

@@ -120,7 +120,7 @@ export function usageOf(usage: Anthropic.Usage): Usage {
 }
 
 // The types of errors that come within a stream, with the status they have outside of one.
-const STATUSES: Record<string, number> = {
+export const STATUSES: Record<string, number> = {
   overloaded_error: 529,
   rate_limit_error: 429,
   authentication_error: 401,

@@ -46,6 +46,22 @@ test('an answer streams as text and ends with its usage', async () => {
   expect(events.at(-1)).toMatchObject({ type: 'end', stop: 'done', usage: { inputTokens: 12, outputTokens: 7 } })
 })
 
+test('a ping says nothing of the model, and is no event', async () => {
+  const real = globalThis.fetch
+  const data = ['message_start', 'ping', 'ping', 'message_stop'].map((type) => {
+    const event = { type, ...(type === 'message_start' && { message: { model: 'm', usage: {} } }) }
+    return `event: ${type}\ndata: ${JSON.stringify(event)}\n\n`
+  })
+  globalThis.fetch = async () => new Response(data.join(''), { headers: { 'content-type': 'text/event-stream' } })
+  const heard: string[] = []
+  const signal = new AbortController().signal
+  const events = provider().generate('claude-sonnet-5-5', ask('hi'), signal, (what) => heard.push(what))
+  await expect(Array.fromAsync(events)).rejects.toMatchObject({ reason: 'cut' })
+  globalThis.fetch = real
+  // The headers, and the end of the message.
+  expect(heard).toEqual(['open', 'piece'])
+})
+
 test('tool calls arrive whole, and several in one answer', async () => {
   mock.onMessage('two tasks', {
     toolCalls: [

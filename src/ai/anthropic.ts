@@ -1,15 +1,19 @@
 import type Anthropic from '@anthropic-ai/sdk'
-import { APIError } from '@anthropic-ai/sdk'
 import { Messages } from '@anthropic-ai/sdk/resources/messages'
 import { anthropicBatches } from './anthropic-batch.ts'
-import { anthropicClient, type Settings, STOPS, toFailure, toParams, usageOf } from './anthropic-wire.ts'
-import { ModelFailure } from './failure.ts'
+import { anthropicClient, type Settings, STATUSES, STOPS, toFailure, toParams, usageOf } from './anthropic-wire.ts'
+import { ModelFailure, statusFailure } from './failure.ts'
 import type { Heard, ModelEvent, ModelProvider } from './model.ts'
 import { type Known, startKnown, toCall, withEnd } from './reading.ts'
+import { sseData } from './sse.ts'
+
+// Made once for an isolate: it holds no connection, and no request but while it is asked.
+const clients = new WeakMap<Settings, Messages>()
 
 /** Claude. What stays the same from turn to turn (tools, first part of the system prompt, history) is cached by the provider. */
 export function anthropicProvider(settings: Settings): ModelProvider {
-  const messages = new Messages(anthropicClient(settings, streamOnly))
+  const messages = clients.get(settings) ?? new Messages(anthropicClient(settings, streamOnly))
+  clients.set(settings, messages)
   return {
     name: 'anthropic',
     get batches() {
@@ -17,10 +21,10 @@ export function anthropicProvider(settings: Settings): ModelProvider {
     },
     async *generate(model, request, signal, heard) {
       try {
-        const stream = await messages.create({ ...toParams(request, model), stream: true }, { signal })
+        const response = await messages.create({ ...toParams(request, model), stream: true }, { signal }).asResponse()
         heard?.('open')
         const known = startKnown(model)
-        yield* withEnd(known, readEvents(wire(stream, signal), known, heard))
+        yield* withEnd(known, readEvents(response, signal, known, heard))
       } catch (error) {
         throw toFailure(error, signal)
       }
@@ -28,7 +32,7 @@ export function anthropicProvider(settings: Settings): ModelProvider {
   }
 }
 
-// The SDK reads whatever comes as a stream of events, and finds none in a page.
+// A page is no stream of events: none would be found in it.
 async function streamOnly(response: Response): Promise<Response> {
   const type = response.headers.get('content-type') ?? 'nothing'
   if (!response.ok || type.startsWith('text/event-stream')) return response
@@ -36,13 +40,22 @@ async function streamOnly(response: Response): Promise<Response> {
   throw new ModelFailure('garbage', `answered with ${type.slice(0, 50)}`)
 }
 
-type Stream = AsyncGenerator<Anthropic.RawMessageStreamEvent>
+type Event = Anthropic.RawMessageStreamEvent | { type: 'error'; error: { type?: string } } | { type: 'ping' }
 
-async function* readEvents(stream: Stream, known: Known, heard: Heard | undefined): AsyncGenerator<ModelEvent> {
+// Read by ourselves: the SDK's reading takes four steps more for each event.
+async function* readEvents(
+  { body, headers }: Response,
+  signal: AbortSignal,
+  known: Known,
+  heard: Heard | undefined,
+): AsyncGenerator<ModelEvent> {
+  if (!body) return
   // A call is told once the next thing begins: whether the last one is whole, only the end of the answer says.
   let call: { id: string; name: string; json: string } | undefined
-  for await (const event of stream) {
-    if (event.type !== 'message_start') heard?.('piece')
+  for await (const data of sseData(body, signal)) {
+    const event = parse(data)
+    // A ping says that the connection lives, not that the model does.
+    if (event.type !== 'message_start' && event.type !== 'ping') heard?.('piece')
     switch (event.type) {
       case 'message_start': {
         const { model, usage } = event.message
@@ -63,22 +76,21 @@ async function* readEvents(stream: Stream, known: Known, heard: Heard | undefine
         known.stop = event.delta.stop_reason ? (STOPS[event.delta.stop_reason] ?? 'done') : known.stop
         known.isFinal = true
         break
+      case 'error':
+        throw statusFailure(STATUSES[event.error.type ?? ''] ?? 500, headers, event.error.type ?? '', event.error)
       case 'content_block_stop':
       case 'message_stop':
+      case 'ping':
         break
     }
   }
   if (call && known.stop) yield toCall(call, known.stop === 'length')
 }
 
-// What breaks while it is read is the wire's fault; an abort ends the SDK's stream without a word.
-async function* wire(stream: AsyncIterable<Anthropic.RawMessageStreamEvent>, signal: AbortSignal): Stream {
+function parse(data: string): Event {
   try {
-    yield* stream
+    return JSON.parse(data)
   } catch (cause) {
-    if (cause instanceof APIError) throw cause
-    if (cause instanceof SyntaxError) throw new ModelFailure('garbage', 'an event that is not JSON', { cause })
-    throw new ModelFailure('cut', 'the stream broke', { cause })
+    throw new ModelFailure('garbage', 'an event that is not JSON', { cause })
   }
-  signal.throwIfAborted()
 }

@@ -179,15 +179,14 @@ export function setBudget(sql: SqlStorage, change: BudgetChange, nowMs: number, 
 
 function close(sql: SqlStorage, call: CallRow, state: 'settled' | 'lost', cost: number, nowMs: number): void {
   sql.exec('update ai_calls set state = ?, cost = ?, closed_ms = ? where id = ?', state, cost, nowMs, call.id)
-  for (const period of [call.day, call.month]) {
-    sql.exec(
-      `insert into ai_spent (account, period, micros) values (?, ?, ?)
-       on conflict (account, period) do update set micros = micros + excluded.micros`,
-      call.account,
-      period,
-      cost - call.cost,
-    )
-  }
+  const { account, day, month } = call
+  const micros = cost - call.cost
+  sql.exec(
+    `insert into ai_spent (account, period, micros) values (?, ?, ?), (?, ?, ?)
+     on conflict (account, period) do update set micros = micros + excluded.micros`,
+    ...[account, day, micros],
+    ...[account, month, micros],
+  )
 }
 
 function findCall(sql: SqlStorage, id: string): CallRow | undefined {
@@ -214,25 +213,15 @@ function periodsOf(atMs: number): { day: string; month: string } {
 
 function readAccount(sql: SqlStorage, settings: Settings, account: AccountName, nowMs: number, except = ''): Account {
   const { day, month } = periodsOf(nowMs)
-  const spent = new Map(
-    sql
-      .exec<{ period: string; micros: number }>(
-        'select period, micros from ai_spent where account = ? and period in (?, ?)',
-        account,
-        day,
-        month,
-      )
-      .toArray()
-      .map(({ period, micros }) => [period, micros]),
-  )
-  const held = sql
-    .exec<{ day: number; month: number }>(
-      `select coalesce(sum(worst) filter (where day = ?), 0) as day, coalesce(sum(worst), 0) as month
+  // One statement: this is asked before every call.
+  const known = sql
+    .exec<{ day: number; month: number; spentDay: number | null; spentMonth: number | null }>(
+      `select coalesce(sum(worst) filter (where day = ?), 0) as day, coalesce(sum(worst), 0) as month,
+         (select micros from ai_spent where account = ? and period = ?) as "spentDay",
+         (select micros from ai_spent where account = ? and period = ?) as "spentMonth"
        from ai_calls where state = 'reserved' and account = ? and month = ? and id <> ?`,
-      day,
-      account,
-      month,
-      except,
+      ...[day, account, day, account, month],
+      ...[account, month, except],
     )
     .one()
   const at = new Date(nowMs)
@@ -248,11 +237,11 @@ function readAccount(sql: SqlStorage, settings: Settings, account: AccountName, 
   })
   return {
     day: {
-      ...window(limits.day, caps.dayMicros, spent.get(day) ?? 0, held.day),
+      ...window(limits.day, caps.dayMicros, known.spentDay ?? 0, known.day),
       resetsAtMs: Date.UTC(year, monthIndex, date + 1),
     },
     month: {
-      ...window(limits.month, caps.monthMicros, spent.get(month) ?? 0, held.month),
+      ...window(limits.month, caps.monthMicros, known.spentMonth ?? 0, known.month),
       resetsAtMs: Date.UTC(year, monthIndex + 1),
     },
   }

@@ -1,42 +1,46 @@
 import { z } from 'zod'
+import { s } from '#core'
 import { ModelFailure } from './failure.ts'
 import type { Heard, ModelEvent, ModelMessage, ModelRequest, Stop, ToolChoice } from './model.ts'
 import { factsOf, JSON_ALONE, type Known, newestQuestion, startKnown, toCall, withEnd } from './reading.ts'
 
-const ToolDelta = z.object({
-  index: z.number().nullish(),
-  id: z.string().nullish(),
-  function: z.object({ name: z.string().nullish(), arguments: z.unknown().optional() }).nullish(),
-  // As the older models of Workers AI say it: whole, without an id.
-  name: z.string().nullish(),
-  arguments: z.unknown().optional(),
+const chunkSchema = s.later(() => {
+  const ToolDelta = z.object({
+    index: z.number().nullish(),
+    id: z.string().nullish(),
+    function: z.object({ name: z.string().nullish(), arguments: z.unknown().optional() }).nullish(),
+    // As the older models of Workers AI say it: whole, without an id.
+    name: z.string().nullish(),
+    arguments: z.unknown().optional(),
+  })
+  const Said = z.object({
+    content: z.string().nullish(),
+    refusal: z.string().nullish(),
+    reasoning: z.string().nullish(),
+    reasoning_content: z.string().nullish(),
+    tool_calls: z.array(ToolDelta).nullish(),
+  })
+  const count = z.number().int().min(0)
+  return z.object({
+    model: z.string().nullish(),
+    choices: z
+      .array(z.object({ delta: Said.nullish(), message: Said.nullish(), finish_reason: z.string().nullish() }))
+      .nullish(),
+    usage: z
+      .object({
+        prompt_tokens: count.nullish(),
+        completion_tokens: count.nullish(),
+        prompt_tokens_details: z.object({ cached_tokens: count.nullish() }).nullish(),
+      })
+      .nullish(),
+    error: z.unknown().optional(),
+    // Workers AI: a number where the token was one, an object where JSON was asked for.
+    response: z.union([z.string(), z.number(), z.record(z.string(), z.unknown())]).nullish(),
+    tool_calls: z.array(ToolDelta).nullish(),
+  })
 })
-const Said = z.object({
-  content: z.string().nullish(),
-  refusal: z.string().nullish(),
-  reasoning: z.string().nullish(),
-  reasoning_content: z.string().nullish(),
-  tool_calls: z.array(ToolDelta).nullish(),
-})
-const count = z.number().int().min(0)
-const Chunk = z.object({
-  model: z.string().nullish(),
-  choices: z
-    .array(z.object({ delta: Said.nullish(), message: Said.nullish(), finish_reason: z.string().nullish() }))
-    .nullish(),
-  usage: z
-    .object({
-      prompt_tokens: count.nullish(),
-      completion_tokens: count.nullish(),
-      prompt_tokens_details: z.object({ cached_tokens: count.nullish() }).nullish(),
-    })
-    .nullish(),
-  error: z.unknown().optional(),
-  // Workers AI: a number where the token was one, an object where JSON was asked for.
-  response: z.union([z.string(), z.number(), z.record(z.string(), z.unknown())]).nullish(),
-  tool_calls: z.array(ToolDelta).nullish(),
-})
-type Chunk = z.infer<typeof Chunk>
+type Chunk = z.infer<ReturnType<typeof chunkSchema>>
+type ToolDelta = NonNullable<Chunk['tool_calls']>[number]
 
 /** The request in the words of the Chat Completions protocol, without what names the model and asks for a stream. */
 export function toCompletion(request: ModelRequest) {
@@ -165,7 +169,7 @@ const unsaidStop = ({ usage }: Answer, { maxOutputTokens }: Asked): Stop =>
   usage.outputTokens >= maxOutputTokens ? 'length' : 'done'
 
 function takeChunk(answer: Answer, value: unknown): { text: string; isPiece: boolean } {
-  const parsed = Chunk.safeParse(value)
+  const parsed = chunkSchema().safeParse(value)
   if (!parsed.success) throw new ModelFailure('garbage', 'an answer of an unknown shape')
   const chunk = parsed.data
   if (chunk.error) throw errorIn(chunk.error)
@@ -201,7 +205,7 @@ function takeUsage(answer: Answer, usage: Chunk['usage']): void {
 }
 
 // Servers differ: an id only at the beginning, in each piece or never; the same index for each call, or none at all.
-function takeCall(calls: Pending[], delta: z.infer<typeof ToolDelta>): void {
+function takeCall(calls: Pending[], delta: ToolDelta): void {
   const index = delta.index ?? undefined
   const id = delta.id || undefined
   const name = delta.function?.name || delta.name || ''

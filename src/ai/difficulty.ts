@@ -1,4 +1,5 @@
 import type { ModelRequest } from './model.ts'
+import { sizeOf } from './size.ts'
 
 const BYTES_PER_TOKEN = 3.5
 const TOKENS_PER_MESSAGE = 8
@@ -12,16 +13,8 @@ export type Difficulty = { score: number; parts: Record<keyof typeof WEIGHTS, nu
 
 /** About how many tokens a request's prompt has: for a choice, not for a budget. */
 export function aboutTokens(request: ModelRequest): number {
-  const { system, volatileSystem, messages, tools, closedTools = [] } = request
-  const chars =
-    system.length +
-    volatileSystem.length +
-    sizeOf([...tools, ...closedTools]) +
-    sizeOf(messages.map(({ parts }) => parts))
-  return Math.ceil(chars / BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * messages.length
+  return Math.ceil(sizeOf(request).chars / BYTES_PER_TOKEN) + TOKENS_PER_MESSAGE * request.messages.length
 }
-
-const sizeOf = (value: unknown[]) => (value.length === 0 ? 0 : JSON.stringify(value).length)
 
 /**
  * How hard a request looks, 0 to 1, and what that is made of: how much is asked in how many clauses, how much there

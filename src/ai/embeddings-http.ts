@@ -1,18 +1,20 @@
 import { z } from 'zod'
 import type { AiConfig } from '#config'
-import { withTimeout } from '#core'
+import { s, withTimeout } from '#core'
 import { ModelFailure } from './failure.ts'
 import type { Embedded } from './model.ts'
 
 type Embedder = NonNullable<AiConfig['embeddings']>
 
 const TIMEOUT_MS = 10_000
-const Vector = z.array(z.number()).max(10_000)
-const Answer = z.object({
-  data: z.array(z.object({ index: z.int().min(0), embedding: Vector })).max(1000),
-  usage: z.object({ prompt_tokens: z.int().min(0) }).optional(),
-})
-const BindingAnswer = z.object({ data: z.array(Vector).max(1000) })
+const Vector = s.later(() => z.array(z.number()).max(10_000))
+const Answer = s.later(() =>
+  z.object({
+    data: z.array(z.object({ index: z.int().min(0), embedding: Vector() })).max(1000),
+    usage: z.object({ prompt_tokens: z.int().min(0) }).optional(),
+  }),
+)
+const BindingAnswer = s.later(() => z.object({ data: z.array(Vector()).max(1000) }))
 
 /** As a provider gave them: `inputTokens` is null where it did not count. */
 export type RawEmbedded = Omit<Embedded, 'inputTokens'> & { inputTokens: number | null }
@@ -34,7 +36,7 @@ export async function embedOverHttp(embedder: Embedder, texts: string[], signal:
     if (!response.ok) throw refused(response, text)
     return text
   })
-  const { data, usage } = parsed(Answer, () => JSON.parse(body))
+  const { data, usage } = parsed(Answer(), () => JSON.parse(body))
   const vectors = data.toSorted((a, b) => a.index - b.index).map(({ embedding }) => embedding)
   return { vectors, model: embedder.model.name, inputTokens: usage?.prompt_tokens ?? null }
 }
@@ -48,7 +50,7 @@ export async function embedByBinding(
 ): Promise<RawEmbedded> {
   const { name } = embedder.model
   const said = await answered(signal, () => ai.run(name, { text: texts }))
-  return { vectors: parsed(BindingAnswer, () => said).data, model: name, inputTokens: null }
+  return { vectors: parsed(BindingAnswer(), () => said).data, model: name, inputTokens: null }
 }
 
 async function answered<T>(signal: AbortSignal, work: (ending: AbortSignal) => Promise<T>): Promise<T> {

@@ -22,52 +22,57 @@ export const UsageQuery = z.strictObject({
     .openapi({ description: 'today, month, or a month of UTC', example: '2026-11' }),
 })
 
-const Totals = z
-  .strictObject({
-    calls: count,
-    costMicros: micros,
-    estimatedMicros: micros.openapi({ description: 'Of the cost, what the provider did not confirm' }),
-    inputTokens: count,
-    outputTokens: count,
-    cacheReadTokens: count,
-    cacheWriteTokens: count,
-  })
-  .openapi('UsageTotals')
-export type Totals = z.infer<typeof Totals>
+const Totals = s.later(() =>
+  z
+    .strictObject({
+      calls: count,
+      costMicros: micros,
+      estimatedMicros: micros.openapi({ description: 'Of the cost, what the provider did not confirm' }),
+      inputTokens: count,
+      outputTokens: count,
+      cacheReadTokens: count,
+      cacheWriteTokens: count,
+    })
+    .openapi('UsageTotals'),
+)
+export type Totals = z.infer<ReturnType<typeof Totals>>
 
-const groups = <T extends z.ZodRawShape>(shape: T) => s.list(z.strictObject({ ...shape, total: Totals }), MAX_GROUPS)
+const groups = <T extends z.ZodRawShape>(shape: T) => s.list(z.strictObject({ ...shape, total: Totals() }), MAX_GROUPS)
 
 /** Micro-dollars and tokens of a period, in all and by what they were spent on, the dearest first. */
-export const Usage = z
-  .strictObject({
-    from: s.instant,
-    to: s.instant,
-    total: Totals,
-    kinds: groups({ kind: name }),
-    models: groups({ model: z.string().max(200) }),
-    features: groups({ feature: name }),
-    conversations: groups({ conversationId: s.id('cnv') }),
-  })
-  .openapi('AiUsage')
-export type Usage = z.infer<typeof Usage>
-
-const Window = z
-  .strictObject({
-    limitMicros: micros.openapi({ description: 'What the plan allows' }),
-    capMicros: micros.nullable().openapi({ description: 'The lower limit you set' }),
-    spentMicros: micros,
-    reservedMicros: micros.openapi({ description: 'Held for calls that are running' }),
-    leftMicros: micros,
-    resetsAt: s.instant,
-  })
-  .openapi('BudgetWindow')
-const Account = z.strictObject({ day: Window, month: Window }).openapi('BudgetAccount')
+export const Usage = s.later(() =>
+  z
+    .strictObject({
+      from: s.instant,
+      to: s.instant,
+      total: Totals(),
+      kinds: groups({ kind: name }),
+      models: groups({ model: z.string().max(200) }),
+      features: groups({ feature: name }),
+      conversations: groups({ conversationId: s.id('cnv') }),
+    })
+    .openapi('AiUsage'),
+)
+export type Usage = z.infer<ReturnType<typeof Usage>>
 
 /** What may be spent on models: by the person, and by work nobody asked for; neither takes from the other. */
-export const Budget = z
-  .strictObject({ plan: PlanName, isPaused: z.boolean(), own: Account, background: Account })
-  .openapi('AiBudget')
-export type Budget = z.infer<typeof Budget>
+export const Budget = s.later(() => {
+  const Window = z
+    .strictObject({
+      limitMicros: micros.openapi({ description: 'What the plan allows' }),
+      capMicros: micros.nullable().openapi({ description: 'The lower limit you set' }),
+      spentMicros: micros,
+      reservedMicros: micros.openapi({ description: 'Held for calls that are running' }),
+      leftMicros: micros,
+      resetsAt: s.instant,
+    })
+    .openapi('BudgetWindow')
+  const Account = z.strictObject({ day: Window, month: Window }).openapi('BudgetAccount')
+  return z
+    .strictObject({ plan: PlanName, isPaused: z.boolean(), own: Account, background: Account })
+    .openapi('AiBudget')
+})
+export type Budget = z.infer<ReturnType<typeof Budget>>
 
 const cap = s.int(0, MAX_CAP_MICROS).nullable()
 const Caps = z.strictObject({ dayMicros: cap, monthMicros: cap }).openapi('BudgetCaps')
@@ -116,21 +121,23 @@ export const ExperimentsQuery = z.strictObject({
 export const Experiments = z.strictObject({ since: s.instant, items: s.list(Experiment, 20) }).openapi('AiExperiments')
 export type Experiments = z.infer<typeof Experiments>
 
-export const Decision = z
-  .strictObject({
-    id: s.id('aic'),
-    provider: z.string().max(50),
-    model: z.string().max(200),
-    kind: name,
-    difficulty: z.number().min(0).max(1),
-    parts: z.record(z.string().max(100), z.number()),
-    reasons: s.list(z.string().max(500), 50),
-    cache: z.enum(['off', 'miss', 'exact', 'semantic', 'shared']),
-    cacheReason: z.string().max(500),
-    experiment: z.strictObject({ id: z.string().max(100), variant: z.string().max(100) }).nullable(),
-    outcome: z.enum(['done', 'failed', 'aborted', 'lost', 'reversed']),
-    costMicros: micros,
-    isEstimated: z.boolean(),
-    at: s.instant,
-  })
-  .openapi('AiDecision')
+export const Decision = s.later(() =>
+  z
+    .strictObject({
+      id: s.id('aic'),
+      provider: z.string().max(50),
+      model: z.string().max(200),
+      kind: name,
+      difficulty: z.number().min(0).max(1),
+      parts: z.record(z.string().max(100), z.number()),
+      reasons: s.list(z.string().max(500), 50),
+      cache: z.enum(['off', 'miss', 'exact', 'semantic', 'shared']),
+      cacheReason: z.string().max(500),
+      experiment: z.strictObject({ id: z.string().max(100), variant: z.string().max(100) }).nullable(),
+      outcome: z.enum(['done', 'failed', 'aborted', 'lost', 'reversed']),
+      costMicros: micros,
+      isEstimated: z.boolean(),
+      at: s.instant,
+    })
+    .openapi('AiDecision'),
+)

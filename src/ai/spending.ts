@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer'
 import { AppError, describeError, type UserCtx } from '#core'
 import type { BudgetChange, BudgetSummary, Refused, Reserved, Settled } from './budget.ts'
 import type { Call, Decision, Receipt } from './call.ts'
@@ -7,6 +6,7 @@ import type { Choice } from './choose.ts'
 import type { Ask, Settlement } from './ledger.ts'
 import { type ModelRequest, NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
+import { sizeOf } from './size.ts'
 
 export type SpendCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'log'>
 
@@ -35,10 +35,10 @@ const MICROS_PER_DOLLAR = 1_000_000
  * alphabets, and what the provider adds of its own is allowed for. Noise (random base64, say) can take fewer; such a
  * call is charged what it cost, beyond its reservation, and logged.
  */
-function promptTokens({ system, volatileSystem, messages, tools, closedTools = [], format }: ModelRequest): number {
-  const bytes = Buffer.byteLength(JSON.stringify([system, volatileSystem, messages, tools, closedTools, format]))
+function promptTokens(request: ModelRequest): number {
+  const { messages, tools, closedTools = [] } = request
   const around = TOKENS_PER_MESSAGE * messages.length + TOKENS_PER_TOOL * (tools.length + closedTools.length)
-  return Math.ceil(bytes / BYTES_PER_TOKEN) + around + TOKENS_AROUND
+  return Math.ceil(sizeOf(request).bytes / BYTES_PER_TOKEN) + around + TOKENS_AROUND
 }
 
 /** What this request may cost at most on this model: all of the prompt at its dearest rate, the output at its limit. */

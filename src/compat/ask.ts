@@ -61,11 +61,10 @@ export async function ask(
   signal: AbortSignal,
 ): Promise<Answering> {
   const messages = whole(asked.messages)
-  const events =
+  const { events, first } =
     asked.model === ASSISTANT
-      ? converse(ctx, toPassage(feature, { ...asked, messages }), signal)
+      ? await begun(converse(ctx, toPassage(feature, { ...asked, messages }), signal))
       : await askModel(ctx, feature, { ...asked, messages }, isFresh, signal)
-  const first = await events.next()
   if (first.done || first.value.type !== 'start') throw new Error('an answer begins with its start')
   const startedMs = ctx.now().getTime()
   let second = await events.next()
@@ -78,6 +77,9 @@ export async function ask(
     close: async () => void (await events.return(undefined)),
   }
 }
+
+type Begun = { events: AsyncGenerator<PassageEvent>; first: IteratorResult<PassageEvent> }
+const begun = async (events: AsyncGenerator<PassageEvent>): Promise<Begun> => ({ events, first: await events.next() })
 
 const isAborted = (event: PassageEvent) => event.type === 'end' && event.stop === 'aborted'
 
@@ -111,7 +113,7 @@ async function askModel(
   asked: Asked,
   isFresh: boolean,
   signal: AbortSignal,
-): Promise<AsyncGenerator<PassageEvent>> {
+): Promise<Begun> {
   const model = findModel(ctx.config, asked.model)
   if (!model) throw new AppError('not_found', `The model ${asked.model} does not exist`)
   const { model: name, isParallel: _, system, maxOutputTokens, ...rest } = asked
@@ -126,7 +128,7 @@ async function askModel(
   }
   const share = isFresh ? {} : { share: { sources: [] } }
   const events = generate(ctx, { kind: 'chat', feature, request, model: name, ...share }, signal)
-  const opening = events.next()
+  const opening = begun(events)
   // Heard below, after the session: nobody must be told more than that theirs has ended.
   opening.catch(() => undefined)
   try {
@@ -135,16 +137,7 @@ async function askModel(
     await events.return(undefined)
     throw error
   }
-  return resumed(events, await opening)
-}
-
-async function* resumed<T>(events: AsyncGenerator<T>, first: IteratorResult<T>): AsyncGenerator<T> {
-  try {
-    if (!first.done) yield first.value
-    yield* events
-  } finally {
-    await events.return(undefined)
-  }
+  return await opening
 }
 
 function toPassage(feature: Feature, asked: Asked): Passage {

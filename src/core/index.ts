@@ -24,6 +24,7 @@ export { nextOccurrence, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'
 export { createTimer, wait, withTimeout } from './timeout.ts'
 export {
+  armOwn,
   armTimer,
   cancelTimer,
   type DueTimer,

@@ -57,6 +57,23 @@ export function armTimer(storage: SqlStorage, timer: Timer): boolean {
   return armed.toArray().length > 0
 }
 
+/**
+ * Arms a timer whose versions nobody else counts. One that waits is left to wait, so that its backoff holds, unless
+ * `isMoved`. True when armed.
+ */
+export function armOwn(
+  storage: SqlStorage,
+  name: string,
+  dueMs: number,
+  isMoved: (fromMs: number) => boolean = () => false,
+): boolean {
+  const [known] = storage
+    .exec<{ due: number | null; version: number }>('select due_ms as due, version from timers where name = ?', name)
+    .toArray()
+  if (known && known.due !== null && !isMoved(known.due)) return false
+  return armTimer(storage, { name, dueMs, version: (known?.version ?? 0) + 1, payload: null })
+}
+
 /** Cancels this version and every older one, also one that arrives later. True when a timer was waiting. */
 export function cancelTimer(storage: SqlStorage, name: string, version: number, nowMs: number): boolean {
   const waiting = storage.exec(

@@ -21,9 +21,21 @@ function instantOf(iso: string): Temporal.Instant {
   return Temporal.Instant.fromEpochMilliseconds(Number.isFinite(ms) ? ms : 0)
 }
 
+const MAX_ZONES = 1000
+// A formatter is dear to make.
+const zones = new Map<string, boolean>()
+
 function isZone(name: string): boolean {
+  const known = zones.get(name)
+  if (known !== undefined) return known
+  const found = canFormat(name)
+  if (zones.size < MAX_ZONES) zones.set(name, found)
+  return found
+}
+
+function canFormat(timeZone: string): boolean {
   try {
-    new Intl.DateTimeFormat('en', { timeZone: name })
+    new Intl.DateTimeFormat('en', { timeZone })
     return true
   } catch {
     return false

@@ -19,6 +19,8 @@ test('people are understood as they speak', async () => {
   for (const sentence of corpus.sentences) {
     const example = exampleOf(sentence)
     const { calls, reply } = await playExample(example)
+    // The second time from what is known of it, which the first must not have changed.
+    expect(await playExample(example)).toEqual({ calls, reply })
     const trouble = verdict(example, calls, reply)
     if (trouble) wrong.push(`${example.id} [${[...(example.before ?? []), example.say].join(' ⏎ ')}] ${trouble}`)
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { ModelEvent, ModelMessage, ModelRequest } from '../model.ts'
+import type { ModelEvent, ModelMessage, ModelRequest, PersonFacts } from '../model.ts'
 import { playExample } from './corpus-run.ts'
 import { TOOL_NAMES } from './fake-tools.ts'
 import { offlineProvider } from './index.ts'
@@ -108,6 +108,30 @@ describe('what it says', () => {
     const events = await eventsOf(request([said('colourless green ideas sleep')]))
     expect(callsOf(events)).toEqual([])
     expect(textOf(events)).toMatch(/didn't understand[\s\S]*add tasks/)
+  })
+})
+
+describe('words that were heard before', () => {
+  const person = { now: NOW, timeZone: 'UTC', locale: 'en-US', displayName: 'Max', memories: [] }
+  const prj = { id: 'prj_1', name: 'Garden' }
+  const ask = async (text: string, more: Partial<ModelRequest> & { facts?: Partial<PersonFacts> } = {}) => {
+    const { facts, ...rest } = more
+    const events = await eventsOf(request([said(text)], { person: { ...person, projects: [], ...facts }, ...rest }))
+    return { calls: callsOf(events).map(({ name, input }) => ({ name, input })), text: textOf(events) }
+  }
+  const tool = (name: string, properties: object) => ({ name, description: '', inputSchema: { properties } })
+
+  test.for([
+    ['the time zone', 'call mom in 2 hours', { facts: { timeZone: 'Asia/Tokyo' } }],
+    ['the name', 'hello', { facts: { displayName: 'Kim' } }],
+    ['the projects', 'archive the garden project', { facts: { projects: [prj] } }],
+    ['the time', 'call mom tomorrow', { messages: [{ ...said('call mom tomorrow'), at: '2026-11-27T15:00:00Z' }] }],
+    ['the tools', 'call me Kim', { tools: [tool('remember', {}), tool('set_preferences', { timeZone: {} })] }],
+    ['what went before', 'yes', { messages: [said('colourless green ideas sleep'), said('yes')] }],
+  ] as const)('are read anew where %s is another', async ([, text, more]) => {
+    const first = await ask(text)
+    expect(await ask(text, more as Partial<ModelRequest>)).not.toEqual(first)
+    expect(await ask(text)).toEqual(first)
   })
 })
 

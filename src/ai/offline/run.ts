@@ -19,7 +19,7 @@ import {
 } from './do-rest.ts'
 import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
 import { titles, trouble } from './say.ts'
-import { understand } from './understand.ts'
+import { understood } from './understood.ts'
 
 /** Older turns hold nothing that "it" or "the second one" could still mean. */
 const MAX_TURNS = 6
@@ -228,7 +228,7 @@ function worldAt(turn: Turn, onward: Turn[], person: PersonFacts, state: State, 
 
 /** Plays a turn against what was recorded: to its end, or to the first calls still to be made. */
 function play(turn: Turn, world: World, past: boolean): { move?: Move; state: State; strayed: boolean } {
-  const intents = understand(turn.said, world)
+  const intents = understood(turn.said, world)
   const script = together(intents, world)
   let step = script.next()
   for (const recorded of turn.steps) {

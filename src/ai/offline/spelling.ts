@@ -185,10 +185,11 @@ function guess(word: string): string | undefined {
   const short = SHORT.find((known) => swapped(word, known) && editDistance(word, known) === 1)
   if (short) return short
   return VOCABULARY.find((known) => {
-    if (known.length < 5) return false
+    const begins = known[0] === word[0]
+    if (known.length < 5 || !(begins || (known[0] === word[1] && known[1] === word[0]))) return false
     const edits = editDistance(word, known)
-    if (edits === 1) return known[0] === word[0] || (known[0] === word[1] && known[1] === word[0])
-    return edits === 2 && known.length >= 8 && word.length >= 7 && known[0] === word[0] && !/ing$/.test(word)
+    if (edits === 1) return true
+    return edits === 2 && known.length >= 8 && word.length >= 7 && begins && !/ing$/.test(word)
   })
 }
 
