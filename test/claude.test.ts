@@ -42,11 +42,28 @@ test('with a key the same assistant runs on Claude: its tools act on the person 
   expect(json).toMatchObject({
     answer: { provider: 'anthropic', model: 'claude-sonnet-5-5', text: 'It is on your list.', status: 'done' },
   })
-  const cost = Reflect.get(Object(Reflect.get(Object(json), 'answer')), 'costMicros')
+  const { costMicros: cost, callId } = Object(Reflect.get(Object(json), 'answer'))
   expect(cost).toBeGreaterThanOrEqual(2100)
   expect(headers.get('aurelius-model')).toBe('claude-sonnet-5-5')
   expect(headers.get('aurelius-provider')).toBe('anthropic')
   expect(headers.get('aurelius-cost-micros')).toBe(String(cost))
+  expect(headers.get('aurelius-cache')).toMatch(/^(off|miss)$/)
+  expect(Number(headers.get('aurelius-overhead-us'))).toBeGreaterThanOrEqual(0)
+  expect(headers.get('server-timing')).toMatch(/^(choice|reserve|cache|upstream);dur=/)
+  for (const name of ['choice', 'reserve', 'cache', 'upstream', 'db', 'total'])
+    expect(headers.get('server-timing')).toContain(`${name};dur=`)
+  // The message leads to why this model; who else has its id is told nothing.
+  expect(callId).toMatch(/^aic_/)
+  expect(headers.get('aurelius-decision')).toBe(callId)
+  const why = `/v1/ai/decisions/${callId}`
+  expect((await person.api('GET', why)).json).toMatchObject({
+    id: callId,
+    model: 'claude-sonnet-5-5',
+    kind: 'chat',
+    outcome: 'done',
+    reasons: expect.arrayContaining([expect.stringMatching(/^chat of difficulty/)]),
+  })
+  expect((await (await world.person()).api('GET', why)).status).toBe(404)
   const tasks = await person.api('GET', '/v1/tasks')
   expect(tasks.json).toMatchObject({
     items: [{ title: 'Call the dentist', due: { date: '2027-03-01', time: '09:00' } }],
@@ -66,6 +83,7 @@ test('the stream of a turn on Claude is the stream of any turn', async () => {
   const { say } = await conversation()
   claude.onMessage('good morning', { content: 'Good morning to you.' })
   const { text } = await say('good morning', { accept: 'text/event-stream' })
+  expect(text).toMatch(/event: message\.completed\ndata: .*"model":"claude-sonnet-5-5".*"callId":"aic_\w+"/)
   const names = [...text.matchAll(/^event: (.+)$/gm)].map(([, name]) => name)
   expect(names[0]).toBe('message.created')
   expect(names).toContain('message.delta')

@@ -113,7 +113,7 @@ function paths({ path, method }: Operation, base: Request): Malformed[] {
     id.slice(0, -1),
     id.toUpperCase(),
     `x${id}`,
-    `usr${id.slice(id.indexOf('_'))}`,
+    `${id.startsWith('usr_') ? 'ses' : 'usr'}${id.slice(id.indexOf('_'))}`,
     'x'.repeat(5000),
   ]
   return wrong.map((bad) => ({

@@ -48,7 +48,7 @@ const OWN_HEADERS =
 const CLIENT_HEADERS = 'Authorization, *'
 const EXPOSED =
   'ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed'
-const COMPAT_EXPOSED =
+const AI_EXPOSED =
   'Request-Id, Aurelius-Model, Aurelius-Provider, Aurelius-Cost-Micros, Aurelius-Cache, Aurelius-Overhead-Us, Aurelius-Decision'
 
 function hex(bytes: number): string {
@@ -114,7 +114,7 @@ app.use(async (c, next) => {
   c.res.headers.append('Vary', 'Origin')
   if (!allowed || origin === undefined) return
   c.res.headers.set('Access-Control-Allow-Origin', origin)
-  c.res.headers.set('Access-Control-Expose-Headers', isCompat ? `${EXPOSED}, ${COMPAT_EXPOSED}` : EXPOSED)
+  c.res.headers.set('Access-Control-Expose-Headers', `${EXPOSED}, ${AI_EXPOSED}`)
   if (!isPreflight) return
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
   c.res.headers.set('Access-Control-Allow-Headers', isCompat ? CLIENT_HEADERS : OWN_HEADERS)

@@ -24,7 +24,7 @@ const TIMER = 'turn:'
 
 export type Asker = Pick<PersonActor, 'userId' | 'sessionId' | 'key'>
 export type Refusal = { ok: false; code: string; detail: string }
-export type Ended = { question: Message; answer: Message }
+export type Ended = { question: Message; answer: Message; overhead: TurnResult['overhead'] }
 export type Begun = { ok: true; offset: number; done: Promise<Ended>; database: DatabaseMeter } | Refusal
 export type Finished = { ok: true; database: DatabaseMeter } & Ended
 export type Cancelled = { ok: true; status: 'cancelled' | 'ended' }
@@ -89,7 +89,7 @@ export function createTurns(host: Host) {
     // Open in the database and unknown here: its opening was not heard of, so it never ran.
     if (!known && answer.status === 'streaming') return { ...told, done: launch(ctx, request, opened, signal) }
     if (!known) tellEnd(request, answer.status, answer)
-    return { ...told, done: Promise.resolve({ question, answer }) }
+    return { ...told, done: Promise.resolve({ question, answer, overhead: null }) }
   }
 
   async function attempt<T>(ctx: UserCtx, work: () => Promise<T>): Promise<T | Refusal> {
@@ -113,7 +113,7 @@ export function createTurns(host: Host) {
       const system: UserCtx = { ...ctx, actor: { ...ctx.actor, sessionId: null } }
       const message = (await closeTurn(system, turn.answerId, result)) ?? { ...answer, status: result.status }
       tellEnd(turn, result.status, message)
-      return { question, answer: message }
+      return { question, answer: message, overhead: result.overhead }
     } catch (error) {
       ctx.log.error('turn.close_failed', { turnId: turn.turnId, ...describeError(error) })
       throw error
@@ -153,7 +153,7 @@ export function createTurns(host: Host) {
     }))
     const parts = partsFromEvents(told, turn.answerId)
     // What the model took is told at the end of its call and not logged: of a lost turn it stays unknown.
-    const result: TurnResult = { status: 'interrupted', parts, receipt: null, errorCode: null }
+    const result: TurnResult = { status: 'interrupted', parts, receipt: null, errorCode: null, overhead: null }
     const ctx = contextOf({ userId: turn.userId, sessionId: null })
     tellEnd(turn, 'interrupted', await closeTurn(ctx, turn.answerId, result))
   }

@@ -23,11 +23,13 @@ import {
   Conversation,
   ConversationPage,
   ConversationPatch,
+  type Message,
   MessagePage,
   NewConversation,
   NewMessage,
   Turn,
 } from './schema.ts'
+import type { TurnOverhead } from './turn.ts'
 
 const paging = z.strictObject({ limit: s.limit, cursor: s.cursor })
 const conversationId = z.strictObject({ id: s.id('cnv') })
@@ -110,7 +112,7 @@ const sayRoute = personRoute(
     operationId: 'sendMessage',
     summary: 'Say something to the assistant',
     description:
-      'Answers when the turn ends; with `Accept: text/event-stream`, as it goes. The turn goes on without its client: a lost stream is found again at `/v1/conversations/{id}/events`.',
+      'Answers when the turn ends; with `Accept: text/event-stream`, as it goes. `Aurelius-*` headers name the model, its cost, the decision (`GET /v1/ai/decisions/{id}`) and what the gateway took; of a stream the `message.completed` event tells model, cost and decision. The turn goes on without its client: a lost stream is found again at `/v1/conversations/{id}/events`.',
     tags,
     request: { params: conversationId, body: body(NewMessage) },
     responses: {
@@ -188,6 +190,27 @@ function count({ meter }: UserCtx, { trips, ms }: UserCtx['meter']): void {
   meter.ms += ms
 }
 
+/** Which model answered and why, what it cost, what the gateway took; of an answer found again only what it keeps. */
+function headersOf({ answer, overhead }: { answer: Message; overhead: TurnOverhead | null }): Record<string, string> {
+  const about = {
+    'Aurelius-Model': answer.model ?? '',
+    'Aurelius-Provider': answer.provider ?? '',
+    'Aurelius-Cost-Micros': String(answer.costMicros),
+    ...(answer.callId !== null && { 'Aurelius-Decision': answer.callId }),
+  }
+  if (!overhead) return about
+  const { choiceUs, reserveUs, cacheUs, cache } = overhead
+  const parts = { choice: choiceUs, reserve: reserveUs, cache: cacheUs, upstream: (answer.totalMs ?? 0) * 1000 }
+  return {
+    ...about,
+    'Aurelius-Cache': cache,
+    'Aurelius-Overhead-Us': String(choiceUs + reserveUs + cacheUs),
+    'Server-Timing': Object.entries(parts)
+      .map(([name, us]) => `${name};dur=${(us / 1000).toFixed(2)}`)
+      .join(', '),
+  }
+}
+
 function wantsStream(c: Context): boolean {
   return (c.req.header('accept') ?? '').toLowerCase().includes('text/event-stream')
 }
@@ -231,11 +254,7 @@ export const assistantApp = createApp()
     if (turn.answer.status === 'failed')
       throw refused({ code: errorCode ?? '', detail: 'The assistant could not answer' })
     const said = { turnId: request.turnId, question: turn.question, answer: turn.answer }
-    return c.json(said, 200, {
-      'Aurelius-Model': turn.answer.model ?? '',
-      'Aurelius-Provider': turn.answer.provider ?? '',
-      'Aurelius-Cost-Micros': String(turn.answer.costMicros),
-    })
+    return c.json(said, 200, headersOf(turn))
   })
   .openapi(eventsRoute, async (c) => {
     const { id } = c.req.valid('param')

@@ -18,17 +18,27 @@ const FLUSH_MS = 40
 export type TurnPort = { signal: AbortSignal; emit(event: string, data: object): void }
 
 export type TurnStatus = 'done' | 'failed' | 'cancelled' | 'interrupted'
-export type TurnResult = { status: TurnStatus; parts: Part[]; receipt: Receipt | null; errorCode: string | null }
+/** What the gateway itself took for all of the turn's calls; `cache` is the last one's. */
+export type TurnOverhead = Start['overhead'] & Pick<Start['decision'], 'cache'>
+type Start = Extract<GatewayEvent, { type: 'start' }>
+/** `overhead` is null where no model was asked. */
+export type TurnResult = {
+  status: TurnStatus
+  parts: Part[]
+  receipt: Receipt | null
+  errorCode: string | null
+  overhead: TurnOverhead | null
+}
 
 /**
  * Runs one turn to its end: model, tools, model, … Never throws: whatever happens is the result, with all that was
  * said and done before it.
  */
 export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): Promise<TurnResult> {
-  const told: Told = { ctx, turn, port, unsent: '', flushedMs: ctx.now().getTime() }
+  const told: Told = { ctx, turn, port, unsent: '', flushedMs: ctx.now().getTime(), overhead: null }
   const run = runOf(told)
   const ended = (status: TurnStatus, errorCode: string | null = null): TurnResult => {
-    return { status, parts: run.parts, receipt: run.receipt, errorCode }
+    return { status, parts: run.parts, receipt: run.receipt, errorCode, overhead: told.overhead }
   }
   try {
     let stop: string | undefined
@@ -48,7 +58,14 @@ export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): P
   }
 }
 
-type Told = { ctx: UserCtx; turn: OpenedTurn; port: TurnPort; unsent: string; flushedMs: number }
+type Told = {
+  ctx: UserCtx
+  turn: OpenedTurn
+  port: TurnPort
+  unsent: string
+  flushedMs: number
+  overhead: TurnOverhead | null
+}
 
 function runOf(told: Told): Run {
   const { ctx, turn, port } = told
@@ -88,10 +105,21 @@ function tell(told: Told, event: GatewayEvent): void {
       return
     }
     case 'start':
+      told.overhead = add(told.overhead, event)
       return
     case 'end':
       flush(told)
       return
+  }
+}
+
+function add(sum: TurnOverhead | null, { overhead, decision: { cache } }: Start): TurnOverhead {
+  const { choiceUs, reserveUs, cacheUs } = sum ?? { choiceUs: 0, reserveUs: 0, cacheUs: 0 }
+  return {
+    choiceUs: choiceUs + overhead.choiceUs,
+    reserveUs: reserveUs + overhead.reserveUs,
+    cacheUs: cacheUs + overhead.cacheUs,
+    cache,
   }
 }
 
