@@ -5,7 +5,7 @@ import { parseArgs } from 'node:util'
 import { claimDataFolder, type DataFolder } from './data-folder.ts'
 
 // What `npm start` and `npm run chat` put into a data folder, half-written files included.
-const OURS = /^(postgres|objects|logs|(secrets|chat)\.json(\.\w+)?)$/
+const OURS = /^(postgres|objects|logs|(secrets|chat|mailbox)\.json(\.\w+)?)$/
 
 async function isMeant(question: string): Promise<boolean> {
   const terminal = createInterface({ input: process.stdin, output: process.stdout })

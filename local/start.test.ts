@@ -100,6 +100,18 @@ describe('npm start', { timeout: SLOW_MS }, () => {
     )
   })
 
+  test('says where its mail ends, and a script reads the welcome there', async () => {
+    const mailbox = server.said().match(/its mail +(http\S+)/)?.[1]
+    const person = { email: 'mail@example.com', password: 'correct horse battery staple', displayName: 'Sam' }
+    await call('POST', '/v1/auth/register', person)
+    const arrived = async () => {
+      const { items } = await (await fetch(`${mailbox}/messages?to=mail@example.com`)).json<{ items: object[] }>()
+      expect(items).toEqual([expect.objectContaining({ kind: 'welcome', text: expect.stringContaining('Hello Sam,') })])
+    }
+    await vi.waitFor(arrived, { timeout: 5000, interval: 50 })
+    expect(statSync(join(data, 'mailbox.json')).mode & 0o077).toBe(0)
+  })
+
   test('keeps its secrets to itself', () => {
     expect(statSync(join(data, 'secrets.json')).mode & 0o077).toBe(0)
   })

@@ -49,7 +49,7 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-async function describe({ url }: World, { dataDir, databaseUrl }: Options): Promise<string> {
+async function describe({ url, mailbox }: World, { dataDir, databaseUrl }: Options): Promise<string> {
   const readiness = await fetch(`${url}/health/ready`)
   const { dependencies }: { dependencies: { name: string; provider: string }[] } = await readiness.json()
   const model = dependencies.find(({ name }) => name === 'model')?.provider ?? 'unknown'
@@ -58,6 +58,7 @@ async function describe({ url }: World, { dataDir, databaseUrl }: Options): Prom
   return [
     `  talk to it    ${chat}   (in another terminal)`,
     `  its API       ${url}/docs`,
+    ...(mailbox ? [`  its mail      ${mailbox.url}`] : []),
     `  model         ${model}${claude}`,
     `  data          ${dataDir}${databaseUrl ? ' and the database that was named' : ''}; log in ${join(dataDir, 'logs/worker.log')}`,
     '  stop          Ctrl-C; nothing is lost',

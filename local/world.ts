@@ -6,6 +6,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type Cron, startCron } from './cron.ts'
 import { claimDataFolder } from './data-folder.ts'
 import { startEmbeddings } from './embeddings.ts'
+import { type Mailbox, startMailbox } from './mailbox.ts'
 import { migrate } from './migrate.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 import { newSecrets, type Secrets } from './secrets.ts'
@@ -27,6 +28,8 @@ export type World = {
   url: string
   worker: RunningWorker
   postgres: Postgres
+  /** Where its mail ends; undefined where somebody else sends it. */
+  mailbox: Mailbox | undefined
   /** The Worker first, then what it stands on. */
   stop(): Promise<void>
 }
@@ -59,12 +62,17 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await postgres.query('update outbox set available_at = now() where dispatched_at is null and available_at > now()')
     const log = openWorkerLog(join(dataDir, 'logs'), onNotice)
     undo.push(() => log.close())
+    const mailbox = vars.MAIL_PROVIDER
+      ? undefined
+      : await startMailbox({ file: join(dataDir, 'mailbox.json'), port: port + 1 })
+    undo.push(() => mailbox?.stop())
     const settings = {
       ...(await keepSecrets(join(dataDir, 'secrets.json'))),
       ALLOWED_ORIGINS: `http://localhost:${port}`,
       // On one's own machine, with one's own key, nobody else pays.
       AI_PLAN: 'max',
       ...(await embeddingVars(vars, undo)),
+      ...mailbox?.vars,
       ...vars,
       DATABASE_URL: postgres.connectionString,
       DATABASE_FETCH_ENDPOINT: postgres.url,
@@ -75,7 +83,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await answersReady(worker.url)
     const cron: Cron = startCron(worker.scheduled, (error) => onNotice(`cron: ${error.message}`))
     undo.push(() => cron.stop())
-    return { url: worker.url, worker, postgres, stop }
+    return { url: worker.url, worker, postgres, mailbox, stop }
   } catch (error) {
     await stop()
     throw error

@@ -42,7 +42,12 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => claude.listen(0, '127.0.0.1', resolve))
   const { port } = claude.address() as AddressInfo
   world = await startWorld({
-    vars: { ANTHROPIC_API_KEY: 'test-key', ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`, RATE_LIMIT_FACTOR: '1' },
+    vars: {
+      ANTHROPIC_API_KEY: 'test-key',
+      ANTHROPIC_BASE_URL: `http://127.0.0.1:${port}`,
+      RATE_LIMIT_FACTOR: '1',
+      AI_PLAN: 'max',
+    },
   })
   const [made] = await world.people(1)
   if (!made) throw new Error('no person')

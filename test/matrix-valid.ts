@@ -6,7 +6,8 @@ import { makeId, PASSWORD, type Person, type World } from './world.ts'
 /** A request this operation takes, on an object of this person's own where it names one, as far as schemas tell. */
 export async function ownRequest(world: World, operation: Operation, owner: Person): Promise<Request> {
   const kind = kindOf(operation.path)
-  if (!kind) return requestFor(world.document, operation)
+  // The operator's paths name people.
+  if (!kind) return requestFor(world.document, operation, { usr: owner.userId })
   const id = await kind.make(world, owner, 'mine')
   await kind.before?.[operation.operationId]?.(world, owner, id)
   return requestFor(world.document, operation, { [kind.prefix]: id })

@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { importJWK, type JWTPayload, SignJWT } from 'jose'
+import { type Mailbox, startMailbox } from '../local/mailbox.ts'
 import { migrate } from '../local/migrate.ts'
 import { type Postgres, type PostgresOptions, type Row, startPostgres } from '../local/postgres.ts'
 import { newSecrets } from '../local/secrets.ts'
@@ -57,6 +58,8 @@ export type World = {
   /** Every answer is held against the document; what does not fit is kept in `contract.drift`. */
   contract: ReturnType<typeof createContract>
   logs: LogLine[]
+  /** Where its mail ends. */
+  mailbox: Mailbox
   call: Call
   /** Registers over HTTP. */
   person(): Promise<Person>
@@ -87,7 +90,7 @@ export type WorldOptions = { postgres?: PostgresOptions; vars?: Record<string, s
 
 /** The whole system as it would be deployed, on a Postgres of its own. */
 export async function startWorld({ postgres, vars, changes = [] }: WorldOptions = {}): Promise<World> {
-  const [database, secrets] = await Promise.all([openDatabase(postgres), newSecrets()])
+  const [database, secrets, mailbox] = await Promise.all([openDatabase(postgres), newSecrets(), startMailbox()])
   const settings = {
     ENVIRONMENT: 'test',
     PUBLIC_URL: 'http://aurelius.test',
@@ -96,12 +99,17 @@ export async function startWorld({ postgres, vars, changes = [] }: WorldOptions 
     RATE_LIMIT_FACTOR,
     LOG_LEVEL: 'error',
     ...secrets,
+    ...mailbox.vars,
     ...vars,
   }
-  try {
-    return await standUp(database, settings, changes, () => database.close())
-  } catch (error) {
+  const close = async () => {
+    await mailbox.stop()
     await database.close()
+  }
+  try {
+    return await standUp({ database, mailbox }, settings, changes, close)
+  } catch (error) {
+    await close()
     throw error
   }
 }
@@ -112,12 +120,15 @@ async function openDatabase(options: PostgresOptions | undefined): Promise<Postg
   return database
 }
 
+type Ground = { database: Postgres; mailbox: Mailbox }
+
 async function standUp(
-  database: Postgres,
+  ground: Ground,
   vars: Record<string, string>,
   changes: Sabotage[],
   onStop = async () => {},
 ): Promise<World> {
+  const { database, mailbox } = ground
   const logs: LogLine[] = []
   const persistDir = mkdtempSync(join(tmpdir(), 'aurelius-world-'))
   const start = (port: number) =>
@@ -158,6 +169,7 @@ async function standUp(
     contract,
     changes,
     logs,
+    mailbox,
     call,
     token,
     get worker() {
@@ -168,7 +180,7 @@ async function standUp(
     query: (sql, params) => database.query(sql, params),
     queue: (bodies, queue = QUEUE) => deliver(worker, queue, bodies),
     scheduled: (at) => worker.scheduled(at),
-    sabotaged: (more, other) => standUp(database, { ...vars, ...other }, [...changes, ...more]),
+    sabotaged: (more, other) => standUp(ground, { ...vars, ...other }, [...changes, ...more]),
     async restart() {
       await worker.stop()
       worker = await start(Number(new URL(url).port))

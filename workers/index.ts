@@ -5,6 +5,7 @@ import { pruneAnswers } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
+import { pruneMail } from '#email'
 import { resealSecrets } from '#integrations'
 import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
@@ -47,6 +48,7 @@ export default {
       pruneAnswers,
       emptyBin,
       resealSecrets,
+      pruneMail,
     }
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {

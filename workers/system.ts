@@ -3,6 +3,7 @@ import { breakerStates, embeddingsHealth } from '#ai'
 import { POLICY, publicKeys } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
+import { mailHealth } from '#email'
 import { vectorHealth } from '#search'
 import { DOCS_FILES, docsPage } from './docs.ts'
 
@@ -91,6 +92,7 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
     timed('queue', 'queues', async () => backlog(await env.EVENTS.metrics())),
     vectors(ctx),
     Promise.resolve<Dependency>({ name: 'embeddings', latencyMs: null, ...embeddingsHealth(config) }),
+    Promise.resolve<Dependency>({ name: 'mail', latencyMs: null, ...mailHealth(ctx) }),
   ])
   return [...parts, ...models.map((model): Dependency => ({ name: MODEL, latencyMs: null, ...model }))]
 }

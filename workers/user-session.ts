@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
-import { type Calls, createInflight, shareCall } from '#ai'
+import { type Calls, createInflight, type SharedAsk, shareCall } from '#ai'
 import { TURN_MIGRATIONS } from '#assistant'
-import { type DueTimer, describeError, fireDue, keepAlarm, migrate, TIMER_MIGRATIONS } from '#core'
+import { AppError, type DueTimer, describeError, fireDue, keepAlarm, migrate, TIMER_MIGRATIONS } from '#core'
 import type { DatabaseMeter } from '#database'
 import {
   type Issued,
@@ -41,6 +41,7 @@ export class UserSession extends DurableObject<Env> {
   readonly #room: Room
   readonly #turns: Turns
   readonly #calls: Calls = createInflight()
+  readonly #asking = new Map<string, { controller: AbortController; sessionId: string | null }>()
 
   constructor(ctx: DurableObjectState, env: Env) {
     super(ctx, env)
@@ -88,6 +89,8 @@ export class UserSession extends DurableObject<Env> {
   /** Closes what this session has open, and lets it open nothing more. */
   endSession(sessionId: string): { closed: number } {
     this.#turns.endSession(sessionId)
+    const ended = new AppError('session_ended', 'This session has ended')
+    for (const asking of this.#asking.values()) if (asking.sessionId === sessionId) asking.controller.abort(ended)
     return this.#room.endSession(sessionId)
   }
 
@@ -122,14 +125,18 @@ export class UserSession extends DurableObject<Env> {
   }
 
   /** Makes a call whose answer may be kept, or joins the same one that is being made: lines of JSON. */
-  shareCall(
-    call: Parameters<typeof shareCall>[2],
-    place: Parameters<typeof shareCall>[3],
-    note: Parameters<typeof shareCall>[4],
-    by: Asker,
-  ): ReadableStream<Uint8Array> {
-    const ctx = { ...makeCtx(this.env, this.ctx), actor: { kind: 'person' as const, ...by } }
-    return shareCall(ctx, this.#calls, call, place, note)
+  shareCall(asked: SharedAsk): ReadableStream<Uint8Array> {
+    const ctx = { ...makeCtx(this.env, this.ctx), actor: { kind: 'person' as const, ...asked.by } }
+    const controller = new AbortController()
+    this.#asking.set(asked.ticket, { controller, sessionId: asked.by.sessionId })
+    controller.signal.addEventListener('abort', () => this.#asking.delete(asked.ticket), { once: true })
+    return shareCall(ctx, this.#calls, asked, controller)
+  }
+
+  /** Whoever asked under this ticket is gone: the call ends, unless others wait for it. */
+  leaveCall(ticket: string): { ok: true } {
+    this.#asking.get(ticket)?.controller.abort(new DOMException('nobody listens any more', 'AbortError'))
+    return { ok: true }
   }
 
   async cancelTurn(turnId: string): Promise<Cancelled | Refusal> {

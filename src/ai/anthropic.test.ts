@@ -262,3 +262,20 @@ test('an abort ends the stream', async () => {
   expect(seen.length).toBeLessThan(20)
   expect(seen.at(-1)).toMatchObject({ type: 'end', stop: 'aborted', model: 'claude-sonnet-5-5' })
 })
+
+test('how much is thought is told where the model can be told, beside a format, and changes no limit', async () => {
+  mock.onMessage('think', { content: 'ok' })
+  const sent = async (model: string, more: Partial<ModelRequest>) =>
+    await onWire(() => Array.fromAsync(provider().generate(model, ask('think', more), new AbortController().signal)))
+  expect(await sent('claude-sonnet-5-5', { effort: 'low' })).toMatchObject({
+    max_tokens: 500,
+    output_config: { effort: 'low' },
+  })
+  const schema = { type: 'object' }
+  const both = await sent('claude-opus-5-5', { effort: 'high', format: { name: 'x', schema } })
+  expect(both.output_config).toEqual({ effort: 'high', format: { type: 'json_schema', schema } })
+  for (const model of ['claude-haiku-4-5', 'claude-haiku-4-5-20251001'])
+    expect(await sent(model, { effort: 'low' })).not.toHaveProperty('output_config')
+  expect(await sent('claude-sonnet-5-5', {})).not.toHaveProperty('output_config')
+  expect(await sent('claude-sonnet-5-5', { effort: 'low' })).not.toHaveProperty('thinking')
+})

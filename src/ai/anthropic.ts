@@ -49,12 +49,17 @@ async function streamOnly(response: Response): Promise<Response> {
   throw new ModelFailure('garbage', `answered with ${type.slice(0, 50)}`)
 }
 
+// The one model of the catalogue that does not think unless it is told to, and refuses to be told how much.
+const WITHOUT_EFFORT = /^claude-haiku-4-5(?:-|$)/
+
 const CACHED = { cache_control: { type: 'ephemeral' as const } }
 
 // Sampling parameters are refused by this version of the API, and the newer models refuse to be forced to a tool: what
 // cannot be asked for is left out or said in words.
 function toParams(request: ModelRequest, model: string): Params {
   const { toolChoice, format, stopSequences } = request
+  const effort = WITHOUT_EFFORT.test(model) ? undefined : request.effort
+  const schema = typeof format === 'object' ? format.schema : undefined
   const isClosed = request.tools.length === 0
   const named = typeof toolChoice === 'object' ? request.tools.filter(({ name }) => name === toolChoice.name) : []
   const open = named.length > 0 ? named : request.tools
@@ -75,8 +80,8 @@ function toParams(request: ModelRequest, model: string): Params {
     ...(tools.length > 0 && { tools }),
     // The calls in the history are of these tools: they are named, and closed.
     ...(tools.length > 0 && !isFree && { tool_choice: { type: 'none' as const } }),
-    ...(typeof format === 'object' && {
-      output_config: { format: { type: 'json_schema' as const, schema: format.schema } },
+    ...((effort || schema) && {
+      output_config: { ...(effort && { effort }), ...(schema && { format: { type: 'json_schema' as const, schema } }) },
     }),
     ...(stopSequences && stopSequences.length > 0 && { stop_sequences: stopSequences }),
   }

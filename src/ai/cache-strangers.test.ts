@@ -111,7 +111,10 @@ const stores: Record<string, () => (over?: object) => Promise<Person>> = {
     config.ai.vectors = 'vectorize'
     return async () => {
       const person = await makePerson({ config })
-      return { ...person, env: { EVENTS: person.env.EVENTS, VECTORIZE: seenAtOnce } as unknown as Env }
+      return {
+        ...person,
+        env: { EVENTS: person.env.EVENTS, STEWARD: person.env.STEWARD, VECTORIZE: seenAtOnce } as unknown as Env,
+      }
     }
   },
 }

@@ -1,4 +1,4 @@
-import type { ModelEvent, ModelRequest, ProviderName } from './model.ts'
+import type { Effort, ModelEvent, ModelRequest, ProviderName } from './model.ts'
 
 /** What a call is for: the choice of model goes by it. */
 export const KINDS = [
@@ -13,6 +13,16 @@ export const KINDS = [
   'speak',
 ] as const
 export type Kind = (typeof KINDS)[number]
+
+/** How much is thought about each kind of work. A limit of output that was used up by thinking leaves no answer. */
+export const EFFORTS: Partial<Record<Kind, Effort>> = {
+  chat: 'low',
+  classify: 'low',
+  extract: 'low',
+  summarise: 'low',
+  draft: 'medium',
+  analyse: 'high',
+}
 
 /** Where in the product a call comes from: usage is told by it. */
 export const FEATURES = ['assistant', 'compat.openai', 'compat.anthropic', 'mcp', 'cache', 'search', 'batch'] as const

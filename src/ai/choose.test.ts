@@ -75,6 +75,11 @@ test('what does not fit a model is given to one it fits, or to none', () => {
   expect(() => chosen(long, {}, LOCAL)).toThrow('No model can take this request')
 })
 
+test('the rules answer where they are named first, and only then before a model', () => {
+  expect(nameOf({}, {}, { ...CLAUDE, AI_PROVIDERS: 'offline,anthropic' })).toBe('offline-1')
+  expect(nameOf({}, {}, { ...CLAUDE, AI_PROVIDERS: 'anthropic,offline' })).toBe('claude-haiku-5-5')
+})
+
 test('what is tried next is another provider, then what is cheaper, and never an older model unasked', () => {
   const both = { ...CLAUDE, ...LOCAL }
   const names = chosen({}, {}, both, HARD).models.map(({ name }) => name)

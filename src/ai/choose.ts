@@ -100,10 +100,13 @@ function eligible(config: Config, { request }: Call, reasons: string[]): Model[]
 
 const isPeer = (a: Model, b: Model) => a.provider === b.provider && a.tier === b.tier
 
-// Health first, then the nearest tier (of two as near, the abler), then the order of the providers.
+// Health first, then the nearest tier (of two as near, the abler), then the order of the providers. Whoever names the
+// rules before any model wants them to answer.
 function rank(by: Chooser, models: Model[], wanted: Tier): Model[] {
-  const cost = (model: Model) =>
-    (by.isAway(model) ? 100 : 0) + 2 * Math.abs(model.tier - wanted) + (model.tier < wanted ? 1 : 0)
+  const [preferred] = by.config.ai.providers
+  const distance = ({ tier }: Model) => 2 * Math.abs(tier - wanted) + (tier < wanted ? 1 : 0)
+  const isRules = ({ provider }: Model) => provider === 'offline' && preferred === 'offline'
+  const cost = (model: Model) => (by.isAway(model) ? 100 : 0) + (isRules(model) ? 0 : distance(model))
   return models.toSorted((a, b) => cost(a) - cost(b))
 }
 

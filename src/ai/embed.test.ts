@@ -39,7 +39,9 @@ beforeEach(() => {
 
 function ctxWith(vars: Record<string, string>, env: object = {}) {
   const actor = { kind: 'person', userId: 'usr_x', sessionId: null } as const
-  return { ...testCtx(), actor, config: readConfig({ ...inject('vars'), ...vars }), env: env as Env }
+  const base = testCtx()
+  const bindings = { STEWARD: base.env.STEWARD, ...env }
+  return { ...base, actor, config: readConfig({ ...inject('vars'), ...vars }), env: bindings as Env }
 }
 const overHttp = (vars: Record<string, string> = {}) =>
   ctxWith({

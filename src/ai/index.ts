@@ -30,6 +30,6 @@ export type {
   ToolChoice,
 } from './model.ts'
 export { aiApp } from './routes.ts'
-export { type Calls, shareCall } from './sharing.ts'
+export { type Calls, type SharedAsk, shareCall } from './sharing.ts'
 export { explainExhausted } from './spending.ts'
 export { writeUsage } from './usage.ts'

@@ -15,6 +15,9 @@ type Flight<T> = {
   upstream: AbortController
   /** Resolves when there is more to tell; a new one each time. */
   more: PromiseWithResolvers<void>
+  /** How far the fastest has read; `taken` resolves when somebody reads on, or leaves. */
+  lead: number
+  taken: PromiseWithResolvers<void>
 }
 
 /**
@@ -26,7 +29,15 @@ export function createInflight<T>(): Inflight<T> {
 
   function launch(key: string, start: (signal: AbortSignal) => AsyncIterable<T>): Flight<T> {
     const upstream = new AbortController()
-    const flight: Flight<T> = { told: [], end: undefined, followers: 0, upstream, more: Promise.withResolvers() }
+    const flight: Flight<T> = {
+      told: [],
+      end: undefined,
+      followers: 0,
+      upstream,
+      more: Promise.withResolvers(),
+      lead: 0,
+      taken: Promise.withResolvers(),
+    }
     flights.set(key, flight)
     void run(flight, start).finally(() => land(key, flight))
     return flight
@@ -51,7 +62,10 @@ export function createInflight<T>(): Inflight<T> {
   }
 }
 
-/** Reads to the end, however slowly anyone follows. */
+// What is told and nobody has read yet: beyond it the model is held back.
+const MOST_AHEAD = 64
+
+/** Reads as fast as the fastest of those who follow. */
 async function run<T>(flight: Flight<T>, start: (signal: AbortSignal) => AsyncIterable<T>): Promise<void> {
   const wake = () => {
     const { resolve } = flight.more
@@ -62,12 +76,20 @@ async function run<T>(flight: Flight<T>, start: (signal: AbortSignal) => AsyncIt
     for await (const event of start(flight.upstream.signal)) {
       flight.told.push(event)
       wake()
+      while (flight.told.length - flight.lead > MOST_AHEAD && flight.followers > 0) await flight.taken.promise
     }
     flight.end = 'done'
   } catch (error) {
     flight.end = { error }
   }
   wake()
+}
+
+function read<T>(flight: Flight<T>, lead: number): void {
+  flight.lead = lead
+  const { resolve } = flight.taken
+  flight.taken = Promise.withResolvers()
+  resolve()
 }
 
 function follow<T>(flight: Flight<T>, signal: AbortSignal, onLast: () => void): AsyncIterableIterator<T> {
@@ -81,6 +103,7 @@ function follow<T>(flight: Flight<T>, signal: AbortSignal, onLast: () => void): 
     hasLeft = true
     signal.removeEventListener('abort', leave)
     gone.resolve()
+    read(flight, flight.lead)
     if (--flight.followers === 0 && flight.end === undefined) onLast()
   }
   if (signal.aborted) leave()
@@ -97,6 +120,7 @@ function follow<T>(flight: Flight<T>, signal: AbortSignal, onLast: () => void): 
         const event = flight.told[at]
         if (at < flight.told.length && event !== undefined) {
           at++
+          if (at > flight.lead) read(flight, at)
           return { done: false, value: event }
         }
         if (flight.end !== undefined) {

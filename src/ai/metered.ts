@@ -1,9 +1,9 @@
 import type { Attempt } from './attempt.ts'
-import type { Call, GatewayEvent, Receipt } from './call.ts'
+import { type Call, EFFORTS, type GatewayEvent, type Receipt } from './call.ts'
 import { findModel, type Model } from './catalogue.ts'
 import type { AiCtx } from './direct.ts'
 import { asAppError, ModelFailure } from './failure.ts'
-import { NO_USAGE, type Usage } from './model.ts'
+import { type ModelRequest, NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
 import { type Hold, reserve, settle } from './spending.ts'
 import { type SurviveEvent, survive } from './survive.ts'
@@ -54,7 +54,7 @@ export async function* metered(
   try {
     yield start
     signal.throwIfAborted()
-    for await (const event of survive(ctx, attempts.slice(from), call.request, signal)) {
+    for await (const event of survive(ctx, attempts.slice(from), requestOf(call), signal)) {
       if (event.type === 'try') await open(meter, event.model)
       else if (event.type === 'tried') await close(meter, event)
       else if (event.type === 'end') {
@@ -75,6 +75,12 @@ export async function* metered(
   } finally {
     if (meter.isHeld) await settle(ctx, meter.hold, signal.aborted)
   }
+}
+
+// A model a client named is asked as that client asks it.
+function requestOf({ request, kind, model }: Call): ModelRequest {
+  const effort = model === undefined ? EFFORTS[kind] : undefined
+  return { ...(effort && { effort }), ...request }
 }
 
 /** Holds what this try may cost, unless it is held already. */

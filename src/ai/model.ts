@@ -23,6 +23,9 @@ export type PersonFacts = {
 
 export type ToolChoice = 'auto' | 'none' | 'required' | { name: string }
 
+/** How much a model may think before it answers: what it thinks counts against the limit of its output. */
+export type Effort = 'low' | 'medium' | 'high'
+
 /** `json`: an object of any shape, or one of this JSON Schema. */
 export type Format = 'text' | 'json' | { name: string; schema: Record<string, unknown> }
 
@@ -39,6 +42,8 @@ export type ModelRequest = {
   person?: PersonFacts
   toolChoice?: ToolChoice
   format?: Format
+  /** Absent: as much as the model does by itself. */
+  effort?: Effort
   temperature?: number
   topP?: number
   stopSequences?: string[]

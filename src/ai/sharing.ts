@@ -11,8 +11,18 @@ import type { KeptAnswer } from './tables.ts'
 /** A call that is being made for several who asked the same, as the object that makes it keeps them. */
 export type Calls = Inflight<GatewayEvent>
 /** A person's object, as far as it shares calls. */
-type Sharer = { shareCall(call: Call, place: Place, note: CacheNote, by: By): Promise<ReadableStream<Uint8Array>> }
-type By = { userId: string; sessionId: string | null }
+type Sharer = {
+  shareCall(asked: SharedAsk): Promise<ReadableStream<Uint8Array>>
+  leaveCall(ticket: string): Promise<unknown>
+}
+/** `ticket` names who asked, for when they leave: that a stream is no longer read is heard only at its next word. */
+export type SharedAsk = {
+  call: Call
+  place: Place
+  note: CacheNote
+  by: { userId: string; sessionId: string | null }
+  ticket: string
+}
 
 type Told = GatewayEvent | { type: 'failed'; code: string; message: string; retryAfterS: number | null }
 
@@ -77,16 +87,25 @@ async function* inObject(
 ): AsyncGenerator<GatewayEvent> {
   const object: Sharer = ctx.env.USER_SESSION.getByName(ctx.actor.userId)
   const { userId, sessionId } = ctx.actor
-  const stream = await object.shareCall(call, place, note, { userId, sessionId })
+  const ticket = ctx.newId('req')
+  const stream = await object.shareCall({ call, place, note, by: { userId, sessionId }, ticket })
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader()
-  const leave = () => void reader.cancel(signal.reason).catch(() => undefined)
+  let isOver = false
+  const leave = () => {
+    if (isOver) return
+    isOver = true
+    ctx.waitUntil(Promise.allSettled([reader.cancel(signal.reason), object.leaveCall(ticket)]))
+  }
   signal.addEventListener('abort', leave, { once: true })
   let rest = ''
   try {
     for (;;) {
       const { done, value } = await reader.read()
       signal.throwIfAborted()
-      if (done) return
+      if (done) {
+        isOver = true
+        return
+      }
       const lines = (rest + value).split('\n')
       rest = lines.pop() ?? ''
       for (const line of lines) {
@@ -121,11 +140,9 @@ function asError({ code, message, retryAfterS }: Extract<Told, { type: 'failed' 
 export function shareCall(
   ctx: AiCtx,
   calls: Calls,
-  call: Call,
-  place: Place,
-  note: CacheNote,
+  { call, place, note }: SharedAsk,
+  controller: AbortController,
 ): ReadableStream<Uint8Array> {
-  const controller = new AbortController()
   const start = (signal: AbortSignal) => kept(ctx, call, place, note, signal)
   const { events, isLeader } = calls.share(place.key, start, controller.signal)
   const told = isLeader ? events : joined(ctx, call, events)
@@ -135,14 +152,16 @@ export function shareCall(
     async pull(out) {
       try {
         const { done, value } = await told.next()
-        if (done) out.close()
-        else out.enqueue(line(value))
+        if (!done) return out.enqueue(line(value))
+        out.close()
+        controller.abort()
       } catch (error) {
         const known = findAppError(error)
         if (!known) ctx.log.error('call.failed', describeError(error))
         const { code = 'internal', message = '', retryAfterS = null } = known ?? {}
         out.enqueue(line({ type: 'failed', code, message, retryAfterS }))
         out.close()
+        controller.abort()
       }
     },
     async cancel() {

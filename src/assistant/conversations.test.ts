@@ -1,3 +1,4 @@
+import { eq, sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { makePerson, revoke } from '#test/database'
 import {
@@ -11,6 +12,7 @@ import {
 import { split, toModelMessages } from './history.ts'
 import { openTurn } from './open.ts'
 import { type Conversation, NewMessage } from './schema.ts'
+import { conversations } from './tables.ts'
 import { toModelTool, toolsFor } from './tools.ts'
 
 const titled = (title: string) => ({ title })
@@ -20,6 +22,11 @@ test('conversations are listed by when they were last spoken in, each once', asy
   const made: Conversation[] = []
   for (let i = 0; i < 5; i++) made.push(await createConversation(person, titled(`c${i}`)))
   const [first] = made
+  // What was made in the same millisecond has no order but its id's.
+  await person.db
+    .update(conversations)
+    .set({ updatedAt: sql`updated_at - interval '1 minute'` })
+    .where(eq(conversations.userId, person.actor.userId))
   await openTurn(person, {
     turnId: person.newId('turn'),
     questionId: person.newId('msg'),

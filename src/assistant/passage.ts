@@ -68,7 +68,7 @@ async function openPassage(ctx: UserCtx, { messages }: Passage): Promise<PersonF
   const [facts, projects, memories] = await ctx.db.batch([
     factsForPrompt(ctx),
     projectsForPrompt(ctx),
-    memoriesForPrompt(ctx, wordsIn(text.slice(-MAX_SAID_CHARS))),
+    memoriesForPrompt(ctx, wordsIn(text.slice(-MAX_SAID_CHARS).toWellFormed())),
   ])
   const [person] = facts
   if (!person) throw new AppError('not_found', 'This person no longer exists')

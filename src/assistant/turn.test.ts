@@ -223,3 +223,12 @@ test('a model that fails ends the turn with its code', async () => {
   expect(message).toMatchObject({ status: 'failed', errorCode: 'model_failed', model: 'claude-sonnet-5-5' })
   expect(message).toMatchObject({ inputTokens: 0, costMicros: 0, firstTokenMs: null, totalMs: expect.any(Number) })
 })
+
+test('an answer that was all thought and no word is a failure, and none that says nothing', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'New conversation' })
+  mock.onMessage('think long', { content: '', finishReason: 'length' })
+  const { result, message } = await say(person, id, 'think long')
+  expect(result).toMatchObject({ status: 'failed', errorCode: 'model_failed', parts: [] })
+  expect(message).toMatchObject({ status: 'failed', text: '' })
+})

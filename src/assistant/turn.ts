@@ -9,7 +9,8 @@ import type { Part, ToolResultPart } from './schema.ts'
 import { type Run, takeSteps } from './steps.ts'
 import { factsWithin, toolsFor } from './tools.ts'
 
-const MAX_OUTPUT_TOKENS = 2048
+// Of it the model also thinks, at the low effort of a chat.
+const MAX_OUTPUT_TOKENS = 4096
 const FLUSH_CHARS = 160
 const FLUSH_MS = 40
 
@@ -30,8 +31,14 @@ export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): P
     return { status, parts: run.parts, receipt: run.receipt, errorCode }
   }
   try {
-    for await (const event of takeSteps(run)) tell(told, event)
-    return ended('done')
+    let stop: string | undefined
+    for await (const event of takeSteps(run)) {
+      tell(told, event)
+      if (event.type === 'end') stop = event.stop
+    }
+    // All of its room went into thinking.
+    const isMute = stop === 'length' && run.parts.at(-1)?.type !== 'text'
+    return isMute ? ended('failed', 'model_failed') : ended('done')
   } catch (error) {
     flush(told)
     if (port.signal.aborted) return ended('cancelled')

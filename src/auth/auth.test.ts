@@ -1,4 +1,7 @@
+import { eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import type { Ctx } from '#core'
+import { emailMessages } from '#email/tables'
 import { makePerson, revoke, testCtx } from '#test/database'
 import { getMe } from '#users'
 import { listSessions, logout, refresh } from './sessions.ts'
@@ -103,4 +106,46 @@ test('a session that ended is refused by the next statement, not when the token 
   const other = await makePerson()
   await revoke(other)
   await expect(logout(other)).rejects.toThrow()
+})
+
+/** As `testCtx`, where mail is sent: it waits, for nobody takes it from the queue. */
+function mailCtx(over: Partial<Ctx> = {}) {
+  const ctx = testCtx(over)
+  const mail = { provider: 'local' as const, from: 'a@example.com', fromName: 'Aurelius', url: 'http://127.0.0.1:1' }
+  return { ...ctx, config: { ...ctx.config, mail } }
+}
+
+const mailsTo = (ctx: Ctx, email: string) =>
+  ctx.db.select().from(emailMessages).where(eq(emailMessages.toAddress, email)).orderBy(emailMessages.id)
+
+test('welcome mail waits in the commit that made the person, which is one trip still', async () => {
+  const ctx = mailCtx()
+  const { email, tokens } = await signedIn(ctx)
+  expect(ctx.meter.trips).toBe(1)
+  const [mail, ...more] = await mailsTo(ctx, email)
+  expect(more).toEqual([])
+  expect(mail).toMatchObject({ kind: 'welcome', status: 'queued', userId: tokens.user.id })
+  expect(ctx.sent).toContainEqual({ v: 1, kind: 'event', outboxId: `${mail?.id}.1.email.queued` })
+  await expect(register(ctx, registration(email))).rejects.toMatchObject({ code: 'email_taken' })
+  expect(await mailsTo(ctx, email)).toHaveLength(1)
+})
+
+test('a sign-in from a program or a country that was not seen before is told, once for each', async () => {
+  const { email } = await signedIn(mailCtx())
+  const from = (userAgent: string, country: string | null) =>
+    mailCtx({ client: { address: '192.0.2.1', country, userAgent } })
+  const signIn = (ctx: Ctx) => login(ctx, { email, password: PASSWORD, deviceName: 'tablet' })
+  const told = async () => (await mailsTo(mailCtx(), email)).filter(({ kind }) => kind === 'new_device').length
+  await signIn(mailCtx())
+  expect(await told()).toBe(0)
+  const strange = from('Firefox', 'DE')
+  await signIn(strange)
+  expect(strange.meter.trips).toBe(2)
+  expect(await told()).toBe(1)
+  await signIn(from('Firefox', 'DE'))
+  expect(await told()).toBe(1)
+  await signIn(from('Firefox', 'FR'))
+  expect(await told()).toBe(2)
+  await expect(login(from('Safari', 'FR'), { email, password: 'wrong', deviceName: 'x' })).rejects.toThrow()
+  expect(await told()).toBe(2)
 })

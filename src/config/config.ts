@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail } from './mail.ts'
 
 const Json = z.string().transform((value, issue): unknown => {
   try {
@@ -118,6 +119,7 @@ const Source = z.object({
   EMBEDDINGS_MODEL: Models.optional(),
   EMBEDDINGS_DIMENSIONS: z.coerce.number().int().min(1).max(1536).default(512),
   VECTORS: z.enum(['pgvector', 'vectorize']).default('pgvector'),
+  ...MAIL_SETTINGS,
 })
 
 /** The names of every setting that can be given. */
@@ -165,6 +167,7 @@ export type Config = {
   rateLimitFactor: number
   logLevel: 'info' | 'warn' | 'error'
   ai: AiConfig
+  mail: MailConfig | null
 }
 
 /** Reads and checks all settings at once; one error lists every problem, and never a value. */
@@ -173,6 +176,7 @@ export function readConfig(env: object): Config {
   const parsed = Source.safeParse(present)
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   if (parsed.data) problems.push(...aiProblems(parsed.data))
+  if (parsed.data) problems.push(...mailProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
     problems.push('RATE_LIMIT_FACTOR: must be 1 in production')
   }
@@ -198,6 +202,7 @@ export function readConfig(env: object): Config {
     rateLimitFactor: source.RATE_LIMIT_FACTOR,
     logLevel: source.LOG_LEVEL,
     ai: readAi(source),
+    mail: readMail(source),
   }
 }
 

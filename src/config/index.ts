@@ -1,1 +1,2 @@
 export { type AiConfig, type Config, type DeclaredModel, readConfig, SETTING_NAMES } from './config.ts'
+export type { MailConfig } from './mail.ts'

@@ -26,6 +26,7 @@ export type IdPrefix =
   | 'ans'
   | 'mcp'
   | 'key'
+  | 'eml'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

@@ -1,5 +1,5 @@
 import { inArray, sql } from 'drizzle-orm'
-import { type Ctx, type DomainEvent, describeError, withTimeout } from '#core'
+import { type Ctx, type DomainEvent, describeError, findAppError, withTimeout } from '#core'
 import { iso, prepared } from '#database'
 import { Envelope } from './schema.ts'
 import { inbox, outbox } from './tables.ts'
@@ -43,7 +43,7 @@ export async function consume(ctx: Ctx, messages: readonly Message[], subscriber
   const ids = [...new Set(wanted.values())]
   if (ids.length === 0) return
   const events = await load(ctx, ids, subscribers)
-  const outcome: Outcome = { finished: [], failed: new Set() }
+  const outcome: Outcome = { finished: [], failed: new Map() }
   const people = Map.groupBy(events, ({ userId }) => userId).values()
   // They take from one iterator: who is done takes the next person.
   const work = async () => {
@@ -55,12 +55,14 @@ export async function consume(ctx: Ctx, messages: readonly Message[], subscriber
   if (ids.length > failed.size || finished.length > 0)
     await record(ctx.db, { finished: JSON.stringify(finished), dispatched: JSON.stringify(dispatched) })
   for (const [message, id] of wanted) {
-    if (failed.has(id)) retry(message)
-    else message.ack()
+    const retryAfterS = failed.get(id)
+    if (retryAfterS === undefined) message.ack()
+    else retry(message, retryAfterS)
   }
 }
 
-type Outcome = { finished: { consumer: string; messageId: string }[]; failed: Set<string> }
+/** `failed`: by id, the seconds that whoever failed wants to be left alone for. */
+type Outcome = { finished: { consumer: string; messageId: string }[]; failed: Map<string, number> }
 
 /** Never throws: what failed is told in the outcome. */
 async function deliver(ctx: Ctx, subscriber: Subscriber, theirs: Loaded[], outcome: Outcome): Promise<void> {
@@ -76,7 +78,7 @@ async function deliver(ctx: Ctx, subscriber: Subscriber, theirs: Loaded[], outco
       return
     }
     for (const { id, type } of events) {
-      outcome.failed.add(id)
+      outcome.failed.set(id, Math.max(outcome.failed.get(id) ?? 0, findAppError(error)?.retryAfterS ?? 0))
       ctx.log.error('event.failed', { consumer: subscriber.name, type, eventId: id, ...describeError(error) })
     }
   }
@@ -138,8 +140,8 @@ export function markDispatched(ctx: Pick<Ctx, 'db'>, ids: string[]) {
   return ctx.db.update(outbox).set(MARKED).where(inArray(outbox.id, ids))
 }
 
-function retry(message: Message): void {
-  message.retry({ delaySeconds: Math.min(MAX_BACKOFF_S, 2 ** message.attempts) })
+function retry(message: Message, atLeastS = 0): void {
+  message.retry({ delaySeconds: Math.min(MAX_BACKOFF_S, Math.max(atLeastS, 2 ** message.attempts)) })
 }
 
 function refuse(ctx: Ctx, message: Message, reason: string): void {

@@ -33,6 +33,10 @@ const NAMELESS_TIMERS: Sabotage = {
   find: 'return { name: nameOf(task.id)',
   replace: 'return { name: nameOf(task.id) + crypto.randomUUID()',
 }
+const UNCLAIMED_MAIL: Sabotage[] = [
+  { file: 'src/email/deliver.ts', find: "status} = 'queued' or", replace: "status} <> '' or" },
+  { file: 'src/email/deliver.ts', find: 'content: null, error: null }', replace: 'error: null }' },
+]
 const OUTLIVING: Sabotage = { file: 'src/users/me.ts', find: '[forgetEvents(db, actor.userId), ', replace: '[' }
 
 type Scene = { world: World; chance: Chance; report: Report; kinds: Set<string>; delivered: number }
@@ -49,6 +53,7 @@ export const proof: Proof = {
     'the log does not know ids': NO_KNOWN_IDS,
     'neither the inbox nor the log knows what was done': [NO_INBOX, ...NO_KNOWN_IDS],
     'a timer has another name each time': [NAMELESS_TIMERS],
+    'mail is sent whatever its row says': [NO_INBOX, ...UNCLAIMED_MAIL],
     'what was told of somebody outlives them': [OUTLIVING],
   },
   async run(world, { seed, share }) {
@@ -57,7 +62,8 @@ export const proof: Proof = {
     try {
       const report: Report = (violation) => void violations.push(violation)
       const scene: Scene = { world, chance: createChance(seed), report, kinds: new Set(), delivered: 0 }
-      const people = await quiet.people(scaled(PEOPLE, share))
+      // Registered as people are, which sends them mail.
+      const people = await eachOf(Array.from({ length: scaled(PEOPLE, share) }), 2, () => quiet.person())
       await eachOf(people, CONSUMERS, (person) => tryLife(scene, person))
       compareKinds(scene)
       const notes = [
@@ -132,7 +138,10 @@ async function deliver(scene: Scene, told: Told[]): Promise<void> {
     at += size
   }
   const results = await eachOf(batches, CONSUMERS, (batch) => world.queue(batch))
-  const retried = results.reduce((sum, result) => sum + result.retried, 0)
+  // Of two copies at once one may be asked to come again, which the queue sees to.
+  const again = batches.filter((_, n) => (results[n]?.retried ?? 0) > 0)
+  const last = await eachOf(again, 1, (batch) => world.queue(batch))
+  const retried = last.reduce((sum, result) => sum + result.retried, 0)
   if (retried > 0) scene.report(`${retried} of ${messages.length} deliveries failed`)
   scene.delivered += messages.length
 }

@@ -16,10 +16,16 @@ export type Witness = { heard: Heard[] }
 type Audit = (world: Seen, person: Owner, told: Told[], report: Report) => Promise<void>
 
 // The effects of each consumer, counted where they end. A consumer that is not here is a violation until it is.
-const AUDITS: Record<string, Audit> = { realtime: auditLog, reminders: auditReminders }
+const AUDITS: Record<string, Audit> = {
+  realtime: auditLog,
+  reminders: auditReminders,
+  answers: auditAnswers,
+  vectors: auditVectors,
+  email: auditMail,
+}
 
-/** A system as an auditor sees it: its database, its Worker, its address. */
-export type Seen = Pick<World, 'url' | 'worker' | 'query'>
+/** A system as an auditor sees it: its database, its Worker, its address, its mail. */
+export type Seen = Pick<World, 'url' | 'worker' | 'query' | 'mailbox'>
 type Owner = Pick<Person, 'userId' | 'accessToken'>
 
 /** The way to a person's sockets. */
@@ -141,6 +147,21 @@ export function countOnce(where: string, heard: Heard[], told: Told[], report: R
   for (const id of counts.keys()) report(`${where} tells ${id}, which was never committed`)
 }
 
+// What fed answers that were kept is known to have changed.
+async function auditAnswers(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query('select source from changed_sources where user_id = $1', [person.userId])
+  const known = new Set(rows.map(({ source }) => source))
+  for (const event of told)
+    if (consumersOf(event).includes('answers') && !known.has(event.id.split('.')[0]))
+      report(`no answer heard of ${event.id}`)
+}
+
+async function auditVectors(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  if (!told.some((event) => consumersOf(event).includes('vectors'))) return
+  const left = await world.query('select 1 from embeddings where user_id = $1 or user_id is null', [person.userId])
+  if (left.length > 0) report(`${left.length} vectors outlived ${person.userId}`)
+}
+
 type Timer = { name: string; dueMs: number }
 
 // `waits`: the reminders that are still to come, as the tasks say.
@@ -165,6 +186,18 @@ async function auditReminders(world: Seen, person: Owner, _: Told[], report: Rep
     [person.userId],
   )
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
+}
+
+// What its row says went out lies in the mailbox once; of what nobody knows, once at most.
+async function auditMail(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query('select id, status from email_messages where user_id = $1', [person.userId])
+  const events = told.filter(({ type }) => type === 'email.queued').length
+  if (events !== rows.length) report(`${rows.length} mails wait to be sent by ${events} events`)
+  for (const { id, status } of rows) {
+    const times = world.mailbox.messages().filter((mail) => mail.id === id).length
+    const isRight = status === 'sent' ? times === 1 : status === 'maybe_sent' && times <= 1
+    if (!isRight) report(`${id} is "${status}" and arrived ${times} times`)
+  }
 }
 
 // Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.

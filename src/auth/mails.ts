@@ -1,0 +1,29 @@
+import { type Column, type SQL, sql } from 'drizzle-orm'
+import type { Ctx } from '#core'
+import { sendMail } from '#email'
+import type { Me } from '#users'
+import { sessions } from './tables.ts'
+
+type MailCtx = Pick<Ctx, 'db' | 'config' | 'newId' | 'now' | 'client'>
+
+/** Welcome mail, for the batch that makes the person. */
+export function welcomeMail(ctx: MailCtx, { id, email, displayName }: Pick<Me, 'id' | 'email' | 'displayName'>) {
+  const data = { name: displayName, url: ctx.config.publicUrl }
+  return sendMail(ctx, { userId: id, to: email, template: 'welcome', data, key: `welcome:${id}` })
+}
+
+/** Whether the person was signed in by the same program from the same country before. A program can lie; so this only tells. */
+export function isKnownDevice({ client }: MailCtx, userId: Column | SQL.Aliased): SQL<boolean> {
+  return sql<boolean>`exists (select 1 from ${sessions} s where s.user_id = ${userId}
+    and s.user_agent = ${client.userAgent} and s.country is not distinct from ${client.country}::text)`
+}
+
+/** Tells of a sign-in from a device that was not seen before, for the batch that makes its session. */
+export function newDeviceMail(ctx: MailCtx, me: Me, sessionId: string, device: string) {
+  const { locale, timeZone } = me.preferences
+  const { country, userAgent: agent } = ctx.client
+  const style = { timeZone, dateStyle: 'long', timeStyle: 'long' } as const
+  const when = new Intl.DateTimeFormat([locale, 'en'], style).format(ctx.now())
+  const data = { name: me.displayName, device, agent, place: country ?? '', when, url: ctx.config.publicUrl }
+  return sendMail(ctx, { userId: me.id, to: me.email, template: 'new_device', data, key: `new-device:${sessionId}` })
+}

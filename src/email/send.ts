@@ -1,0 +1,87 @@
+import { eq, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { type Ctx, defineEvent } from '#core'
+import { jsonObject } from '#database'
+import { tell } from '#queue'
+import { seal } from '#security'
+import { render, type Template } from './component.ts'
+import { Address, Content } from './message.ts'
+import { emailMessages } from './tables.ts'
+import { type MailKind, TEMPLATES, type Templates } from './templates/all.ts'
+
+/** Mail waits to be sent. It says which, and nothing of what is in it. */
+export const emailQueued = defineEvent('email.queued', null, z.strictObject({ id: z.string() }))
+
+export type DataOf<K extends MailKind> = Parameters<Templates[K]['body']>[0]
+export type NewMail<K extends MailKind> = {
+  /** Whom it is about; null where the address is nobody's yet. */
+  userId: string | null
+  to: string
+  template: K
+  data: DataOf<K>
+  /** What it is sent for: the same key again is the same mail, which is not sent twice. */
+  key: string
+}
+
+/** The place its content is sealed for. */
+export const placeOf = (id: string, userId: string | null) => ({
+  table: 'email_messages',
+  column: 'content',
+  rowId: id,
+  userId: userId ?? '',
+})
+
+/**
+ * Mail as statements for the batch of what it tells of, and the event to `kick` after it. It is recorded as refused where
+ * the address takes none, or had as many of the kind this hour as it may.
+ */
+export async function sendMail<K extends MailKind>(ctx: Pick<Ctx, 'db' | 'config' | 'newId'>, mail: NewMail<K>) {
+  const { db, config } = ctx
+  if (!config.mail) return { statements: [], eventId: null }
+  const { userId, to, key, template: kind } = mail
+  const id = ctx.newId('eml')
+  // The type of a template's data is lost in the table of all of them.
+  const template: Template<DataOf<K>> = TEMPLATES[kind]
+  const content = JSON.stringify(Content.parse(render(template, mail.data)))
+  const sealed = await seal(config.encryptionKeys, placeOf(id, userId), content)
+  const e = emailMessages
+  const sent = sql`select count(*) from ${e} where lower(${e.toAddress}) = ${to.toLowerCase()}
+    and ${e.kind} = ${kind} and ${e.createdAt} > now() - interval '1 hour' and ${e.status} <> 'refused'`
+  const problem = Address.safeParse(to).success
+    ? sql`case when (${sent}) >= ${template.perHour}::int then 'too many this hour' end`
+    : sql`'the address takes no mail'::text`
+  const made = db.$with('made').as(
+    db
+      .insert(e)
+      .values({
+        ...{ id, userId, key, kind, toAddress: to },
+        error: problem,
+        status: sql`case when (${problem}) is null then 'queued' else 'refused' end`,
+        content: sql`case when (${problem}) is null then ${sealed}::text end`,
+      })
+      .onConflictDoNothing({ target: e.key })
+      .returning(),
+  )
+  const due = db.$with('due').as(
+    db
+      .select({ id: made.id, owner: sql<string>`coalesce(${made.userId}, ${made.id})`.as('owner') })
+      .from(made)
+      .where(eq(made.status, 'queued')),
+  )
+  const told = tell(db, 'told', due, {
+    kind: emailQueued,
+    userId: due.owner,
+    key: due.id,
+    version: sql`1`,
+    data: jsonObject({ id: due.id }),
+  })
+  // Those who come at once count one after the other: a statement sees what was committed before it began.
+  const lock = sql`hashtextextended(${`${kind} ${to.toLowerCase()}`}::text, 0)`
+  return {
+    statements: [
+      db.execute(sql`select pg_advisory_xact_lock(${lock})::text`),
+      db.with(made, due, told).select({ eventId: told.id }).from(told),
+    ],
+    eventId: `${id}.1.${emailQueued.type}`,
+  }
+}

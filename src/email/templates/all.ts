@@ -1,0 +1,22 @@
+import { dataReady } from './data-ready.ts'
+import { deletionScheduled } from './deletion-scheduled.ts'
+import { keyCreated } from './key-created.ts'
+import { magicLink } from './magic-link.ts'
+import { newDevice } from './new-device.ts'
+import { passwordReset } from './password-reset.ts'
+import { verifyAddress } from './verify-address.ts'
+import { welcome } from './welcome.ts'
+
+/** Every kind of mail there is, by the name its row has. */
+export const TEMPLATES = {
+  welcome,
+  verify_address: verifyAddress,
+  password_reset: passwordReset,
+  magic_link: magicLink,
+  new_device: newDevice,
+  key_created: keyCreated,
+  data_ready: dataReady,
+  deletion_scheduled: deletionScheduled,
+}
+export type Templates = typeof TEMPLATES
+export type MailKind = keyof Templates

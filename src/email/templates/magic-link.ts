@@ -1,0 +1,16 @@
+import { action, greeting, paragraph, shown, type Template } from '../component.ts'
+
+/** `expires`: when the link ends, in words. */
+export const magicLink: Template<{ name: string; url: string; expires: string }> = {
+  subject: 'Your link to sign in',
+  perHour: 5,
+  isRepeatable: true,
+  body: ({ name, url, expires }) => [
+    greeting(name),
+    paragraph('Open this link in the browser in which you asked for it.'),
+    action('Sign in', url),
+    paragraph(
+      `It works once, until ${shown(expires)}. If you did not ask for it, ignore this mail; tell nobody the link.`,
+    ),
+  ],
+}

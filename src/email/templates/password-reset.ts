@@ -1,0 +1,14 @@
+import { action, greeting, paragraph, shown, type Template } from '../component.ts'
+
+/** `expires`: when the link ends, in words. */
+export const passwordReset: Template<{ name: string; url: string; expires: string }> = {
+  subject: 'Choose a new password',
+  perHour: 5,
+  isRepeatable: true,
+  body: ({ name, url, expires }) => [
+    greeting(name),
+    paragraph('Somebody, probably you, asked to choose a new password. It signs you out everywhere.'),
+    action('Choose a new password', url),
+    paragraph(`The link works once, until ${shown(expires)}. If you did not ask for it, nothing changes.`),
+  ],
+}
