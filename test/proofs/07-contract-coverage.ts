@@ -196,6 +196,7 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
     const update = (item: object) => withBody(asked, { action: 'update', items: [{ patch: { title: 'y' }, ...item }] })
     return [update({ id, version: 1 }), update({ id, version: 99 }), update({ id: makeId('task') })]
   },
+  setPersonPlan: async (_, asked) => [withPath(asked, `/v1/admin/people/${makeId('usr')}/plan`)],
   redriveDeadLetter: async (world, asked) => {
     await asked.owner.api('POST', '/v1/tasks', { body: { title: 'x' } })
     const [event] = await world.query('select id from outbox where user_id = $1', [asked.owner.userId])
