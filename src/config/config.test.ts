@@ -83,3 +83,19 @@ test('a model without a price, and a provider without what it needs, are refused
   expect(() => readConfig({ ...vars(), AI_PROVIDERS: 'anthropic' })).toThrow('anthropic is not configured')
   expect(() => readConfig({ ...vars(), AI_PROVIDERS: 'gemini' })).toThrow('AI_PROVIDERS')
 })
+
+test('a provider of mail needs what it sends with, and the mailbox of a laptop is not for production', () => {
+  expect(readConfig(vars()).mail).toBeNull()
+  const sendgrid = { ...vars(), MAIL_PROVIDER: 'sendgrid', SENDGRID_API_KEY: 'SG.x', MAIL_FROM: 'hello@example.com' }
+  const mail = { provider: 'sendgrid', from: 'hello@example.com', fromName: 'Aurelius', apiKey: 'SG.x' }
+  expect(readConfig(sendgrid).mail).toEqual({ ...mail, baseUrl: 'https://api.sendgrid.com' })
+  expect(() => readConfig({ ...sendgrid, SENDGRID_API_KEY: '' })).toThrow('SENDGRID_API_KEY')
+  expect(() => readConfig({ ...sendgrid, MAIL_FROM: '' })).toThrow('MAIL_FROM')
+  expect(() => readConfig({ ...sendgrid, SENDGRID_API_KEY: 'SG.x\r\nx: y' })).toThrow('SENDGRID_API_KEY')
+  for (const name of ['A\r\nBcc: b@example.com', 'A <b@example.com>', 'Gr\u00fc\u00dfe'])
+    expect(() => readConfig({ ...sendgrid, MAIL_FROM_NAME: name })).toThrow('MAIL_FROM_NAME')
+  const local = { ...vars(), MAIL_PROVIDER: 'local', MAIL_LOCAL_URL: 'http://127.0.0.1:8788/' }
+  expect(readConfig(local).mail).toMatchObject({ provider: 'local', url: 'http://127.0.0.1:8788' })
+  expect(() => readConfig({ ...local, MAIL_LOCAL_URL: '' })).toThrow('MAIL_LOCAL_URL')
+  expect(() => readConfig({ ...local, ENVIRONMENT: 'production' })).toThrow('MAIL_PROVIDER')
+})
