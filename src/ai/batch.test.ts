@@ -268,7 +268,7 @@ test.each([true, false])(
       expect([left, person.ledgerMicros(), world.claude.bills.length]).toEqual([left, world.claude.billedMicros(), 2])
       expect([left, (await person.events()).length, person.steward.nextDeadlineMs()]).toEqual([left, 2, null])
     }
-  expect(left).toBeGreaterThan(40)
+    expect(left).toBeGreaterThan(40)
   },
   120_000,
 )
