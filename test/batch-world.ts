@@ -90,10 +90,10 @@ export async function startBatchWorld() {
           await ctx.db.select({ data: outbox.data }).from(outbox).where(sql`${outbox.userId} = ${userId}`),
       }
     },
-    /** Cron, minute after minute. */
-    async pass(minutes: number) {
-      for (let minute = 0; minute < minutes; minute++) {
-        clock.ms += MINUTE_MS
+    /** Cron, minute after minute, or each `step` minutes. */
+    async pass(minutes: number, step = 1) {
+      for (let minute = 0; minute < minutes; minute += step) {
+        clock.ms += step * MINUTE_MS
         await tick()
       }
     },
