@@ -94,6 +94,8 @@ async function open(meter: Meter, model: Model): Promise<void> {
     const decision = { ...hold.decision, id, provider, model: name, reasons }
     meter.hold = await reserve(ctx, call, { decision, models: [model] })
     meter.isHeld = true
+    // Whoever left meanwhile has nothing sent for them.
+    meter.signal.throwIfAborted()
   }
   meter.hold.isSent = true
   // How the try before ended says nothing of this one.
