@@ -26,15 +26,20 @@ const call: Call = {
   },
 }
 
-test('whoever leaves while the next model is held pays only for the one before', async () => {
+async function makeWorld(vars: Record<string, string>) {
   const steward = makeSteward(() => Date.now())
   await steward.setBudget({ plan: 'max' })
   const ctx: UserCtx = {
     ...testCtx(),
     actor: { kind: 'person', userId: newId('usr', new Date()), sessionId: null },
-    config: readConfig({ ...inject('vars'), ...TWO }),
+    config: readConfig({ ...inject('vars'), ...vars }),
     env: { STEWARD: { getByName: () => steward } } as unknown as Env,
   }
+  return { steward, ctx }
+}
+
+test('whoever leaves while the next model is held pays only for the one before', async () => {
+  const { steward, ctx } = await makeWorld(TWO)
   const stop = new AbortController()
   const { reserve } = steward
   const hold = vi.spyOn(steward, 'reserve').mockImplementation(async (ask) => {
@@ -50,4 +55,16 @@ test('whoever leaves while the next model is held pays only for the one before',
   expect(sent).toHaveBeenCalledTimes(1)
   expect(steward.lines()).toHaveLength(1)
   expect((await steward.budget()).own.day.reservedMicros).toBe(0)
+})
+
+test("a server that answers under the name of another provider's model is paid at its own price", async () => {
+  const { steward, ctx } = await makeWorld({ ...TWO, AI_PROVIDERS: 'openai-compatible,offline' })
+  const said = {
+    model: 'offline-1',
+    choices: [{ message: { content: 'hi' }, finish_reason: 'stop' }],
+    usage: { prompt_tokens: 1000, completion_tokens: 100 },
+  }
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async () => Response.json(said))
+  for await (const _ of generate(ctx, { ...call, model: 'small' }, new AbortController().signal));
+  expect(steward.lines()).toMatchObject([{ model: 'small', costMicros: 1200, isEstimated: false }])
 })
