@@ -35,6 +35,7 @@ export const SHORT_WAIT_MS = 5_000
 // Answers that cost nothing: the provider said that it did not begin. A connection that failed says nothing of the other
 // side: workerd tells one that was refused and one that broke after the request by the same words.
 const UNPAID = new Set<FailureReason>(['rate_limited', 'overloaded', 'server_error', 'rejected', 'unauthorized'])
+export const isUnpaid = (failure: unknown) => failure instanceof ModelFailure && UNPAID.has(failure.reason)
 // Said of the request, not of the model's health.
 const OURS = new Set<FailureReason>(['rejected', 'late_total'])
 
@@ -107,8 +108,7 @@ export async function* attempt(
     judge(run, model, tried)
     void Promise.resolve(events.return?.()).catch(() => undefined)
   }
-  const reason = tried.failure instanceof ModelFailure ? tried.failure.reason : undefined
-  if (!isKnown && reason && UNPAID.has(reason)) tried.isFinal = true
+  if (!isKnown && isUnpaid(tried.failure)) tried.isFinal = true
   return tried
 }
 

@@ -1,8 +1,8 @@
 import { and, arrayOverlaps, eq, gt, inArray, lte, type SQL, sql } from 'drizzle-orm'
 import { type Ctx, describeError, type PersonActor, type UserCtx, withTimeout } from '#core'
-import { ownedBy, ownerId } from '#database'
+import { databaseFailure, ownedBy, ownerId } from '#database'
 import type { Subscriber } from '#queue'
-import { type SearchCtx, vectorStore } from '#search'
+import { type SearchCtx, type VectorStore, vectorStore } from '#search'
 import { isAlike } from './alike.ts'
 import { cacheability, frameOf, keyOf } from './cacheable.ts'
 import type { Call } from './call.ts'
@@ -68,7 +68,8 @@ async function findMeant(ctx: CacheCtx, bare: Place): Promise<Found> {
   if (!values) return miss('not asked before; the embeddings do not answer')
   const space = `${ctx.config.ai.embeddings.model.name} ${bare.frame}`
   const place = { ...bare, vector: { space, values } }
-  const near = await store.query({ kind: KIND, space, vector: values, limit: CANDIDATES, minScore: MIN_COSINE })
+  const near = await nearest(ctx, store, { kind: KIND, space, vector: values, limit: CANDIDATES, minScore: MIN_COSINE })
+  if (!near) return miss('not asked before; the store of vectors does not answer', place)
   if (near.length === 0) return miss('nothing kept means nearly the same', place)
   const rows = await ctx.db
     .select({ id: cachedAnswers.id, text: cachedAnswers.text })
@@ -108,6 +109,16 @@ async function embedded(ctx: CacheCtx, text: string): Promise<number[] | undefin
     return answer.ok ? answer.vectors[0] : undefined
   } catch (error) {
     ctx.log.warn('cache.not_embedded', describeError(error))
+    return undefined
+  }
+}
+
+async function nearest(ctx: CacheCtx, store: VectorStore, query: Parameters<VectorStore['query']>[0]) {
+  try {
+    return await store.query(query)
+  } catch (error) {
+    if (databaseFailure(error)) throw error
+    ctx.log.warn('cache.not_compared', describeError(error))
     return undefined
   }
 }

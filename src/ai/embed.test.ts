@@ -141,3 +141,37 @@ test('the binding of Workers AI is asked for its model; a missing one fails read
   await expect(embed(ctxWith(vars, { AI: failing }), input('a'))).rejects.toMatchObject({ code: 'model_failed' })
   await expect(embed(ctxWith(vars), input('a'))).rejects.toMatchObject({ cause: { message: /AI is missing/ } })
 })
+
+/** With a budget that notes what came of each call. */
+function noted(vars: Record<string, string> = {}) {
+  const settled: { costMicros: number; isEstimated: boolean }[] = []
+  const released: string[] = []
+  const steward = {
+    reserve: async () => ({ ok: true, leftMicros: { day: 1, month: 1 } }),
+    settle: async (one: (typeof settled)[number]) => {
+      settled.push(one)
+      return { ok: true, chargedMicros: 0, overMicros: 0 }
+    },
+    release: async (id: string) => void released.push(id),
+  }
+  const env = { STEWARD: { getByName: () => steward } } as unknown as Env
+  return { ctx: { ...overHttp({ EMBEDDINGS_MODEL: 'small=1000/0', ...vars }), env }, settled, released }
+}
+
+test('a count that is none is an estimate, and no number that the ledger cannot take', async () => {
+  const { ctx, settled } = noted()
+  reply = (body) => ({ body: { ...answerTo(body), usage: { prompt_tokens: 3_000_000_000 } } })
+  await expect(embed(ctx, input('abc'))).rejects.toMatchObject({ cause: { reason: 'garbage' } })
+  expect(settled).toMatchObject([{ isEstimated: true, usage: { inputTokens: 3 } }])
+})
+
+test('what is refused, or never sent, costs nobody anything', async () => {
+  const { ctx, settled, released } = noted()
+  for (const status of [401, 429, 500, 503]) {
+    reply = () => ({ status, raw: '' })
+    await expect(embed(ctx, input('abc'))).rejects.toThrow()
+  }
+  expect(settled.map(({ costMicros }) => costMicros)).toEqual([0, 0, 0, 0])
+  await expect(embed(ctx, { ...input('abc'), signal: AbortSignal.abort(new Error('late')) })).rejects.toThrow('late')
+  expect([settled.length, released.length]).toEqual([4, 1])
+})

@@ -1,5 +1,6 @@
 import type { Config } from '#config'
 import { AppError, type UserCtx } from '#core'
+import { isUnpaid } from './attempt.ts'
 import type { Decision, Feature } from './call.ts'
 import type { Model } from './catalogue.ts'
 import { embedByBinding, embedOverHttp, type RawEmbedded } from './embeddings-http.ts'
@@ -33,20 +34,26 @@ export async function embed(ctx: EmbedCtx, input: EmbedInput): Promise<EmbedAnsw
   let inputTokens = 0
   let isEstimated = false
   let outcome: 'done' | 'failed' = 'failed'
+  let isAsking = false
   try {
     for (let at = 0; at < bounded.length; at += BATCH) {
       const batch = bounded.slice(at, at + BATCH)
+      signal.throwIfAborted()
       held.isSent = true
+      isAsking = true
       const answer = checked(await ask(ctx, batch, signal), batch.length, embeddings.dimensions)
       vectors.push(...answer.vectors)
       inputTokens += answer.inputTokens ?? mostTokens(batch)
       isEstimated ||= answer.inputTokens === null
+      isAsking = false
     }
     outcome = 'done'
   } catch (error) {
-    // Of a batch that failed nothing is known but what it may have cost.
-    inputTokens = mostTokens(bounded)
-    isEstimated = true
+    // Of a batch that failed nothing is known but what it may have cost; one that was refused cost nothing.
+    if (isAsking && !isUnpaid(error)) {
+      inputTokens = mostTokens(bounded)
+      isEstimated = true
+    }
     throw error instanceof ModelFailure ? asAppError(error) : error
   } finally {
     const { name: model } = held.model

@@ -7,11 +7,13 @@ import type { Embedded } from './model.ts'
 type Embedder = NonNullable<AiConfig['embeddings']>
 
 const TIMEOUT_MS = 10_000
+// The ledger's columns take two thousand million, and a call has 21 batches at most.
+const MAX_TOKENS = 100_000_000
 const Vector = s.later(() => z.array(z.number()).max(10_000))
 const Answer = s.later(() =>
   z.object({
     data: z.array(z.object({ index: z.int().min(0), embedding: Vector() })).max(1000),
-    usage: z.object({ prompt_tokens: z.int().min(0) }).optional(),
+    usage: z.object({ prompt_tokens: z.int().min(0).max(MAX_TOKENS) }).optional(),
   }),
 )
 const BindingAnswer = s.later(() => z.object({ data: z.array(Vector()).max(1000) }))

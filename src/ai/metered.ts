@@ -94,6 +94,8 @@ async function open(meter: Meter, model: Model): Promise<void> {
     const decision = { ...hold.decision, id, provider, model: name, reasons }
     meter.hold = await reserve(ctx, call, { decision, models: [model] })
     meter.isHeld = true
+    // Whoever left meanwhile has nothing sent for them.
+    meter.signal.throwIfAborted()
   }
   meter.hold.isSent = true
   // How the try before ended says nothing of this one.
@@ -103,7 +105,9 @@ async function open(meter: Meter, model: Model): Promise<void> {
 async function close(meter: Meter, tried: Tried): Promise<void> {
   const { ctx, hold, startedMs } = meter
   // An answer under a name without a price is paid for as the model that was asked.
-  const answered = findModel(ctx.config, tried.answeredAs)
+  const named = findModel(ctx.config, tried.answeredAs)
+  // Two providers may have a model of one name, at two prices.
+  const answered = named?.provider === tried.model.provider ? named : undefined
   const known = costMicros((answered ?? tried.model).prices, tried.usage, new Date(hold.startedMs))
   const cost = tried.isFinal ? known : Math.max(known, hold.worstMicros)
   meter.costMicros += cost

@@ -276,3 +276,16 @@ test('a reader that leaves tells the provider to stop', async () => {
     if (event.type === 'text') break
   expect(a.signals[0]?.aborted).toBe(true)
 })
+
+test('a probe that was not made leaves the next one to be made', async () => {
+  const { model, provider } = scripted('away', [[text('hi'), end]])
+  const breakers = makeBreakers()
+  const ctx = testCtx()
+  const untilMs = ctx.now().getTime() - 1
+  breakers.known.set('anthropic/away', { sinceMs: 0, calls: 5, failures: 5, untilMs, probeMs: 0 })
+  const given = { breakers, deadlines: () => LIMITS }
+  // Left at the try, as whoever pays does when there is no budget for it.
+  for await (const { type } of survive(ctx, [{ model, provider }], request, never(), given)) if (type === 'try') break
+  const { events } = await run([{ model, provider, asked: [], signals: [] }], { breakers })
+  expect(events.at(-1)).toMatchObject({ type: 'end', stop: 'done' })
+})

@@ -1,6 +1,6 @@
 import { type Ctx, createTimer, wait } from '#core'
 import { type Attempt, attempt, type Deadlines, deadlinesOf, type Run, type Said, SHORT_WAIT_MS } from './attempt.ts'
-import { admit, type Breakers, isolateBreakers } from './breaker.ts'
+import { admit, type Breakers, isolateBreakers, undecided } from './breaker.ts'
 import type { Model } from './catalogue.ts'
 import { type FailureReason, ModelFailure } from './failure.ts'
 import { type ModelEvent, type ModelRequest, NO_USAGE, type ProviderName, type Stop, type Usage } from './model.ts'
@@ -95,7 +95,14 @@ async function* ask(
       told.failure ??= new ModelFailure('overloaded', 'left alone for a while', { retryAfterS })
       return
     }
-    yield { type: 'try', model }
+    let isAsked = false
+    try {
+      yield { type: 'try', model }
+      isAsked = true
+    } finally {
+      // Held back by whoever pays: the next call may be the one that tries it.
+      if (!isAsked) undecided(run.breakers, model)
+    }
     const asked = continued(request, told.text, run.ctx.now())
     const { stop, failure, hasSaid, ...spent } = yield* attempt(run, { model, provider }, asked)
     Object.assign(told, { stop, failure, model: spent.model, usage: sum(told.usage, spent.usage) })

@@ -99,21 +99,29 @@ function add(sum: Receipt | null, next: Receipt): Receipt {
   }
 }
 
-// Independent calls run together; what the next step reads is in the order they were asked for.
+// Independent calls run together; what the next step reads is in the order they were asked for. Whoever stops, or is
+// signed out, has nothing more begun for them, and what was done by then is kept with what takes it back.
 async function act(run: Run, calls: Made[]): Promise<void> {
   const results = new Array<ToolResultPart | undefined>(calls.length)
+  const failures: unknown[] = []
   let next = 0
   const work = async () => {
-    for (let index = next++; index < calls.length; index = next++) {
+    while (next < calls.length && failures.length === 0 && !run.signal.aborted) {
+      const index = next++
       const call = calls[index]
       if (!call) return
-      const result = await runTool(run, call)
-      results[index] = result
-      run.onResult(result)
+      try {
+        const result = await runTool(run, call)
+        results[index] = result
+        run.onResult(result)
+      } catch (error) {
+        failures.push(error)
+      }
     }
   }
   await Promise.all(Array.from({ length: Math.min(MAX_PARALLEL_TOOLS, calls.length) }, work))
   run.parts.push(...results.flatMap((result) => result ?? []))
+  if (failures.length > 0) throw failures[0]
 }
 
 async function runTool(run: Run, call: Made): Promise<ToolResultPart> {

@@ -215,6 +215,27 @@ test('a cancelled turn keeps what it said', async () => {
   expect(message?.costMicros).toBeGreaterThan(0)
 })
 
+test('a turn that is stopped begins no more of what it was about to do, and keeps what was done', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  const calls = Array.from({ length: 9 }, (_, n) => ({ name: 'remember', arguments: `{"text":"fact ${n}"}` }))
+  mock.on({ userMessage: 'nine facts', hasToolResult: false }, { toolCalls: calls })
+  const controller = new AbortController()
+  const opened = await openTurn(person, {
+    turnId: person.newId('turn'),
+    questionId: person.newId('msg'),
+    answerId: person.newId('msg'),
+    conversationId: id,
+    text: 'nine facts',
+  })
+  const emit = (event: string) => void (event === 'tool.finished' && controller.abort())
+  const { status, parts } = await runTurn(person, opened, { signal: controller.signal, emit })
+  expect(status).toBe('cancelled')
+  const done = parts.filter((part) => part.type === 'tool_result')
+  expect(done).toHaveLength(6)
+  expect(done.every((part) => part.type === 'tool_result' && part.undo)).toBe(true)
+})
+
 test('a model that fails ends the turn with its code', async () => {
   const person = await withModel()
   const { id } = await createConversation(person, { title: 'x' })

@@ -105,7 +105,10 @@ const responses: Handler = async (c, ctx) => {
 
 const embeddings: Handler = async (c, ctx) => {
   const body = parse(EmbeddingsRequest(), await bodyOf(c))
-  return c.json(toEmbeddings(await embedTexts(ctx, body), body.encoding_format ?? 'float'))
+  const working = embedTexts(ctx, body)
+  // Whoever leaves is still to be charged what it cost, and no more.
+  ctx.waitUntil(working.catch(() => undefined))
+  return c.json(toEmbeddings(await working, body.encoding_format ?? 'float'))
 }
 
 const messages: Handler = async (c, ctx) => {

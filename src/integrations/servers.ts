@@ -207,6 +207,13 @@ async function look(ctx: WriteCtx, row: ServerRow) {
   }
 }
 
+/** Fails unless the session that asks lives and the server is still theirs, switched on and where it was. One trip. */
+export async function requireServer(ctx: ReadCtx, { id, url }: ServerRow): Promise<void> {
+  const there = and(mine(ctx, id), eq(mcpServers.url, url), mcpServers.enabled)
+  const [row] = await ctx.db.select({ id: mcpServers.id }).from(mcpServers).where(there)
+  if (!row) throw missing()
+}
+
 /** Keeps how a call went, where that is news. */
 export async function noteCall(ctx: ReadCtx, { id, url, status }: ServerRow, failure: string | null): Promise<void> {
   if (failure === null && status === 'ok') return

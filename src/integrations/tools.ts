@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError, defineTool, describeError, findAppError, type Tool, type UserCtx } from '#core'
 import { aliasOf, inputProblem } from './known.ts'
 import { callRemoteTool, type RemoteAnswer } from './remote.ts'
-import { checkServer, noteCall, type ServerRow, toRemote } from './servers.ts'
+import { checkServer, noteCall, requireServer, type ServerRow, toRemote } from './servers.ts'
 import type { KnownTool } from './tables.ts'
 
 const MAX_IN_TURN = 64
@@ -46,6 +46,8 @@ function toTool(server: ServerRow, space: string, { name, description, readOnly,
 }
 
 async function use(ctx: UserCtx, server: ServerRow, name: string, input: unknown): Promise<unknown> {
+  // A turn runs for minutes, and what it calls asks no statement of ours.
+  await requireServer(ctx, server)
   const answer = await attempt(ctx, server, name, input)
   if (isStale(ctx, server)) ctx.waitUntil(refresh(ctx, server))
   if (answer.isError) {

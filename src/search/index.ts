@@ -1,1 +1,2 @@
 export { type SearchCtx, vectorHealth, vectorStore, vectorSubscriber } from './store.ts'
+export type { VectorStore } from './vectors.ts'

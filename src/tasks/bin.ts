@@ -90,10 +90,11 @@ export async function restoreTask(ctx: ChangeCtx, id: string): Promise<Task> {
 export async function emptyBin(ctx: Pick<Ctx, 'db' | 'now'>): Promise<void> {
   const before = sql`${instantOf(ctx.now())} - interval '1 day' * ${KEPT_DAYS}`
   for (let pass = 0; pass < MAX_EMPTY_PASSES; pass++) {
-    // A subtask goes with its parent, so whose subtask is still wanted waits for it.
+    // A subtask goes with its parent, so whose subtask is still wanted waits for it. Asked of the row itself too: one that
+    // is restored while this waits for its lock is found again by its id.
     const { rows } = await ctx.db.execute<{ gone: string }>(sql`
       with gone as (
-        delete from ${tasks} where id in (
+        delete from ${tasks} where deleted_at < ${before} and id in (
           select t.id from ${tasks} t where t.deleted_at < ${before} and not exists (
             select 1 from ${tasks} c where c.parent_id = t.id and coalesce(c.deleted_at >= ${before}, true))
           limit ${EMPTY_BATCH})

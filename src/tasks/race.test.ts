@@ -1,11 +1,13 @@
+import { eq, sql } from 'drizzle-orm'
 import { expect, test, vi } from 'vitest'
 import { personOnServer } from '#test/server'
-import { deleteTask, restoreTask } from './bin.ts'
+import { deleteTask, emptyBin, restoreTask } from './bin.ts'
 import { bulk } from './bulk.ts'
 import { completeTask } from './complete.ts'
 import { createTask, createTasks } from './create.ts'
 import { createProject, deleteProject } from './projects.ts'
 import { reopenTask } from './reopen.ts'
+import { tasks } from './tables.ts'
 import { getTask } from './task.ts'
 import { updateTask } from './update.ts'
 
@@ -203,3 +205,23 @@ test('a subtask that is made while its parent goes into the bin goes with it, or
       else await expect(getTask(person, made.value)).rejects.toMatchObject({ code: 'not_found' })
     }
   }))
+
+test('what is taken out of the bin while the bin is emptied is kept', async () => {
+  const server = await personOnServer()
+  if (!server) return
+  try {
+    const { person } = server
+    const { id } = await createTask(person, { title: 'old' })
+    await deleteTask({ ...person, now: () => new Date('2001-01-01T00:00:00Z') }, id)
+    const restoring = person.db.batch([
+      person.db.update(tasks).set({ deletedAt: null }).where(eq(tasks.id, id)),
+      person.db.execute(sql`select pg_sleep(0.5)`),
+    ])
+    await person.db.execute(sql`select pg_sleep(0.2)`)
+    await emptyBin({ ...person, now: () => new Date('2001-03-01T00:00:00Z') })
+    await restoring
+    expect(await getTask(person, id)).toMatchObject({ title: 'old' })
+  } finally {
+    await server.close()
+  }
+})

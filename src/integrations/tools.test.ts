@@ -1,0 +1,32 @@
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { readConfig } from '#config'
+import { makePerson, type Person, revoke } from '#test/database'
+import { REMOTE_SECRET, type RemoteServer, startRemote } from '#test/mcp-remote'
+import { addServer, checkServer, removeServer, serversForTurn, updateServer } from './servers.ts'
+import { remoteTools } from './tools.ts'
+
+let remote: RemoteServer
+beforeAll(async () => {
+  remote = await startRemote()
+})
+afterAll(() => remote.close())
+
+type End = (person: Person, id: string) => Promise<unknown>
+const ENDS: [string, End][] = [
+  ['the session that asked has ended', revoke],
+  ['the server was removed', removeServer],
+  ['the server was switched off', (person, id) => updateServer(person, id, { enabled: false }, '*')],
+]
+
+test.each(ENDS)('in a turn that runs nobody is called any more once %s', async (_why, end) => {
+  const person = await makePerson({ config: readConfig({ ...inject('vars'), ALLOW_LOOPBACK_URLS: 'true' }) })
+  const auth = { type: 'header' as const, name: 'Authorization', value: REMOTE_SECRET }
+  const { id } = await addServer(person, { name: 'weather', url: `${remote.url}/mcp`, auth, enabled: true })
+  await checkServer(person, id)
+  const tool = remoteTools(await serversForTurn(person)).find(({ name }) => name === 'weather__forecast')
+  expect((await tool?.run(person, { city: 'Bern' }))?.output).toMatchObject({ text: 'Sunny in Bern' })
+  await end(person, id)
+  const asked = remote.requests.length
+  await expect(tool?.run(person, { city: 'Bern' })).rejects.toThrow()
+  expect(remote.requests).toHaveLength(asked)
+})
