@@ -5,7 +5,7 @@ import { pruneAnswers } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
-import { resealSecrets } from '#integrations'
+import { pruneOauthStates, resealSecrets } from '#integrations'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
@@ -44,6 +44,7 @@ export default {
       eraseForgotten,
       pruneAnswers,
       emptyBin,
+      pruneOauthStates,
       resealSecrets,
     }
     await Promise.all(
