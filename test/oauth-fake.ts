@@ -16,13 +16,13 @@ export type OauthFake = {
   resource: Record<string, unknown>
   /** How it behaves from now on. */
   ways: {
-    challenge: 'metadata' | 'bare'
+    /** What a 401 says; undefined: nothing. */
+    metadataUrl: string | undefined
     expiresIn: number | undefined
     refreshTokens: boolean
     /** A status the token endpoint answers with whatever is asked. */
     failing: number | undefined
     slowMs: number
-    iss: string | undefined
   }
   /** Each request, with its form. */
   requests: { path: string; form: URLSearchParams; authorization: string | undefined }[]
@@ -68,12 +68,11 @@ export async function startOauthFake(): Promise<OauthFake> {
   const [secrets, refused]: string[][] = [[], []]
   const requests: OauthFake['requests'] = []
   const ways: OauthFake['ways'] = {
-    challenge: 'metadata',
+    metadataUrl: undefined,
     expiresIn: 3600,
     refreshTokens: true,
     failing: undefined,
     slowMs: 0,
-    iss: undefined,
   }
   const [metadata, resource]: Record<string, unknown>[] = [{}, {}]
   const secret = () => {
@@ -89,7 +88,10 @@ export async function startOauthFake(): Promise<OauthFake> {
   function clientIn(form: URLSearchParams, authorization: string | undefined): string | undefined {
     const [, basic] = /^Basic (.+)$/.exec(authorization ?? '') ?? []
     const [name = '', word] = basic
-      ? Buffer.from(basic, 'base64').toString().split(':').map(decodeURIComponent)
+      ? Buffer.from(basic, 'base64')
+          .toString()
+          .split(':')
+          .map((part: string) => new URLSearchParams(`=${part}`).get('') ?? '')
       : [form.get('client_id') ?? '', form.get('client_secret') ?? undefined]
     const way = basic ? 'client_secret_basic' : word === undefined ? 'none' : 'client_secret_post'
     const known = clients.get(name)
@@ -133,11 +135,13 @@ export async function startOauthFake(): Promise<OauthFake> {
   function authorize(query: URLSearchParams, response: ServerResponse): void {
     const redirectUri = query.get('redirect_uri') ?? ''
     const clientId = query.get('client_id') ?? ''
-    if (!clients.get(clientId)?.redirectUris.includes(redirectUri))
-      return send(response, 400, { error: 'redirect_uri' })
+    if (!clients.get(clientId)?.redirectUris.includes(redirectUri)) {
+      send(response, 400, { error: 'redirect_uri' })
+      return
+    }
     const back = new URL(redirectUri)
     back.searchParams.set('state', query.get('state') ?? '')
-    back.searchParams.set('iss', ways.iss ?? url)
+    back.searchParams.set('iss', url)
     // What no client asked for and every client must bear.
     back.searchParams.set('session_state', 'more')
     const isGood =
@@ -216,9 +220,7 @@ export async function startOauthFake(): Promise<OauthFake> {
       return grant !== undefined && !grant.ended
     },
     challenge: () =>
-      ways.challenge === 'bare'
-        ? 'Bearer'
-        : `Bearer error="invalid_token", resource_metadata="${remote.url}/about-us", scope="tools:use"`,
+      ways.metadataUrl && `Bearer error="invalid_token", resource_metadata="${ways.metadataUrl}", scope="tools:use"`,
     answer: (path, response) => {
       const isIt = path === '/.well-known/oauth-protected-resource/mcp' || path === '/about-us'
       if (isIt) send(response, 200, { resource: `${remote.url}/mcp`, authorization_servers: [url], ...resource })
@@ -226,6 +228,7 @@ export async function startOauthFake(): Promise<OauthFake> {
       return isIt || path.startsWith('/.well-known/')
     },
   })
+  ways.metadataUrl = `${remote.url}/about-us`
   return {
     url,
     remote,
@@ -240,7 +243,9 @@ export async function startOauthFake(): Promise<OauthFake> {
       const shown = await fetch(`${authorizationUrl}${consents ? '' : '&deny=1'}`, { redirect: 'manual' })
       return new URL(shown.headers.get('location') ?? `failed:${shown.status}`)
     },
-    endAll: () => grants.forEach((grant) => void (grant.ended = true)),
+    endAll: () => {
+      for (const grant of grants) grant.ended = true
+    },
     expireAll: () => access.clear(),
     close: () => {
       remote.close()

@@ -65,7 +65,8 @@ export const SEALED = {
   accessToken: 'access_token',
   refreshToken: 'refresh_token',
 } as const
-export type Sealed = keyof typeof SEALED
+export const SECRETS = ['secret', 'clientSecret', 'accessToken', 'refreshToken'] as const
+export type Sealed = (typeof SECRETS)[number]
 export type Secrets = Partial<Record<Sealed, string | null>>
 
 type OwnCtx = Pick<UserCtx, 'actor' | 'config'>
@@ -85,7 +86,7 @@ export const secretPlace = (column: Sealed, userId: string, rowId: string) => ({
 /** Each as its column takes it. */
 export async function sealAll({ config, actor }: OwnCtx, id: string, plain: Secrets): Promise<Secrets> {
   const sealed: Secrets = {}
-  for (const column of ['secret', 'clientSecret', 'accessToken', 'refreshToken'] as const) {
+  for (const column of SECRETS) {
     const value = plain[column]
     if (value === undefined) continue
     const place = secretPlace(column, actor.userId, id)

@@ -1,7 +1,7 @@
 import { and, eq, isNotNull, sql } from 'drizzle-orm'
 import { type Ctx, describeError } from '#core'
 import { seal, unseal } from '#security'
-import { SEALED, type Sealed, secretPlace } from './access.ts'
+import { SEALED, SECRETS, type Sealed, secretPlace } from './access.ts'
 import { mcpServers } from './tables.ts'
 
 const BATCH = 50
@@ -9,7 +9,7 @@ const BATCH = 50
 /** Seals anew, fifty of each kind at a time, what an older key sealed: when none is left, that key may go. */
 export async function resealSecrets(ctx: Pick<Ctx, 'db' | 'config' | 'log'>): Promise<void> {
   if (ctx.config.encryptionKeys.length < 2) return
-  for (const name of ['secret', 'clientSecret', 'accessToken', 'refreshToken'] as const) await resealColumn(ctx, name)
+  for (const name of SECRETS) await resealColumn(ctx, name)
 }
 
 async function resealColumn({ db, config, log }: Pick<Ctx, 'db' | 'config' | 'log'>, name: Sealed): Promise<void> {
