@@ -171,8 +171,7 @@ async function take(ctx: AccessCtx, row: StateRow, { code, iss, error }: Returne
   const isSame = and(mine(ctx, row.serverId), eq(mcpServers.version, row.serverVersion))
   const [server] = await ctx.db.select(rowOf).from(mcpServers).where(isSame)
   if (!server?.oauth) throw refusal('it was changed meanwhile')
-  const text = await unseal(ctx.config.encryptionKeys, statePlace(row.userId, row.hash), row.sealed)
-  const { verifier, isNamed, clientSecret, connection } = Pending.parse(JSON.parse(text))
+  const { verifier, isNamed, clientSecret, connection } = await openPending(ctx, row)
   // Mix-up: what another server gave is not shown to this one.
   if (iss === undefined ? isNamed : iss !== connection.issuer) throw refusal('another server answered')
   if (error !== undefined || code === undefined) throw refusal(`the answer was ${errorCode(error)}`)
@@ -201,6 +200,14 @@ async function take(ctx: AccessCtx, row: StateRow, { code, iss, error }: Returne
   const { accessToken = null, refreshToken = null, clientSecret: secret = null } = columns
   revokeLater(ctx, { id: row.serverId, oauth, secret: null, clientSecret: secret, accessToken, refreshToken })
   throw refusal('it was changed meanwhile')
+}
+
+async function openPending({ config }: AccessCtx, { userId, hash, sealed }: StateRow): Promise<Pending> {
+  try {
+    return Pending.parse(JSON.parse(await unseal(config.encryptionKeys, statePlace(userId, hash), sealed)))
+  } catch (cause) {
+    throw new AppError('unavailable', 'what was begun cannot be opened', { cause })
+  }
 }
 
 /** Forgets the browsers that did not come back. */
