@@ -20,6 +20,8 @@ export type OauthFake = {
     metadataUrl: string | undefined
     expiresIn: number | undefined
     refreshTokens: boolean
+    /** Whether a refresh token is good once. */
+    rotates: boolean
     /** A status the token endpoint answers with whatever is asked. */
     failing: number | undefined
     slowMs: number
@@ -71,6 +73,7 @@ export async function startOauthFake(): Promise<OauthFake> {
     metadataUrl: undefined,
     expiresIn: 3600,
     refreshTokens: true,
+    rotates: true,
     failing: undefined,
     slowMs: 0,
   }
@@ -98,8 +101,8 @@ export async function startOauthFake(): Promise<OauthFake> {
     return known && known.way === way && known.secret === word ? name : undefined
   }
 
-  function give(grant: Grant) {
-    const [token, next] = [secret(), ways.refreshTokens ? secret() : undefined]
+  function give(grant: Grant, renewable = true) {
+    const [token, next] = [secret(), ways.refreshTokens && renewable ? secret() : undefined]
     access.set(token, grant)
     if (next) refreshes.set(next, { grant, used: false })
     return {
@@ -128,8 +131,8 @@ export async function startOauthFake(): Promise<OauthFake> {
     if (known.used) known.grant.ended = true
     if (known.grant.ended) return refuse('invalid_grant', known.used ? 'a refresh token used twice' : 'an ended grant')
     if (form.get('resource') !== known.grant.resource) return refuse('invalid_target', 'another resource')
-    known.used = true
-    return give(known.grant)
+    known.used = ways.rotates
+    return give(known.grant, ways.rotates)
   }
 
   function authorize(query: URLSearchParams, response: ServerResponse): void {

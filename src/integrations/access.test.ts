@@ -103,6 +103,16 @@ test('a grant that was ended elsewhere leaves the server broken, until it is con
   expect(await forecast(person, 'Oslo')).toMatchObject({ text: 'Sunny in Oslo' })
 })
 
+test('a refresh token that is not replaced stays good', async () => {
+  fake.ways.rotates = false
+  const { person } = await makeConnected()
+  for (const city of ['Oslo', 'Rome']) {
+    fake.expireAll()
+    expect(await forecast(person, city)).toMatchObject({ text: `Sunny in ${city}` })
+  }
+  expect(refreshes()).toHaveLength(2)
+})
+
 test('without a refresh token the end of the token is the end', async () => {
   fake.ways.refreshTokens = false
   const { person, id } = await makeConnected()
