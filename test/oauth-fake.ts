@@ -20,6 +20,8 @@ export type OauthFake = {
     metadataUrl: string | undefined
     expiresIn: number | undefined
     refreshTokens: boolean
+    /** A scope the MCP server wants beyond those it gave. */
+    wants: string | undefined
     /** Whether a refresh token is good once. */
     rotates: boolean
     /** A status the token endpoint answers with whatever is asked. */
@@ -74,6 +76,7 @@ export async function startOauthFake(): Promise<OauthFake> {
     expiresIn: 3600,
     refreshTokens: true,
     rotates: true,
+    wants: undefined,
     failing: undefined,
     slowMs: 0,
   }
@@ -225,6 +228,11 @@ export async function startOauthFake(): Promise<OauthFake> {
     challenge: () =>
       ways.metadataUrl && `Bearer error="invalid_token", resource_metadata="${ways.metadataUrl}", scope="tools:use"`,
     answer: (path, response) => {
+      if (ways.wants && path === '/mcp') {
+        const challenge = `Bearer error="insufficient_scope", scope="${ways.wants}"`
+        response.writeHead(403, { 'www-authenticate': challenge }).end()
+        return true
+      }
       const isIt = path === '/.well-known/oauth-protected-resource/mcp' || path === '/about-us'
       if (isIt) send(response, 200, { resource: `${remote.url}/mcp`, authorization_servers: [url], ...resource })
       else if (path.startsWith('/.well-known/')) send(response, 404, {})

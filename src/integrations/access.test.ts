@@ -133,6 +133,15 @@ test('an authorization server that fails for a moment costs no connection, and h
   expect(await getServer(person, id)).toMatchObject({ status: 'ok', lastError: null })
 })
 
+test('a server that wants more than was consented to says what', async () => {
+  const { person, id } = await makeConnected()
+  fake.ways.wants = 'tools:use tools:admin'
+  expect(await checkServer(person, id)).toMatchObject({ lastError: /again, with the scope tools:use tools:admin$/ })
+  fake.ways.wants = '<script>'
+  expect(await checkServer(person, id)).toMatchObject({ lastError: /again, with the scope it names$/ })
+  expect(refreshes()).toEqual([])
+})
+
 test('whoever was to renew and died is waited for no longer than a lease', async () => {
   const { person, id } = await makeConnected()
   fake.expireAll()

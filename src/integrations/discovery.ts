@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { AppError } from '#core'
 import { checkUrl, fetchOutside } from '#security'
 import { getDocument, type Wire } from './oauth.ts'
-import { refusal, toFailure } from './outside.ts'
+import { partOf, refusal, toFailure } from './outside.ts'
 
 const url = z.string().max(2000)
 const Resource = z.looseObject({
@@ -45,9 +45,6 @@ function requireOutside({ policy }: Wire, what: string, text: string): URL {
   throw refusal(`Its ${what} is not called: ${checked.reason}`)
 }
 
-const parameter = (header: string, name: string) =>
-  new RegExp(`\\b${name}\\s*=\\s*(?:"([^"]{1,2000})"|([^\\s,"]{1,2000}))`, 'i').exec(header)?.slice(1).find(Boolean)
-
 // It is asked as anybody would: what it says to that is where its sign-in is.
 async function challengeOf(wire: Wire, serverUrl: string) {
   try {
@@ -57,7 +54,7 @@ async function challengeOf(wire: Wire, serverUrl: string) {
     const response = await fetchOutside(serverUrl, init, wire.policy)
     await response.body?.cancel()
     const header = response.status === 401 ? (response.headers.get('www-authenticate') ?? '') : ''
-    return { metadataUrl: parameter(header, 'resource_metadata'), scope: parameter(header, 'scope') }
+    return { metadataUrl: partOf(header, 'resource_metadata'), scope: partOf(header, 'scope') }
   } catch (error) {
     throw toFailure(serverUrl, 'MCP', error)
   }

@@ -38,3 +38,10 @@ export function toFailure(url: string, kind: string, error: unknown): AppError {
     return new AppError('timeout', `It took longer than ${DEADLINE_MS / 1000} s`, { cause: error })
   return new AppError('unavailable', `It does not answer at ${new URL(url).host}`, { cause: error })
 }
+
+/** A parameter of a `WWW-Authenticate`. */
+export function partOf(header: string, name: string): string | undefined {
+  const [, quoted, bare] =
+    new RegExp(`\\b${name}\\s*=\\s*(?:"([^"]{1,2000})"|([^\\s,"]{1,2000}))`, 'i').exec(header) ?? []
+  return quoted ?? bare
+}

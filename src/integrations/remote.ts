@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { withTimeout } from '#core'
 import { fetchOutside, type OutboundPolicy } from '#security'
-import { chunks, DEADLINE_MS, refusal, toFailure, whole } from './outside.ts'
+import { chunks, DEADLINE_MS, partOf, refusal, toFailure, whole } from './outside.ts'
 
 const MAX_PAGES = 5
 const VERSION = '2025-11-25'
@@ -139,8 +139,16 @@ async function post(session: Session, message: object): Promise<Response> {
     session.sent.push(...secretsOf(header))
     return await post(session, message)
   }
-  const isAuth = response.status === 401 || response.status === 403
-  throw refusal(isAuth ? `It does not let us in: HTTP ${response.status}` : `It answered HTTP ${response.status}`)
+  throw refusal(reasonOf(response))
+}
+
+function reasonOf({ status, headers }: Response): string {
+  const challenge = headers.get('www-authenticate') ?? ''
+  if (status === 403 && partOf(challenge, 'error') === 'insufficient_scope') {
+    const scope = /^[\w:./ -]{1,200}$/.exec(partOf(challenge, 'scope') ?? '')?.[0] ?? 'it names'
+    return `It wants more than was consented to: give its auth again, with the scope ${scope}`
+  }
+  return status === 401 || status === 403 ? `It does not let us in: HTTP ${status}` : `It answered HTTP ${status}`
 }
 
 /** The data of each server-sent event. */
