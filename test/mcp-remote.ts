@@ -21,7 +21,7 @@ export type RemoteServer = {
 
 const text = (said: string) => ({ content: [{ type: 'text' as const, text: said }] })
 
-function makeTools(calls: RemoteServer['calls'], secret: string): McpServer {
+function makeTools(calls: RemoteServer['calls']): McpServer {
   const server = new McpServer({ name: 'weather', version: '1.0.0' })
   const readOnly = { readOnlyHint: true }
   const city = { city: z.string() }
@@ -34,7 +34,9 @@ function makeTools(calls: RemoteServer['calls'], secret: string): McpServer {
     note('stations.wipe', input)
     return { ...text('Gone'), structuredContent: { gone: 3 } }
   })
-  server.registerTool('whoami', { annotations: readOnly }, () => text(`You sent ${secret}`))
+  server.registerTool('whoami', { annotations: readOnly }, ({ requestInfo }) =>
+    text(`You sent ${requestInfo?.headers.authorization}`),
+  )
   server.registerTool('fail', { annotations: readOnly }, () => ({ ...text('No such city'), isError: true }))
   server.registerTool('odd', { annotations: readOnly }, () => text('a\0b\ud800'))
   server.registerTool('much', { annotations: readOnly }, () => text('x'.repeat(100_000)))
@@ -56,8 +58,17 @@ const ELSEWHERE: Record<string, (response: ServerResponse, url: string) => void>
     void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': still here\n\n'),
 }
 
+type SignIn = {
+  isAllowed(authorization: string | undefined): boolean
+  /** The `WWW-Authenticate` of a 401. */
+  challenge?(): string | undefined
+  /** Whether it answered this request itself. */
+  answer?(path: string, response: ServerResponse): boolean
+}
+const BY_SECRET: SignIn = { isAllowed: (authorization) => authorization === REMOTE_SECRET }
+
 /** On loopback; `/mcp` answers by streams, `/json` whole, both with the secret in the header alone. */
-export async function startRemote(): Promise<RemoteServer> {
+export async function startRemote(signIn = BY_SECRET): Promise<RemoteServer> {
   const calls: RemoteServer['calls'] = []
   const requests: RemoteServer['requests'] = []
   const sessions = new Map<string, StreamableHTTPServerTransport>()
@@ -69,7 +80,11 @@ export async function startRemote(): Promise<RemoteServer> {
     wake()
     const elsewhere = ELSEWHERE[path]
     if (elsewhere) return elsewhere(response, url)
-    if (request.headers.authorization !== REMOTE_SECRET) return void response.writeHead(401).end()
+    if (signIn.answer?.(path, response)) return
+    if (!signIn.isAllowed(request.headers.authorization)) {
+      const challenge = signIn.challenge?.()
+      return void response.writeHead(401, challenge ? { 'www-authenticate': challenge } : {}).end()
+    }
     const known = sessions.get(String(request.headers['mcp-session-id']))
     if (known) return await known.handleRequest(request, response)
     const transport = new StreamableHTTPServerTransport({
@@ -81,7 +96,7 @@ export async function startRemote(): Promise<RemoteServer> {
       }),
     })
     // The SDK's own types disagree on a session that may be undefined.
-    await makeTools(calls, REMOTE_SECRET).connect(transport as Parameters<McpServer['connect']>[0])
+    await makeTools(calls).connect(transport as Parameters<McpServer['connect']>[0])
     await transport.handleRequest(request, response)
   }
   const server = createServer((request, response) => void answer(request, response))

@@ -19,6 +19,8 @@ const PUBLIC: Record<string, string> = {
   'POST /v1/auth/register': 'makes the account',
   'POST /v1/auth/login': 'brings a password',
   'POST /v1/auth/refresh': 'brings a refresh token',
+  'GET /v1/mcp/callback': 'a browser comes back to it: brings a state that was given to a person',
+  'GET /v1/mcp/client': 'what we are to authorization servers',
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',
 }
 const OPERATOR = [
@@ -201,6 +203,8 @@ const MAY_BE_KEPT = new Set(['GET /.well-known/jwks.json'])
 const NO_SUCCESS: Record<string, string> = {
   connectRealtime: '426 upgrade_required',
   redriveDeadLetter: '404 not_found',
+  finishMcpConnect: '410 gone',
+  connectMcpServer: '409 conflict',
 }
 
 test('every operation does what it is there for, and its answers carry every header', async () => {

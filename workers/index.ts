@@ -6,7 +6,7 @@ import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
 import { pruneMail } from '#email'
-import { resealSecrets } from '#integrations'
+import { pruneOauthStates, resealSecrets } from '#integrations'
 import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
@@ -48,6 +48,7 @@ export default {
       pruneAnswers,
       runBatches,
       emptyBin,
+      pruneOauthStates,
       resealSecrets,
       pruneMail,
     }

@@ -1,15 +1,14 @@
 import { z } from 'zod'
-import { AppError, findAppError, withTimeout } from '#core'
+import { withTimeout } from '#core'
 import { fetchOutside, type OutboundPolicy } from '#security'
+import { chunks, DEADLINE_MS, partOf, refusal, toFailure, whole } from './outside.ts'
 
-const DEADLINE_MS = 10_000
-const MAX_BYTES = 1_000_000
 const MAX_PAGES = 5
 const VERSION = '2025-11-25'
-const MAX_REASON = 300
 
-/** Another's MCP server, and the header that signs in to it. */
-export type Remote = { url: string; header: { name: string; value: string } | null; policy: OutboundPolicy }
+type Header = { name: string; value: string }
+/** Another's MCP server, and the header that signs in to it; `renew` gives another where that one is refused. */
+export type Remote = { url: string; header: Header | null; policy: OutboundPolicy; renew?: () => Promise<Header> }
 
 const Reply = z.looseObject({
   id: z.union([z.string(), z.number()]).nullish(),
@@ -37,7 +36,14 @@ const Called = z.looseObject({
 export type RemoteTool = z.infer<typeof ToolList>['tools'][number]
 export type RemoteAnswer = z.infer<typeof Called>
 
-type Session = { remote: Remote; signal: AbortSignal; headers: Record<string, string>; lastId: number }
+type Session = {
+  remote: Remote
+  /** All that was sent to sign in. */
+  sent: string[]
+  signal: AbortSignal
+  headers: Record<string, string>
+  lastId: number
+}
 
 /** Every tool the server offers, up to five pages of them. */
 export async function listRemoteTools(remote: Remote): Promise<RemoteTool[]> {
@@ -67,7 +73,7 @@ export async function callRemoteTool(remote: Remote, name: string, input: unknow
 async function inSession<T>(remote: Remote, work: (session: Session) => Promise<T>): Promise<T> {
   try {
     return await withTimeout(DEADLINE_MS, async (signal) => {
-      const session: Session = { remote, signal, headers: {}, lastId: 0 }
+      const session: Session = { remote, sent: secretsOf(remote.header), signal, headers: {}, lastId: 0 }
       const clientInfo = { name: 'aurelius', version: '1.0.0' }
       const started = Initialized.parse(
         await ask(session, 'initialize', { protocolVersion: VERSION, capabilities: {}, clientInfo }),
@@ -79,7 +85,7 @@ async function inSession<T>(remote: Remote, work: (session: Session) => Promise<
       return found
     })
   } catch (error) {
-    throw toFailure(remote, error)
+    throw toFailure(remote.url, 'MCP', error)
   }
 }
 
@@ -100,7 +106,7 @@ async function ask(session: Session, method: string, params: object): Promise<un
   if (sessionId !== null) session.headers['mcp-session-id'] = sessionId
   const isStream = response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') ?? false
   for await (const text of isStream ? events(response) : whole(response)) {
-    const reply = Reply.parse(JSON.parse(hide(session.remote, text), storable))
+    const reply = Reply.parse(JSON.parse(hide(session.sent, text), storable))
     // A stream may bring notifications, or questions to us, before the answer: none is of use here.
     if (reply.id !== id || (!reply.result && !reply.error)) continue
     if (reply.error) throw refusal(`It refused ${method}: ${reply.error.message}`)
@@ -125,27 +131,24 @@ async function post(session: Session, message: object): Promise<Response> {
   const response = await request(session, 'POST', message)
   if (response.ok) return response
   await response.body?.cancel()
-  const isAuth = response.status === 401 || response.status === 403
-  throw refusal(isAuth ? `It does not let us in: HTTP ${response.status}` : `It answered HTTP ${response.status}`)
-}
-
-async function* chunks({ body }: Response): AsyncGenerator<string> {
-  if (!body) return
-  const decoder = new TextDecoder()
-  let bytes = 0
-  // Left early, the loop cancels the stream.
-  for await (const chunk of body) {
-    bytes += chunk.byteLength
-    if (bytes > MAX_BYTES) throw refusal(`It answered more than ${MAX_BYTES} bytes`)
-    yield decoder.decode(chunk, { stream: true })
+  const { renew, ...remote } = session.remote
+  if (response.status === 401 && renew) {
+    // Once: what was renewed and is refused all the same is refused for another reason.
+    const header = await renew()
+    session.remote = { ...remote, header }
+    session.sent.push(...secretsOf(header))
+    return await post(session, message)
   }
-  yield decoder.decode()
+  throw refusal(reasonOf(response))
 }
 
-async function* whole(response: Response): AsyncGenerator<string> {
-  let text = ''
-  for await (const chunk of chunks(response)) text += chunk
-  yield text
+function reasonOf({ status, headers }: Response): string {
+  const challenge = headers.get('www-authenticate') ?? ''
+  if (status === 403 && partOf(challenge, 'error') === 'insufficient_scope') {
+    const scope = /^[\w:./ -]{1,200}$/.exec(partOf(challenge, 'scope') ?? '')?.[0] ?? 'it names'
+    return `It wants more than was consented to: give its auth again, with the scope ${scope}`
+  }
+  return status === 401 || status === 403 ? `It does not let us in: HTTP ${status}` : `It answered HTTP ${status}`
 }
 
 /** The data of each server-sent event. */
@@ -162,13 +165,15 @@ async function* events(response: Response): AsyncGenerator<string> {
   }
 }
 
-// A server that tells the secret back tells it to nobody: neither the model nor the log sees it.
-function hide({ header }: Remote, text: string): string {
-  if (!header) return text
+function secretsOf(header: Header | null): string[] {
+  if (!header) return []
   const parts = [header.value, header.value.split(' ').at(-1) ?? ''].filter((part) => part.length >= 8)
-  return parts
-    .flatMap((part) => [part, JSON.stringify(part).slice(1, -1)])
-    .reduce((said, part) => said.replaceAll(part, '[secret]'), text)
+  return parts.flatMap((part) => [part, JSON.stringify(part).slice(1, -1)])
+}
+
+// A server that tells the secret back tells it to nobody: neither the model nor the log sees it.
+function hide(secrets: string[], text: string): string {
+  return secrets.reduce((said, part) => said.replaceAll(part, '[secret]'), text)
 }
 
 // No column takes a NUL or half a character: kept, one would cost the whole turn.
@@ -177,16 +182,4 @@ function storable(_key: string, value: unknown): unknown {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return value
   const fine = Object.entries(value).filter(([key]) => key.isWellFormed() && !key.includes('\0'))
   return Object.fromEntries(fine)
-}
-
-const refusal = (reason: string) => new AppError('unavailable', reason.slice(0, MAX_REASON).toWellFormed())
-
-function toFailure(remote: Remote, error: unknown): AppError {
-  const known = findAppError(error)
-  if (known) return known
-  if (error instanceof z.ZodError || error instanceof SyntaxError)
-    return new AppError('unavailable', 'It answered what is not MCP', { cause: error })
-  if (error instanceof DOMException && error.name === 'TimeoutError')
-    return new AppError('timeout', `It took longer than ${DEADLINE_MS / 1000} s`, { cause: error })
-  return new AppError('unavailable', `It does not answer at ${new URL(remote.url).host}`, { cause: error })
 }

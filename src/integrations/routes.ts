@@ -1,6 +1,16 @@
 import { z } from '@hono/zod-openapi'
-import { answer, body, createApp, created, etag, ifMatch, personRoute, s, versioned } from '#core'
-import { McpServer, McpServerPage, McpServerPatch, NewMcpServer } from './schema.ts'
+import { answer, body, createApp, created, etag, ifMatch, personRoute, publicRoute, s, versioned } from '#core'
+import { finishConnect, startConnect } from './connect.ts'
+import { clientMetadata } from './oauth.ts'
+import {
+  ClientMetadata,
+  McpCallback,
+  McpConnect,
+  McpServer,
+  McpServerPage,
+  McpServerPatch,
+  NewMcpServer,
+} from './schema.ts'
 import { addServer, checkServer, getServer, listServers, removeServer, updateServer } from './servers.ts'
 
 const tags = ['MCP servers']
@@ -70,6 +80,52 @@ const checkRoute = personRoute(
   { limit: 'ai', idempotent: false },
 )
 
+const connectRoute = personRoute(
+  {
+    method: 'post',
+    path: '/mcp/servers/{id}/connect',
+    operationId: 'connectMcpServer',
+    summary: 'Begin to sign in by OAuth',
+    description:
+      'Open `authorizationUrl` in the browser of the person themselves, and give it to nobody: whoever signs in there lets this account in. One at a time; it leads back to `/v1/mcp/callback`.',
+    tags,
+    request: { params: serverId },
+    responses: { 200: answer(McpConnect, 'Where to go') },
+  },
+  // A kept answer would hold the state in the clear.
+  { limit: 'ai', idempotent: false, problems: [409] },
+)
+const html = { 'text/html': { schema: z.string().max(2000) } }
+const callbackRoute = publicRoute(
+  {
+    method: 'get',
+    path: '/mcp/callback',
+    operationId: 'finishMcpConnect',
+    summary: 'Where a browser comes back to from an authorization server',
+    tags,
+    request: { query: McpCallback },
+    responses: {
+      200: { description: 'Connected', content: html },
+      403: { description: 'Not connected: the server says why', content: html },
+    },
+  },
+  { problems: [401, 410, 503, 504] },
+)
+const clientRoute = publicRoute({
+  method: 'get',
+  path: '/mcp/client',
+  operationId: 'getMcpClient',
+  summary: 'What we are to an authorization server; the address is our client id',
+  tags,
+  responses: { 200: answer(ClientMetadata, 'The metadata of a client') },
+})
+
+// Static, and nothing that came in is in it.
+const page = (said: string) =>
+  `<!doctype html><html lang="en"><head><meta charset="utf-8"><title>Aurelius</title></head><body><p>${said}</p></body></html>`
+const CONNECTED = page('Connected; you may close this.')
+const NOT_CONNECTED = page('Not connected. The server in Aurelius says why; connect it again.')
+
 export const integrationsApp = createApp()
   .openapi(listRoute, async (c) => c.json(await listServers(c.var.ctx, c.req.valid('query')), 200))
   .openapi(addRoute, async (c) => {
@@ -93,4 +149,18 @@ export const integrationsApp = createApp()
   .openapi(checkRoute, async (c) => {
     const checked = await checkServer(c.var.ctx, c.req.valid('param').id)
     return c.json(checked, 200, etag(checked.version))
+  })
+  .openapi(connectRoute, async (c) => c.json(await startConnect(c.var.ctx, c.req.valid('param').id), 200))
+  .openapi(callbackRoute, async (c) => {
+    const { state, ...returned } = c.req.valid('query')
+    const isDone = await finishConnect(c.var.ctx, state, returned)
+    return isDone ? c.html(CONNECTED, 200) : c.html(NOT_CONNECTED, 403)
+  })
+  .openapi(clientRoute, (c) => {
+    const { publicUrl } = c.var.ctx.config
+    const clientId = new URL('/v1/mcp/client', publicUrl).href
+    return c.json(
+      { client_id: clientId, ...clientMetadata(publicUrl), token_endpoint_auth_method: 'none' as const },
+      200,
+    )
   })

@@ -23,6 +23,19 @@ const secret = z
   .regex(/^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$/)
   .openapi({ example: 'Bearer token', description: 'The header as it is sent; kept encrypted, never shown again' })
 
+const clientId = z
+  .string()
+  .min(1)
+  .max(2000)
+  .regex(/^[\x21-\x7e]+$/)
+  .openapi({ example: 'aurelius-client' })
+const scope = z
+  .string()
+  .min(1)
+  .max(1000)
+  .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/)
+  .openapi({ example: 'mcp:tools', description: 'What to ask for, in place of what the server suggests' })
+
 const NoAuth = z.strictObject({ type: z.literal('none') }).openapi('McpNoAuth')
 const NewAuth = z
   .discriminatedUnion('type', [
@@ -34,12 +47,36 @@ const NewAuth = z
         value: secret,
       })
       .openapi('NewMcpHeaderAuth'),
+    z
+      .strictObject({
+        type: z.literal('oauth'),
+        clientId: clientId.optional(),
+        clientSecret: secret
+          .optional()
+          .openapi({ example: 'secret', description: 'Kept encrypted, never shown again' }),
+        scope: scope.optional(),
+      })
+      .refine(({ clientId: id, clientSecret }) => id !== undefined || clientSecret === undefined, {
+        path: ['clientSecret'],
+        error: 'is of no use without a clientId',
+      })
+      .openapi('NewMcpOauth', {
+        description: 'Then connected in a browser: POST /v1/mcp/servers/{id}/connect. Without a clientId we register',
+      }),
   ])
-  .openapi('NewMcpAuth', { description: 'OAuth is not offered yet' })
+  .openapi('NewMcpAuth')
 const Auth = z
   .discriminatedUnion('type', [
     NoAuth,
     z.strictObject({ type: z.literal('header'), name: header }).openapi('McpHeaderAuth'),
+    z
+      .strictObject({
+        type: z.literal('oauth'),
+        clientId: clientId.nullable(),
+        scope: scope.nullable(),
+        connected: z.boolean(),
+      })
+      .openapi('McpOauth'),
   ])
   .openapi('McpAuth')
 
@@ -80,3 +117,29 @@ export const McpServerPatch = z
   })
   .openapi('McpServerPatch', { description: 'A new URL needs its auth with it: a secret is not sent to another place' })
 export type McpServerPatch = z.infer<typeof McpServerPatch>
+
+export const McpConnect = z
+  .strictObject({ authorizationUrl: z.url().max(8000), expiresAt: s.instant })
+  .openapi('McpConnect')
+export type McpConnect = z.infer<typeof McpConnect>
+
+// What a server adds of its own is none of ours, and no error (RFC 6749, 4.1.2).
+const returned = (max: number) => z.string().max(max).optional()
+export const McpCallback = z.object({
+  state: z.string().min(1).max(200),
+  code: returned(4000),
+  iss: returned(2000),
+  error: returned(200),
+})
+
+export const ClientMetadata = z
+  .strictObject({
+    client_id: z.url().max(2000),
+    client_name: z.string().max(100),
+    client_uri: z.url().max(2000),
+    redirect_uris: s.list(z.url().max(2000), 1, 1),
+    grant_types: s.list(z.enum(['authorization_code', 'refresh_token']), 2),
+    response_types: s.list(z.literal('code'), 1),
+    token_endpoint_auth_method: z.literal('none'),
+  })
+  .openapi('McpClientMetadata')

@@ -105,7 +105,9 @@ test('two servers of one name each have their own tools, under names that stay',
 
 test('the tools of a turn are sixty-four at most, each under a name that providers take', async () => {
   const tool = { name: 'x'.repeat(40), description: '', readOnly: true, inputSchema: { type: 'object' } }
-  const row = { url: ELSEWHERE, header: null, secret: null, status: 'ok' as const, checkedAt: null }
+  const tokens = { accessToken: null, refreshToken: null, tokenExpiresAt: null, tokenVersion: 1 }
+  const access = { header: null, secret: null, oauth: null, clientSecret: null, ...tokens }
+  const row = { url: ELSEWHERE, ...access, status: 'ok' as const, checkedAt: null }
   const servers = ['a', 'b', 'c'].map((id) => ({
     ...row,
     id: `mcp_${id.repeat(26)}`,
@@ -137,10 +139,8 @@ test('a URL that leads inside is refused before anything is called; a new one ta
   const kept = await add(person, { name: 'kept' })
   const asked = remote.requests.length
   const outside = { ...person, config: readConfig(inject('vars')) }
-  expect(await checkServer(outside, kept.id)).toMatchObject({
-    status: 'broken',
-    lastError: expect.stringMatching(/not https/),
-  })
+  const lastError = expect.stringMatching(/not https/)
+  expect(await checkServer(outside, kept.id)).toMatchObject({ status: 'broken', lastError })
   expect(remote.requests).toHaveLength(asked)
 })
 

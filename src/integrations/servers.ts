@@ -2,44 +2,39 @@ import { and, asc, eq, gt, isNotNull, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, decodeCursor, encodeCursor, findAppError, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
-import { checkUrl, seal, unseal } from '#security'
+import { checkUrl } from '#security'
+import { type AccessCtx, accessOf, mine, revokeLater, rowOf, type ServerRow, sealAll, toRemote } from './access.ts'
 import { knownTools } from './known.ts'
-import { listRemoteTools, type Remote } from './remote.ts'
+import { listRemoteTools } from './remote.ts'
 import type { McpServer, McpServerPatch, NewMcpServer } from './schema.ts'
-import { type KnownTool, mcpServers } from './tables.ts'
+import { mcpServers } from './tables.ts'
 
 const LIST = 'mcp_servers'
 const CursorKey = z.tuple([s.id('mcp')])
 const MAX_IN_TURN = 20
 
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
-type WriteCtx = ReadCtx & Pick<UserCtx, 'config'>
+type WriteCtx = AccessCtx
 type Auth = NewMcpServer['auth']
 
-/** A server as a turn needs it. */
-export type ServerRow = {
-  id: string
-  name: string
-  url: string
-  header: string | null
-  secret: string | null
-  tools: KnownTool[] | null
-  status: McpServer['status']
-  checkedAt: string | null
-}
-
-const missing = () => new AppError('not_found', 'There is no such MCP server')
+export const missing = () => new AppError('not_found', 'There is no such MCP server')
 const stale = () => new AppError('version_stale', 'The MCP server has changed since you read it')
-const mine = (ctx: ReadCtx, id: string) => and(eq(mcpServers.id, id), ownedBy(ctx.actor, mcpServers.userId))
 
 function shown(m: ColumnsOf<typeof mcpServers>): SQL<McpServer> {
   const tool = jsonObject({ name: sql`t->>'name'`, description: sql`t->>'description'`, readOnly: sql`t->'readOnly'` })
   const header = jsonObject({ type: sql`'header'`, name: m.header })
+  const oauth = jsonObject({
+    type: sql`'oauth'`,
+    clientId: sql`${m.oauth}->'clientId'`,
+    scope: sql`${m.oauth}->'scope'`,
+    connected: sql`${m.accessToken} is not null`,
+  })
+  const none = jsonObject({ type: sql`'none'` })
   return jsonObject<McpServer>({
     id: m.id,
     name: m.name,
     url: m.url,
-    auth: sql`case when ${m.header} is null then json_build_object('type', 'none') else ${header} end`,
+    auth: sql`case when ${m.oauth} is not null then ${oauth} when ${m.header} is not null then ${header} else ${none} end`,
     enabled: m.enabled,
     status: m.status,
     lastError: m.lastError,
@@ -58,30 +53,16 @@ function requireUrl({ config }: WriteCtx, url: string): void {
   throw new AppError('invalid_request', `/url: ${detail}`, { errors: [{ pointer: '/url', detail }] })
 }
 
-/** Where a server's secret belongs. */
-export const secretPlace = (userId: string, rowId: string) => ({
-  table: 'mcp_servers',
-  column: 'secret',
-  rowId,
-  userId,
-})
+const NO_ACCESS = { header: null, secret: null, oauth: null, clientSecret: null, accessToken: null, refreshToken: null }
 
-async function sealed({ config, actor }: WriteCtx, id: string, auth: Auth) {
-  if (auth.type === 'none') return { header: null, secret: null }
-  return { header: auth.name, secret: await seal(config.encryptionKeys, secretPlace(actor.userId, id), auth.value) }
-}
-
-/** Where a server is, with its secret opened. */
-export async function toRemote({ config, actor }: WriteCtx, server: ServerRow): Promise<Remote> {
-  const { id, url, header, secret } = server
-  const policy = config.outbound
-  if (header === null || secret === null) return { url, header: null, policy }
-  try {
-    const value = await unseal(config.encryptionKeys, secretPlace(actor.userId, id), secret)
-    return { url, header: { name: header, value }, policy }
-  } catch (cause) {
-    throw new AppError('unavailable', 'Its secret cannot be opened; give it again', { cause })
-  }
+/** The columns that say how it is signed in to: all of them, so that nothing of another way is left. */
+async function authColumns(ctx: WriteCtx, id: string, auth: Auth) {
+  const blank = { ...NO_ACCESS, tokenExpiresAt: null, tokenLease: null }
+  if (auth.type === 'none') return blank
+  if (auth.type === 'header')
+    return { ...blank, header: auth.name, ...(await sealAll(ctx, id, { secret: auth.value })) }
+  const { clientId = null, clientSecret = null, scope = null } = auth
+  return { ...blank, oauth: { clientId, scope, connection: null }, ...(await sealAll(ctx, id, { clientSecret })) }
 }
 
 /** Adds a server; it is not called before it is checked. One trip; under an Idempotency-Key the same one again. */
@@ -91,7 +72,7 @@ export async function addServer(
 ): Promise<McpServer> {
   requireUrl(ctx, input.url)
   const id = ctx.newId('mcp')
-  const values = { ...input, ...(await sealed(ctx, id, auth)), id, userId: ownerId(ctx.actor) }
+  const values = { ...input, ...(await authColumns(ctx, id, auth)), id, userId: ownerId(ctx.actor) }
   const [row] = await ctx.db
     .insert(mcpServers)
     .values(values)
@@ -138,9 +119,15 @@ export async function updateServer(
     const detail = 'must be given with a new url'
     if (!auth) throw new AppError('invalid_request', `/auth: ${detail}`, { errors: [{ pointer: '/auth', detail }] })
   }
-  const fresh = auth && { ...(await sealed(ctx, id, auth)), status: 'new' as const, lastError: null, tools: null }
+  const fresh = auth && {
+    ...(await authColumns(ctx, id, auth)),
+    tokenVersion: sql`${mcpServers.tokenVersion} + 1`,
+    status: 'new' as const,
+    lastError: null,
+    tools: null,
+  }
   const isSame = Object.keys(fields).length === 0 && !auth
-  const current = db.$with('current').as(db.select({ id: mcpServers.id }).from(mcpServers).where(mine(ctx, id)))
+  const current = db.$with('current').as(db.select(accessOf).from(mcpServers).where(mine(ctx, id)))
   const changed = db.$with('changed').as(
     db
       .update(mcpServers)
@@ -153,30 +140,26 @@ export async function updateServer(
       .where(and(mine(ctx, id), version === '*' ? undefined : eq(mcpServers.version, version)))
       .returning(),
   )
+  const { oauth, secret, clientSecret, accessToken, refreshToken } = current
   const [row] = await db
     .with(current, changed)
-    .select({ changed: changed.id, server: shown(changed) })
+    .select({
+      changed: changed.id,
+      server: shown(changed),
+      before: { id: current.id, oauth, secret, clientSecret, accessToken, refreshToken },
+    })
     .from(current)
     .leftJoin(changed, eq(changed.id, current.id))
   if (!row) throw missing()
   if (row.changed === null) throw stale()
+  if (auth) revokeLater(ctx, row.before)
   return row.server
 }
 
-export async function removeServer(ctx: ReadCtx, id: string): Promise<void> {
-  const gone = await ctx.db.delete(mcpServers).where(mine(ctx, id)).returning({ id: mcpServers.id })
-  if (gone.length === 0) throw missing()
-}
-
-const rowOf = {
-  id: mcpServers.id,
-  name: mcpServers.name,
-  url: mcpServers.url,
-  header: mcpServers.header,
-  secret: mcpServers.secret,
-  tools: mcpServers.tools,
-  status: mcpServers.status,
-  checkedAt: iso(mcpServers.checkedAt),
+export async function removeServer(ctx: WriteCtx, id: string): Promise<void> {
+  const [gone] = await ctx.db.delete(mcpServers).where(mine(ctx, id)).returning(accessOf)
+  if (!gone) throw missing()
+  revokeLater(ctx, gone)
 }
 
 /** Asks the server for its tools and keeps them, or why it could not be asked. Two trips beside the call. */

@@ -1,8 +1,9 @@
 import { z } from 'zod'
 import { AppError, defineTool, describeError, findAppError, type Tool, type UserCtx } from '#core'
+import { type ServerRow, toRemote } from './access.ts'
 import { aliasOf, inputProblem } from './known.ts'
 import { callRemoteTool, type RemoteAnswer } from './remote.ts'
-import { checkServer, noteCall, requireServer, type ServerRow, toRemote } from './servers.ts'
+import { checkServer, noteCall, requireServer } from './servers.ts'
 import type { KnownTool } from './tables.ts'
 
 const MAX_IN_TURN = 64
