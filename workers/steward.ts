@@ -125,13 +125,13 @@ export class Steward extends DurableObject<Env> {
   }
 
   /** Brings the ledger's waiting lines to Postgres now. */
-  async flushUsage(): Promise<{ ok: boolean }> {
+  async flushUsage(): Promise<{ ok: true } | { ok: false; reason: 'unavailable' }> {
     try {
       await this.#flush()
       return { ok: true }
     } catch (error) {
       createLog({}).error('usage.flush_failed', describeError(error))
-      return { ok: false }
+      return { ok: false, reason: 'unavailable' }
     }
   }
 

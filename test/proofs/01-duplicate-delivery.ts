@@ -1,4 +1,4 @@
-import type { Person, Sabotage, World } from '../world.ts'
+import { makeId, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { auditPerson, door, logPosition, type Report, TOPICS, type Told, timersOf, toldOf } from './lib-effects.ts'
@@ -84,6 +84,8 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
   const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
   try {
     await live(person)
+    await tryKeys(person)
+    await answerWhatWaited(world, person)
     await deliver(scene, await toldOf(world, person.userId))
     const rung = () => witness.heard.filter(({ event }) => event === 'notification.created')
     await witness.until(() => rung().length >= REMINDERS_NOW)
@@ -104,6 +106,22 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     witness.stop()
     bystander.stop()
   }
+}
+
+async function tryKeys(person: Person): Promise<void> {
+  const { id } = await need(person, 'POST', '/v1/api-keys', { name: 'script', scopes: ['tasks:read'] })
+  await need(person, 'POST', `/v1/api-keys/${id}/rotate`, {})
+  await need(person, 'DELETE', `/v1/api-keys/${id}`)
+}
+
+// No route asks for work that can wait yet: what the cron tells when it is answered is written as it writes it.
+async function answerWhatWaited(world: World, { userId }: Person): Promise<void> {
+  const id = makeId('aic')
+  await world.query(
+    `insert into outbox (id, type, user_id, room, key, version, data)
+      values ($1 || '.1.ai.answered', 'ai.answered', $2, null, $1, 1, '{}')`,
+    [id, userId],
+  )
 }
 
 const idOf = (data: unknown): string => (typeof data === 'object' && data && 'id' in data ? String(data.id) : '')

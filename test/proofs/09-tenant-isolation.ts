@@ -22,6 +22,9 @@ type Case = {
   count(): void
 }
 
+// What an owner is answered where a third party would have to be there: src/integrations/connect.test.ts has one.
+const WITHOUT_OTHERS: Record<string, number> = { connectMcpServer: 409 }
+
 export const proof: Proof = {
   id: 9,
   name: 'tenant isolation',
@@ -144,7 +147,8 @@ async function tryOperation(
 
   const owner = await send(victim, request(theirs))
   count()
-  if (owner.status >= 300) report(`${operation.id}: its owner is answered ${owner.status} ${owner.text.slice(0, 160)}`)
+  if (owner.status >= 300 && owner.status !== WITHOUT_OTHERS[operation.operationId])
+    report(`${operation.id}: its owner is answered ${owner.status} ${owner.text.slice(0, 160)}`)
 }
 
 type Timed = { theirs: string; request(id: string): Request; pairs: number }
