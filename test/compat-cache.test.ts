@@ -25,10 +25,10 @@ const clientOf = ({ accessToken }: Person) =>
   new OpenAI({ apiKey: accessToken, baseURL: `${world.url}/compat/openai/v1`, maxRetries: 0 })
 
 /** Asks Claude itself; what was answered, and what its headers say of it. */
-async function ask(person: Person, content: string, headers: Record<string, string> = {}) {
+async function ask(person: Person, content: string, headers: Record<string, string> = {}, temperature = 0) {
   const messages = [{ role: 'user' as const, content }]
   const { data, response } = await clientOf(person)
-    .chat.completions.create({ model: MODEL, messages }, { headers })
+    .chat.completions.create({ model: MODEL, messages, temperature }, { headers })
     .withResponse()
   const told = (name: string) => response.headers.get(`aurelius-${name}`)
   return {
@@ -52,6 +52,7 @@ test('what was asked before is answered again at no cost, to the person who aske
   expect(again).toMatchObject({ text: 'Lima.', cache: 'exact', cost: 0 })
   expect(upstreamCalls('capital of Peru')).toBe(calls)
   expect(await ask(owner, question, { 'cache-control': 'no-cache' })).toMatchObject({ cache: 'off', cost: 90 })
+  expect(await ask(owner, question, {}, 1)).toMatchObject({ cache: 'off', cost: 90 })
   expect(await ask(stranger, question)).toMatchObject({ cache: 'miss', cost: 90 })
   await expect
     .poll(async () => (await owner.api('GET', `/v1/ai/usage`)).json)

@@ -145,6 +145,8 @@ export class UserSession extends DurableObject<Env> {
 
   /** Forgets this person; whatever is published later begins a new epoch. */
   async erase(): Promise<{ ok: true }> {
+    for (const { controller } of this.#asking.values())
+      controller.abort(new AppError('session_ended', 'This person is gone'))
     await this.#turns.endAll()
     this.#room.empty()
     await this.ctx.storage.deleteAlarm()

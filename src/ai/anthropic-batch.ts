@@ -1,41 +1,46 @@
 import type Anthropic from '@anthropic-ai/sdk'
-import { Batches } from '@anthropic-ai/sdk/resources/messages/batches'
-import { anthropicClient, type Settings, STOPS, toFailure, toParams, usageOf } from './anthropic-wire.ts'
+import { jsonOf, type Settings, STOPS, send, toFailure, toParams, usageOf } from './anthropic-wire.ts'
 import { ModelFailure } from './failure.ts'
 import { type BatchResult, type ModelBatches, NO_USAGE, type ToolCall } from './model.ts'
 import { isCount } from './reading.ts'
 
+const PATH = '/v1/messages/batches'
 const PAGE = 100
 // A list that long is not ours alone; what it may hide is taken for lost.
 const MAX_LISTED = 1000
 
 /** Anthropic's Message Batches: half the price, an answer within a day. */
 export function anthropicBatches(settings: Settings): ModelBatches {
-  const batches = new Batches(anthropicClient(settings, async (response) => response))
   return {
     async send(calls, signal) {
       // Nothing is marked for the cache: what is asked once is not worth writing there.
       const requests = calls.map(({ id, model, request }) => ({ custom_id: id, params: toParams(request, model, {}) }))
-      const { id } = await asked(signal, () => batches.create({ requests }, { signal }))
+      const { id } = await asked(signal, async () => jsonOf(await send(settings, PATH, signal, { requests })))
       if (typeof id !== 'string') throw new ModelFailure('garbage', 'a batch without an id')
       return id
     },
     async read(batchId, signal) {
-      const { processing_status: status } = await asked(signal, () => batches.retrieve(batchId, {}, { signal }))
+      const path = `${PATH}/${encodeURIComponent(batchId)}`
+      const { processing_status: status } = await asked(signal, async () => jsonOf(await send(settings, path, signal)))
       if (status !== 'ended') return undefined
-      const lines = await asked(signal, () => batches.results(batchId, {}, { signal }))
-      return resultsOf(lines, signal)
+      const response = await asked(signal, () => send(settings, `${path}/results`, signal))
+      return resultsOf(linesOf(response), signal)
     },
     async list(since, signal) {
       return await asked(signal, async () => {
         const listed: Awaited<ReturnType<ModelBatches['list']>> = []
-        for await (const batch of batches.list({ limit: PAGE }, { signal })) {
-          const createdAt = new Date(batch.created_at)
-          if (createdAt < since) break
-          if (listed.length >= MAX_LISTED) throw new ModelFailure('rejected', 'has too many batches to look through')
-          listed.push({ id: batch.id, createdAt, isEnded: batch.processing_status === 'ended' })
+        for (let after = ''; ; ) {
+          const page = await jsonOf(await send(settings, `${PATH}?limit=${PAGE}${after}`, signal))
+          const batches: unknown[] = Array.isArray(page['data']) ? page['data'] : []
+          for (const batch of batches.map(Object)) {
+            const createdAt = new Date(String(batch.created_at))
+            if (createdAt < since) return listed
+            if (listed.length >= MAX_LISTED) throw new ModelFailure('rejected', 'has too many batches to look through')
+            listed.push({ id: String(batch.id), createdAt, isEnded: batch.processing_status === 'ended' })
+          }
+          if (page['has_more'] !== true || batches.length === 0) return listed
+          after = `&after_id=${encodeURIComponent(String(page['last_id']))}`
         }
-        return listed
       })
     },
   }
@@ -50,6 +55,18 @@ async function asked<T>(signal: AbortSignal, ask: () => PromiseLike<T>): Promise
 }
 
 type Line = Anthropic.Messages.MessageBatchIndividualResponse
+
+// A line of JSON each.
+async function* linesOf({ body }: Response): AsyncGenerator<Line> {
+  if (!body) return
+  let rest = ''
+  for await (const text of body.pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split('\n')
+    rest = lines.pop() ?? ''
+    for (const line of lines) if (line.trim() !== '') yield JSON.parse(line)
+  }
+  if (rest.trim() !== '') yield JSON.parse(rest)
+}
 
 async function* resultsOf(lines: AsyncIterable<Line>, signal: AbortSignal): AsyncGenerator<BatchResult> {
   try {

@@ -1,28 +1,41 @@
 import type Anthropic from '@anthropic-ai/sdk'
-import { AnthropicError, APIConnectionError, APIError } from '@anthropic-ai/sdk'
-import { BaseAnthropic } from '@anthropic-ai/sdk/client'
 import { ModelFailure, statusFailure } from './failure.ts'
 import type { ModelMessage, ModelRequest, Usage } from './model.ts'
 import { factsOf, JSON_ALONE, newestQuestion } from './reading.ts'
 
-// The deadlines are the gateway's; this one only ends what nobody waits for any more.
-const TIMEOUT_MS = 600_000
+const BASE_URL = 'https://api.anthropic.com'
+const VERSION = '2026-10-21'
 
 export type Settings = { apiKey: string; baseUrl: string | undefined }
 
-/** The SDK's wire alone; `check` sees each answer before the SDK reads it. */
-export function anthropicClient(settings: Settings, check: (response: Response) => Promise<Response>): BaseAnthropic {
-  // The whole client would bring all it can do into the bundle: 260 kB that every isolate reads at its start.
-  return new BaseAnthropic({
-    apiKey: settings.apiKey,
-    baseURL: settings.baseUrl ?? null,
-    timeout: TIMEOUT_MS,
-    maxRetries: 0,
-    // It logs what it cannot read, which may be what a person said.
-    logLevel: 'off',
-    // The global fetch is looked up when called: tests stand in on the wire.
-    fetch: (input, init) => fetch(input, init).then(check),
+/** One request, with the headers of the SDK; an answer that refuses is a typed failure, as is none. */
+export async function send(settings: Settings, path: string, signal: AbortSignal, body?: object): Promise<Response> {
+  const base = (settings.baseUrl ?? BASE_URL).replace(/\/+$/, '')
+  const headers = {
+    accept: 'application/json',
+    authorization: `Bearer ${settings.apiKey}`,
+    'anthropic-version': VERSION,
+    ...(body && { 'content-type': 'application/json' }),
+  }
+  const asked = body ? { method: 'POST', body: JSON.stringify(body) } : {}
+  const response = await fetch(base + path, { ...asked, headers, signal }).catch((cause: unknown) => {
+    throw signal.aborted ? signal.reason : new ModelFailure('unreachable', 'cannot be reached', { cause })
   })
+  if (response.ok) return response
+  throw statusFailure(response.status, response.headers, errorType(await response.text().catch(() => '')))
+}
+
+/** The body of an answer that is one JSON object. */
+export async function jsonOf(response: Response): Promise<Record<string, unknown>> {
+  const value: unknown = await response.json().catch((cause: unknown) => {
+    throw new ModelFailure('garbage', 'an answer that is not JSON', { cause })
+  })
+  if (typeof value !== 'object' || value === null) throw new ModelFailure('garbage', 'an answer that is no object')
+  return Object.fromEntries(Object.entries(value))
+}
+
+function errorType(text: string): string {
+  return /"type"\s*:\s*"(\w{1,60}_error)"/.exec(text)?.[1] ?? ''
 }
 
 type Params = Anthropic.MessageCreateParamsNonStreaming
@@ -133,22 +146,7 @@ export const STATUSES: Record<string, number> = {
 /** As the gateway knows it. */
 export function toFailure(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
-  const known = findFailure(error)
-  if (known) return known
-  if (error instanceof APIConnectionError) return new ModelFailure('unreachable', 'cannot be reached', { cause: error })
-  if (error instanceof APIError) {
-    const status = error.status ?? STATUSES[error.type ?? ''] ?? 500
-    return statusFailure(status, error.headers, error.type ?? '', error)
-  }
-  if (error instanceof AnthropicError)
-    return new ModelFailure('rejected', 'the SDK refused the request', { cause: error })
-  // The wire has its own word: what is left is an event of another shape than the SDK promises.
+  if (error instanceof ModelFailure) return error
+  // The wire has its own word: what is left is an event of another shape than Anthropic promises.
   return new ModelFailure('garbage', 'an event that cannot be read', { cause: error })
-}
-
-// The SDK wraps what the fetch it was given throws.
-function findFailure(error: unknown): ModelFailure | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 4; at = at.cause, depth++)
-    if (at instanceof ModelFailure) return at
-  return undefined
 }

@@ -1,19 +1,13 @@
 import type Anthropic from '@anthropic-ai/sdk'
-import { Messages } from '@anthropic-ai/sdk/resources/messages'
 import { anthropicBatches } from './anthropic-batch.ts'
-import { anthropicClient, type Settings, STATUSES, STOPS, toFailure, toParams, usageOf } from './anthropic-wire.ts'
+import { type Settings, STATUSES, STOPS, send, toFailure, toParams, usageOf } from './anthropic-wire.ts'
 import { ModelFailure, statusFailure } from './failure.ts'
 import type { Heard, ModelEvent, ModelProvider } from './model.ts'
 import { type Known, startKnown, toCall, withEnd } from './reading.ts'
 import { sseData } from './sse.ts'
 
-// Made once for an isolate: it holds no connection, and no request but while it is asked.
-const clients = new WeakMap<Settings, Messages>()
-
 /** Claude. What stays the same from turn to turn (tools, first part of the system prompt, history) is cached by the provider. */
 export function anthropicProvider(settings: Settings): ModelProvider {
-  const messages = clients.get(settings) ?? new Messages(anthropicClient(settings, streamOnly))
-  clients.set(settings, messages)
   return {
     name: 'anthropic',
     get batches() {
@@ -21,7 +15,8 @@ export function anthropicProvider(settings: Settings): ModelProvider {
     },
     async *generate(model, request, signal, heard) {
       try {
-        const response = await messages.create({ ...toParams(request, model), stream: true }, { signal }).asResponse()
+        const asked = { ...toParams(request, model), stream: true }
+        const response = await streamOnly(await send(settings, '/v1/messages', signal, asked))
         heard?.('open')
         const known = startKnown(model)
         yield* withEnd(known, readEvents(response, signal, known, heard))
@@ -35,14 +30,13 @@ export function anthropicProvider(settings: Settings): ModelProvider {
 // A page is no stream of events: none would be found in it.
 async function streamOnly(response: Response): Promise<Response> {
   const type = response.headers.get('content-type') ?? 'nothing'
-  if (!response.ok || type.startsWith('text/event-stream')) return response
+  if (type.startsWith('text/event-stream')) return response
   await response.body?.cancel()
   throw new ModelFailure('garbage', `answered with ${type.slice(0, 50)}`)
 }
 
 type Event = Anthropic.RawMessageStreamEvent | { type: 'error'; error: { type?: string } } | { type: 'ping' }
 
-// Read by ourselves: the SDK's reading takes four steps more for each event.
 async function* readEvents(
   { body, headers }: Response,
   signal: AbortSignal,

@@ -157,7 +157,7 @@ export function shareCall(
         controller.abort()
       } catch (error) {
         const known = findAppError(error)
-        if (!known) ctx.log.error('call.failed', describeError(error))
+        if (!known && !controller.signal.aborted) ctx.log.error('call.failed', describeError(error))
         const { code = 'internal', message = '', retryAfterS = null } = known ?? {}
         out.enqueue(line({ type: 'failed', code, message, retryAfterS }))
         out.close()

@@ -8,6 +8,7 @@ import { refuse } from './schema.ts'
 export const ASSISTANT = 'aurelius'
 
 const DEFAULT_OUTPUT_TOKENS = 4096
+const SAME_TEMPERATURE = 0.3
 const MAX_ASSISTANT_TOKENS = 8192
 const BEGINNING = '(The conversation begins.)'
 
@@ -126,7 +127,9 @@ async function askModel(
     volatileSystem: '',
     maxOutputTokens: maxOutputTokens ?? Math.min(DEFAULT_OUTPUT_TOKENS, most),
   }
-  const share = isFresh ? {} : { share: { sources: [] } }
+  // Left out, a temperature is 1 in these protocols: whoever wants variety is not given an answer again.
+  const isSame = !isFresh && (rest.temperature ?? 1) <= SAME_TEMPERATURE
+  const share = isSame ? { share: { sources: [] } } : {}
   const events = generate(ctx, { kind: 'chat', feature, request, model: name, ...share }, signal)
   const opening = begun(events)
   // Heard below, after the session: nobody must be told more than that theirs has ended.
