@@ -4,7 +4,7 @@ import { draftOf } from './read-create.ts'
 import { estimate, labels, note, projectOf, rename, reword } from './read-edit.ts'
 import { priority } from './read-priority.ts'
 import { readSchedule, readSnooze } from './read-schedule.ts'
-import { change } from './targets.ts'
+import { change, readTarget } from './targets.ts'
 import { QUESTION } from './verbs.ts'
 import { readWhen } from './when.ts'
 
@@ -70,6 +70,9 @@ function clearing(c: string, world: World): Made {
       raw`^(?:don't|do not|stop|no need to) (?:remind(?:ing)?|ping(?:ing)?|nudg(?:e|ing)|`,
       raw`bother(?:ing)?|nag(?:ging)?) me (?:about|of|to|for) (.+)$`,
     ).exec(c)
+  const silenced =
+    /^(?:stop|turn off|silence|mute|disable|switch off) (?:the |my )?(.+?) (?:reminder|alert|notification)s?$/i.exec(c)
+  if (silenced?.[1]) return change(silenced[1], { clear: 'remindAt' }, world)
   return bell?.[1] && !/^cancel/i.test(c) ? change(bell[1], { clear: 'remindAt' }, world) : undefined
 }
 
@@ -95,6 +98,15 @@ function status(c: string, world: World): Made {
       c,
     )
   if (skip?.[1]) return change(skip[1].replace(/^(?:today|tomorrow|this week)'s /i, ''), { skip: true }, world)
+  const once =
+    /^(?:cancel|call off|scratch) (.+? (?:(?:just )?(?:for )?(?:today|tonight|tomorrow|this (?:week|time|morning|afternoon|evening))|(?:just )?(?:this )?once))$/i.exec(
+      c,
+    )
+  const named = once?.[1]
+    ? readTarget(once[1].replace(/ (?:this time|(?:just )?(?:this )?once)$/i, ''), world)
+    : undefined
+  if (named?.kind === 'named' && named.names.length > 0)
+    return { kind: 'change', target: named, change: { skip: true } }
   const off =
     re(
       raw`^(?:never mind|forget about(?: doing)?(?: the)?|cancel|call off|scrap|abandon|scratch|`,
