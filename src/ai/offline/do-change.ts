@@ -232,10 +232,22 @@ function offered(target: Target, change: Change): Draft | undefined {
   return { title: name.charAt(0).toUpperCase() + name.slice(1), when: change.when, remind: false }
 }
 
+/** Only the next turn of a repeating task is there to be left out. */
+function isLaterTurn(target: Target, task: Task, clock: Clock): boolean {
+  const day = target.kind === 'named' && target.when?.dateSaid ? target.when.date : undefined
+  if (!day || !task.due || !task.recurrence) return false
+  return clock.today.until(day).sign > 0 && wallOf(task.due, clock.zone).date.until(day).sign > 0
+}
+
 export function* doChange(intent: ChangeIntent, world: World): Script {
   const closed = intent.target.kind === 'set' && intent.target.filter.status !== undefined
   const found = yield* resolve(intent.target, closed ? 'any' : intent.orCreate ? 'sure' : 'open', world)
   if (!found.ok) return yield* absent(found, intent, world)
+  const [later] = intent.change.skip ? found.tasks.filter((task) => isLaterTurn(intent.target, task, world.clock)) : []
+  if (later?.due)
+    return {
+      text: `I can only skip the next ${quote(later.title)}, which is due ${whenText(later.due, world.clock)}. Nothing was changed.`,
+    }
   const calls: Call[] = found.tasks.map((task) => ({
     name: 'update_task',
     input: { id: task.id, ...patchOf(task, intent.change, world.clock) },

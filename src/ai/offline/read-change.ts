@@ -97,13 +97,15 @@ function status(c: string, world: World): Made {
     /^(?:i'll |i will |i'm |let's |going to |gonna )*skip(?:ping)? (.+?)(?: (?:for )?(?:today|tonight|tomorrow|this (?:week|time|month|one)|once|just this once|next time|next week))*$/i.exec(
       c,
     )
-  if (skip?.[1]) return change(skip[1].replace(/^(?:today|tomorrow|this week)'s /i, ''), { skip: true }, world)
+  const ahead = /\btomorrow$/i.test(c) ? ' tomorrow' : ''
+  if (skip?.[1])
+    return change(`${skip[1].replace(/^(?:today|tomorrow|this week)'s /i, '')}${ahead}`, { skip: true }, world)
   const once =
-    /^(?:cancel|call off|scratch) (.+? (?:(?:just )?(?:for )?(?:today|tonight|tomorrow|this (?:week|time|morning|afternoon|evening))|(?:just )?(?:this )?once))$/i.exec(
+    /^(?:cancel|call off|scratch) (.+? (?:(?:just )?(?:for )?(?:today|tonight|tomorrow|(?:on |this )?(?:mon|tues|wednes|thurs|fri|satur|sun)day|this (?:week|time|morning|afternoon|evening))|(?:just )?(?:this )?once))$/i.exec(
       c,
     )
   const named = once?.[1]
-    ? readTarget(once[1].replace(/ (?:this time|(?:just )?(?:this )?once)$/i, ''), world)
+    ? readTarget(once[1].replace(/ (?:(?:just )?(?:for )?this (?:time|week)|(?:just )?(?:this )?once)$/i, ''), world)
     : undefined
   if (named?.kind === 'named' && named.names.length > 0)
     return { kind: 'change', target: named, change: { skip: true } }

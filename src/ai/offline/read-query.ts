@@ -41,7 +41,7 @@ const TOPIC = re(
   raw`schedule)(?= (?:for|on|today|tomorrow|this|next)|\??$)|stats|statistics|insights|streak|`,
   raw`overdue|reminders|plate|day|week|brief(?:ing)?|rundown|summary|overview|priorities|workload|`,
   raw`stuff|progress)\b(?!\s*:)|^(?:everything|anything|all) (?:due|tagged|labelled|labeled|in|`,
-  raw`for|on|open|left|about|with|that)\b|^(?:my )?top (?:\d|three|five|ten) (?:things|tasks|`,
+  raw`for|on|open|left|about|with|that)\b|^(?:the |my )?most urgent (?:task|thing|one)s?\b|^(?:my )?top (?:\d|three|five|ten) (?:things|tasks|`,
   raw`priorities|items)\b|^(?:list|tasks?|show|todos?|show all|list all|show me)\??$|^(?:brief me|`,
   raw`plan my (?:day|week|morning|evening)|daily brief|morning brief|overdue|how)\b`,
 )

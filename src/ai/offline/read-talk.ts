@@ -20,7 +20,7 @@ const THANKS = re(
   raw`thank you|thank u|cheers|much appreciated|appreciate it|appreciated|merci|gracias|danke|`,
   raw`ta)(?: so much| very much| a lot| a bunch| a ton| again| man| mate| buddy| bro| dear|`,
   raw` aurelius| for (?:that|your help|the help|everything|reminding me)|,? (?:you're|you are|your) (?:so |really |very |just )?(?:great|the best|awesome|amazing|`,
-  raw`brilliant|wonderful|helpful|good|a star|a lifesaver))*|you're the best|`,
+  raw`brilliant|wonderful|helpful|good|a star|a lifesaver))*|you're (?:the best|great|awesome|amazing|brilliant)|`,
   raw`you rock|you're a lifesaver|lifesaver|good (?:job|work|bot|boy)|well done|nice work|love it|`,
   raw`love you)$`,
 )
