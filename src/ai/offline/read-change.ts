@@ -1,4 +1,4 @@
-import type { Intent, World } from './intent.ts'
+import type { Intent, Target, World } from './intent.ts'
 import { raw, re } from './pattern.ts'
 import { draftOf } from './read-create.ts'
 import { estimate, labels, note, projectOf, rename, reword } from './read-edit.ts'
@@ -76,6 +76,15 @@ function clearing(c: string, world: World): Made {
   return bell?.[1] && !/^cancel/i.test(c) ? change(bell[1], { clear: 'remindAt' }, world) : undefined
 }
 
+/** Whose turn is called off in "it for today", "everything today", "yoga on monday". */
+function turnOf(said: string, world: World): Target | undefined {
+  const text = said.replace(/ (?:(?:just )?(?:for )?this (?:time|week)|(?:just )?(?:this )?once)$/i, '')
+  const alone = readTarget(text.replace(/ (?:just )?(?:for )?(?:today|tonight|tomorrow)$/i, ''), world)
+  if (alone?.kind === 'focus') return alone
+  const found = readTarget(text, world)
+  return found?.kind === 'set' || (found?.kind === 'named' && found.names.length > 0) ? found : undefined
+}
+
 function status(c: string, world: World): Made {
   const going =
     re(
@@ -104,11 +113,8 @@ function status(c: string, world: World): Made {
     /^(?:cancel|call off|scratch) (.+? (?:(?:just )?(?:for )?(?:today|tonight|tomorrow|(?:on |this )?(?:mon|tues|wednes|thurs|fri|satur|sun)day|this (?:week|time|morning|afternoon|evening))|(?:just )?(?:this )?once))$/i.exec(
       c,
     )
-  const named = once?.[1]
-    ? readTarget(once[1].replace(/ (?:(?:just )?(?:for )?this (?:time|week)|(?:just )?(?:this )?once)$/i, ''), world)
-    : undefined
-  if (named?.kind === 'named' && named.names.length > 0)
-    return { kind: 'change', target: named, change: { skip: true } }
+  const turn = once?.[1] ? turnOf(once[1], world) : undefined
+  if (turn) return { kind: 'change', target: turn, change: { skip: true } }
   const off =
     re(
       raw`^(?:never mind|forget about(?: doing)?(?: the)?|cancel|call off|scrap|abandon|scratch|`,

@@ -1,3 +1,4 @@
+import type { Moment } from './clock.ts'
 import type { Ask, Change, Intent, Task, World } from './intent.ts'
 import { onlyWhen } from './only-when.ts'
 import { raw, re } from './pattern.ts'
@@ -5,6 +6,7 @@ import { draftOf } from './read-create.ts'
 import { fits, likeness } from './resolve.ts'
 import { lengthOf } from './spans.ts'
 import { phrase, readPlaces, readTarget } from './targets.ts'
+import { readWhen } from './when.ts'
 import { stem, telling, tokens } from './words.ts'
 
 const YES = re(
@@ -164,6 +166,8 @@ const CORRECTION = re(
   raw`what about|maybe|rather|instead|better)?[\s,:]*`,
 )
 
+const sameTime = (a: Moment, b: Moment) => a.date === b.date && a.time === b.time
+
 /** "i meant thursday for the landlord one": the task is named after the time. */
 function namedLast(text: string, world: World): Intent | undefined {
   const m = re(
@@ -208,8 +212,12 @@ export function readCorrection(text: string, world: World): Intent | undefined {
       change: { shift: { ...(minutes % 1440 === 0 ? { days: minutes / 1440 } : { minutes }), sign } },
     }
   }
-  const bell = focus.at(-1)?.remindAt?.time !== undefined && /\b(?:make|meant?|set|change)\b/i.test(lead)
-  const when = onlyWhen(bell && lengthOf(body) ? `in ${body}` : body, world) ?? onlyWhen(body, world)
+  const length = /\b(?:make|meant?|set|change)\b/i.test(lead) && lengthOf(body) ? focus.at(-1) : undefined
+  const { due, remindAt } = length ?? {}
+  const ahead = due && remindAt && !sameTime(due, remindAt) ? readWhen(`${body} before`, world.clock).when : undefined
+  if (ahead?.lead) return { kind: 'change', target: { kind: 'focus', many }, change: { when: ahead } }
+  const soon = due && remindAt && sameTime(due, remindAt) && due.date === world.clock.today.toString()
+  const when = (soon ? onlyWhen(`in ${body}`, world) : undefined) ?? onlyWhen(body, world)
   if (!when) return undefined
   const change: Change = { when, near: true }
   return { kind: 'change', target: { kind: 'focus', many }, change }
