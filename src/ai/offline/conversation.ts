@@ -74,6 +74,7 @@ export function asTask(value: unknown): Task | undefined {
     priority: text(v.priority),
     labels: list(v.labels).map(text),
     projectId: text(v.projectId) || null,
+    start: wall(v.start),
     due: wall(v.due),
     remindAt: wall(v.remindAt),
     recurrence: text(v.recurrence) || null,

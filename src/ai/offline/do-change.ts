@@ -75,8 +75,22 @@ const moved = (at: Moment, by: Length, sign: 1 | -1, zone: string): Moment => {
   return moment(wall.toPlainDate(), { hour: wall.hour, minute: wall.minute }, zone)
 }
 
-/** The reminder travels with the due time it belonged to. */
+/** The start and the reminder travel with the due time they belonged to. */
 function carried(task: Task, due: Moment, clock: Clock): Patch {
+  const starts = task.start && task.due ? { start: alongside(task.start, task.due, due, clock) } : {}
+  return { ...starts, ...belled(task, due, clock) }
+}
+
+function alongside(start: Moment, old: Moment, due: Moment, clock: Clock): Moment {
+  const [from, to] = [wallOf(old, clock.zone), wallOf(due, clock.zone)]
+  const days = from.date.until(to.date, { largestUnit: 'days' }).days
+  const minutes = from.time && to.time ? minutesOf(to.time) - minutesOf(from.time) : 0
+  const by = { days: Math.abs(days) }
+  const day = moved(start, by, days < 0 ? -1 : 1, clock.zone)
+  return minutes === 0 ? day : moved(day, { minutes: Math.abs(minutes) }, minutes < 0 ? -1 : 1, clock.zone)
+}
+
+function belled(task: Task, due: Moment, clock: Clock): Patch {
   if (!task.remindAt) return { due }
   if (!task.due) return { due, remindAt: { ...due, time: due.time ?? '09:00' } }
   const [from, bell, to] = [wallOf(task.due, clock.zone), wallOf(task.remindAt, clock.zone), wallOf(due, clock.zone)]
@@ -139,7 +153,8 @@ function patchOf(task: Task, change: Change, clock: Clock): Patch {
 }
 
 function leadPatch(task: Task, lead: { days: number; minutes: number }, clock: Clock): Patch {
-  const remindAt = task.due ? leadOf(wallWhen(task.due, clock), lead, clock) : undefined
+  const begins = task.start?.time ? task.start : task.due
+  const remindAt = begins ? leadOf(wallWhen(begins, clock), lead, clock) : undefined
   return remindAt ? { remindAt } : {}
 }
 
@@ -217,10 +232,22 @@ function offered(target: Target, change: Change): Draft | undefined {
   return { title: name.charAt(0).toUpperCase() + name.slice(1), when: change.when, remind: false }
 }
 
+/** Only the next turn of a repeating task is there to be left out. */
+function isLaterTurn(target: Target, task: Task, clock: Clock): boolean {
+  const day = target.kind === 'named' && target.when?.dateSaid ? target.when.date : undefined
+  if (!day || !task.due || !task.recurrence) return false
+  return clock.today.until(day).sign > 0 && wallOf(task.due, clock.zone).date.until(day).sign > 0
+}
+
 export function* doChange(intent: ChangeIntent, world: World): Script {
   const closed = intent.target.kind === 'set' && intent.target.filter.status !== undefined
   const found = yield* resolve(intent.target, closed ? 'any' : intent.orCreate ? 'sure' : 'open', world)
   if (!found.ok) return yield* absent(found, intent, world)
+  const [later] = intent.change.skip ? found.tasks.filter((task) => isLaterTurn(intent.target, task, world.clock)) : []
+  if (later?.due)
+    return {
+      text: `I can only skip the next ${quote(later.title)}, which is due ${whenText(later.due, world.clock)}. Nothing was changed.`,
+    }
   const calls: Call[] = found.tasks.map((task) => ({
     name: 'update_task',
     input: { id: task.id, ...patchOf(task, intent.change, world.clock) },

@@ -52,7 +52,7 @@ function answer(find: Find, results: Result[], world: World): Outcome {
       clock,
     )
   if (find.view === 'count') return { text: count(find, tasks, typeof more === 'string'), listed: tasks }
-  if (find.view === 'next') return next(tasks, clock)
+  if (find.view === 'next') return next(tasks, clock, find.filter.sort === 'priority')
   if (find.view === 'free') return free(find, tasks, clock)
   if (find.view === 'done') return done(find, tasks, clock)
   const shown = inPart(tasks, find.title, clock)
@@ -79,8 +79,11 @@ function heading(find: Find, n: number): string {
   if (filter.overdue) return `${plural(n, 'task')} overdue`
   if (title === 'open') return `${plural(n, 'open task')}`
   if (dated(filter)) return `${n} due ${title}`
+  if (filter.priority && title.endsWith(' priority')) return plural(n, `${levelled(title)} task`)
   return `${plural(n, 'task')} ${title}`
 }
+
+const levelled = (title: string) => title.replace(/^urgent priority$/, 'urgent')
 
 const dated = (f: Find['filter']) =>
   Boolean(f.dueAfter || f.dueBefore) && !f.text && !f.priority && !f.projectId && !f.label
@@ -90,6 +93,8 @@ function nothing(find: Find): string {
   if (filter.overdue) return 'Nothing is overdue.'
   if (title === 'open') return 'You have no open tasks.'
   if (filter.text) return `I found no open task ${title}.`
+  if (filter.priority)
+    return `There are no ${title.endsWith(' priority') ? `${levelled(title)} tasks` : `${levelled(`${filter.priority} priority`)} tasks ${title}`}.`
   if (dated(filter)) return `Nothing is due ${title}.`
   return `There are no tasks ${title}.`
 }
@@ -107,7 +112,7 @@ function count(find: Find, tasks: Task[], more: boolean): string {
 const WEIGHT: Record<string, number> = { urgent: 0, high: 1, medium: 2, low: 3 }
 
 /** Late first, then what is urgent, then what is soonest. */
-function next(tasks: Task[], clock: Clock): Outcome {
+function next(tasks: Task[], clock: Clock, weightFirst: boolean): Outcome {
   const [top, ...others] = tasks
     .map((task, i) => ({
       task,
@@ -116,7 +121,14 @@ function next(tasks: Task[], clock: Clock): Outcome {
       weight: WEIGHT[task.priority] ?? 2,
       undated: task.due ? 0 : 1,
     }))
-    .sort((a, b) => a.late - b.late || a.weight - b.weight || a.undated - b.undated || a.i - b.i)
+    .sort(
+      (a, b) =>
+        (weightFirst ? a.weight - b.weight : 0) ||
+        a.late - b.late ||
+        a.weight - b.weight ||
+        a.undated - b.undated ||
+        a.i - b.i,
+    )
     .map((x) => x.task)
   if (!top) return { text: 'You have no open tasks: nothing is waiting.', listed: [] }
   const then = others.slice(0, 2)

@@ -144,6 +144,7 @@ function remove(fake: Fake, id: string): Answer {
   }
   if (fake.declines) return fail('declined', 'The person said no')
   fake.tasks = fake.tasks.filter((t) => t.id !== id)
+  fake.log.push(`Deleted “${text(old.title)}”`)
   return ok({ id, title: old.title, deletedAt: fake.now })
 }
 

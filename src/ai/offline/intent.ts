@@ -13,6 +13,7 @@ export type Task = {
   priority: string
   labels: string[]
   projectId: string | null
+  start: Moment | null
   due: Moment | null
   remindAt: Moment | null
   recurrence: string | null

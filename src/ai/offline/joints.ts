@@ -62,7 +62,7 @@ function twoAppointments(left: string, right: string, world: World): boolean {
     !when.repeat &&
     !COMMAND.test(right) &&
     endsInTime(left, world) &&
-    /\d/.test(left)
+    /\d|\bnoon\b|\bmidnight\b/i.test(left)
   )
 }
 

@@ -1,10 +1,10 @@
-import type { Intent, World } from './intent.ts'
+import type { Intent, Target, World } from './intent.ts'
 import { raw, re } from './pattern.ts'
 import { draftOf } from './read-create.ts'
 import { estimate, labels, note, projectOf, rename, reword } from './read-edit.ts'
 import { priority } from './read-priority.ts'
 import { readSchedule, readSnooze } from './read-schedule.ts'
-import { change } from './targets.ts'
+import { change, readTarget } from './targets.ts'
 import { QUESTION } from './verbs.ts'
 import { readWhen } from './when.ts'
 
@@ -70,7 +70,19 @@ function clearing(c: string, world: World): Made {
       raw`^(?:don't|do not|stop|no need to) (?:remind(?:ing)?|ping(?:ing)?|nudg(?:e|ing)|`,
       raw`bother(?:ing)?|nag(?:ging)?) me (?:about|of|to|for) (.+)$`,
     ).exec(c)
+  const silenced =
+    /^(?:stop|turn off|silence|mute|disable|switch off) (?:the |my )?(.+?) (?:reminder|alert|notification)s?$/i.exec(c)
+  if (silenced?.[1]) return change(silenced[1], { clear: 'remindAt' }, world)
   return bell?.[1] && !/^cancel/i.test(c) ? change(bell[1], { clear: 'remindAt' }, world) : undefined
+}
+
+/** Whose turn is called off in "it for today", "everything today", "yoga on monday". */
+function turnOf(said: string, world: World): Target | undefined {
+  const text = said.replace(/ (?:(?:just )?(?:for )?this (?:time|week)|(?:just )?(?:this )?once)$/i, '')
+  const alone = readTarget(text.replace(/ (?:just )?(?:for )?(?:today|tonight|tomorrow)$/i, ''), world)
+  if (alone?.kind === 'focus') return alone
+  const found = readTarget(text, world)
+  return found?.kind === 'set' || (found?.kind === 'named' && found.names.length > 0) ? found : undefined
 }
 
 function status(c: string, world: World): Made {
@@ -94,7 +106,15 @@ function status(c: string, world: World): Made {
     /^(?:i'll |i will |i'm |let's |going to |gonna )*skip(?:ping)? (.+?)(?: (?:for )?(?:today|tonight|tomorrow|this (?:week|time|month|one)|once|just this once|next time|next week))*$/i.exec(
       c,
     )
-  if (skip?.[1]) return change(skip[1].replace(/^(?:today|tomorrow|this week)'s /i, ''), { skip: true }, world)
+  const ahead = /\btomorrow$/i.test(c) ? ' tomorrow' : ''
+  if (skip?.[1])
+    return change(`${skip[1].replace(/^(?:today|tomorrow|this week)'s /i, '')}${ahead}`, { skip: true }, world)
+  const once =
+    /^(?:cancel|call off|scratch) (.+? (?:(?:just )?(?:for )?(?:today|tonight|tomorrow|(?:on |this )?(?:mon|tues|wednes|thurs|fri|satur|sun)day|this (?:week|time|morning|afternoon|evening))|(?:just )?(?:this )?once))$/i.exec(
+      c,
+    )
+  const turn = once?.[1] ? turnOf(once[1], world) : undefined
+  if (turn) return { kind: 'change', target: turn, change: { skip: true } }
   const off =
     re(
       raw`^(?:never mind|forget about(?: doing)?(?: the)?|cancel|call off|scrap|abandon|scratch|`,

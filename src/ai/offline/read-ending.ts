@@ -12,11 +12,23 @@ type Made = Intent | undefined
 const DONE =
   '(?:done|finished|complete|completed|finito|sorted|handled|taken care of|over with|wrapped up|ticked off|checked off)'
 
+const WHOLE_LIST =
+  /^(?:clear|empty|wipe) (?:out )?(?:my |the )(?:whole |entire |to-?do |todo |task )*(?:list|tasks|to-?dos|todos)$/i
+
 /** Sentences that say a task is finished, was not, or should go. */
 export function readEnding(c: string, world: World): Made {
   if (/^clear (?:my |the )?(?:day|schedule|calendar|plate|afternoon|morning|today|tomorrow|overdue|\w+day)\b/i.test(c))
     return undefined
   if (QUESTION.test(c) || /\?\s*$/.test(c)) return undefined
+  if (WHOLE_LIST.test(c))
+    return {
+      kind: 'say',
+      text: 'That would delete every open task. Shall I delete them all?',
+      ask: {
+        kind: 'offer',
+        intent: { kind: 'delete', target: { kind: 'set', filter: { open: true, limit: 100 }, name: 'all' } },
+      },
+    }
   const can = /^(.+?) (?:can|should|could) (?:be (?:deleted|removed|trashed)|go)(?: now)?$/i.exec(c)
   if (can?.[1]) return ending('delete', can[1], world)
   const again =

@@ -1,9 +1,12 @@
+import type { Moment } from './clock.ts'
 import type { Ask, Change, Intent, Task, World } from './intent.ts'
 import { onlyWhen } from './only-when.ts'
 import { raw, re } from './pattern.ts'
 import { draftOf } from './read-create.ts'
+import { fits, likeness } from './resolve.ts'
 import { lengthOf } from './spans.ts'
-import { phrase, readPlaces } from './targets.ts'
+import { phrase, readPlaces, readTarget } from './targets.ts'
+import { readWhen } from './when.ts'
 import { stem, telling, tokens } from './words.ts'
 
 const YES = re(
@@ -41,6 +44,12 @@ const DROP = re(
   raw`on second thought no|no wait)$`,
 )
 
+const BRING_BACK = /^(?:bring|get) (?:it|that|them) back(?: please)?$|^restore (?:it|that|them)$/i
+const NOT_DONE = re(
+  raw`^i (?:didn't|did not|haven't|have not|hadn't)(?: (?:actually |really )?(?:finish|finished|do|done|complete|`,
+  raw`completed)(?: it| that)?)?(?: yet| actually)?$`,
+)
+
 const plain = (text: string) =>
   text
     .trim()
@@ -54,16 +63,29 @@ export const isNo = (text: string) => NO.test(plain(text)) && !AGREES.test(plain
 /** "undo", and "cancel that" where something was just done. */
 export function readUndo(text: string, world: World): Intent | undefined {
   const t = plain(text).replace(
-    /^(?:ok|okay|oh|no|wait|actually|sorry|hmm|please|oops|ah|um|oh no|shit|crap|damn)[, ]+(?=\S)/i,
+    /^(?:ok|okay|oh|no|wait|actually|sorry|hmm|please|oops|ah|um|oh no|shit|crap|damn|never mind|nevermind)[, ]+(?=\S)/i,
     '',
   )
   if (UNDO.test(t)) return { kind: 'undo' }
+  const { wrote, focus } = world.state
+  if (wrote && BRING_BACK.test(t)) return { kind: 'undo' }
+  if (wrote && NOT_DONE.test(t) && focus.at(-1)?.status === 'completed')
+    return { kind: 'reopen', target: { kind: 'focus', many: false } }
   if (!DROP.test(t) && !DROP.test(plain(text))) return undefined
   if (world.state.ask) return { kind: 'say', text: 'Okay, never mind.' }
   return world.state.wrote
     ? { kind: 'undo' }
     : { kind: 'say', text: 'Okay. There is nothing to cancel, so nothing has changed.' }
 }
+
+/** What begins so asks for something else, unless a choice is called that. */
+const REQUEST = re(
+  raw`^(?:please |can you |could you |also |and |actually |ok |no )*(?:don't|do not|stop|add|remind|create|make|new|`,
+  raw`delete|remove|move|push|reschedule|postpone|snooze|mark|complete|finish|cancel|skip|undo|set|change|rename|`,
+  raw`what|what's|when|where|who|how|show|list|tell|do i|did i|is there|anything|i need|i have to|remember|forget|`,
+  raw`i (?:did|finished|called|paid)|put|note|schedule|reopen|start|find|search)\b`,
+)
+const WHOLE = 1
 
 function pick(tasks: Task[], text: string): Task[] {
   const t = plain(text).replace(
@@ -75,6 +97,7 @@ function pick(tasks: Task[], text: string): Task[] {
   if (places) return places.flatMap((n) => tasks.at(n < 0 ? n : n - 1) ?? [])
   const words = telling(phrase(t)).map(stem)
   if (words.length === 0) return []
+  if (REQUEST.test(t) && !tasks.some((task) => likeness(t, task.title) >= WHOLE)) return []
   const scored = tasks.map((task) => ({
     task,
     hits: words.filter((w) =>
@@ -84,8 +107,16 @@ function pick(tasks: Task[], text: string): Task[] {
     ).length,
   }))
   const most = Math.max(...scored.map((s) => s.hits))
-  const best = scored.filter((s) => s.hits === most && most > 0)
+  const best = scored.filter((s) => s.hits === most && most * 2 >= words.length && most > 0)
   return best.length === 1 && best[0] ? [best[0].task] : []
+}
+
+/** "the one on friday", "the 3pm one". */
+function pickByTime(tasks: Task[], t: string, world: World): Task[] {
+  const said = t.replace(/^(?:the )?(?:one )?(?:on |at |from )?/i, '').replace(/ one$/i, '')
+  const when = onlyWhen(said, world)
+  const hits = when ? tasks.filter((task) => fits(task, when, world.clock)) : []
+  return hits.length === 1 ? hits : []
 }
 
 /** The answer to what was asked at the end of the last turn. */
@@ -114,7 +145,8 @@ export function readAnswer(ask: Ask, text: string, world: World): Intent | undef
       ? { kind: 'create', draft: { ...draft, ...(draft.when || !ask.when ? {} : { when: ask.when }) } }
       : undefined
   }
-  const chosen = ask.tasks.length === 1 && isYes(t) ? ask.tasks : pick(ask.tasks, t)
+  const named = ask.tasks.length === 1 && isYes(t) ? ask.tasks : pick(ask.tasks, t)
+  const chosen = named.length > 0 ? named : pickByTime(ask.tasks, t, world)
   if (chosen.length === 0 || !('target' in ask.intent)) return undefined
   const places = chosen.map((task) => ask.tasks.indexOf(task) + 1)
   return { ...ask.intent, target: { kind: 'nth', places } }
@@ -134,9 +166,24 @@ const CORRECTION = re(
   raw`what about|maybe|rather|instead|better)?[\s,:]*`,
 )
 
+const sameTime = (a: Moment, b: Moment) => a.date === b.date && a.time === b.time
+
+/** "i meant thursday for the landlord one": the task is named after the time. */
+function namedLast(text: string, world: World): Intent | undefined {
+  const m = re(
+    raw`^(?:(?:no|nope|sorry|wait|oops|actually|ah|oh|hmm)\b[\s,.!]*)*i (?:meant|mean) (.{2,40}?) for (?:the |my )?`,
+    raw`(.{2,60}?)(?: one| task)?[.!]*$`,
+  ).exec(text.trim())
+  const when = m?.[1] ? onlyWhen(m[1], world) : undefined
+  const target = when && m?.[2] ? readTarget(m[2], world) : undefined
+  return when && target?.kind === 'named' ? { kind: 'change', target, change: { when, near: true } } : undefined
+}
+
 /** "no, friday", "actually make it 6", "thursday instead": a new time for what was just spoken of. */
 export function readCorrection(text: string, world: World): Intent | undefined {
   const { focus, wrote, focusIs } = world.state
+  const named = namedLast(text, world)
+  if (named) return named
   if (focus.length === 0 || (/\?$/.test(text.trim()) && !wrote)) return undefined
   const t = text.trim().replace(/[.!?]+$/, '')
   const many = /\b(?:them|those|these|all of them|both)\b/i.test(t)
@@ -165,7 +212,12 @@ export function readCorrection(text: string, world: World): Intent | undefined {
       change: { shift: { ...(minutes % 1440 === 0 ? { days: minutes / 1440 } : { minutes }), sign } },
     }
   }
-  const when = onlyWhen(body, world)
+  const length = /\b(?:make|meant?|set|change)\b/i.test(lead) && lengthOf(body) ? focus.at(-1) : undefined
+  const { due, remindAt } = length ?? {}
+  const ahead = due && remindAt && !sameTime(due, remindAt) ? readWhen(`${body} before`, world.clock).when : undefined
+  if (ahead?.lead) return { kind: 'change', target: { kind: 'focus', many }, change: { when: ahead } }
+  const soon = due && remindAt && sameTime(due, remindAt) && due.date === world.clock.today.toString()
+  const when = (soon ? onlyWhen(`in ${body}`, world) : undefined) ?? onlyWhen(body, world)
   if (!when) return undefined
   const change: Change = { when, near: true }
   return { kind: 'change', target: { kind: 'focus', many }, change }

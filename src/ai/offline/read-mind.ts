@@ -79,7 +79,7 @@ const STATED = [
 const AFTERTHOUGHT = re(
   raw`^(.{6,300}?)[,.;-]*\s+(?:and |so |please |can you |could you )*(?:remember|note|`,
   raw`make a (?:mental )?note of|take note of|keep in mind|don't forget|write down|save|`,
-  raw`memori[sz]e|note down) (?:that|this|it)[.!]*$`,
+  raw`memori[sz]e|note down|keep|bear(?= (?:that|this|it) in mind)) (?:that|this|it)(?: in mind)?[.!]*$`,
 )
 
 export function readAfterthought(c: string): Intent | undefined {

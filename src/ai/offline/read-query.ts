@@ -27,7 +27,7 @@ const AGENDA = re(
   raw`stuff|plate|calendar|month|weekend|morning|afternoon|evening|workload)|(?:all|open|pending|`,
   raw`outstanding|remaining|the|any|upcoming|these|current) (?:the )?(?:open |pending |`,
   raw`outstanding )?(?:tasks?|to-?dos?|todos|reminders|items)|do i have(?: to do)?|am i doing|`,
-  raw`deadlines?|plans|i have(?: to do)?|have i got|i've got|i got|need(?:s)? (?:to be done|doing|`,
+  raw`deadlines?|plans?|i have(?: to do)?|have i got|i've got|i got|need(?:s)? (?:to be done|doing|`,
   raw`my attention)|due|coming up|happening|going on|planned|scheduled|agenda|schedule|left|to do|`,
   raw`upcoming|pending|outstanding|anything|everything|got (?:on|planned)|what's on|what is on|`,
   raw`whats up|what's up|lined up|in store|to-?do list|todos|tasks|brief(?:ing)?|overview|rundown|`,
@@ -41,7 +41,7 @@ const TOPIC = re(
   raw`schedule)(?= (?:for|on|today|tomorrow|this|next)|\??$)|stats|statistics|insights|streak|`,
   raw`overdue|reminders|plate|day|week|brief(?:ing)?|rundown|summary|overview|priorities|workload|`,
   raw`stuff|progress)\b(?!\s*:)|^(?:everything|anything|all) (?:due|tagged|labelled|labeled|in|`,
-  raw`for|on|open|left|about|with|that)\b|^(?:my )?top (?:\d|three|five|ten) (?:things|tasks|`,
+  raw`for|on|open|left|about|with|that)\b|^(?:the |my )?most urgent (?:task|thing|one)s?\b|^(?:my )?top (?:\d|three|five|ten) (?:things|tasks|`,
   raw`priorities|items)\b|^(?:list|tasks?|show|todos?|show all|list all|show me)\??$|^(?:brief me|`,
   raw`plan my (?:day|week|morning|evening)|daily brief|morning brief|overdue|how)\b`,
 )
@@ -107,12 +107,20 @@ export function readQuery(clause: string, world: World): Intent | undefined {
     raw`things?)|critical)\b`,
   ).exec(c)
   const levelOf = level ? (/important/i.test(level[0]) ? 'high' : priorityOf(level[0])) : undefined
-  if (levelOf && !/most important/i.test(c))
+  if (levelOf && !/most (?:important|urgent)/i.test(c))
     return find({ priority: levelOf, open: true, ...(range ? due(range) : {}) }, view, `${levelOf} priority`)
   if (FREE.test(c))
     return find({ open: true, ...(range ? due(range) : dayFilter(clock)) }, 'free', range?.name ?? 'today')
   if (NEXT.test(c))
-    return find({ open: true, ...(range?.before ? { dueBefore: range.before } : {}) }, 'next', range?.name ?? '')
+    return find(
+      {
+        open: true,
+        ...(/most urgent/i.test(c) ? { sort: 'priority' } : {}),
+        ...(range?.before ? { dueBefore: range.before } : {}),
+      },
+      'next',
+      range?.name ?? '',
+    )
   const one = named(c, world)
   if (one && !(range && AGENDA.test(c) && about(range.rest) === '')) return one
   if (range && (AGENDA.test(c) || about(range.rest) === '')) return agenda(range, view, c, clock)
@@ -147,7 +155,7 @@ const dayFilter = (clock: Clock): Filter => ({
 function agenda(range: Range, view: View, c: string, clock: Clock): Find {
   const today = range.day?.equals(clock.today) ?? false
   const late = today && view === 'agenda' && !/\bdue\b/i.test(c)
-  return find({ open: true, ...due(range) }, view, range.name, {
+  return find({ open: true, ...due(range) }, view, range.name.replace(/^for /, ''), {
     ...(late ? { late } : {}),
     ...(range.day ? { day: range.day.toString() } : {}),
   })
@@ -168,10 +176,13 @@ function finishedFilter({ completedAfter: _a, completedBefore: _b, ...rest }: Fi
   return rest
 }
 
+/** A whole question owes nothing to the one before it. */
+const FRESH = /^(?:anything|what(?! about\b)|what's|do i|is there|show me|list)\b/i
+
 /** "and tomorrow?", "what about friday": the last question again, for other days. */
 export function readAgain(clause: string, world: World): Intent | undefined {
   const last = world.state.query
-  if (!last || world.state.wrote) return undefined
+  if (!last || world.state.wrote || FRESH.test(clause)) return undefined
   const m = /^(?:(?:and|what about|how about|ok and|also|then)\s+)*(.+?)\s*\??$/i.exec(clause.trim())
   const looksBack = last.filter.completedAfter !== undefined
   const range = m?.[1] ? readRange(m[1], world.clock, looksBack ? { lean: 'past' } : {}) : undefined

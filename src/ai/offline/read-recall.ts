@@ -106,6 +106,8 @@ export function readRecall(said: string): Intent | undefined {
     if (/^me$/i.test(what)) return { kind: 'recall' }
     if (!always && NOT_MEMORY.test(what)) continue
     if (person && !new RegExp(`^(?:${KIN})\\b|^[\\p{L}]+$`, 'iu').test(what)) continue
+    const trait = /^(?:anything|something|any foods?)$/i.test(what) ? /\ballergic\b/i.exec(c)?.[0] : undefined
+    if (trait) return { kind: 'recall', text: trait.toLowerCase() }
     const asked = what.replace(/\b(?:when|what|where|who|how|did|said|told|park|put|keep|is|does|again)\b/gi, ' ')
     return { kind: 'recall', text: telling(asked).join(' ') || what }
   }

@@ -226,6 +226,12 @@ function lastWords(text: string, world: World): { name: string; when: When } | u
 /** "the report is now due thursday", "the slides can wait til monday", "let's do the call friday instead". */
 function stated(said: string, world: World): Made {
   const c = said.replace(/^(?:make|set|mark|have) (?=.+ due\b)/i, '')
+  const fixed =
+    /^(.+? (?:is|are) (?:now |actually )?(?:at|on|due|due at|due on) (.{1,30}?)),? not (?:on |at )?([\w: ]{1,12})$/i.exec(
+      c,
+    )
+  const meant = fixed?.[2] && onlyWhen(fixed[3] ?? '', world) ? onlyWhen(fixed[2], world) : undefined
+  if (fixed?.[1] && meant) return made(fixed[1].replace(/ (?:is|are) .*$/i, ''), meant, world)
   if (
     /^(?:delete|remove|mark|complete|cancel|finish|clear|check|tick|reopen|tag|archive|what|who|when|show)\b/i.test(c)
   )

@@ -19,7 +19,8 @@ const THANKS = re(
   raw`^(?:(?:ok |great |perfect |cool |awesome |many |nice |wonderful |amazing )*(?:thanks|`,
   raw`thank you|thank u|cheers|much appreciated|appreciate it|appreciated|merci|gracias|danke|`,
   raw`ta)(?: so much| very much| a lot| a bunch| a ton| again| man| mate| buddy| bro| dear|`,
-  raw` aurelius| for (?:that|your help|the help|everything|reminding me))*|you're the best|`,
+  raw` aurelius| for (?:that|your help|the help|everything|reminding me)|,? (?:you're|you are|your) (?:so |really |very |just )?(?:great|the best|awesome|amazing|`,
+  raw`brilliant|wonderful|helpful|good|a star|a lifesaver))*|you're (?:the best|great|awesome|amazing|brilliant)|`,
   raw`you rock|you're a lifesaver|lifesaver|good (?:job|work|bot|boy)|well done|nice work|love it|`,
   raw`love you)$`,
 )
@@ -57,7 +58,7 @@ const WHO = re(
 )
 const MOOD = re(
   raw`^(?:how are (?:you|things|u)(?: doing| today| going)?|how's it going|how do you do|you ok|`,
-  raw`what's up|whats up|how have you been|how is it going)$`,
+  raw`what's up|whats up|how have you been|how is it going|how(?: was|'s| is) your (?:day|week|night|morning)(?: going| so far)?)$`,
 )
 const UPSET = re(
   raw`^(?:you(?:'re| are) (?:useless|stupid|dumb|wrong|bad|terrible|annoying)|this (?:sucks|`,
@@ -97,6 +98,7 @@ export function readTalk(c: string, world: World): Intent | undefined {
   if (MOOD.test(t)) return say(`All well here${name}. Ask me what's due, or tell me what to take note of.`)
   if (UPSET.test(t))
     return say('Sorry about that. Say “undo” to take back the last change, or “help” to see what I understand.')
+  if (/^(?:(?:i'm |so |very |oh )*sorry(?: about that)?|my apologies|apologies)$/i.test(t)) return say('No problem.')
   if (FINE.test(t)) return say('👍')
   return undefined
 }

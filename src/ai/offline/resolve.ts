@@ -66,7 +66,7 @@ const singular = (said: string) => {
     : word
 }
 
-function fits(task: Task, when: When | undefined, clock: Clock): boolean {
+export function fits(task: Task, when: When | undefined, clock: Clock): boolean {
   if (!when || !task.due) return false
   const due = wallOf(task.due, clock.zone)
   const day = when.dateSaid && when.date ? when.date.equals(due.date) : true

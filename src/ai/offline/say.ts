@@ -78,10 +78,19 @@ export function titles(tasks: { title: string }[]): string {
 
 const sameMoment = (a: Moment, b: Moment, clock: Clock) => whenText(a, clock) === whenText(b, clock)
 
+/** "Thu 26 Nov 15:00 to 16:00" for what begins and ends within a day. */
+function rangeText({ start }: Task, due: Moment, clock: Clock): string {
+  const [from, to] = [start ? wallOf(start, clock.zone) : undefined, wallOf(due, clock.zone)]
+  const ranges = from?.time && to.time && from.date.equals(to.date) && hm(from.time) < hm(to.time)
+  return ranges && from.time && to.time
+    ? `${dayName(to.date, clock)} from ${hm(from.time)} to ${hm(to.time)}`
+    : `due ${whenText(due, clock)}`
+}
+
 /** What a task now says of time, for "Added …" and "Moved …". */
 export function schedule(task: Task, clock: Clock): string {
   const parts: string[] = []
-  if (task.due) parts.push(`due ${whenText(task.due, clock)}`)
+  if (task.due) parts.push(rangeText(task, task.due, clock))
   if (task.recurrence) parts.push(`repeats ${rhythm(task.recurrence)}`)
   const own = task.remindAt && !(task.due && sameMoment(task.due, task.remindAt, clock))
   if (own && task.remindAt) parts.push(`reminder ${whenText(task.remindAt, clock)}`)

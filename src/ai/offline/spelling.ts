@@ -23,6 +23,7 @@ morning: mornin morinn morn mrng mornign
 afternoon: arvo aftn afternon
 minutes: mintues minuts
 hour: horu
+how: hwo
 with: wth wiht w
 before: b4 befor befroe
 about: abt abuot

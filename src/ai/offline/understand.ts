@@ -29,6 +29,7 @@ const PENDING: Task = {
   priority: 'medium',
   labels: [],
   projectId: null,
+  start: null,
   due: null,
   remindAt: null,
   recurrence: null,
@@ -48,18 +49,27 @@ const MOVES = re(
   raw`would like to) (?=(?:move|push|reschedule|postpone|bump|delay|shift|put off)\b)`,
 )
 
+const say = (text: string): Intent => ({ kind: 'say', text })
+const ORDERS = /^(?:book|order|buy|get|call)\b/i
+const SUM = re(
+  raw`^(?:(?:what is|what's|whats|how much is|how much's|calculate|compute|work out)\s+[(]?-?\d[\d.,]*\s*%?\s*(?:[-+*x^\u00d7]|plus\b|`,
+  raw`minus\b|times\b|divided by\b|multiplied by\b|of\b)|(?:how much is|calculate|compute|work out)\s+\d[\d.,]*\s*\/)\s*\d`,
+)
+
 function unsupported(c: string, world: World): Intent | undefined {
   const asks = QUESTION.test(c) || /\?\s*$/.test(c)
   const orders = re(
     raw`^(?:translate|explain|define|google|play|turn (?:on|off)|write (?:me )?an? |tell me (?:a|an|`,
     raw`about)|sing|summari[sz]e|how)\b`,
   ).test(c)
+  if (SUM.test(c)) return say("I can't do sums: I keep your tasks, reminders and notes.")
   const dated = readWhen(c, world.clock).when?.dateSaid
   if (SENDS.test(c) && !dated) {
     const draft = draftOf(c, world, false)
+    const cannot = ORDERS.test(c) ? "I can't book, buy or order anything" : "I can't send messages or mail"
     return {
       kind: 'say',
-      text: `I can't send messages or mail from here. Shall I add “${draft.title}” to your tasks instead?`,
+      text: `${cannot} from here. Shall I add “${draft.title}” to your tasks instead?`,
       ask: { kind: 'offer', intent: { kind: 'create', draft } },
     }
   }
@@ -71,7 +81,6 @@ function unsupported(c: string, world: World): Intent | undefined {
   return undefined
 }
 
-const say = (text: string): Intent => ({ kind: 'say', text })
 const SORRY = "Sorry, I didn't understand that"
 
 function unknown(c: string, world: World): Intent {
@@ -277,7 +286,7 @@ function quiet(intents: Intent[]): Intent[] {
           (i): Intent => (i.kind === 'say' && i.about ? { kind: 'say', text: `I didn't understand “${i.about}”.` } : i),
         )
   const courtesy = (i: Intent) =>
-    i.kind === 'say' && !i.ask && /^(?:You're welcome|Hello|Good |All well|\ud83d\udc4d|Bye)/.test(i.text)
+    i.kind === 'say' && !i.ask && /^(?:You're welcome|No problem|Hello|Good |All well|\ud83d\udc4d|Bye)/.test(i.text)
   if (acts.length > 0) return told.filter((i) => !courtesy(i))
   const telling = intents.find((i) => i.kind === 'say' && !courtesy(i) && !i.about)
   return telling ? [telling] : intents.slice(0, 1)

@@ -157,5 +157,6 @@ export const SENDS = re(
   raw`to tell)\b)|reply to (?:the|that|this) (?:email|mail|message)|send (?:him|her|them|`,
   raw`\w+) (?:an? )?(?:email|message|text)|call \w+ for me\b|read (?:me )?my (?:e-?mails?|mail|`,
   raw`inbox|messages)|(?:check|open) my (?:e-?mails?|mail|inbox)|book (?:me )?(?:an? )?(?:uber|`,
-  raw`taxi|cab)|(?:book|order|buy|get|call) me an?\b)`,
+  raw`taxi|cab)|(?:book|order|buy|get|call) me an?\b|(?:tell|text|message) (?!me\b|us\b|you\b)(?:my )?\w+ (?:that )?(?:i'm|i am|i'll|`,
+  raw`i will|i can't|we're|we are|we'll)\b)`,
 )

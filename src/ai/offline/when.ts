@@ -32,10 +32,13 @@ const MORNING_WORDS = /\b(?:wake|alarm|breakfast|get up|sunrise|morning)\b/i
 const SCHOOL_WORDS = /\bschool\b(?<!(?:after|from) school)/i
 const EVENING_WORDS = /\b(?:dinner|drinks|supper|party|movie|cinema|concert|bar|pub|date night|theatre|theater)\b/i
 
+/** Whoever is up before this hour means by "at 7" the seven that comes next. */
+const SMALL_HOURS = 5
+
 /** A bare 1 to 7 is the afternoon; 8 to 11 the morning while it is still to come. */
 export function settleHour(
   raw: RawTime,
-  context: { part?: string | undefined; today: boolean; now?: Hm; text?: string },
+  context: { part?: string | undefined; today: boolean; now?: Hm; text?: string; early?: boolean },
 ): Hm {
   const { hour, minute, sure } = raw
   const pm = { hour: (hour % 12) + 12, minute }
@@ -50,7 +53,7 @@ export function settleHour(
   if (hour >= 4 && MORNING_WORDS.test(text)) return am
   if (hour >= 6 && hour <= 9 && SCHOOL_WORDS.test(text)) return am
   if (hour >= 5 && EVENING_WORDS.test(text)) return pm
-  if (hour <= 7) return pm
+  if (hour <= 7) return context.early && hour >= 5 ? am : pm
   const past = context.today && context.now !== undefined && minutesOf(am) <= minutesOf(context.now)
   return past && minutesOf(pm) > minutesOf(context.now ?? pm) ? pm : am
 }
@@ -172,7 +175,9 @@ function settle(pieces: Piece[], chosen: Parts, text: string, clock: Clock): Whe
   } else if (timePiece?.core.kind === 'time') {
     when.raw = timePiece.core
     if (timePiece.core.date) when.dateSaid = true
-    when.time = settleHour(timePiece.core, { part: part ?? repeat?.part, today: isToday && !repeat, now: here, text })
+    const early = here.hour < SMALL_HOURS && isToday && (!repeat || repeat.freq === 'DAILY')
+    const context = { part: part ?? repeat?.part, today: isToday && !repeat, now: here, text, early }
+    when.time = settleHour(timePiece.core, context)
   } else if (part) when.time = partHour(part, isToday && !repeat, here)
   else if (repeat?.time) when.time = repeat.time
   const first = dayOf(chosen.from?.core)
