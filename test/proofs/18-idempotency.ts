@@ -89,9 +89,11 @@ export const proof: Proof = {
     const crashes = Array.from({ length: scaled(CRASHES, share) }, (_, index) => keyed[index % keyed.length])
     const mortal = await world.sabotaged(MORTAL)
     try {
+      // It has Stewards of its own, and its ledger waits in those.
+      const coroner = await createAuditor(mortal)
       for (const operation of chance.shuffle(crashes).flatMap((known) => known ?? [])) {
-        await tryDeadBefore(mortal, auditor, operation, { effects: once, report })
-        await tryDeadAfter(mortal, auditor, operation, { effects: once, report })
+        await tryDeadBefore(mortal, coroner, operation, { effects: once, report })
+        await tryDeadAfter(mortal, coroner, operation, { effects: once, report })
       }
     } finally {
       await mortal.stop()
