@@ -37,7 +37,7 @@ async function spectral(file: string): Promise<Finding[]> {
 }
 
 async function redocly(file: string): Promise<Finding[]> {
-  const args = ['lint', '--format=json', '--max-problems=1000', '--config=redocly.yaml', file]
+  const args = ['lint', '--format=json', '--max-problems=1000', '--config=local/redocly.yaml', file]
   const report = parse<{ problems: RedoclyProblem[] }>('redocly', await run('redocly', args))
   return report.problems.map((problem) => ({
     rule: problem.ruleId,

@@ -30,7 +30,8 @@ export const isolateBreakers: Breakers = { known: new Map(), read: new Map(), co
 /** The breakers of a world of their own. */
 export const makeBreakers = (colo: Colo | null = null): Breakers => ({ known: new Map(), read: new Map(), colo })
 
-const keyOf = ({ provider, name }: Pick<Model, 'provider' | 'name'>) => `${provider}/${name}`
+// A dated name is the same model: a client may make up any number of them.
+const keyOf = ({ provider, name }: Pick<Model, 'provider' | 'name'>) => `${provider}/${name.replace(/-20\d{6}$/, '')}`
 
 function breakerOf({ known }: Breakers, key: string): Breaker {
   const there = known.get(key)

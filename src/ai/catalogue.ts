@@ -5,7 +5,7 @@ import { type Prices, price } from './prices.ts'
 
 /**
  * One model that can be called. `tier` orders models by what they can do: 0 rules, 1 quick, 2 able, 3 the most able.
- * `snapshots`: dated names of it cost what it costs.
+ * A dated name of it costs what it costs.
  */
 export type Model = {
   name: string

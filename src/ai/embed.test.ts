@@ -138,7 +138,7 @@ test('the binding of Workers AI is asked for its model; a missing one fails read
   expect(runs).toEqual([['@cf/baai/bge-small-en-v1.5', ['ab', 'c']]])
   expect(answer).toMatchObject({ ok: true, vectors: [vectorOf('ab'), vectorOf('c')], receipt: { isEstimated: true } })
   const failing = { run: () => Promise.reject(new Error('3040: out of capacity')) }
-  await expect(embed(ctxWith(vars, { AI: failing }), input('a'))).rejects.toMatchObject({ code: 'model_failed' })
+  await expect(embed(ctxWith(vars, { AI: failing }), input('a'))).rejects.toMatchObject({ code: 'model_overloaded' })
   await expect(embed(ctxWith(vars), input('a'))).rejects.toMatchObject({ cause: { message: /AI is missing/ } })
 })
 

@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import type { AiConfig } from '#config'
 import { s, withTimeout } from '#core'
-import { ModelFailure } from './failure.ts'
-import type { Embedded } from './model.ts'
+import { ModelFailure, statusFailure } from './failure.ts'
+import { toFailure } from './workers-ai.ts'
 
 type Embedder = NonNullable<AiConfig['embeddings']>
 
@@ -19,7 +19,7 @@ const Answer = s.later(() =>
 const BindingAnswer = s.later(() => z.object({ data: z.array(Vector()).max(1000) }))
 
 /** As a provider gave them: `inputTokens` is null where it did not count. */
-export type RawEmbedded = Omit<Embedded, 'inputTokens'> & { inputTokens: number | null }
+export type RawEmbedded = { vectors: number[][]; model: string; inputTokens: number | null }
 
 /** Vectors from any server that speaks OpenAI's `/embeddings`. Throws a `ModelFailure`, or what the caller aborted with. */
 export async function embedOverHttp(embedder: Embedder, texts: string[], signal: AbortSignal): Promise<RawEmbedded> {
@@ -35,7 +35,7 @@ export async function embedOverHttp(embedder: Embedder, texts: string[], signal:
       body: JSON.stringify({ model: embedder.model.name, input: texts, encoding_format: 'float' }),
     })
     const text = await response.text()
-    if (!response.ok) throw refused(response, text)
+    if (!response.ok) throw statusFailure(response.status, response.headers, '', new Error(text.slice(0, 500)))
     return text
   })
   const { data, usage } = parsed(Answer(), () => JSON.parse(body))
@@ -51,7 +51,11 @@ export async function embedByBinding(
   signal: AbortSignal,
 ): Promise<RawEmbedded> {
   const { name } = embedder.model
-  const said = await answered(signal, () => ai.run(name, { text: texts }))
+  const run = () =>
+    ai.run(name, { text: texts }).catch((error: unknown) => {
+      throw toFailure(error, signal)
+    })
+  const said = await answered(signal, run)
   return { vectors: parsed(BindingAnswer(), () => said).data, model: name, inputTokens: null }
 }
 
@@ -72,20 +76,6 @@ async function until<T>(ending: AbortSignal, work: (ending: AbortSignal) => Prom
     ending.addEventListener('abort', () => reject(ending.reason), { once: true })
     work(ending).then(resolve, reject)
   })
-}
-
-function refused({ status, headers }: Response, said: string): ModelFailure {
-  const options = { cause: new Error(said.slice(0, 500)) }
-  const seconds = Number(headers.get('retry-after') ?? Number.NaN)
-  if (status === 429 || status === 503) {
-    const wait = Number.isFinite(seconds) ? { retryAfterS: seconds } : {}
-    return new ModelFailure(status === 429 ? 'rate_limited' : 'overloaded', `embeddings: ${status}`, {
-      ...options,
-      ...wait,
-    })
-  }
-  if (status === 401 || status === 403) return new ModelFailure('unauthorized', `embeddings: ${status}`, options)
-  return new ModelFailure(status >= 500 ? 'server_error' : 'rejected', `embeddings: ${status}`, options)
 }
 
 function parsed<T>(schema: z.ZodType<T>, read: () => unknown): T {

@@ -82,8 +82,6 @@ export type ModelEvent =
 
 export type ProviderName = 'anthropic' | 'openai-compatible' | 'workers-ai' | 'offline'
 
-export type Embedded = { vectors: number[][]; model: string; inputTokens: number }
-
 /** A sign of life: the headers of the answer came (`open`), or a piece of it, though it may not be an event yet. */
 export type Heard = (what: 'open' | 'piece') => void
 
@@ -107,8 +105,6 @@ export type ModelBatches = {
 export type ModelProvider = {
   name: ProviderName
   generate(model: string, request: ModelRequest, signal: AbortSignal, heard?: Heard): AsyncIterable<ModelEvent>
-  /** One vector for each text, in order. */
-  embed?(model: string, texts: string[], signal: AbortSignal): Promise<Embedded>
   /** Where it has a price for work that waits. */
   batches?: ModelBatches
 }

@@ -1,11 +1,9 @@
-import { z } from 'zod'
 import { errorWord, readCompletion, toCompletion, toValue } from './completions.ts'
 import { ModelFailure, statusFailure } from './failure.ts'
 import type { ModelProvider, ModelRequest } from './model.ts'
 import { sseData } from './sse.ts'
 
-/** `dimensions`: asked of models whose vectors can be shortened. */
-type Settings = { baseUrl: string; apiKey: string | undefined; dimensions?: number }
+type Settings = { baseUrl: string; apiKey: string | undefined }
 
 /** Any server that speaks OpenAI's Chat Completions: a person's Ollama or vLLM, or a vendor. */
 export function openaiProvider(settings: Settings): ModelProvider {
@@ -23,16 +21,6 @@ export function openaiProvider(settings: Settings): ModelProvider {
         const response = await post(settings, 'chat/completions', body, signal)
         heard?.('open')
         yield* readCompletion(values(response, signal), { model, maxOutputTokens: request.maxOutputTokens }, heard)
-      } catch (error) {
-        throw toFailure(error, signal)
-      }
-    },
-    async embed(model, texts, signal) {
-      const { dimensions } = settings
-      const body = { model, input: texts, encoding_format: 'float', ...(dimensions && { dimensions }) }
-      try {
-        const response = await post(settings, 'embeddings', body, signal)
-        return toEmbedded(await wholeOf(response), model, texts.length)
       } catch (error) {
         throw toFailure(error, signal)
       }
@@ -83,20 +71,6 @@ async function* values(response: Response, signal: AbortSignal): AsyncGenerator<
     await response.body?.cancel()
     throw new ModelFailure('garbage', `answered with ${type.slice(0, 50)}`)
   }
-}
-
-const Embeddings = z.object({
-  model: z.string().nullish(),
-  data: z.array(z.object({ index: z.number().int().min(0), embedding: z.array(z.number()).min(1) })),
-  usage: z.object({ prompt_tokens: z.number().int().min(0) }).nullish(),
-})
-
-function toEmbedded(text: string, asked: string, count: number) {
-  const parsed = Embeddings.safeParse(toValue(text))
-  if (parsed.data?.data.length !== count) throw new ModelFailure('garbage', 'an answer that is not the vectors')
-  const { data, model, usage } = parsed.data
-  const vectors = data.sort((a, b) => a.index - b.index).map(({ embedding }) => embedding)
-  return { vectors, model: model ?? asked, inputTokens: usage?.prompt_tokens ?? 0 }
 }
 
 function toFailure(error: unknown, signal: AbortSignal): unknown {

@@ -211,35 +211,3 @@ describe.each([...WORLDS, offline])('$name', (world) => {
       await expect(failure).rejects.toMatchObject({ reason })
     })
 })
-
-describe('vectors', () => {
-  const embedders = [
-    ['openai-compatible', MODEL, () => openaiProvider({ apiKey: 'k', baseUrl: fake.url })],
-    ['workers-ai', '@cf/own/embedder', () => workersAiProvider(ai)],
-  ] as const
-  test.each(embedders)('of %s come one for each text, in order', async (_name, model, provider) => {
-    const texts = Array.from({ length: 130 }, (_, index) => `${String.fromCharCode(65 + (index % 50))} text`)
-    const embedded = await provider().embed?.(model, texts, never())
-    const [first, second] = await Promise.all(
-      [texts[0], texts[101]].map(async (text) => (await provider().embed?.(model, [text ?? ''], never()))?.vectors[0]),
-    )
-    expect(embedded?.vectors).toHaveLength(130)
-    expect(embedded?.vectors[0]).toEqual(first)
-    expect(embedded?.vectors[101]).toEqual(second)
-    expect(first).not.toEqual(second)
-    expect(embedded?.inputTokens).toBeGreaterThan(0)
-  })
-
-  test('can be shorter where the model can', async () => {
-    const provider = openaiProvider({ apiKey: 'k', baseUrl: fake.url, dimensions: 4 })
-    expect((await provider.embed?.(MODEL, ['text'], never()))?.vectors[0]).toHaveLength(4)
-  })
-
-  test('of a model that is not there are a typed failure', async () => {
-    await expect(workersAiProvider(ai).embed?.('@cf/none', ['text'], never())).rejects.toMatchObject({
-      reason: 'rejected',
-    })
-    const wrong = openaiProvider({ apiKey: 'wrong', baseUrl: fake.url })
-    await expect(wrong.embed?.(MODEL, ['text'], never())).rejects.toMatchObject({ reason: 'unauthorized' })
-  })
-})

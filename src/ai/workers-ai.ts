@@ -1,4 +1,3 @@
-import { z } from 'zod'
 import { readCompletion, toCompletion, toValue } from './completions.ts'
 import { type FailureReason, ModelFailure } from './failure.ts'
 import type { ModelProvider } from './model.ts'
@@ -8,9 +7,6 @@ import { sseData } from './sse.ts'
 export type AiBinding = {
   run(model: string, inputs: Record<string, unknown>, options: { signal: AbortSignal }): Promise<unknown>
 }
-
-const TEXTS_PER_CALL = 100
-const CHARS_PER_TOKEN = 3
 
 /** Cloudflare's own models, over the binding. */
 export function workersAiProvider(ai: AiBinding): ModelProvider {
@@ -27,27 +23,8 @@ export function workersAiProvider(ai: AiBinding): ModelProvider {
         throw toFailure(error, signal)
       }
     },
-    async embed(model, texts, signal) {
-      const vectors: number[][] = []
-      try {
-        for (let from = 0; from < texts.length; from += TEXTS_PER_CALL) {
-          const text = texts.slice(from, from + TEXTS_PER_CALL)
-          const parsed = Vectors.safeParse(await ai.run(model, { text }, { signal }))
-          if (parsed.data?.data.length !== text.length)
-            throw new ModelFailure('garbage', 'an answer that is not the vectors')
-          vectors.push(...parsed.data.data)
-        }
-      } catch (error) {
-        throw toFailure(error, signal)
-      }
-      // It does not say what it counted: rather a little too much than nothing.
-      const chars = texts.reduce((sum, text) => sum + text.length, 0)
-      return { vectors, model, inputTokens: Math.ceil(chars / CHARS_PER_TOKEN) }
-    },
   }
 }
-
-const Vectors = z.object({ data: z.array(z.array(z.number()).min(1)) })
 
 async function* values(answer: unknown, signal: AbortSignal): AsyncGenerator<unknown> {
   if (!(answer instanceof ReadableStream)) {
@@ -79,7 +56,8 @@ const REASONS: Record<string, FailureReason> = {
   3042: 'rejected',
 }
 
-function toFailure(error: unknown, signal: AbortSignal): unknown {
+/** What the binding threw, as the gateway knows it. */
+export function toFailure(error: unknown, signal: AbortSignal): unknown {
   if (signal.aborted) return signal.reason
   if (error instanceof ModelFailure) return error
   // The binding throws `<internal code>: <description>`; a network failure has no code.

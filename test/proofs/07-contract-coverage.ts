@@ -1,4 +1,3 @@
-import { request as rawRequest } from 'node:http'
 import fc from 'fast-check'
 import { makeKey } from '../matrix-keys.ts'
 import { corpus, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
@@ -11,6 +10,7 @@ import { sample } from '../openapi-sample.ts'
 import { type Answer, makeId, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
+import { handshake } from './lib-handshake.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const GENERATED = 6000
@@ -230,33 +230,6 @@ async function trySockets(scene: Scene): Promise<void> {
     scene.contract.check('GET', request.path, await handshake(world.url + request.path))
     scene.count++
   }
-}
-
-function handshake(url: string): Promise<Answer> {
-  const headers = {
-    connection: 'Upgrade',
-    upgrade: 'websocket',
-    'sec-websocket-version': '13',
-    'sec-websocket-key': Buffer.from('0123456789abcdef').toString('base64'),
-  }
-  return new Promise((resolve, reject) => {
-    const sent = rawRequest(url, { headers })
-    const toAnswer = (status = 0, raw: string[], text: string): Answer => {
-      const pairs = raw.flatMap((name, at) => (at % 2 === 0 ? [[name, raw[at + 1] ?? ''] as [string, string]] : []))
-      return { status, headers: new Headers(pairs), text, json: text === '' ? undefined : JSON.parse(text), ms: 0 }
-    }
-    sent.on('upgrade', (response, socket) => {
-      socket.destroy()
-      resolve(toAnswer(response.statusCode, response.rawHeaders, ''))
-    })
-    sent.on('response', async (response) => {
-      const chunks: Buffer[] = []
-      for await (const chunk of response) chunks.push(chunk)
-      resolve(toAnswer(response.statusCode, response.rawHeaders, Buffer.concat(chunks).toString()))
-    })
-    sent.on('error', reject)
-    sent.end()
-  })
 }
 
 /** What any operation answers when something breaks under it. */
