@@ -32,7 +32,9 @@ test('a person registers, signs in and is known by the token', async () => {
     preferences: { timeZone: 'Europe/Berlin', locale: 'de-DE' },
     version: 1,
   })
-  const again = await login(ctx, { email: email.toUpperCase(), password: PASSWORD, deviceName: 'tablet' })
+  const admission = await login(ctx, { email: email.toUpperCase(), password: PASSWORD, deviceName: 'tablet' })
+  if (admission.kind !== 'signed-in') throw new Error('no session')
+  const again = admission.answer
   expect(again.sessionId).not.toBe(tokens.sessionId)
   const actor = await readAccessToken(ctx, again.accessToken)
   expect(actor).toMatchObject({ kind: 'person', userId: tokens.user.id, sessionId: again.sessionId })

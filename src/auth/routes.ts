@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, personRoute, publicRoute, s } from '#core'
-import { Login, Refresh, Registration, SessionPage, SignedIn, Tokens } from './schema.ts'
+import { Challenge, Login, Refresh, Registration, SessionPage, SignedIn, Tokens } from './schema.ts'
 import { endSession, listSessions, logout, refresh } from './sessions.ts'
 import { login, register } from './sign-in.ts'
 
@@ -26,7 +26,10 @@ const loginRoute = publicRoute(
     summary: 'Sign in with address and password',
     tags,
     request: { body: body(Login) },
-    responses: { 200: answer(SignedIn, 'A new session') },
+    responses: {
+      200: answer(SignedIn, 'A new session'),
+      202: answer(Challenge, 'Right, and a second factor is needed'),
+    },
   },
   { limit: 'signin', problems: [401, 503, 504] },
 )
@@ -76,7 +79,10 @@ const endRoute = personRoute({
 
 export const signInApp = createApp()
   .openapi(registerRoute, async (c) => c.json(await register(c.var.ctx, c.req.valid('json')), 201))
-  .openapi(loginRoute, async (c) => c.json(await login(c.var.ctx, c.req.valid('json')), 200))
+  .openapi(loginRoute, async (c) => {
+    const admission = await login(c.var.ctx, c.req.valid('json'))
+    return admission.kind === 'challenge' ? c.json(admission.answer, 202) : c.json(admission.answer, 200)
+  })
   .openapi(refreshRoute, async (c) => c.json(await refresh(c.var.ctx, c.req.valid('json')), 200))
 
 export const sessionsApp = createApp()

@@ -56,6 +56,21 @@ export type Tokens = z.infer<ReturnType<typeof Tokens>>
 export const SignedIn = s.later(() => z.strictObject({ ...Tokens().shape, user: Me() }).openapi('SignedIn'))
 export type SignedIn = z.infer<ReturnType<typeof SignedIn>>
 
+/** What a sign-in must still show, and how. */
+export const Challenge = s.later(() =>
+  z
+    .strictObject({
+      challenge: z
+        .string()
+        .max(200)
+        .openapi({ description: 'To be sent with the second factor; works for five minutes' }),
+      methods: z.array(z.enum(['totp', 'recovery_code', 'passkey'])).max(3),
+      expiresAt: s.instant,
+    })
+    .openapi('Challenge'),
+)
+export type Challenge = z.infer<ReturnType<typeof Challenge>>
+
 export const Session = s.later(() =>
   z
     .strictObject({

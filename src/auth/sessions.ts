@@ -4,8 +4,8 @@ import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage,
 import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, prepared } from '#database'
 import { kick, tell } from '#queue'
 import { hashToken } from '#security'
+import { issue, sessionOf } from './open.ts'
 import type { Refresh, Session, Tokens } from './schema.ts'
-import { issue, sessionOf } from './sign-in.ts'
 import { refreshTokens, sessions } from './tables.ts'
 import { successorOf } from './tokens.ts'
 

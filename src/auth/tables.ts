@@ -24,6 +24,8 @@ export const sessions = pgTable(
     userAgent: text('user_agent').notNull(),
     address: text().notNull(),
     country: text(),
+    /** What was shown at the sign-in. */
+    methods: text().array().notNull().default([]),
     authAt: at('auth_at').notNull().defaultNow(),
     createdAt: at('created_at').notNull().defaultNow(),
     lastUsedAt: at('last_used_at').notNull().defaultNow(),

@@ -12,6 +12,8 @@ export const users = pgTable(
   {
     id: text().primaryKey(),
     email: text().notNull(),
+    /** When they showed that mail to the address reaches them. */
+    emailVerifiedAt: at('email_verified_at'),
     displayName: text('display_name').notNull(),
     timeZone: text('time_zone').notNull().default('UTC'),
     locale: text().notNull().default('en-US'),
