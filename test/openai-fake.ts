@@ -138,7 +138,13 @@ export async function startOpenAiFake({ models, apiKey }: { models: string[]; ap
     }
     if (apiKey !== undefined && request.headers.authorization !== `Bearer ${apiKey}`)
       return refuse(401, 'invalid_api_key', 'Incorrect API key provided')
-    const text = (await Array.fromAsync(request, String)).join('')
+    const bytes = Buffer.concat(await Array.fromAsync(request, Buffer.from))
+    if (request.url === '/v1/audio/transcriptions') {
+      const type = request.headers['content-type'] ?? ''
+      const heard = await transcribe(new Response(bytes, { headers: { 'content-type': type } }), models)
+      return 'text' in heard ? send(response, heard) : refuse(...heard)
+    }
+    const text = bytes.toString()
     const json: unknown = JSON.parse(text)
     if (request.url === '/v1/embeddings') {
       const body = Embedding.safeParse(json)
@@ -242,6 +248,26 @@ function complete(body: Completion, script: Script) {
       },
     }),
   }
+}
+
+const FORMATS = /\.(?:flac|mp3|mp4|mpeg|mpga|m4a|ogg|wav|webm)$/
+const BYTES_PER_S = 32_000
+
+/** What is "heard" is the recording's own bytes after its header, as text. */
+async function transcribe(
+  upload: Response,
+  models: string[],
+): Promise<{ text: string; usage: object } | [number, string, string]> {
+  const form = await upload.formData().catch(() => undefined)
+  if (!form) return [400, 'invalid_value', 'Could not parse multipart form']
+  const [file, model] = [form.get('file'), String(form.get('model'))]
+  if (!models.includes(model)) return [404, 'model_not_found', `The model '${model}' does not exist`]
+  if (!(file instanceof File)) return [400, 'missing_required_parameter', "Missing required parameter: 'file'."]
+  if (!FORMATS.test(file.name)) return [400, 'invalid_value', `Invalid file format: ${file.name}`]
+  const language = form.get('language')
+  if (language !== null && !/^[a-z]{2}$/.test(String(language))) return [400, 'invalid_language_format', 'language']
+  const seconds = Math.ceil(file.size / BYTES_PER_S)
+  return { text: (await file.slice(44).text()).trim(), usage: { type: 'duration', seconds } }
 }
 
 function embed(body: z.infer<typeof Embedding>) {

@@ -2,6 +2,7 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { AddressInfo } from 'node:net'
 import { setTimeout as wait } from 'node:timers/promises'
 import type { Chance } from './proofs/chance.ts'
+import { makeWholeReply } from './upstream-whole.ts'
 
 /** How Claude answers one request, and what it bills for it. */
 export type Reply = {
@@ -69,8 +70,10 @@ export function makeReply(chance: Chance, { text, model, maxTokens }: Asked): Re
 
 export function askedOf(text: string): Asked & { key: string } {
   const { model, max_tokens: maxTokens } = JSON.parse(text)
-  return { text, model, maxTokens, key: /case-[\w-]+/.exec(text)?.[0] ?? '' }
+  return { text, model, maxTokens, key: keyIn(text) }
 }
+
+const keyIn = (text: string) => /case-[\w-]+/.exec(text)?.[0] ?? ''
 
 /** Nothing of a request whose client left in the middle of it. */
 async function readWhole(request: IncomingMessage): Promise<string | undefined> {
@@ -105,10 +108,11 @@ export async function startUpstream(chance: Chance) {
   const server = createServer(async (request, response) => {
     const text = await readWhole(request)
     if (text === undefined) return
-    const asked = askedOf(text)
     state.asked++
     state.open++
-    const reply = makeReply(chance, asked)
+    const whole = makeWholeReply(chance, request.url ?? '', text)
+    const asked = whole ? { key: keyIn(text) } : askedOf(text)
+    const reply = whole ?? makeReply(chance, askedOf(text))
     const sent = await send(response, reply)
     const isWhole = sent === reply.chunks.length && !reply.isCut
     bills.push({ key: asked.key, micros: reply.billed(sent), isWhole })

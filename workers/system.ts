@@ -1,5 +1,5 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
-import { breakerStates, embeddingsHealth } from '#ai'
+import { breakerStates, embeddingsHealth, transcriptionHealth } from '#ai'
 import { POLICY, publicKeys } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
@@ -91,7 +91,8 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
     timed('steward', 'durable object', async () => void (await env.STEWARD.getByName('health').ping())),
     timed('queue', 'queues', async () => backlog(await env.EVENTS.metrics())),
     vectors(ctx),
-    Promise.resolve<Dependency>({ name: 'embeddings', latencyMs: null, ...embeddingsHealth(config) }),
+    Promise.resolve<Dependency>({ name: 'embeddings', latencyMs: null, ...embeddingsHealth(ctx) }),
+    Promise.resolve<Dependency>({ name: 'transcription', latencyMs: null, ...transcriptionHealth(ctx) }),
     Promise.resolve<Dependency>({ name: 'mail', latencyMs: null, ...mailHealth(ctx) }),
   ])
   return [...parts, ...models.map((model): Dependency => ({ name: MODEL, latencyMs: null, ...model }))]
@@ -99,9 +100,12 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
 
 const MODEL = 'model'
 
+// Without these it serves on.
+const SPARED = new Set([MODEL, 'embeddings', 'transcription'])
+
 // The models stand in for each other: one of them is enough.
 const isUp = (dependencies: Dependency[]): boolean =>
-  dependencies.every(({ name, status }) => name === MODEL || status !== 'down') &&
+  dependencies.every(({ name, status }) => SPARED.has(name) || status !== 'down') &&
   dependencies.some(({ name, status }) => name === MODEL && status !== 'down')
 
 // That the database is away is told by its own row.

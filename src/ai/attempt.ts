@@ -112,12 +112,18 @@ export async function* attempt(
   return tried
 }
 
+/** Tells the model's breaker of a failure that is the model's own; false where it is not. */
+export function judgeFailure(ctx: Run['ctx'], breakers: Breakers, model: Model, failure: unknown): boolean {
+  if (!(failure instanceof ModelFailure) || OURS.has(failure.reason)) return false
+  const leaveAloneMs = (failure.retryAfterS ?? 0) * 1000
+  failed(ctx, breakers, model, leaveAloneMs > SHORT_WAIT_MS ? leaveAloneMs : 0)
+  return true
+}
+
 function judge({ ctx, breakers }: Run, model: Model, tried: Tried): void {
   const { failure, hasSaid, stop } = tried
-  if (failure instanceof ModelFailure && !OURS.has(failure.reason)) {
-    const leaveAloneMs = (failure.retryAfterS ?? 0) * 1000
-    failed(ctx, breakers, model, leaveAloneMs > SHORT_WAIT_MS ? leaveAloneMs : 0)
-  } else if (stop && !hasSaid) succeeded(ctx, breakers, model)
+  if (judgeFailure(ctx, breakers, model, failure)) return
+  if (stop && !hasSaid) succeeded(ctx, breakers, model)
   else if (!hasSaid) undecided(breakers, model)
 }
 

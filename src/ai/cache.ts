@@ -6,10 +6,11 @@ import { type SearchCtx, type VectorStore, vectorStore } from '#search'
 import { isAlike } from './alike.ts'
 import { cacheability, frameOf, keyOf } from './cacheable.ts'
 import type { Call } from './call.ts'
-import { type EmbedCtx, embed } from './embed.ts'
+import { embed } from './embed.ts'
 import { cachedAnswers, changedSources, type KeptAnswer } from './tables.ts'
+import type { WholeCtx } from './whole.ts'
 
-export type CacheCtx = EmbedCtx & SearchCtx & Pick<UserCtx, 'newId' | 'log'>
+export type CacheCtx = WholeCtx & SearchCtx & Pick<UserCtx, 'newId' | 'log'>
 
 /** Where an answer belongs that was not found; only `keepCached` reads it. */
 export type Place = {

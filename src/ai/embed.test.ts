@@ -43,12 +43,14 @@ function ctxWith(vars: Record<string, string>, env: object = {}) {
   const bindings = { STEWARD: base.env.STEWARD, ...env }
   return { ...base, actor, config: readConfig({ ...inject('vars'), ...vars }), env: bindings as Env }
 }
+// A name of its own, so that no test is refused by the breaker of another.
+const fresh = () => `small-${crypto.randomUUID()}`
 const overHttp = (vars: Record<string, string> = {}) =>
   ctxWith({
     EMBEDDINGS_PROVIDER: 'openai-compatible',
     EMBEDDINGS_BASE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`,
     EMBEDDINGS_API_KEY: 'sk-one',
-    EMBEDDINGS_MODEL: 'small=0.02/0',
+    EMBEDDINGS_MODEL: `${fresh()}=0.02/0`,
     EMBEDDINGS_DIMENSIONS: '3',
     ...vars,
   })
@@ -57,13 +59,13 @@ const input = (...texts: string[]) => ({ texts, feature: 'search' as const })
 test('without embeddings the answer is that they are off, and readiness says so', async () => {
   const ctx = ctxWith({})
   expect(await embed(ctx, input('a'))).toEqual({ ok: false, reason: 'off' })
-  expect(embeddingsHealth(ctx.config)).toMatchObject({ status: 'off' })
-  expect(embeddingsHealth(overHttp().config)).toMatchObject({ status: 'ok', provider: 'openai-compatible' })
+  expect(embeddingsHealth(ctx)).toMatchObject({ status: 'off' })
+  expect(embeddingsHealth(overHttp())).toMatchObject({ status: 'ok', provider: 'openai-compatible' })
 })
 
 test('many texts go in batches of 96, come back in order, and cost what the provider counted', async () => {
   const texts = Array.from({ length: 200 }, (_, i) => 'x'.repeat(i + 1))
-  const answer = await embed(overHttp(), input(...texts))
+  const answer = await embed(overHttp({ EMBEDDINGS_MODEL: 'small=0.02/0' }), input(...texts))
   expect(asked.map(({ body }) => body.input.length)).toEqual([96, 96, 8])
   expect(asked[0]).toMatchObject({ authorization: 'Bearer sk-one', body: { model: 'small', encoding_format: 'float' } })
   if (!answer.ok) throw new Error('off')
@@ -74,7 +76,7 @@ test('many texts go in batches of 96, come back in order, and cost what the prov
 
 test('where tokens are not counted the most there can be is charged, and said to be an estimate', async () => {
   reply = (body) => ({ body: { data: answerTo(body).data } })
-  const answer = await embed(overHttp({ EMBEDDINGS_MODEL: 'small=1/0' }), input('abc', '\u00e4\u00f6'))
+  const answer = await embed(overHttp({ EMBEDDINGS_MODEL: `${fresh()}=1/0` }), input('abc', '\u00e4\u00f6'))
   expect(answer).toMatchObject({ receipt: { inputTokens: 7, costMicros: 7, isEstimated: true } })
 })
 
@@ -142,6 +144,19 @@ test('the binding of Workers AI is asked for its model; a missing one fails read
   await expect(embed(ctxWith(vars), input('a'))).rejects.toMatchObject({ cause: { message: /AI is missing/ } })
 })
 
+test('embeddings that fail again and again are left alone for a while, and readiness says so', async () => {
+  const ctx = overHttp()
+  reply = () => ({ status: 500, raw: '' })
+  for (let tries = 0; tries < 5; tries++) await expect(embed(ctx, input('a'))).rejects.toThrow()
+  await expect(embed(ctx, input('a'))).rejects.toMatchObject({ code: 'model_overloaded', retryAfterS: 15 })
+  expect(asked.length).toBe(5)
+  expect(embeddingsHealth(ctx)).toMatchObject({ status: 'down' })
+  reply = (body) => ({ body: answerTo(body) })
+  const later = { ...ctx, now: () => new Date(ctx.now().getTime() + 16_000) }
+  expect(await embed(later, input('a'))).toMatchObject({ ok: true })
+  expect(embeddingsHealth(later)).toMatchObject({ status: 'ok' })
+})
+
 /** With a budget that notes what came of each call. */
 function noted(vars: Record<string, string> = {}) {
   const settled: { costMicros: number; isEstimated: boolean }[] = []
@@ -155,7 +170,7 @@ function noted(vars: Record<string, string> = {}) {
     release: async (id: string) => void released.push(id),
   }
   const env = { STEWARD: { getByName: () => steward } } as unknown as Env
-  return { ctx: { ...overHttp({ EMBEDDINGS_MODEL: 'small=1000/0', ...vars }), env }, settled, released }
+  return { ctx: { ...overHttp({ EMBEDDINGS_MODEL: `${fresh()}=1000/0`, ...vars }), env }, settled, released }
 }
 
 test('a count that is none is an estimate, and no number that the ledger cannot take', async () => {

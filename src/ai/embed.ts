@@ -1,15 +1,14 @@
 import type { Config } from '#config'
-import { AppError, type UserCtx } from '#core'
-import { isUnpaid } from './attempt.ts'
-import type { Decision, Feature } from './call.ts'
+import { AppError } from '#core'
+import { isOpen } from './breaker.ts'
+import type { Feature } from './call.ts'
 import type { Model } from './catalogue.ts'
 import { embedByBinding, embedOverHttp, type RawEmbedded } from './embeddings-http.ts'
-import { asAppError, ModelFailure } from './failure.ts'
+import { ModelFailure } from './failure.ts'
 import { NO_USAGE } from './model.ts'
-import { costMicros, price } from './prices.ts'
-import { type Hold, hold, settle } from './spending.ts'
+import { price } from './prices.ts'
+import { type WholeCtx, whole } from './whole.ts'
 
-export type EmbedCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'newId' | 'log'>
 export type EmbedInput = { texts: string[]; feature: Feature; background?: boolean; signal?: AbortSignal }
 
 /** `isEstimated`: the provider did not count, and the most it can have read is charged. */
@@ -22,71 +21,29 @@ const MAX_CHARS = 8000
 const PRICED_FROM = '2026-01-01'
 
 /** One vector for each text, in order; `off` where no embeddings are configured. Texts are cut at 8,000 characters. */
-export async function embed(ctx: EmbedCtx, input: EmbedInput): Promise<EmbedAnswer> {
+export async function embed(ctx: WholeCtx, input: EmbedInput): Promise<EmbedAnswer> {
   const { embeddings } = ctx.config.ai
   const { texts, signal = new AbortController().signal } = input
   if (!embeddings) return { ok: false, reason: 'off' }
   if (texts.length > MAX_TEXTS) throw new AppError('invalid_request', `At most ${MAX_TEXTS} texts at a time`)
   const bounded = texts.map(bound)
-  const held = await holdFor(ctx, input, bounded)
-  const startedMs = ctx.now().getTime()
-  const vectors: number[][] = []
-  let inputTokens = 0
-  let isEstimated = false
-  let outcome: 'done' | 'failed' = 'failed'
-  let isAsking = false
-  try {
+  const model = modelOf(ctx.config)
+  const usageOf = (inputTokens: number) => ({ ...NO_USAGE, inputTokens })
+  const call = { kind: 'embed', ...input, signal, model, most: mostTokens(bounded), usageOf } as const
+  const { value: vectors, bill } = await whole(ctx, call, async (asking) => {
+    const made: number[][] = []
     for (let at = 0; at < bounded.length; at += BATCH) {
       const batch = bounded.slice(at, at + BATCH)
-      signal.throwIfAborted()
-      held.isSent = true
-      isAsking = true
-      const answer = checked(await ask(ctx, batch, signal), batch.length, embeddings.dimensions)
-      vectors.push(...answer.vectors)
-      inputTokens += answer.inputTokens ?? mostTokens(batch)
-      isEstimated ||= answer.inputTokens === null
-      isAsking = false
+      const asked = asking(mostTokens(batch), async () => {
+        const raw = await ask(ctx, batch, signal)
+        return { value: checked(raw, batch.length, embeddings.dimensions).vectors, units: raw.inputTokens }
+      })
+      made.push(...(await asked))
     }
-    outcome = 'done'
-  } catch (error) {
-    // Of a batch that failed nothing is known but what it may have cost; one that was refused cost nothing.
-    if (isAsking && !isUnpaid(error)) {
-      inputTokens = mostTokens(bounded)
-      isEstimated = true
-    }
-    throw error instanceof ModelFailure ? asAppError(error) : error
-  } finally {
-    const { name: model } = held.model
-    const cost = costMicros(held.model.prices, { ...NO_USAGE, inputTokens }, new Date(held.startedMs))
-    const took = { firstTokenMs: null, totalMs: ctx.now().getTime() - startedMs }
-    const usage = { ...NO_USAGE, inputTokens }
-    const { id: callId, provider } = held.decision
-    const receipt = { callId, provider, model, ...usage, costMicros: cost, isEstimated, ...took }
-    held.end = { receipt, usage, outcome }
-    await settle(ctx, held, signal.aborted)
-  }
-  const cost = costMicros(held.model.prices, { ...NO_USAGE, inputTokens }, new Date(held.startedMs))
-  return { ok: true, vectors, receipt: { model: embeddings.model.name, inputTokens, costMicros: cost, isEstimated } }
-}
-
-/** Each text at its most tokens. */
-async function holdFor(ctx: EmbedCtx, input: EmbedInput, texts: string[]): Promise<Hold> {
-  const { feature, background = false } = input
-  const model = modelOf(ctx.config)
-  const decision: Decision = {
-    id: ctx.newId('aic'),
-    provider: model.provider,
-    model: model.name,
-    kind: 'embed',
-    difficulty: 0,
-    parts: {},
-    reasons: ['the one model for embeddings'],
-    cache: 'off',
-    cacheReason: '',
-    experiment: null,
-  }
-  const worst = costMicros(model.prices, { ...NO_USAGE, inputTokens: mostTokens(texts) }, ctx.now())
-  return await hold(ctx, { kind: 'embed', feature, background }, decision, [{ model, worst }])
+    return made
+  })
+  const { units: inputTokens, costMicros, isEstimated } = bill
+  return { ok: true, vectors, receipt: { model: model.name, inputTokens, costMicros, isEstimated } }
 }
 
 function modelOf({ ai }: Config): Model {
@@ -97,14 +54,18 @@ function modelOf({ ai }: Config): Model {
   return { name, provider, tier: 1, contextTokens, maxOutputTokens: 0, prices }
 }
 
-/** For `/health/ready`. */
-export function embeddingsHealth({ ai }: Config): { status: 'ok' | 'off'; provider: string; detail: string } {
-  return ai.embeddings
-    ? { status: 'ok', provider: ai.embeddings.provider, detail: 'configured; not probed' }
-    : { status: 'off', provider: 'none', detail: 'EMBEDDINGS_PROVIDER is not set' }
+/** For `/health/ready`: `down` while they are left alone. */
+export function embeddingsHealth({ config, now }: Pick<WholeCtx, 'config' | 'now'>) {
+  if (!config.ai.embeddings)
+    return { status: 'off' as const, provider: 'none', detail: 'EMBEDDINGS_PROVIDER is not set' }
+  const { provider } = config.ai.embeddings
+  const isLeft = isOpen(modelOf(config), now())
+  return isLeft
+    ? { status: 'down' as const, provider, detail: 'open: it failed lately' }
+    : { status: 'ok' as const, provider, detail: 'configured; not probed' }
 }
 
-function ask({ config, env }: EmbedCtx, texts: string[], signal: AbortSignal): Promise<RawEmbedded> {
+function ask({ config, env }: WholeCtx, texts: string[], signal: AbortSignal): Promise<RawEmbedded> {
   const { embeddings } = config.ai
   if (!embeddings) throw new ModelFailure('unreachable', 'no embeddings are configured')
   switch (embeddings.provider) {

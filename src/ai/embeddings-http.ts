@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import type { AiConfig } from '#config'
-import { s, withTimeout } from '#core'
-import { ModelFailure, statusFailure } from './failure.ts'
+import { s } from '#core'
+import { statusFailure } from './failure.ts'
+import { answered, parsed } from './whole.ts'
 import { toFailure } from './workers-ai.ts'
 
 type Embedder = NonNullable<AiConfig['embeddings']>
@@ -24,7 +25,7 @@ export type RawEmbedded = { vectors: number[][]; model: string; inputTokens: num
 /** Vectors from any server that speaks OpenAI's `/embeddings`. Throws a `ModelFailure`, or what the caller aborted with. */
 export async function embedOverHttp(embedder: Embedder, texts: string[], signal: AbortSignal): Promise<RawEmbedded> {
   const url = `${(embedder.baseUrl ?? '').replace(/\/$/, '')}/embeddings`
-  const body = await answered(signal, async (ending) => {
+  const body = await answered(signal, TIMEOUT_MS, async (ending) => {
     const response = await fetch(url, {
       method: 'POST',
       signal: ending,
@@ -55,33 +56,6 @@ export async function embedByBinding(
     ai.run(name, { text: texts }).catch((error: unknown) => {
       throw toFailure(error, signal)
     })
-  const said = await answered(signal, run)
+  const said = await answered(signal, TIMEOUT_MS, run)
   return { vectors: parsed(BindingAnswer(), () => said).data, model: name, inputTokens: null }
-}
-
-async function answered<T>(signal: AbortSignal, work: (ending: AbortSignal) => Promise<T>): Promise<T> {
-  signal.throwIfAborted()
-  try {
-    return await withTimeout(TIMEOUT_MS, (late) => until(AbortSignal.any([signal, late]), work))
-  } catch (cause) {
-    if (signal.aborted || cause instanceof ModelFailure) throw cause
-    const isLate = cause instanceof Error && cause.name === 'TimeoutError'
-    throw new ModelFailure(isLate ? 'late_total' : 'unreachable', 'the embeddings do not answer', { cause })
-  }
-}
-
-// The binding takes no signal: whoever waits for it is let go all the same.
-async function until<T>(ending: AbortSignal, work: (ending: AbortSignal) => Promise<T>): Promise<T> {
-  return await new Promise<T>((resolve, reject) => {
-    ending.addEventListener('abort', () => reject(ending.reason), { once: true })
-    work(ending).then(resolve, reject)
-  })
-}
-
-function parsed<T>(schema: z.ZodType<T>, read: () => unknown): T {
-  try {
-    return schema.parse(read())
-  } catch (cause) {
-    throw new ModelFailure('garbage', 'what the embeddings answered is none', { cause })
-  }
 }

@@ -33,4 +33,5 @@ export type {
 export { aiApp } from './routes.ts'
 export { type Calls, type SharedAsk, shareCall } from './sharing.ts'
 export { explainExhausted } from './spending.ts'
+export { MAX_AUDIO_BYTES, type Transcript, transcribe, transcriptionHealth } from './transcribe.ts'
 export { writeUsage } from './usage.ts'

@@ -103,6 +103,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /compat/openai/v1/chat/completions': AI.write,
   'POST /compat/openai/v1/responses': AI.write,
   'POST /compat/openai/v1/embeddings': AI.write,
+  'POST /compat/openai/v1/audio/transcriptions': AI.write,
   'GET /compat/openai/v1/models': AI.read,
   'GET /compat/openai/v1/models/{id}': AI.read,
   'POST /compat/anthropic/v1/messages': AI.write,

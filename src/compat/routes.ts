@@ -9,6 +9,7 @@ import { readResponses, responseTeller, toResponse } from './openai-responses.ts
 import { ChatRequest, CountRequest, EmbeddingsRequest, MessagesRequest, parse, ResponsesRequest } from './schema.ts'
 import { protocolOf } from './speak.ts'
 import { type Teller, toStream } from './stream.ts'
+import { toTranscription, transcribeUpload } from './transcriptions.ts'
 
 type Handler = (c: Context, ctx: UserCtx) => Promise<Response>
 type Route = { method: 'GET' | 'POST'; path: string; summary: string; limit: RouteMeta['limit']; handle: Handler }
@@ -111,6 +112,18 @@ const embeddings: Handler = async (c, ctx) => {
   return c.json(toEmbeddings(await working, body.encoding_format ?? 'float'))
 }
 
+const transcriptions: Handler = async (c, ctx) => {
+  const controller = new AbortController()
+  c.req.raw.signal.addEventListener('abort', () => controller.abort())
+  const [type = '', length = '0'] = [c.req.header('content-type'), c.req.header('content-length')]
+  const upload = { type, length: Number(length), body: c.req.raw.body }
+  const working = transcribeUpload(ctx, upload, controller.signal)
+  ctx.waitUntil(working.catch(() => undefined))
+  const transcript = await working
+  const cost = { 'Aurelius-Cost-Micros': String(transcript.costMicros) }
+  return c.json(toTranscription(transcript), 200, cost)
+}
+
 const messages: Handler = async (c, ctx) => {
   const body = parse(MessagesRequest(), await bodyOf(c))
   return await answer(c, ctx, {
@@ -140,6 +153,7 @@ const ROUTES: Route[] = [
   { ...post, path: `${OPENAI}/chat/completions`, summary: 'An answer, whole or as a stream', handle: chat },
   { ...post, path: `${OPENAI}/responses`, summary: 'An answer in the newer form; nothing is kept', handle: responses },
   { ...post, path: `${OPENAI}/embeddings`, summary: 'Vectors of texts', handle: embeddings },
+  { ...post, path: `${OPENAI}/audio/transcriptions`, summary: 'The words of a recording', handle: transcriptions },
   {
     ...get,
     path: `${OPENAI}/models`,
@@ -185,7 +199,13 @@ function asPerson({ actor, ...ctx }: Ctx): UserCtx {
 
 export const compatApp = createApp()
 for (const { method, path, limit, handle } of ROUTES) {
-  const meta: RouteMeta = { auth: 'person', limit, path, keyed: false, hasBody: method === 'POST' }
+  const meta: RouteMeta = {
+    auth: 'person',
+    limit,
+    path,
+    keyed: false,
+    hasBody: method === 'POST' && handle !== transcriptions,
+  }
   if (path.startsWith(ANTHROPIC)) meta.keyHeader = 'x-api-key'
   compatApp.on(
     method,

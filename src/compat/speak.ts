@@ -42,7 +42,9 @@ export function errorIn(protocol: Protocol, problem: Problem, path: string): obj
   const kind = kindOf(problem)
   if (protocol === 'anthropic')
     return { type: 'error', error: { type: kind.anthropic, message: problem.detail }, request_id: problem.instance }
-  const isModel = problem.code === 'not_found' && /\/(?:models\/.+|chat\/completions|responses|embeddings)$/.test(path)
+  const isModel =
+    problem.code === 'not_found' &&
+    /\/(?:models\/.+|chat\/completions|responses|embeddings|audio\/transcriptions)$/.test(path)
   const code = isModel ? 'model_not_found' : (kind.code ?? problem.code)
   const [first] = problem.errors ?? []
   return { error: { message: problem.detail, type: kind.openai, param: first ? placeOf(first.pointer) : null, code } }

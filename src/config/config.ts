@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail } from './mail.ts'
+import { readTranscription, SPEECH_SETTINGS, speechProblems, type TranscriptionConfig } from './speech.ts'
 
 const Json = z.string().transform((value, issue): unknown => {
   try {
@@ -119,6 +120,7 @@ const Source = z.object({
   EMBEDDINGS_MODEL: Models.optional(),
   EMBEDDINGS_DIMENSIONS: z.coerce.number().int().min(1).max(1536).default(512),
   VECTORS: z.enum(['pgvector', 'vectorize']).default('pgvector'),
+  ...SPEECH_SETTINGS,
   ...MAIL_SETTINGS,
 })
 
@@ -150,6 +152,7 @@ export type AiConfig = {
     model: DeclaredModel
     dimensions: number
   } | null
+  transcription: TranscriptionConfig | null
   vectors: 'pgvector' | 'vectorize'
 }
 
@@ -232,6 +235,7 @@ function readAi(source: z.infer<typeof Source>): AiConfig {
             dimensions: source.EMBEDDINGS_DIMENSIONS,
           }
         : null,
+    transcription: readTranscription(source),
     vectors: source.VECTORS,
   }
 }
@@ -253,5 +257,5 @@ function aiProblems(source: z.infer<typeof Source>): string[] {
     problems.push('EMBEDDINGS_MODEL: name one model with its price')
   if (EMBEDDINGS_PROVIDER === 'openai-compatible' && !source.EMBEDDINGS_BASE_URL)
     problems.push('EMBEDDINGS_BASE_URL: needed for openai-compatible embeddings')
-  return problems
+  return [...problems, ...speechProblems(source)]
 }

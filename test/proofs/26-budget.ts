@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { flushLedger } from '../matrix-audit.ts'
 import { type Bill, startUpstream } from '../upstream.ts'
+import { wholeVars } from '../upstream-whole.ts'
 import type { Person, World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
@@ -78,6 +79,7 @@ export const proof: Proof = {
     const vars = {
       ANTHROPIC_API_KEY: 'proof',
       ANTHROPIC_BASE_URL: upstream.url,
+      ...wholeVars(upstream.url),
       // The assistant asks Sonnet, and Haiku for what Sonnet began or the budget has no room for.
       AI_EXPERIMENTS: JSON.stringify([{ id: 'proof', kind: 'chat', model: 'claude-sonnet-5-5', share: 1 }]),
     }

@@ -43,6 +43,11 @@ export const ENTRIES: Entry[] = [
       })),
     ),
   ),
+  { name: '/compat/openai/v1/embeddings', ask: (client, text) => askUpload(client, embeddingOf(client.chance, text)) },
+  {
+    name: '/compat/openai/v1/audio/transcriptions',
+    ask: (client, text) => askUpload(client, recordingOf(client.chance, text)),
+  },
 ]
 
 /**
@@ -139,6 +144,42 @@ async function askCompat({ world, person, chance }: Client, text: string, { path
     return isLeft ? GONE : { ...said, code: said.status === 429 ? 'budget_exhausted' : said.code }
   } catch (error) {
     if (leaves && !stream) return GONE
+    throw error
+  }
+}
+
+type Upload = { path: string; body: string | FormData; headers?: Record<string, string> }
+
+const MOST_WORDS = 20
+const MOST_BYTES = 5000
+
+function embeddingOf(chance: Chance, text: string): Upload {
+  const input = `${text} ${'word '.repeat(chance.int(MOST_WORDS))}`
+  const body = JSON.stringify({ model: 'embedder', input })
+  return { path: '/compat/openai/v1/embeddings', body, headers: { 'content-type': 'application/json' } }
+}
+
+function recordingOf(chance: Chance, text: string): Upload {
+  const body = new FormData()
+  body.set('model', 'hearer')
+  body.set('file', new Blob([text.padEnd(chance.int(MOST_BYTES), '.')], { type: 'audio/ogg' }), 'audio.ogg')
+  return { path: '/compat/openai/v1/audio/transcriptions', body }
+}
+
+/** What is answered whole, or left before it is. */
+async function askUpload({ world, person, chance }: Client, { path, body, headers }: Upload): Promise<Said> {
+  const leaves = chance.next() < LEAVES
+  try {
+    const response = await fetch(world.url + path, {
+      method: 'POST',
+      headers: { ...headers, authorization: `Bearer ${person.accessToken}` },
+      body,
+      signal: leaves ? AbortSignal.timeout(chance.int(MAX_MS)) : null,
+    })
+    const said = saidOf(response, await response.text())
+    return { ...said, code: said.status === 429 ? 'budget_exhausted' : said.code }
+  } catch (error) {
+    if (leaves) return GONE
     throw error
   }
 }
