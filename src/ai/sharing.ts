@@ -47,8 +47,9 @@ async function* again(ctx: AiCtx, call: Call, { answer }: Hit, note: CacheNote):
   const receipt = unpaid(decision)
   yield { type: 'start', decision, overhead: { choiceUs: 0, reserveUs: 0, cacheUs: note.cacheUs } }
   yield { type: 'text', text: answer.text }
-  yield { type: 'end', stop: 'done', model: answer.model, usage: NO_USAGE, isFinal: true, receipt }
+  // Before the end, after which nobody may ask for more.
   ctx.waitUntil(book(ctx, call, decision, receipt))
+  yield { type: 'end', stop: 'done', model: answer.model, usage: NO_USAGE, isFinal: true, receipt }
 }
 
 function decisionOf(ctx: AiCtx, call: Call, provider: string, model: string, note: CacheNote): Decision {

@@ -38,7 +38,8 @@ export type Answering = {
 /** An answer as a whole. */
 export type Whole = { text: string; calls: ToolCall[]; end: End }
 
-export async function collect(answering: Answering): Promise<Whole> {
+/** The answer as a whole; what the gateway does after its last word, the settling, is not waited for. */
+export async function collect({ waitUntil }: Pick<UserCtx, 'waitUntil'>, answering: Answering): Promise<Whole> {
   const calls: ToolCall[] = []
   let text = ''
   try {
@@ -48,7 +49,7 @@ export async function collect(answering: Answering): Promise<Whole> {
       else if (said.type === 'end') return { text, calls, end: said }
     }
   } finally {
-    await answering.close()
+    waitUntil(answering.close().catch(() => undefined))
   }
   throw new Error('an answer ends with its end')
 }
@@ -97,12 +98,8 @@ async function* tell(
     if (event.type === 'tool_call' && (event.problem !== undefined || (calls++ > 0 && !isParallel))) continue
     if (event.type === 'end' && event.stop === 'tools' && calls === 0)
       throw new AppError('model_failed', 'The model made a call that cannot be read')
-    if (event.type === 'end') {
-      // To its own end: what the gateway does after its last word is part of the call.
-      await events.next()
-      return yield event
-    }
     yield event
+    if (event.type === 'end') return
   }
   throw new AppError('model_failed', 'The model stopped in the middle of its answer')
 }

@@ -40,7 +40,7 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
       path: c.req.path,
     }
     if (!isStream) {
-      const said = await collect(answering)
+      const said = await collect(ctx, answering)
       const cost = { 'Aurelius-Cost-Micros': String(said.end.receipt.costMicros) }
       return c.json(whole(frame, said), 200, { ...headersOf(answering), ...cost })
     }
