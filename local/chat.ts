@@ -93,7 +93,7 @@ function onTurnEvent({ event, data }: ServerEvent): void {
   if (event === 'message.completed' && typeof message === 'object' && message && 'model' in message && message.model)
     print(sayReceipt(message))
   if (event === 'turn.ended' && data['status'] !== 'done')
-    print(dim(`  (${data['status']}${data['errorCode'] ? `: ${data['errorCode']}` : ''})`))
+    print(dim(`  (${data['status']}${data['errorCode'] ? `: ${data['detail'] ?? data['errorCode']}` : ''})`))
 }
 
 function onLiveEvent(event: LiveEvent): void {

@@ -254,6 +254,18 @@ test('a person pauses their spending over HTTP: no turn is answered, and the bud
   const budget = await send('PUT', '/v1/ai/budget', { isPaused: true, caps: { own: caps, background: caps } })
   expect(budget).toMatchObject({ status: 200, json: { isPaused: true, plan: 'free' } })
   expect(await say()).toMatchObject({ status: 429, json: { code: 'budget_exhausted' } })
+  const stream = await SELF.fetch(`http://aurelius.test/v1/conversations/${conversation.id}/messages`, {
+    method: 'POST',
+    headers: {
+      authorization: `Bearer ${accessToken}`,
+      'content-type': 'application/json',
+      accept: 'text/event-stream',
+    },
+    body: JSON.stringify({ text: 'hello' }),
+  })
+  expect(await stream.text()).toMatch(
+    /event: turn.ended\ndata: .*"errorCode":"budget_exhausted","detail":"You have paused the spending on AI/,
+  )
   expect((await send('GET', '/v1/ai/budget')).json).toEqual(budget.json)
 })
 

@@ -24,7 +24,8 @@ const TIMER = 'turn:'
 
 export type Asker = Pick<PersonActor, 'userId' | 'sessionId' | 'key'>
 export type Refusal = { ok: false; code: string; detail: string }
-export type Ended = { question: Message; answer: Message; overhead: TurnResult['overhead'] }
+export type Ended = { question: Message; answer: Message } & Pick<TurnResult, 'overhead' | 'reason'>
+const UNKNOWN = { receipt: null, errorCode: null, reason: null, overhead: null }
 export type Begun = { ok: true; offset: number; done: Promise<Ended>; database: DatabaseMeter } | Refusal
 export type Finished = { ok: true; database: DatabaseMeter } & Ended
 export type Cancelled = { ok: true; status: 'cancelled' | 'ended' }
@@ -37,7 +38,7 @@ type Host = {
   offset(): number
 }
 
-export type { TurnRequest }
+type Turn = TurnRow | TurnRequest
 export type Turns = ReturnType<typeof createTurns>
 type Asked = Pick<Asker, 'sessionId'> & { stop(): void; begun: Promise<Begun>; over: Promise<Ended | undefined> }
 
@@ -51,6 +52,7 @@ export function createTurns(host: Host) {
   const { sql } = host.state.storage
   const topicOf = (conversationId: string) => `conversation:${conversationId}`
   const contextOf = (by: Asker): UserCtx => ({ ...makeCtx(host.env, host.state), actor: { kind: 'person', ...by } })
+  const systemFor = ({ userId }: TurnRow) => contextOf({ userId, sessionId: null })
 
   /** Begins a turn; the same one asked for again while it runs is joined. */
   function begin(request: TurnRequest, by: Asker): Promise<Begun> {
@@ -89,7 +91,7 @@ export function createTurns(host: Host) {
     // Open in the database and unknown here: its opening was not heard of, so it never ran.
     if (!known && answer.status === 'streaming') return { ...told, done: launch(ctx, request, opened, signal) }
     if (!known) tellEnd(request, answer.status, answer)
-    return { ...told, done: Promise.resolve({ question, answer, overhead: null }) }
+    return { ...told, done: Promise.resolve({ question, answer, ...UNKNOWN }) }
   }
 
   async function attempt<T>(ctx: UserCtx, work: () => Promise<T>): Promise<T | Refusal> {
@@ -112,19 +114,19 @@ export function createTurns(host: Host) {
       // What was said is written down also when the session that asked has ended since.
       const system: UserCtx = { ...ctx, actor: { ...ctx.actor, sessionId: null } }
       const message = (await closeTurn(system, turn.answerId, result)) ?? { ...answer, status: result.status }
-      tellEnd(turn, result.status, message)
-      return { question, answer: message, overhead: result.overhead }
+      tellEnd(turn, result.status, message, result.reason)
+      return { ...result, question, answer: message }
     } catch (error) {
       ctx.log.error('turn.close_failed', { turnId: turn.turnId, ...describeError(error) })
       throw error
     }
   }
 
-  function tellEnd(turn: Pick<TurnRow, 'turnId' | 'conversationId'>, status: string, message: Message | undefined) {
-    const topic = topicOf(turn.conversationId)
+  function tellEnd({ turnId, conversationId }: Turn, status: string, message?: Message, reason?: Ended['reason']) {
+    const topic = topicOf(conversationId)
     if (message) host.emit(topic, 'message.completed', { message })
-    host.emit(topic, 'turn.ended', { turnId: turn.turnId, status, errorCode: message?.errorCode ?? null })
-    endTurn(sql, turn.turnId)
+    host.emit(topic, 'turn.ended', { turnId, status, errorCode: message?.errorCode ?? null, ...reason })
+    endTurn(sql, turnId)
   }
 
   // No await between the two: the timer and its alarm are one commit.
@@ -153,9 +155,8 @@ export function createTurns(host: Host) {
     }))
     const parts = partsFromEvents(told, turn.answerId)
     // What the model took is told at the end of its call and not logged: of a lost turn it stays unknown.
-    const result: TurnResult = { status: 'interrupted', parts, receipt: null, errorCode: null, overhead: null }
-    const ctx = contextOf({ userId: turn.userId, sessionId: null })
-    tellEnd(turn, 'interrupted', await closeTurn(ctx, turn.answerId, result))
+    const result: TurnResult = { status: 'interrupted', parts, ...UNKNOWN }
+    tellEnd(turn, 'interrupted', await closeTurn(systemFor(turn), turn.answerId, result))
   }
 
   return {
@@ -177,8 +178,7 @@ export function createTurns(host: Host) {
       if (ended) return { ok: true, status: ended.answer.status === 'cancelled' ? 'cancelled' : 'ended' }
       const known = findTurn(sql, turnId)
       if (!known) return refusal('not_found', 'No such turn')
-      const ctx = contextOf({ userId: known.userId, sessionId: null })
-      return (await attempt(ctx, () => recover(known))) ?? { ok: true, status: 'ended' }
+      return (await attempt(systemFor(known), () => recover(known))) ?? { ok: true, status: 'ended' }
     },
     /** Stops what a session that ended had asked for. */
     endSession(sessionId: string): void {

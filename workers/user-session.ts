@@ -1,6 +1,6 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Calls, createInflight, type SharedAsk, shareCall } from '#ai'
-import { TURN_MIGRATIONS } from '#assistant'
+import { TURN_MIGRATIONS, type TurnRequest } from '#assistant'
 import { AppError, type DueTimer, describeError, fireDue, keepAlarm, migrate, TIMER_MIGRATIONS } from '#core'
 import type { DatabaseMeter } from '#database'
 import {
@@ -17,15 +17,7 @@ import {
   type World,
 } from '#realtime'
 import { makeCtx } from './context.ts'
-import {
-  type Asker,
-  type Cancelled,
-  createTurns,
-  type Finished,
-  type Refusal,
-  type TurnRequest,
-  type Turns,
-} from './turns.ts'
+import { type Asker, type Cancelled, createTurns, type Finished, type Refusal, type Turns } from './turns.ts'
 
 // Append only: what stands here may have been applied somewhere.
 const MIGRATIONS = [...TIMER_MIGRATIONS, ...ROOM_MIGRATIONS, ...TURN_MIGRATIONS]

@@ -179,9 +179,10 @@ function isErrorCode(code: string): code is ErrorCode {
 
 const RETRY_AFTER_S = 10
 
-function refused(said: { code: string; detail: string }): AppError {
+function refused(said: { code: string; detail: string; retryAfterS?: number | null }): AppError {
   const code = isErrorCode(said.code) ? said.code : 'unavailable'
-  return new AppError(code, said.detail, ERRORS[code][0] === 503 ? { retryAfterS: RETRY_AFTER_S } : {})
+  const retryAfterS = said.retryAfterS ?? (ERRORS[code][0] === 503 ? RETRY_AFTER_S : undefined)
+  return new AppError(code, said.detail, retryAfterS === undefined ? {} : { retryAfterS })
 }
 
 // The trips a turn took in the session object are trips of the request that waited for them.
@@ -249,10 +250,11 @@ export const assistantApp = createApp()
     const turn = await session.finishTurn(request, by)
     if (!turn.ok) throw refused(turn)
     count(c.var.ctx, turn.database)
-    const { errorCode } = turn.answer
-    if (errorCode === 'budget_exhausted') throw await explainExhausted(c.var.ctx)
-    if (turn.answer.status === 'failed')
-      throw refused({ code: errorCode ?? '', detail: 'The assistant could not answer' })
+    const { answer, reason } = turn
+    if (answer.status === 'failed' && !reason && answer.errorCode === 'budget_exhausted')
+      throw await explainExhausted(c.var.ctx)
+    if (answer.status === 'failed')
+      throw refused({ detail: 'The assistant could not answer', ...reason, code: answer.errorCode ?? '' })
     const said = { turnId: request.turnId, question: turn.question, answer: turn.answer }
     return c.json(said, 200, headersOf(turn))
   })

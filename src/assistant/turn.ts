@@ -21,12 +21,16 @@ export type TurnStatus = 'done' | 'failed' | 'cancelled' | 'interrupted'
 /** What the gateway itself took for all of the turn's calls; `cache` is the last one's. */
 export type TurnOverhead = Start['overhead'] & Pick<Start['decision'], 'cache'>
 type Start = Extract<GatewayEvent, { type: 'start' }>
+/** Why it failed, and the seconds after which it may not. */
+export type TurnReason = { detail: string; retryAfterS: number | null }
 /** `overhead` is null where no model was asked. */
 export type TurnResult = {
   status: TurnStatus
   parts: Part[]
   receipt: Receipt | null
   errorCode: string | null
+  /** In words, for whoever waits; it is not kept. */
+  reason: TurnReason | null
   overhead: TurnOverhead | null
 }
 
@@ -37,8 +41,8 @@ export type TurnResult = {
 export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): Promise<TurnResult> {
   const told: Told = { ctx, turn, port, unsent: '', flushedMs: ctx.now().getTime(), overhead: null }
   const run = runOf(told)
-  const ended = (status: TurnStatus, errorCode: string | null = null): TurnResult => {
-    return { status, parts: run.parts, receipt: run.receipt, errorCode, overhead: told.overhead }
+  const ended = (status: TurnStatus, errorCode: string | null = null, reason: TurnReason | null = null): TurnResult => {
+    return { status, parts: run.parts, receipt: run.receipt, errorCode, reason, overhead: told.overhead }
   }
   try {
     let stop: string | undefined
@@ -54,7 +58,8 @@ export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): P
     if (port.signal.aborted) return ended('cancelled')
     const known = findAppError(error) ?? databaseFailure(error)
     ctx.log.error('turn.failed', { turnId: turn.answer.turnId, ...describeError(error) })
-    return ended('failed', known?.code ?? 'internal')
+    const reason = known && { detail: known.message, retryAfterS: known.retryAfterS ?? null }
+    return ended('failed', known?.code ?? 'internal', reason ?? null)
   }
 }
 
