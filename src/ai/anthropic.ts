@@ -4,7 +4,7 @@ import { type Settings, STATUSES, STOPS, send, toFailure, toParams, usageOf } fr
 import { ModelFailure, statusFailure } from './failure.ts'
 import type { Heard, ModelEvent, ModelProvider } from './model.ts'
 import { type Known, startKnown, toCall, withEnd } from './reading.ts'
-import { sseData } from './sse.ts'
+import { eventsOf } from './sse.ts'
 
 /** Claude. What stays the same from turn to turn (tools, first part of the system prompt, history) is cached by the provider. */
 export function anthropicProvider(settings: Settings): ModelProvider {
@@ -46,7 +46,7 @@ async function* readEvents(
   if (!body) return
   // A call is told once the next thing begins: whether the last one is whole, only the end of the answer says.
   let call: { id: string; name: string; json: string } | undefined
-  for await (const data of sseData(body, signal)) {
+  for await (const data of eventsOf(body, signal)) {
     const event = parse(data)
     // A ping says that the connection lives, not that the model does.
     if (event.type !== 'message_start' && event.type !== 'ping') heard?.('piece')

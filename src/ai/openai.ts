@@ -1,7 +1,7 @@
 import { errorWord, readCompletion, toCompletion, toValue } from './completions.ts'
 import { ModelFailure, statusFailure } from './failure.ts'
 import type { ModelProvider, ModelRequest } from './model.ts'
-import { sseData } from './sse.ts'
+import { eventsOf } from './sse.ts'
 
 type Settings = { baseUrl: string; apiKey: string | undefined }
 
@@ -66,7 +66,7 @@ async function* values(response: Response, signal: AbortSignal): AsyncGenerator<
   const type = response.headers.get('content-type') ?? 'text/event-stream'
   if (type.startsWith('application/json')) yield toValue(await wholeOf(response))
   else if (type.startsWith('text/event-stream') && response.body) {
-    for await (const data of sseData(response.body, signal)) yield toValue(data)
+    for await (const data of eventsOf(response.body, signal)) yield toValue(data)
   } else {
     await response.body?.cancel()
     throw new ModelFailure('garbage', `answered with ${type.slice(0, 50)}`)

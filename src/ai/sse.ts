@@ -1,15 +1,15 @@
+import { sseData } from '#core'
 import { ModelFailure } from './failure.ts'
 
-const MAX_EVENT_CHARS = 4_194_304
+/** The data of each server-sent event of a provider's answer. */
+export const eventsOf = (body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<string> =>
+  sseData(textOf(body, signal), () => new ModelFailure('garbage', 'an event without an end'))
 
-/** The data of each server-sent event, wherever the bytes were split; what the stream ends within is no event. */
-export async function* sseData(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<string> {
+async function* textOf(body: ReadableStream<Uint8Array>, signal: AbortSignal): AsyncGenerator<string> {
   const reader = body.getReader()
   const cancel = () => void reader.cancel(signal.reason).catch(() => undefined)
   signal.addEventListener('abort', cancel, { once: true })
   const decoder = new TextDecoder()
-  let rest = ''
-  let data: string[] = []
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
@@ -17,19 +17,7 @@ export async function* sseData(body: ReadableStream<Uint8Array>, signal: AbortSi
       })
       signal.throwIfAborted()
       if (done) return
-      rest += decoder.decode(value, { stream: true })
-      // The last CR may be half of a CRLF.
-      const lines = rest.split(/\r\n|\n|\r(?!$)/)
-      rest = lines.pop() ?? ''
-      for (const line of lines) {
-        if (line.startsWith('data:')) data.push(line.slice(line[5] === ' ' ? 6 : 5))
-        else if (line === '' && data.length > 0) {
-          yield data.join('\n')
-          data = []
-        }
-      }
-      if (rest.length > MAX_EVENT_CHARS || data.length > MAX_EVENT_CHARS)
-        throw new ModelFailure('garbage', 'an event without an end')
+      yield decoder.decode(value, { stream: true })
     }
   } finally {
     signal.removeEventListener('abort', cancel)

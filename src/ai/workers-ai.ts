@@ -1,7 +1,7 @@
 import { readCompletion, toCompletion, toValue } from './completions.ts'
 import { type FailureReason, ModelFailure } from './failure.ts'
 import type { ModelProvider } from './model.ts'
-import { sseData } from './sse.ts'
+import { eventsOf } from './sse.ts'
 
 /** Of the binding `AI`, what is used: its overloads know some models by name, and ours come from configuration. */
 export type AiBinding = {
@@ -33,7 +33,7 @@ async function* values(answer: unknown, signal: AbortSignal): AsyncGenerator<unk
     yield toValue('[DONE]')
     return
   }
-  for await (const data of sseData(answer, signal)) yield toValue(data)
+  for await (const data of eventsOf(answer, signal)) yield toValue(data)
 }
 
 // https://developers.cloudflare.com/workers-ai/platform/errors/

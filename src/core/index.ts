@@ -22,6 +22,7 @@ export { createLog, describeError } from './log.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { nextOccurrence, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'
+export { sseData } from './sse.ts'
 export { createTimer, wait, withTimeout } from './timeout.ts'
 export {
   armOwn,

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { withTimeout } from '#core'
+import { sseData, withTimeout } from '#core'
 import { fetchOutside, type OutboundPolicy } from '#security'
 import { chunks, DEADLINE_MS, partOf, refusal, toFailure, whole } from './outside.ts'
 
@@ -105,7 +105,7 @@ async function ask(session: Session, method: string, params: object): Promise<un
   const sessionId = response.headers.get('mcp-session-id')
   if (sessionId !== null) session.headers['mcp-session-id'] = sessionId
   const isStream = response.headers.get('content-type')?.toLowerCase().startsWith('text/event-stream') ?? false
-  for await (const text of isStream ? events(response) : whole(response)) {
+  for await (const text of isStream ? sseData(chunks(response)) : whole(response)) {
     const reply = Reply.parse(JSON.parse(hide(session.sent, text), storable))
     // A stream may bring notifications, or questions to us, before the answer: none is of use here.
     if (reply.id !== id || (!reply.result && !reply.error)) continue
@@ -149,20 +149,6 @@ function reasonOf({ status, headers }: Response): string {
     return `It wants more than was consented to: give its auth again, with the scope ${scope}`
   }
   return status === 401 || status === 403 ? `It does not let us in: HTTP ${status}` : `It answered HTTP ${status}`
-}
-
-/** The data of each server-sent event. */
-async function* events(response: Response): AsyncGenerator<string> {
-  let text = ''
-  for await (const chunk of chunks(response)) {
-    text += chunk
-    const parts = text.split(/\r\n\r\n|\n\n|\r\r/)
-    text = parts.pop() ?? ''
-    for (const part of parts) {
-      const data = part.split(/\r\n|\n|\r/).flatMap((line) => /^data: ?(.*)$/.exec(line)?.[1] ?? [])
-      if (data.length > 0 && data.join('') !== '') yield data.join('\n')
-    }
-  }
 }
 
 function secretsOf(header: Header | null): string[] {

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNotNull, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, isNotNull, ne, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, decodeCursor, encodeCursor, findAppError, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
@@ -12,6 +12,7 @@ import { mcpServers } from './tables.ts'
 const LIST = 'mcp_servers'
 const CursorKey = z.tuple([s.id('mcp')])
 const MAX_IN_TURN = 20
+const MAX_SERVERS = 100
 
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
 type WriteCtx = AccessCtx
@@ -65,13 +66,14 @@ async function authColumns(ctx: WriteCtx, id: string, auth: Auth) {
   return { ...blank, oauth: { clientId, scope, connection: null }, ...(await sealAll(ctx, id, { clientSecret })) }
 }
 
-/** Adds a server; it is not called before it is checked. One trip; under an Idempotency-Key the same one again. */
+/** Adds a server; it is not called before it is checked. Two trips; under an Idempotency-Key the same one again. */
 export async function addServer(
   ctx: WriteCtx & Pick<UserCtx, 'newId'>,
   { auth, ...input }: NewMcpServer,
 ): Promise<McpServer> {
   requireUrl(ctx, input.url)
   const id = ctx.newId('mcp')
+  await requireRoom(ctx, id)
   const values = { ...input, ...(await authColumns(ctx, id, auth)), id, userId: ownerId(ctx.actor) }
   const [row] = await ctx.db
     .insert(mcpServers)
@@ -79,6 +81,14 @@ export async function addServer(
     .onConflictDoNothing()
     .returning({ server: shown(mcpServers) })
   return row?.server ?? (await getServer(ctx, id))
+}
+
+// Each is asked for its tools before a turn: more of them is nobody's wish.
+async function requireRoom(ctx: ReadCtx, id: string): Promise<void> {
+  const others = and(ownedBy(ctx.actor, mcpServers.userId), ne(mcpServers.id, id))
+  const [row] = await ctx.db.select({ count: count() }).from(mcpServers).where(others)
+  if ((row?.count ?? 0) >= MAX_SERVERS)
+    throw new AppError('conflict', `There are ${MAX_SERVERS} servers already; remove one first`)
 }
 
 export async function getServer(ctx: ReadCtx, id: string): Promise<McpServer> {

@@ -3,6 +3,7 @@ import { readConfig } from '#config'
 import { makePerson, type Person, revoke } from '#test/database'
 import { REMOTE_SECRET, type RemoteServer, startRemote } from '#test/mcp-remote'
 import { addServer, checkServer, removeServer, serversForTurn, updateServer } from './servers.ts'
+import { mcpServers } from './tables.ts'
 import { remoteTools } from './tools.ts'
 
 let remote: RemoteServer
@@ -29,4 +30,21 @@ test.each(ENDS)('in a turn that runs nobody is called any more once %s', async (
   const asked = remote.requests.length
   await expect(tool?.run(person, { city: 'Bern' })).rejects.toThrow()
   expect(remote.requests).toHaveLength(asked)
+})
+
+test('a person has a hundred servers at most', async () => {
+  const person = await makePerson()
+  const url = 'https://mcp.example.com/mcp'
+  const rows = Array.from({ length: 99 }, (_, index) => {
+    return {
+      id: `mcp_${String(index).padStart(26, '0')}${person.actor.userId}`,
+      userId: person.actor.userId,
+      name: 'w',
+      url,
+    }
+  })
+  await person.db.insert(mcpServers).values(rows)
+  const add = () => addServer(person, { name: 'w', url, auth: { type: 'none' }, enabled: true })
+  await add()
+  await expect(add()).rejects.toMatchObject({ code: 'conflict', message: /100 servers/ })
 })
