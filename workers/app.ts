@@ -3,7 +3,6 @@ import { HTTPException } from 'hono/http-exception'
 import { refusalIn, setHeadersIn } from '#compat'
 import { type AppEnv, AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
-import { toRpcProblem } from '#mcp'
 import { networkOf } from '#security'
 import { makeCtx } from './context.ts'
 import { guard, limitHeaders } from './guard.ts'
@@ -127,7 +126,7 @@ export function createRoot(domains: { base: string; app: App }[]): App {
   return root
 }
 
-const toAnswer: ErrorHandler<Env> = (error, c) => {
+const toAnswer: ErrorHandler<Env> = async (error, c) => {
   // Without a context there is no configuration either: its problems are what the log must say.
   const { requestId, log } = c.get('ctx') ?? { requestId: 'none', log: createLog({}) }
   const known = fromHttp(error) ?? findAppError(error) ?? databaseFailure(error) ?? fromObject(error)
@@ -143,7 +142,7 @@ const toAnswer: ErrorHandler<Env> = (error, c) => {
   const isRpc = c.req.path === '/mcp'
   const { status, body, headers } = refusalIn(c.req.path, problem, known?.retryAfterS) ?? {
     status: problem.status,
-    body: isRpc ? toRpcProblem(problem, known) : problem,
+    body: isRpc ? (await import('#mcp')).toRpcProblem(problem, known) : problem,
     headers: { 'Content-Type': isRpc ? 'application/json' : 'application/problem+json; charset=utf-8' },
   }
   // biome-ignore lint/nursery/noUnsafeTypeAssertion: every status of the table of errors may have a body

@@ -1,7 +1,7 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { breakerStates, embeddingsHealth } from '#ai'
 import { POLICY, publicKeys } from '#auth'
-import { AppError, answer, type Ctx, createApp, publicRoute } from '#core'
+import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
 import { mailHealth } from '#email'
 import { vectorHealth } from '#search'
@@ -129,13 +129,13 @@ export function systemApp(whole: () => Promise<Documented>) {
     return c.body(document, 200, { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=60' })
   })
   app.get('/docs', (c) => docsPage(c))
-  app.get('/docs/:file', async (c) => {
-    const file = c.req.param('file')
-    if (!DOCS_FILES.has(file)) throw new AppError('not_found', 'The reference has no such file')
-    const asset = await c.env.ASSETS.fetch(new URL(`/${file}`, c.req.url))
-    // A copy: the headers of what a binding answers cannot be changed.
-    return new Response(asset.body, asset)
-  })
+  for (const file of DOCS_FILES) {
+    app.get(`/docs/${file}`, async (c) => {
+      const asset = await c.env.ASSETS.fetch(new URL(`/${file}`, c.req.url))
+      // A copy: the headers of what a binding answers cannot be changed.
+      return new Response(asset.body, asset)
+    })
+  }
   return app
 }
 
