@@ -9,7 +9,7 @@ import { HAS_EVENTS, OPERATION_NAMES, type Operation } from './operations.ts'
 import { insertPeople } from './people.ts'
 import { printHeader, printRows } from './report.ts'
 import { type Contender, openStage, type Stage, startBare, startOurs } from './stage.ts'
-import { measureStartup } from './startup.ts'
+import { measureStartup, type Startup } from './startup.ts'
 import { recordTrips } from './statements.ts'
 
 type Options = {
@@ -98,7 +98,7 @@ async function startRunners(bundleDir: string, stage: Stage, options: Options, u
   return runners
 }
 
-async function measureRequests(bundleDir: string, options: Options): Promise<void> {
+async function measureRequests(bundleDir: string, options: Options): Promise<Startup> {
   const undo: Undo = []
   const close = async () => {
     for (let end = undo.pop(); end; end = undo.pop()) await end()
@@ -117,6 +117,9 @@ async function measureRequests(bundleDir: string, options: Options): Promise<voi
       }
       await stage.postgres.query('vacuum')
     }
+    const [person] = await insertPeople(stage.postgres, stage.vars, 1, 1)
+    if (!person) throw new Error('nobody was made')
+    return await measureStartup(bundleDir, { vars: stage.vars, accessToken: person.accessToken })
   } finally {
     await close()
   }
@@ -135,15 +138,15 @@ function stopOnSignals(close: () => Promise<void>): void {
 async function main(): Promise<boolean> {
   const options = readOptions()
   const bundleDir = await buildWorker(BUNDLES, { minify: true })
-  await measureRequests(bundleDir, options)
+  const { ms, medianMs, first, emptyMs, isolates } = await measureRequests(bundleDir, options)
   const bytes = gzipBytes(bundleDir)
-  const { ms, medianMs, emptyMs, isolates } = await measureStartup(bundleDir)
   const verdict = (good: boolean) => (good ? 'ok' : 'TOO MUCH')
   console.log(`
 bundle    ${Math.round(bytes / 1000)} kB gzip, limit ${MAX_GZIP_BYTES / 1000}: ${verdict(bytes < MAX_GZIP_BYTES)}
 start-up  ${ms.toFixed(1)} ms, limit ${MAX_STARTUP_MS}: ${verdict(ms < MAX_STARTUP_MS)}
           from asking for a new isolate to its first answer: the bundle compiled and its top level run, over the same
-          for an empty Worker (${emptyMs.toFixed(1)} ms); the fastest of ${isolates} in one workerd, their median ${medianMs.toFixed(1)} ms`)
+          for an empty Worker (${emptyMs.toFixed(1)} ms); the fastest of ${isolates} in one workerd, their median ${medianMs.toFixed(1)} ms
+first     ${first.ms.toFixed(1)} ms, median ${first.medianMs.toFixed(1)} ms: the same up to the answer to a first GET /v1/tasks, with its trip to Postgres`)
   return bytes < MAX_GZIP_BYTES && ms < MAX_STARTUP_MS
 }
 

@@ -1,10 +1,10 @@
 import { createHmac } from 'node:crypto'
 import { closeTurn, openTurn, runTurn } from '#assistant'
-import { signInApp } from '#auth'
+import { app as auth } from '#auth/routes'
 import { readConfig } from '#config'
 import { createApp, createLog, newId, type UserCtx } from '#core'
 import { connect } from '#database'
-import { tasksApp } from '#tasks'
+import { app as tasks } from '#tasks/routes'
 import { tokenHash } from '#test/world'
 import { type Ask, OPERATION_NAMES, OPERATIONS, type Operation, type Person, TURN_TEXT } from './operations.ts'
 
@@ -77,7 +77,7 @@ async function ask(ctx: UserCtx, { method, path, body, headers }: Ask, slots: Sl
     c.set('guard', async (_c, _meta, go) => await go())
     await next()
   })
-  app.route('/v1', tasksApp).route('/v1', signInApp)
+  app.route('/v1', tasks).route('/v1', auth)
   const sent = { ...headers, 'content-type': 'application/json' }
   const answer = await app.request(path, { method, body: body ?? null, headers: sent })
   if (!answer.ok) throw new Error(`recording ${method} ${path} failed: ${await answer.text()}`)

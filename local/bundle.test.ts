@@ -36,6 +36,22 @@ test('the bundle is ASCII and without what was left out, until a package or a fi
   expect(OUT.filter((words) => plain.includes(words))).toEqual(OUT)
 })
 
+test('an isolate starts with the shell alone: what a request or an object needs is opened by it', {
+  timeout: 60_000,
+}, async () => {
+  const folder = mkdtempSync(join(tmpdir(), 'aurelius-bundle-'))
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }))
+  const code = readFileSync(join(await buildWorker(folder), 'index.js'), 'utf8')
+  // What the bundler writes of a module: its path, and a wrapper of that name where it is opened later.
+  const paths = [...code.matchAll(/^\/\/ (\S+\.(?:[cm]?js|ts))$/gm)].map(([, path = '']) => path)
+  const later = new Set([...code.matchAll(/__esm\(\{\n\s+"([^"]+)"/g)].map(([, path]) => path))
+  expect(later.size).toBeGreaterThan(300)
+  const atOnce = paths.filter((path) => !later.has(path)).map((path) => path.replace(/^.*node_modules\//, ''))
+  expect([...new Set(atOnce)].sort()).toEqual(['workers/index.ts', 'workers/objects.ts'])
+  // And Argon2, which gets its modules at once.
+  expect(code.match(/^init_\w+\(\);$/gm)).toEqual(['init_index_esm();'])
+})
+
 test('zod in the bundle is all of zod but five names, and nothing here calls those', () => {
   const kept = new Map<string, unknown>(Object.entries(ours))
   const missing = Object.entries(whole).filter(([name, value]) => value !== kept.get(name))

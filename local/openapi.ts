@@ -2,8 +2,8 @@ import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { POLICY } from '#auth'
-import { COMPAT_ROUTES } from '#compat'
-import { app } from '../workers/app.ts'
+import { COMPAT_ROUTES } from '#compat/routes'
+import { openAll } from '../workers/domains.ts'
 import { openApiDocument } from '../workers/system.ts'
 
 const PAGE = 'docs/api.md'
@@ -42,7 +42,7 @@ const { values, positionals } = parseArgs({
   options: { check: { type: 'boolean', default: false } },
 })
 const [file = 'dist/openapi.json'] = positionals
-const document = openApiDocument(app, 'https://api.aurelius.dev')
+const document = openApiDocument(await openAll(), 'https://api.aurelius.dev')
 mkdirSync(dirname(file), { recursive: true })
 writeFileSync(file, JSON.stringify(document, null, 2))
 const page = toPage(document.paths ?? {})

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { POLICY, SCOPES } from '#auth'
-import { COMPAT_ROUTES } from '#compat'
+import { COMPAT_ROUTES } from '#compat/routes'
 import { codeOf, expireKey, type MadeKey, makeKey } from './matrix-keys.ts'
 import { ownRequest, validRequest } from './matrix-valid.ts'
 import { eachOf } from './proofs/all.ts'

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { COMPAT_ROUTES } from '#compat'
+import { COMPAT_ROUTES } from '#compat/routes'
 import { createAuditor, differences } from './matrix-audit.ts'
 import { type Callers, endedTokens, wrongTokens } from './matrix-callers.ts'
 import { HEADERS, LIMITS, lacking } from './matrix-headers.ts'

@@ -1,11 +1,11 @@
 import { expect, test } from 'vitest'
 import { POLICY } from '#auth'
-import { COMPAT_ROUTES } from '#compat'
-import { app } from '../workers/app.ts'
+import { COMPAT_ROUTES } from '#compat/routes'
+import { openAll } from '../workers/domains.ts'
 import { openApiDocument } from '../workers/system.ts'
 import { type OpenApi, readOperations } from './openapi-document.ts'
 
-const document: OpenApi = JSON.parse(JSON.stringify(openApiDocument(app, 'https://api.aurelius.dev')))
+const document: OpenApi = JSON.parse(JSON.stringify(openApiDocument(await openAll(), 'https://api.aurelius.dev')))
 const operations = readOperations(document)
 const others = ['POST /mcp', ...COMPAT_ROUTES.map(({ method, path }) => `${method} ${path}`)]
 

@@ -1,44 +1,15 @@
-import type { Context } from 'hono'
+import type { Context, ErrorHandler, MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { aiApp, aiCacheApp } from '#ai'
-import { assistantApp } from '#assistant'
-import { sessionsApp, signInApp } from '#auth'
-import { compatApp, compatMethods, refusalIn, setHeadersIn } from '#compat'
-import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
+import { refusalIn, setHeadersIn } from '#compat'
+import { type AppEnv, AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
-import { integrationsApp } from '#integrations'
-import { keysApp } from '#keys'
-import { mcpApp, toRpcProblem } from '#mcp'
-import { memoriesApp } from '#memories'
-import { notificationsApp } from '#notifications'
-import { queueApp } from '#queue'
-import { realtimeApp } from '#realtime'
 import { networkOf } from '#security'
-import { tasksApp } from '#tasks'
-import { usersApp } from '#users'
 import { makeCtx } from './context.ts'
 import { guard, limitHeaders } from './guard.ts'
-import { allowedMethods, systemApp } from './system.ts'
 
 type Meter = ReturnType<typeof makeCtx>['meter']
-
-export const app = createApp()
-
-const DOMAINS = [
-  signInApp,
-  sessionsApp,
-  keysApp,
-  usersApp,
-  tasksApp,
-  aiApp,
-  assistantApp,
-  aiCacheApp,
-  memoriesApp,
-  notificationsApp,
-  realtimeApp,
-  queueApp,
-  integrationsApp,
-]
+type Env = AppEnv<Ctx>
+export type App = ReturnType<typeof createApp>
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 const EDGE = { quota: 3000, windowS: 60 }
@@ -64,7 +35,7 @@ function clientOf(c: Context) {
   }
 }
 
-app.use(async (c, next) => {
+const begin: MiddlewareHandler<Env> = async (c, next) => {
   const started = performance.now()
   const traceId = TRACEPARENT.exec(c.req.header('traceparent') ?? '')?.[1] ?? hex(16)
   const ctx = makeCtx(c.env, c.executionCtx, { actor: { kind: 'anonymous' }, client: clientOf(c), traceId })
@@ -72,7 +43,7 @@ app.use(async (c, next) => {
   c.set('guard', guard)
   await next()
   finish(c, ctx, ctx.meter, performance.now() - started, traceId)
-})
+}
 
 function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string): void {
   if (c.res.status === 101) return
@@ -104,7 +75,7 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
   })
 }
 
-app.use(async (c, next) => {
+const crossOrigin: MiddlewareHandler<Env> = async (c, next) => {
   const origin = c.req.header('origin')
   const allowed = origin !== undefined && c.var.ctx.config.allowedOrigins.includes(origin)
   const isCompat = c.req.path.startsWith('/compat/')
@@ -119,9 +90,9 @@ app.use(async (c, next) => {
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
   c.res.headers.set('Access-Control-Allow-Headers', isCompat ? CLIENT_HEADERS : OWN_HEADERS)
   c.res.headers.set('Access-Control-Max-Age', '600')
-})
+}
 
-app.use(async (c, next) => {
+const edgeLimit: MiddlewareHandler<Env> = async (c, next) => {
   const { client, config } = c.var.ctx
   // A run with raised limits would not heed the answer, and asking the local binding costs more than the request.
   const isAsked = config.rateLimitFactor === 1
@@ -133,24 +104,29 @@ app.use(async (c, next) => {
     })
   }
   await next()
-})
+}
 
-app.route(
-  '/',
-  systemApp(() => app),
-)
-for (const domain of DOMAINS) app.route('/v1', domain)
-app.route('/', mcpApp)
-app.route('/', compatApp)
+const METHODS = ['DELETE', 'GET', 'PATCH', 'POST', 'PUT']
 
-app.notFound((c) => {
-  const methods = [...allowedMethods(app, c.req.path), ...compatMethods(c.req.path)]
-  if (methods.length === 0) throw new AppError('not_found', `There is nothing at ${c.req.path.slice(0, 200)}`)
-  c.header('Allow', methods.join(', '))
-  throw new AppError('method_not_allowed', `${c.req.method} is not offered here; ${methods.join(', ')} is`)
-})
+/** What stands around every route: the context, who may ask from elsewhere, the limit at the edge, one shape of failure. */
+export function createRoot(domains: { base: string; app: App }[]): App {
+  const root = createApp()
+  root.use(begin, crossOrigin, edgeLimit)
+  for (const { base, app } of domains) root.route(base, app)
+  root.notFound((c) => {
+    const { path, method } = c.req
+    // What stands around the routes is matched under any name of a method.
+    const matched = (name: string) => root.router.match(name, path)[0].length
+    const methods = METHODS.filter((name) => matched(name) > matched('NONE'))
+    if (methods.length === 0) throw new AppError('not_found', `There is nothing at ${path.slice(0, 200)}`)
+    c.header('Allow', methods.join(', '))
+    throw new AppError('method_not_allowed', `${method} is not offered here; ${methods.join(', ')} is`)
+  })
+  root.onError(toAnswer)
+  return root
+}
 
-app.onError((error, c) => {
+const toAnswer: ErrorHandler<Env> = async (error, c) => {
   // Without a context there is no configuration either: its problems are what the log must say.
   const { requestId, log } = c.get('ctx') ?? { requestId: 'none', log: createLog({}) }
   const known = fromHttp(error) ?? findAppError(error) ?? databaseFailure(error) ?? fromObject(error)
@@ -166,12 +142,12 @@ app.onError((error, c) => {
   const isRpc = c.req.path === '/mcp'
   const { status, body, headers } = refusalIn(c.req.path, problem, known?.retryAfterS) ?? {
     status: problem.status,
-    body: isRpc ? toRpcProblem(problem, known) : problem,
+    body: isRpc ? (await import('#mcp')).toRpcProblem(problem, known) : problem,
     headers: { 'Content-Type': isRpc ? 'application/json' : 'application/problem+json; charset=utf-8' },
   }
   // biome-ignore lint/nursery/noUnsafeTypeAssertion: every status of the table of errors may have a body
   return c.body(JSON.stringify(body), { status: status as 400, headers })
-})
+}
 
 // What a Durable Object that was moved, replaced or overrun throws at its caller.
 function fromObject(error: Error): AppError | undefined {

@@ -1,7 +1,7 @@
 import type { Context } from 'hono'
 
 /** The files of the reference that are served; nothing else of their package is. */
-export const DOCS_FILES = new Set(['swagger-ui.css', 'swagger-ui-bundle.js'])
+export const DOCS_FILES = ['swagger-ui.css', 'swagger-ui-bundle.js']
 
 const START = `window.onload = () => SwaggerUIBundle({ url: '/openapi.json', dom_id: '#docs', deepLinking: true, persistAuthorization: true })`
 

@@ -1,65 +1,24 @@
 import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
-import { pruneAnswers, runBatches } from '#ai'
-import { closeLostTurns } from '#assistant'
-import { pruneSessions } from '#auth'
-import { describeError } from '#core'
-import { pruneMail } from '#email'
-import { pruneOauthStates, resealSecrets } from '#integrations'
-import { pruneApiKeys } from '#keys'
-import { eraseForgotten } from '#memories'
-import { pruneNotifications } from '#notifications'
-import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
-import { sweepReminders } from '#scheduler'
-import { pruneKeys } from '#security'
-import { emptyBin } from '#tasks'
-import { app } from './app.ts'
-import { makeCtx } from './context.ts'
-import { subscribers } from './subscribers.ts'
 
-export { Steward } from './steward.ts'
-export { UserSession } from './user-session.ts'
+export { Steward, UserSession } from './objects.ts'
 
 // Workers compile no WebAssembly at run time: the modules come with the bundle.
 void setWASMModules({ argon2WASM, blake2bWASM })
 
-const consumers = subscribers.map(({ name }) => name)
-
+// Imported when they are called, so that an isolate's start runs nothing of them: docs/decisions/0048.
 export default {
-  fetch: app.fetch,
+  async fetch(request, env, runtime) {
+    const { answerRequest } = await import('./domains.ts')
+    return await answerRequest(request, env, runtime)
+  },
   async queue(batch, env, runtime) {
-    const ctx = makeCtx(env, runtime)
-    if (batch.queue.endsWith('-dead')) await keepDeadLetters(ctx, batch.queue, batch.messages)
-    else await consume(ctx, batch.messages, subscribers)
+    const { takeBatch } = await import('./consumers.ts')
+    await takeBatch(batch, env, runtime)
   },
   async scheduled(_event, env, runtime) {
-    const ctx = makeCtx(env, runtime)
-    const jobs = {
-      relay,
-      sweepReminders,
-      closeLostTurns,
-      pruneQueueTables: (at: typeof ctx) => pruneQueueTables(at, consumers),
-      pruneKeys,
-      pruneSessions,
-      pruneApiKeys,
-      pruneNotifications,
-      eraseForgotten,
-      pruneAnswers,
-      runBatches,
-      emptyBin,
-      pruneOauthStates,
-      resealSecrets,
-      pruneMail,
-    }
-    await Promise.all(
-      Object.entries(jobs).map(async ([job, run]) => {
-        try {
-          await run(ctx)
-        } catch (error) {
-          ctx.log.error('cron.failed', { job, ...describeError(error) })
-        }
-      }),
-    )
+    const { runJobs } = await import('./cron.ts')
+    await runJobs(env, runtime)
   },
 } satisfies ExportedHandler<Env>

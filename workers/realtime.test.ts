@@ -235,6 +235,7 @@ describe('the alarm', () => {
 
   it('lets a timer nobody knows pass', async () => {
     const { stub } = makeStub()
+    await stub.ping()
     await runInDurableObject(stub, async (_, { storage }) => {
       armTimer(storage.sql, { name: 'unknown', dueMs: 1, version: 1, payload: null })
       await storage.setAlarm(Date.now() + 60_000)

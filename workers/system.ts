@@ -116,7 +116,7 @@ async function vectors(ctx: Ctx): Promise<Dependency> {
 }
 
 /** Health, keys, the document and its reference. `whole` is asked late: the document names every route. */
-export function systemApp(whole: () => Documented) {
+export function systemApp(whole: () => Promise<Documented>) {
   const app = createApp()
     .openapi(healthRoute, (c) => c.json({ status: 'ok' as const }, 200))
     .openapi(readyRoute, async (c) => {
@@ -128,18 +128,18 @@ export function systemApp(whole: () => Documented) {
     .openapi(jwksRoute, (c) => c.json({ keys: publicKeys(c.var.ctx) }, 200, { 'Cache-Control': 'public, max-age=300' }))
   app.get('/', (c) => c.json({ name: 'Aurelius', docs: '/docs', openapi: '/openapi.json', health: '/health/ready' }))
   let document: string | undefined
-  app.get('/openapi.json', (c) => {
-    document ??= JSON.stringify(openApiDocument(whole(), c.var.ctx.config.publicUrl))
+  app.get('/openapi.json', async (c) => {
+    document ??= JSON.stringify(openApiDocument(await whole(), c.var.ctx.config.publicUrl))
     return c.body(document, 200, { 'Content-Type': 'application/json', 'Cache-Control': 'public, max-age=60' })
   })
   app.get('/docs', (c) => docsPage(c))
-  app.get('/docs/:file', async (c) => {
-    const file = c.req.param('file')
-    if (!DOCS_FILES.has(file)) return c.notFound()
-    const asset = await c.env.ASSETS.fetch(new URL(`/${file}`, c.req.url))
-    // A copy: the headers of what a binding answers cannot be changed.
-    return new Response(asset.body, asset)
-  })
+  for (const file of DOCS_FILES) {
+    app.get(`/docs/${file}`, async (c) => {
+      const asset = await c.env.ASSETS.fetch(new URL(`/${file}`, c.req.url))
+      // A copy: the headers of what a binding answers cannot be changed.
+      return new Response(asset.body, asset)
+    })
+  }
   return app
 }
 
@@ -180,18 +180,4 @@ export function openApiDocument(app: Documented, url: string) {
     }
   }
   return document
-}
-
-// Pages, not operations: the document does not name them.
-const PAGES = new Set(['/', '/docs', '/openapi.json'])
-
-/** The methods a path is offered with; empty where nothing is there. */
-export function allowedMethods(app: Documented, path: string): string[] {
-  const found = new Set<string>(PAGES.has(path) ? ['GET'] : [])
-  for (const definition of app.openAPIRegistry.definitions) {
-    if (definition.type !== 'route') continue
-    const pattern = new RegExp(`^${definition.route.path.replace(/[.]/g, '\\.').replace(/\{[^}]+\}/g, '[^/]+')}$`)
-    if (pattern.test(path)) found.add(definition.route.method.toUpperCase())
-  }
-  return [...found].sort()
 }

@@ -10,7 +10,7 @@ const clearRoute = personRoute({
   responses: { 204: { description: 'Forgotten' } },
 })
 
-export const aiCacheApp = createApp().openapi(clearRoute, async (c) => {
+export const cacheApp = createApp().openapi(clearRoute, async (c) => {
   await clearCache(c.var.ctx)
   return c.body(null, 204)
 })

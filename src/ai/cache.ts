@@ -3,7 +3,6 @@ import { type Ctx, describeError, type PersonActor, type UserCtx, withTimeout } 
 import { databaseFailure, ownedBy, ownerId } from '#database'
 import type { Subscriber } from '#queue'
 import { type SearchCtx, type VectorStore, vectorStore } from '#search'
-import { isAlike } from './alike.ts'
 import { cacheability, frameOf, keyOf } from './cacheable.ts'
 import type { Call } from './call.ts'
 import { embed } from './embed.ts'
@@ -85,6 +84,7 @@ async function findMeant(ctx: CacheCtx, bare: Place): Promise<Found> {
         ),
       ),
     )
+  const { isAlike } = await import('./alike.ts')
   let refusal = 'the nearest was no longer kept'
   for (const { id, score } of near) {
     const row = rows.find((one) => one.id === id)

@@ -15,7 +15,6 @@ export {
   summary,
 } from './budget.ts'
 export { cacheSubscriber, pruneAnswers } from './cache.ts'
-export { aiCacheApp } from './cache-routes.ts'
 export type { Call, Feature, GatewayEvent, Receipt } from './call.ts'
 export { catalogueOf, findModel } from './catalogue.ts'
 export { embed, embeddingsHealth } from './embed.ts'
@@ -30,7 +29,6 @@ export type {
   ToolCall,
   ToolChoice,
 } from './model.ts'
-export { aiApp } from './routes.ts'
 export { type Calls, type SharedAsk, shareCall } from './sharing.ts'
 export { explainExhausted } from './spending.ts'
 export { MAX_AUDIO_BYTES, type Transcript, transcribe, transcriptionHealth } from './transcribe.ts'

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, operatorRoute, personRoute, s } from '#core'
 import { requirePerson } from '#users'
 import type { Account, BudgetSummary, Window } from './budget.ts'
+import { cacheApp } from './cache-routes.ts'
 import { readExperiments } from './experiments.ts'
 import { Budget, BudgetInput, Decision, Experiments, ExperimentsQuery, PlanInput, Usage, UsageQuery } from './schema.ts'
 import { changeBudget, readBudget } from './spending.ts'
@@ -74,7 +75,7 @@ function shown({ plan, isPaused, own, background }: BudgetSummary): Budget {
   return { plan, isPaused, own: shownAccount(own), background: shownAccount(background) }
 }
 
-export const aiApp = createApp()
+export const app = createApp()
   .openapi(usageRoute, async (c) => c.json(await readUsage(c.var.ctx, c.req.valid('query').period), 200))
   .openapi(budgetRoute, async (c) => {
     await requireLive(c.var.ctx)
@@ -92,3 +93,4 @@ export const aiApp = createApp()
     const actor = { kind: 'person' as const, userId, sessionId: null }
     return c.json(shown(await changeBudget({ ...c.var.ctx, actor }, c.req.valid('json'))), 200)
   })
+  .route('/', cacheApp)

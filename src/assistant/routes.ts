@@ -216,7 +216,7 @@ function wantsStream(c: Context): boolean {
   return (c.req.header('accept') ?? '').toLowerCase().includes('text/event-stream')
 }
 
-export const assistantApp = createApp()
+export const app = createApp()
   .openapi(listRoute, async (c) => c.json(await conversations.listConversations(c.var.ctx, c.req.valid('query')), 200))
   .openapi(createRoute, async (c) => {
     const made = await conversations.createConversation(c.var.ctx, c.req.valid('json'))

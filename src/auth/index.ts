@@ -1,5 +1,4 @@
 export { lackingScopes, POLICY, ruleOf } from './policy.ts'
-export { sessionsApp, signInApp } from './routes.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'
 export { pruneSessions, requireSession, sessionEnded } from './sessions.ts'
 export { publicKeys, readAccessToken, requireFresh } from './tokens.ts'

@@ -77,7 +77,7 @@ const endRoute = personRoute({
   responses: { 204: { description: 'Ended' } },
 })
 
-export const signInApp = createApp()
+const signInApp = createApp()
   .openapi(registerRoute, async (c) => c.json(await register(c.var.ctx, c.req.valid('json')), 201))
   .openapi(loginRoute, async (c) => {
     const admission = await login(c.var.ctx, c.req.valid('json'))
@@ -85,7 +85,7 @@ export const signInApp = createApp()
   })
   .openapi(refreshRoute, async (c) => c.json(await refresh(c.var.ctx, c.req.valid('json')), 200))
 
-export const sessionsApp = createApp()
+const sessionsApp = createApp()
   .openapi(logoutRoute, async (c) => {
     await logout(c.var.ctx)
     return c.body(null, 204)
@@ -95,3 +95,5 @@ export const sessionsApp = createApp()
     await endSession(c.var.ctx, c.req.valid('param').id, 'revoked')
     return c.body(null, 204)
   })
+
+export const app = createApp().route('/', signInApp).route('/', sessionsApp)

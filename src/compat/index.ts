@@ -1,2 +1,1 @@
-export { COMPAT_ROUTES, compatApp, compatMethods } from './routes.ts'
 export { refusalIn, setHeadersIn } from './speak.ts'

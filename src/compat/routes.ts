@@ -186,18 +186,12 @@ const ROUTES: Route[] = [
 /** What is offered here: not in the OpenAPI document, because these protocols have their own. */
 export const COMPAT_ROUTES = ROUTES.map(({ method, path, summary }) => ({ method, path, summary }))
 
-/** The methods this path is offered with. */
-export function compatMethods(path: string): string[] {
-  const isThis = (template: string) => new RegExp(`^${template.replace('{id}', '.+')}$`).test(path)
-  return ROUTES.filter((route) => isThis(route.path)).map(({ method }) => method)
-}
-
 function asPerson({ actor, ...ctx }: Ctx): UserCtx {
   if (actor.kind !== 'person') throw new AppError('unauthorized', 'Send an access token')
   return { ...ctx, actor }
 }
 
-export const compatApp = createApp()
+export const app = createApp()
 for (const { method, path, limit, handle } of ROUTES) {
   const meta: RouteMeta = {
     auth: 'person',
@@ -207,7 +201,7 @@ for (const { method, path, limit, handle } of ROUTES) {
     hasBody: method === 'POST' && handle !== transcriptions,
   }
   if (path.startsWith(ANTHROPIC)) meta.keyHeader = 'x-api-key'
-  compatApp.on(
+  app.on(
     method,
     path.replace('{id}', ':id{.+}'),
     (c, next) => c.var.guard(c, meta, next),

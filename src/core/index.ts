@@ -2,6 +2,7 @@ export type { ActingKey, Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.
 export { AppError, ERRORS, type ErrorCode, findAppError, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
 export {
+  type AppEnv,
   answer,
   body,
   createApp,

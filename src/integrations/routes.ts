@@ -126,7 +126,7 @@ const page = (said: string) =>
 const CONNECTED = page('Connected; you may close this.')
 const NOT_CONNECTED = page('Not connected. The server in Aurelius says why; connect it again.')
 
-export const integrationsApp = createApp()
+export const app = createApp()
   .openapi(listRoute, async (c) => c.json(await listServers(c.var.ctx, c.req.valid('query')), 200))
   .openapi(addRoute, async (c) => {
     const made = await addServer(c.var.ctx, c.req.valid('json'))

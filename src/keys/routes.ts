@@ -75,7 +75,7 @@ const rotateRoute = personRoute(
   { idempotent: false },
 )
 
-export const keysApp = createApp()
+export const app = createApp()
   .openapi(listRoute, async (c) => c.json(await listKeys(c.var.ctx, c.req.valid('query')), 200))
   .openapi(createRoute, async (c) => {
     const made = await createKey(c.var.ctx, c.req.valid('json'))

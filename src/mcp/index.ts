@@ -1,2 +1,1 @@
-export { mcpApp } from './routes.ts'
 export { toRpcProblem } from './rpc.ts'

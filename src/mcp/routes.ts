@@ -6,17 +6,17 @@ const PATH = '/mcp'
 const META: RouteMeta = { auth: 'person', limit: 'write', path: PATH, keyed: false, hasBody: true }
 
 /** The MCP server: Streamable HTTP without sessions or streams, so that any isolate answers any message. */
-export const mcpApp = createApp()
+export const app = createApp()
 
 // A page that was rebound to our address still says where it is from.
-mcpApp.use(PATH, async (c, next) => {
+app.use(PATH, async (c, next) => {
   const origin = c.req.header('origin')
   if (origin !== undefined && !c.var.ctx.config.allowedOrigins.includes(origin))
     throw new AppError('origin_refused', 'This origin is not allowed')
   await next()
 })
 
-mcpApp.post(
+app.post(
   PATH,
   (c, next) => c.var.guard(c, META, next),
   async (c) => {
@@ -29,7 +29,7 @@ mcpApp.post(
   },
 )
 
-mcpApp.all(PATH, (c) => {
+app.all(PATH, (c) => {
   c.header('Allow', 'POST')
   throw new AppError('method_not_allowed', `${c.req.method} is not offered here: there are no sessions and no streams`)
 })

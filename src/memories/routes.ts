@@ -57,7 +57,7 @@ const forgetRoute = personRoute({
   responses: gone,
 })
 
-export const memoriesApp = createApp()
+export const app = createApp()
   .openapi(memoriesRoute, async (c) => c.json(await memories.listMemories(c.var.ctx, c.req.valid('query')), 200))
   .openapi(rememberRoute, async (c) => {
     const memory = await memories.remember(c.var.ctx, c.req.valid('json'))

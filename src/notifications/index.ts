@@ -1,2 +1,1 @@
 export { deleteNotification, insertNotification, listNotifications, pruneNotifications } from './notification.ts'
-export { notificationsApp } from './routes.ts'

@@ -50,7 +50,7 @@ const remove = personRoute({
   responses: { 204: { description: 'Gone' } },
 })
 
-export const notificationsApp = createApp()
+export const app = createApp()
   .openapi(list, async (c) => c.json(await listNotifications(c.var.ctx, c.req.valid('query')), 200))
   .openapi(unread, async (c) => c.json({ count: await unreadCount(c.var.ctx) }, 200))
   .openapi(readAll, async (c) => c.json(await markAllRead(c.var.ctx), 200))

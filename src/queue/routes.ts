@@ -28,7 +28,7 @@ const redriveRoute = operatorRoute(
   { problems: [410] },
 )
 
-export const queueApp = createApp()
+export const app = createApp()
   .openapi(listRoute, async (c) => c.json(await listDeadLetters(c.var.ctx, c.req.valid('query')), 200))
   .openapi(redriveRoute, async (c) => {
     await redrive(c.var.ctx, c.req.valid('param').id)

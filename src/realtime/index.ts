@@ -2,5 +2,4 @@ export { type Issued, issueTicket, openSocket, type TicketRequest } from './door
 export { type NewEvent, type Position, replay } from './log.ts'
 export { ServerMessage } from './protocol.ts'
 export { openRoom, ROOM_MIGRATIONS, type Room, SWEEP, type World } from './room.ts'
-export { realtimeApp } from './routes.ts'
 export { realtimeSubscriber } from './subscriber.ts'

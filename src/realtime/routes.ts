@@ -38,7 +38,7 @@ function allowedOrigin(origin: string | undefined, allowed: readonly string[]): 
   return origin
 }
 
-export const realtimeApp = createApp()
+export const app = createApp()
   .openapi(ticketRoute, async (c) => {
     const { ctx } = c.var
     const origin = allowedOrigin(c.req.header('origin'), ctx.config.allowedOrigins)

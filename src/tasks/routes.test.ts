@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createApp, findAppError, toProblem } from '#core'
 import { makePerson } from '#test/database'
-import { tasksApp } from './routes.ts'
+import { app as tasks } from './routes.ts'
 import type { Completion, Project, Task } from './schema.ts'
 
 /** The routes behind a guard that knows one person. */
@@ -13,7 +13,7 @@ async function makeClient() {
     c.set('guard', async (_c, _meta, go) => await go())
     await next()
   })
-  app.route('/v1', tasksApp)
+  app.route('/v1', tasks)
   app.onError((error, c) => c.json(toProblem(findAppError(error) ?? error, 'req'), 400))
   return async <T>(method: string, path: string, body?: unknown, headers: Record<string, string> = {}) => {
     const init = {
@@ -163,7 +163,7 @@ test('a project goes through its life over HTTP', async () => {
 })
 
 test('the routes describe themselves, and what may be null as such', async () => {
-  const document = tasksApp.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 't', version: '1' } })
+  const document = tasks.getOpenAPI31Document({ openapi: '3.1.0', info: { title: 't', version: '1' } })
   const ids = Object.values(document.paths ?? {}).flatMap((path) =>
     Object.values(path).map((route) => route.operationId),
   )

@@ -178,7 +178,7 @@ const deleteProjectRoute = personRoute({
   responses: { 204: { description: 'Gone' } },
 })
 
-export const tasksApp = createApp()
+export const app = createApp()
   .openapi(listTasksRoute, async (c) => c.json(await listTasks(c.var.ctx, c.req.valid('query')), 200))
   .openapi(createTaskRoute, async (c) => {
     const task = await createTask(c.var.ctx, c.req.valid('json'))

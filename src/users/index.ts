@@ -8,5 +8,4 @@ export {
   setPreferences,
   userByEmail,
 } from './me.ts'
-export { usersApp } from './routes.ts'
 export { email, locale, Me, PreferencesPatch } from './schema.ts'

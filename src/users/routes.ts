@@ -53,7 +53,7 @@ const changePreferences = personRoute(
   { ifMatch: true },
 )
 
-export const usersApp = createApp()
+export const app = createApp()
   .openapi(show, async (c) => {
     const me = await getMe(c.var.ctx)
     return c.json(me, 200, etag(me.version))

@@ -5,6 +5,7 @@ const RELATIVE = "Leave a folder by a front door: import '#name', not a relative
 const HONO = 'Hono lives in routes.ts, src/core and workers/: a verb never sees a request.'
 const TABLES = "Another domain's tables are for foreign keys and tests: call its verb."
 const SCHEMA = 'A schema imports zod and its helpers, ./tables.ts, other schemas and front doors.'
+const OPENED = 'Routes are opened by the first request to them, in workers/domains.ts.'
 const ONLY_DRIZZLE = "tables.ts imports drizzle and '#x/tables' only: drizzle-kit reads it alone."
 const NO_SQL = 'A route parses, calls a verb and responds: no SQL here.'
 const RE_EXPORTS = 'A front door holds named re-exports only.'
@@ -44,6 +45,9 @@ export const PLANTS: Plant[] = [
   ['bench/inside.ts', takes('../src/users/me.ts'), "Enter a domain by its front door: import '#name'."],
   ['src/tasks/others-tables.ts', takes('#users/tables'), TABLES],
   ['workers/tables.ts', takes('#users/tables'), TABLES],
+  ['src/mcp/others-routes.ts', takes('#tasks/routes'), OPENED],
+  ['workers/eager.ts', takes('#tasks/routes'), OPENED],
+  ['workers/elsewhere.ts', says("await import('#tasks/routes')"), OPENED],
   ['src/tasks/helper.ts', takes('#test/factories'), 'Product code does not import test helpers.'],
   // Homes
   ['src/assistant/anthropic.ts', takes('@anthropic-ai/sdk'), 'The Anthropic SDK lives in src/ai.'],
@@ -73,6 +77,11 @@ export const PLANTS: Plant[] = [
   ['src/voice/index.ts', "import { x } from './x.ts'\n\nexport { x }\n", RE_EXPORTS],
   ['src/email/index.ts', 'export const x = 1\n', RE_EXPORTS],
   ['src/audit/index.ts', "export { x } from '#core'\n", 'A front door re-exports its own folder.'],
+  [
+    'src/memories/index.ts',
+    "export { app } from './routes.ts'\n",
+    "Routes are opened by the first request to them: workers/domains.ts imports '#x/routes'.",
+  ],
   ['src/cache/index.ts', "export { x } from './tables.ts'\n", 'Tables are not for other domains: export a verb.'],
   ['src/storage/index.ts', "export * from './x.ts'\n", 'Re-export by name.'],
   ['src/search/index.ts', `export {\n${'  x,\n'.repeat(45)}} from './x.ts'\n`, 'noExcessiveLinesPerFile'],
@@ -152,6 +161,7 @@ export const FINE: (readonly [path: string, code: string])[] = [
   ['src/auth/rows.ts', says('ctx.db.with(old).delete(rows).where(mine)')],
   ['src/auth/own.test.ts', "import { x } from '#test/factories'\n\nexpect(new Date()).toBe(x as string)\n"],
   ['workers/index.ts', "import { x } from '#assistant'\n\nexport default { fetch: () => x }\n"],
+  ['workers/domains.ts', says("() => import('#tasks/routes')")],
   [
     'workers/object.ts',
     "import { DurableObject } from 'cloudflare:workers'\n\nexport class X extends DurableObject<Env> {\n  #x = 1\n  y = () => this.#x\n}\n",

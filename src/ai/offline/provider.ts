@@ -6,8 +6,7 @@ import {
   type PersonFacts,
   type Usage,
 } from '../model.ts'
-import { turnsOf } from './conversation.ts'
-import { type Move, nextMove } from './run.ts'
+import type { Move } from './run.ts'
 
 const MODEL = 'offline-1'
 const CHARS_PER_TOKEN = 4
@@ -66,6 +65,8 @@ function stranger({ messages }: ModelRequest): PersonFacts {
 
 async function* generate(_model: string, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
   signal.throwIfAborted()
+  // The rules are a fifth of the bundle, and where a model is configured nobody asks for them.
+  const [{ turnsOf }, { nextMove }] = await Promise.all([import('./conversation.ts'), import('./run.ts')])
   const move = nextMove(turnsOf(request.messages), request.person ?? stranger(request), request.tools)
   for (const event of events(request, move)) {
     signal.throwIfAborted()

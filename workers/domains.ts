@@ -1,0 +1,53 @@
+import { getPath } from 'hono/utils/url'
+import { type App, createRoot } from './app.ts'
+
+/** `under` are all the prefixes of its routes; under /v1 these are written without it. */
+type Domain = { under: string[]; open: () => Promise<{ app: App }> }
+
+// An isolate's start runs none of them: the routes and schemas of a domain are made at the first request to it.
+const DOMAINS: Domain[] = [
+  { under: ['/', '/health', '/.well-known', '/openapi.json', '/docs'], open: openSystem },
+  { under: ['/v1/auth'], open: () => import('#auth/routes') },
+  { under: ['/v1/api-keys'], open: () => import('#keys/routes') },
+  { under: ['/v1/me'], open: () => import('#users/routes') },
+  { under: ['/v1/tasks', '/v1/projects'], open: () => import('#tasks/routes') },
+  { under: ['/v1/ai', '/v1/admin'], open: () => import('#ai/routes') },
+  { under: ['/v1/conversations', '/v1/turns'], open: () => import('#assistant/routes') },
+  { under: ['/v1/memories'], open: () => import('#memories/routes') },
+  { under: ['/v1/notifications'], open: () => import('#notifications/routes') },
+  { under: ['/v1/realtime'], open: () => import('#realtime/routes') },
+  { under: ['/v1/admin'], open: () => import('#queue/routes') },
+  { under: ['/v1/mcp'], open: () => import('#integrations/routes') },
+  { under: ['/mcp'], open: () => import('#mcp/routes') },
+  { under: ['/compat'], open: () => import('#compat/routes') },
+]
+
+async function openSystem() {
+  const { systemApp } = await import('./system.ts')
+  return { app: systemApp(openAll) }
+}
+
+const isUnder = (path: string, prefix: string) => path === prefix || path.startsWith(`${prefix}/`)
+
+async function rootOf(domains: Domain[]): Promise<App> {
+  const opened = domains.map(async ({ under, open }) => ({
+    base: under.every((prefix) => prefix.startsWith('/v1/')) ? '/v1' : '/',
+    app: (await open()).app,
+  }))
+  return createRoot(await Promise.all(opened))
+}
+
+/** Every domain at once: what describes or checks all of them asks for it. */
+export const openAll = (): Promise<App> => rootOf(DOMAINS)
+
+const roots = new Map<string, App>()
+
+/** Answers by the domains under whose prefix the path is. */
+export async function answerRequest(request: Request, env: Env, runtime: ExecutionContext): Promise<Response> {
+  const path = getPath(request)
+  const asked = DOMAINS.filter(({ under }) => under.some((prefix) => isUnder(path, prefix)))
+  const name = asked.flatMap(({ under }) => under).join()
+  const root = roots.get(name) ?? (await rootOf(asked))
+  roots.set(name, root)
+  return await root.fetch(request, env, runtime)
+}

@@ -1,0 +1,119 @@
+import { DurableObject } from 'cloudflare:workers'
+import type * as steward from './steward.ts'
+import type * as session from './user-session.ts'
+
+type Session = session.UserSession
+type Of<M> = M extends (...given: infer G) => unknown ? G : never
+
+// The platform wants the classes at the start; what they do is opened with the first object of each.
+
+/** The doors of a person's session: see user-session.ts. */
+export class UserSession extends DurableObject<Env> {
+  #made: Session | undefined
+
+  async #session(): Promise<Session> {
+    const { UserSession } = await import('./user-session.ts')
+    this.#made ??= new UserSession(this.ctx, this.env)
+    return this.#made
+  }
+
+  async ping() {
+    return (await this.#session()).ping()
+  }
+  async publish(...given: Of<Session['publish']>) {
+    return (await this.#session()).publish(...given)
+  }
+  async issueTicket(...given: Of<Session['issueTicket']>) {
+    return await (await this.#session()).issueTicket(...given)
+  }
+  async endSession(...given: Of<Session['endSession']>) {
+    return (await this.#session()).endSession(...given)
+  }
+  async follow(...given: Of<Session['follow']>) {
+    return (await this.#session()).follow(...given)
+  }
+  async streamTurn(...given: Of<Session['streamTurn']>) {
+    return await (await this.#session()).streamTurn(...given)
+  }
+  async finishTurn(...given: Of<Session['finishTurn']>) {
+    return await (await this.#session()).finishTurn(...given)
+  }
+  async cancelTurn(...given: Of<Session['cancelTurn']>) {
+    return await (await this.#session()).cancelTurn(...given)
+  }
+  async shareCall(...given: Of<Session['shareCall']>) {
+    return (await this.#session()).shareCall(...given)
+  }
+  async leaveCall(...given: Of<Session['leaveCall']>) {
+    return (await this.#session()).leaveCall(...given)
+  }
+  async erase() {
+    return await (await this.#session()).erase()
+  }
+  override async fetch(request: Request): Promise<Response> {
+    return await (await this.#session()).fetch(request)
+  }
+  override async webSocketMessage(...given: Of<Session['webSocketMessage']>): Promise<void> {
+    ;(await this.#session()).webSocketMessage(...given)
+  }
+  override async webSocketClose(...given: Of<Session['webSocketClose']>): Promise<void> {
+    ;(await this.#session()).webSocketClose(...given)
+  }
+  override async webSocketError(): Promise<void> {
+    ;(await this.#session()).webSocketError()
+  }
+  override async alarm(): Promise<void> {
+    await (await this.#session()).alarm()
+  }
+}
+
+/** The doors of a person's timers and budget: see steward.ts. */
+export class Steward extends DurableObject<Env> {
+  #made: steward.Steward | undefined
+
+  async #steward(): Promise<steward.Steward> {
+    const { Steward } = await import('./steward.ts')
+    this.#made ??= new Steward(this.ctx, this.env)
+    return this.#made
+  }
+
+  async ping() {
+    return (await this.#steward()).ping()
+  }
+  async arm(...given: Of<steward.Steward['arm']>) {
+    return await (await this.#steward()).arm(...given)
+  }
+  async cancel(...given: Of<steward.Steward['cancel']>) {
+    return await (await this.#steward()).cancel(...given)
+  }
+  async wake() {
+    return await (await this.#steward()).wake()
+  }
+  async list() {
+    return (await this.#steward()).list()
+  }
+  async reserve(...given: Of<steward.Steward['reserve']>) {
+    return await (await this.#steward()).reserve(...given)
+  }
+  async settle(...given: Of<steward.Steward['settle']>) {
+    return await (await this.#steward()).settle(...given)
+  }
+  async release(...given: Of<steward.Steward['release']>) {
+    return (await this.#steward()).release(...given)
+  }
+  async budget() {
+    return (await this.#steward()).budget()
+  }
+  async setBudget(...given: Of<steward.Steward['setBudget']>) {
+    return (await this.#steward()).setBudget(...given)
+  }
+  async flushUsage() {
+    return await (await this.#steward()).flushUsage()
+  }
+  async erase() {
+    return await (await this.#steward()).erase()
+  }
+  override async alarm(): Promise<void> {
+    await (await this.#steward()).alarm()
+  }
+}
