@@ -65,6 +65,13 @@ async function makeDecision(world: World, person: Person, mark: string): Promise
   return String(row?.call_id)
 }
 
+const webhook = creator('/v1/webhooks', (mark) => ({ url: 'https://hooks.aurelius.invalid/', description: mark }))
+
+async function makeDelivery(world: World, person: Person, mark: string): Promise<string> {
+  const hook = await webhook(world, person, mark)
+  return String((await need(person, 'POST', `/v1/webhooks/${hook}/test`)).id)
+}
+
 const deleteTask = remover('/v1/tasks')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
@@ -106,6 +113,8 @@ export const OBJECTS: Record<string, ObjectKind> = {
     })),
     discard: remover('/v1/mcp/servers'),
   },
+  '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
+  '/v1/webhook-deliveries': { prefix: 'whd', make: makeDelivery },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

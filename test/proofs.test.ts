@@ -8,7 +8,7 @@ import { proof as idempotency } from './proofs/18-idempotency.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as budget } from './proofs/26-budget.ts'
 import { createChance } from './proofs/chance.ts'
-import { type Proof, summary } from './proofs/proof.ts'
+import { PROOF_VARS, type Proof, summary } from './proofs/proof.ts'
 import { signedRank } from './proofs/significance.ts'
 import { startWorld, type World } from './world.ts'
 
@@ -30,7 +30,7 @@ const FAST: [Proof, number][] = [
 
 let world: World
 beforeAll(async () => {
-  world = await startWorld()
+  world = await startWorld({ vars: PROOF_VARS })
 }, START_MS)
 afterAll(() => world.stop())
 

@@ -11,6 +11,7 @@ import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { pruneKeys } from '#security'
 import { emptyBin } from '#tasks'
+import { pruneDeliveries, sendDue } from '#webhooks'
 import { makeCtx } from './context.ts'
 import { subscribers } from './subscribers.ts'
 
@@ -32,6 +33,8 @@ const JOBS = {
   pruneOauthStates,
   resealSecrets,
   pruneMail,
+  sendWebhooks: (ctx: Ctx) => sendDue(ctx),
+  pruneDeliveries,
 }
 
 /** What every minute is for; one job's failure is its own. */

@@ -4,6 +4,7 @@ import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
 import { vectorSubscriber } from '#search'
+import { webhookSubscriber } from '#webhooks'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
@@ -12,4 +13,5 @@ export const subscribers: Subscriber[] = [
   vectorSubscriber,
   cacheSubscriber,
   emailSubscriber,
+  webhookSubscriber,
 ]

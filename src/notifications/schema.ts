@@ -4,7 +4,7 @@ import { s } from '#core'
 const MAX_TITLE = 300
 const MAX_BODY = 500
 
-const NotificationKind = z.enum(['reminder']).openapi('NotificationKind')
+const NotificationKind = z.enum(['reminder', 'webhook']).openapi('NotificationKind')
 
 const NotificationPriority = z.enum(['low', 'medium', 'high', 'urgent']).openapi('NotificationPriority')
 

@@ -1,4 +1,4 @@
-import { inArray, sql } from 'drizzle-orm'
+import { type Column, inArray, type SQL, sql } from 'drizzle-orm'
 import { type Ctx, type DomainEvent, describeError, findAppError, withTimeout } from '#core'
 import { iso, prepared } from '#database'
 import { Envelope } from './schema.ts'
@@ -18,6 +18,8 @@ export const DEADLINE_MS = 10_000
 export type Subscriber = {
   name: string
   wants(type: string): boolean
+  /** Whether an event is any of theirs, asked of its person as it is read: where not, it costs no trip. */
+  only?(userId: Column): SQL<boolean>
   handle(ctx: Ctx, events: DomainEvent[]): Promise<void>
 }
 
@@ -97,29 +99,42 @@ type Loaded = DomainEvent & { done: Set<string> }
 const listed = (json: string) => sql`(select jsonb_array_elements_text(${json}::jsonb))`
 
 // The consumers are named, or no index would find what they have done.
-const readEvents = prepared((db, { ids, consumers }: { ids: string; consumers: string }) => {
-  const theirs = sql`${inbox.consumer} = any(array${listed(consumers)}) and ${inbox.messageId} = ${outbox.id}`
-  return db
-    .select({
-      id: outbox.id,
-      type: outbox.type,
-      userId: outbox.userId,
-      room: outbox.room,
-      key: outbox.key,
-      version: outbox.version,
-      data: outbox.data,
-      at: sql<string>`${iso(outbox.createdAt)}`,
-      done: sql<string[]>`coalesce((select json_agg(${inbox.consumer}) from ${inbox} where ${theirs}), '[]')`,
-    })
-    .from(outbox)
-    .where(sql`${outbox.id} = any(array${listed(ids)})`)
-    .orderBy(outbox.createdAt, outbox.version)
-})
+const readerOf = (subscribers: Subscriber[]) =>
+  prepared((db, { ids, consumers }: { ids: string; consumers: string }) => {
+    const spared = subscribers.flatMap(({ name, only }) =>
+      only ? sql`case when not ${only(outbox.userId)} then ${name}::text end` : [],
+    )
+    const theirs = sql`${inbox.consumer} = any(array${listed(consumers)}) and ${inbox.messageId} = ${outbox.id}`
+    return db
+      .select({
+        id: outbox.id,
+        type: outbox.type,
+        userId: outbox.userId,
+        room: outbox.room,
+        key: outbox.key,
+        version: outbox.version,
+        data: outbox.data,
+        at: sql<string>`${iso(outbox.createdAt)}`,
+        done: sql<string[]>`coalesce((select json_agg(${inbox.consumer}) from ${inbox} where ${theirs}), '[]')`,
+        spared: sql<(string | null)[]>`json_build_array(${sql.join(spared, sql`, `)})`,
+      })
+      .from(outbox)
+      .where(sql`${outbox.id} = any(array${listed(ids)})`)
+      .orderBy(outbox.createdAt, outbox.version)
+  })
+
+// The statement is made once for those who subscribe, who are the same ones as long as the isolate lives.
+const readers = new WeakMap<Subscriber[], ReturnType<typeof readerOf>>()
 
 async function load({ db }: Ctx, ids: string[], subscribers: Subscriber[]): Promise<Loaded[]> {
   const consumers = JSON.stringify(subscribers.map(({ name }) => name))
-  const rows = await readEvents(db, { ids: JSON.stringify(ids), consumers })
-  return rows.map(({ done, ...event }) => ({ ...event, done: new Set(done) }))
+  const read = readers.get(subscribers) ?? readerOf(subscribers)
+  readers.set(subscribers, read)
+  const rows = await read(db, { ids: JSON.stringify(ids), consumers })
+  return rows.map(({ done, spared, ...event }) => ({
+    ...event,
+    done: new Set([...done, ...spared.flatMap((name) => name ?? [])]),
+  }))
 }
 
 // Until this is set the relay sends the event again: a queue that lost it has not taken it. In the `set`, not in the

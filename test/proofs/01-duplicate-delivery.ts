@@ -1,3 +1,4 @@
+import { startReceiver } from '../webhook-receiver.ts'
 import { makeId, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
@@ -59,18 +60,27 @@ export const proof: Proof = {
   async run(world, { seed, share }) {
     const violations: string[] = []
     const quiet = await world.sabotaged([NO_KICK])
+    const receiver = await startReceiver()
     try {
       const report: Report = (violation) => void violations.push(violation)
       const scene: Scene = { world, chance: createChance(seed), report, kinds: new Set(), delivered: 0 }
       // Registered as people are, which sends them mail.
       const people = await eachOf(Array.from({ length: scaled(PEOPLE, share) }), 2, () => quiet.person())
+      await eachOf(people, 2, async (person) => {
+        const { text } = await person.api('POST', '/v1/webhooks', { body: { url: receiver.url } })
+        receiver.knows(JSON.parse(text).secret)
+      })
       await eachOf(people, CONSUMERS, (person) => tryLife(scene, person))
       compareKinds(scene)
+      const posts = Map.groupBy(receiver.received, ({ id }) => id)
+      for (const [id, { length }] of posts) if (length > 1) report(`the webhook ${id} was posted ${length} times`)
+      if (posts.size === 0) report('no webhook was posted')
       const notes = [
         `${scene.kinds.size} kinds of event, each message ${COPIES} times, in batches of 1 to ${MOST_IN_A_BATCH}`,
       ]
       return { cases: scene.delivered, violations, notes }
     } finally {
+      receiver.close()
       await quiet.stop()
     }
   },

@@ -22,6 +22,7 @@ const AUDITS: Record<string, Audit> = {
   answers: auditAnswers,
   vectors: auditVectors,
   email: auditMail,
+  webhooks: auditWebhooks,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
@@ -93,18 +94,22 @@ export async function auditPerson(world: Seen, person: Owner, witness: Witness |
     if (audit) await audit(world, person, told, report)
     else report(`nobody counts the effects of the consumer ${name}`)
   }
-  await auditInbox(world, told, report)
+  await auditInbox(world, person, told, report)
   if (witness) countOnce('a socket', witness.heard, told, report)
 }
 
-async function auditInbox(world: Seen, told: Told[], report: Report): Promise<void> {
+async function auditInbox(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
   const rows = await world.query(
     'select message_id, json_agg(consumer) as consumers from inbox where message_id = any($1::text[]) group by message_id',
     [arrayOf(told.map(({ id }) => id))],
   )
+  const isHooked = (await hooksOf(world, person)).length > 0
   const known = new Map(rows.map(({ message_id, consumers }) => [String(message_id), String(consumers)]))
   for (const event of told) {
-    const expected = consumersOf(event).sort().join()
+    const expected = consumersOf(event)
+      .filter((name) => isHooked || name !== 'webhooks')
+      .sort()
+      .join()
     const done = (known.get(event.id) ?? '').split(',').sort().join()
     if (done !== expected) report(`${event.id} was handled by "${done}", not by "${expected}"`)
   }
@@ -199,6 +204,30 @@ async function auditMail(world: Seen, person: Owner, told: Told[], report: Repor
     if (!isRight) report(`${id} is "${status}" and arrived ${times} times`)
   }
 }
+
+const hooksOf = (world: Seen, { userId }: Owner) =>
+  world.query('select id from webhook_endpoints where user_id = $1', [userId])
+
+// Every event that a socket may hear is written down for each endpoint once, and goes out once.
+async function auditWebhooks(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  for (const { id } of await hooksOf(world, person)) {
+    const deadline = performance.now() + TICKET_WITHIN_MS
+    let rows = await deliveriesOf(world, id)
+    while (rows.some(({ status }) => status === 'pending') && performance.now() < deadline) {
+      await wait(LOOK_AGAIN_MS)
+      rows = await deliveriesOf(world, id)
+    }
+    for (const { id: eventId, room } of told) {
+      const found = rows.filter(({ event_id }) => event_id === eventId)
+      if (found.length !== (room === null ? 0 : 1)) report(`${eventId} waits ${found.length} times for a webhook`)
+      for (const { status, attempts } of found)
+        if (status !== 'delivered' || attempts !== 1) report(`the webhook of ${eventId} is ${status} after ${attempts}`)
+    }
+  }
+}
+
+const deliveriesOf = (world: Seen, id: unknown) =>
+  world.query('select event_id, status, attempts from webhook_deliveries where endpoint_id = $1', [id])
 
 // Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
 type Objects = {

@@ -2,7 +2,7 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startWorld, type World } from '../world.ts'
-import { firstOf, type Proof, summary } from './proof.ts'
+import { firstOf, PROOF_VARS, type Proof, summary } from './proof.ts'
 
 const PROOF_FILE = /^\d\d-[a-z-]+\.ts$/
 
@@ -67,7 +67,10 @@ if (import.meta.main) {
   if (!Number.isInteger(run.seed) || !(run.share > 0)) throw new Error('--seed is an integer, --share is more than 0')
   const proofs = await loadProofs(positionals)
   const databaseUrl = values['database-url']
-  const world = await startWorld({ postgres: databaseUrl ? { databaseUrl } : {} })
+  const world = await startWorld({
+    postgres: databaseUrl ? { databaseUrl } : {},
+    vars: PROOF_VARS,
+  })
   try {
     for (const proof of proofs) {
       const passed = await (values.sabotage ? proveSabotaged : prove)(proof, world, run)

@@ -1,0 +1,37 @@
+import { and, eq, sql } from 'drizzle-orm'
+import type { Ctx, DomainEvent } from '#core'
+import type { Subscriber } from '#queue'
+import { EVENTS } from './schema.ts'
+import { sendDue } from './send.ts'
+import { webhookDeliveries, webhookEndpoints } from './tables.ts'
+
+const OFFERED = new Set<string>(EVENTS)
+
+/** Writes down what is to be sent of each event, once for each endpoint that wants it, and hurries it. */
+export const webhookSubscriber: Subscriber = {
+  name: 'webhooks',
+  wants: (type) => OFFERED.has(type),
+  only: (userId) => sql`exists (select 1 from ${webhookEndpoints} w where w.user_id = ${userId} and w.enabled)`,
+  async handle(ctx, events) {
+    const [first] = events
+    if (!first) return
+    const w = webhookEndpoints
+    const endpoints = await ctx.db
+      .select({ id: w.id, events: w.events })
+      .from(w)
+      .where(and(eq(w.userId, first.userId), w.enabled))
+    const deliveries = endpoints.flatMap((endpoint) =>
+      events.flatMap((event) =>
+        endpoint.events.length === 0 || endpoint.events.includes(event.type) ? rowOf(ctx, endpoint.id, event) : [],
+      ),
+    )
+    if (deliveries.length === 0) return
+    await ctx.db.insert(webhookDeliveries).values(deliveries).onConflictDoNothing()
+    ctx.waitUntil(sendDue(ctx, first.userId))
+  },
+}
+
+function rowOf(ctx: Ctx, endpointId: string, { id: eventId, type, userId, at, data }: DomainEvent) {
+  const body = JSON.stringify({ type, timestamp: at, data })
+  return { id: ctx.newId('whd'), userId, endpointId, eventId, type, body }
+}
