@@ -119,7 +119,10 @@ async function measureRequests(bundleDir: string, options: Options): Promise<Sta
     }
     const [person] = await insertPeople(stage.postgres, stage.vars, 1, 1)
     if (!person) throw new Error('nobody was made')
-    return await measureStartup(bundleDir, { vars: stage.vars, accessToken: person.accessToken })
+    return await measureStartup(bundleDir, {
+      vars: { ...stage.vars, LOG_LEVEL: 'error' },
+      accessToken: person.accessToken,
+    })
   } finally {
     await close()
   }

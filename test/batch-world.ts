@@ -7,10 +7,9 @@ import { newId, type UserCtx } from '#core'
 import { connect } from '#database'
 import { outbox } from '#queue/tables'
 import { users } from '#users/tables'
-import { migrate } from '../local/migrate.ts'
-import { startPostgres } from '../local/postgres.ts'
 import { startBatches } from './batches-fake.ts'
 import { testCtx } from './database.ts'
+import { startMigrated } from './migrated.ts'
 import { createChance } from './proofs/chance.ts'
 import { makeSteward } from './steward.ts'
 
@@ -22,8 +21,7 @@ export type Crash = { left: number; isMade: boolean }
 
 /** A Postgres of its own, for cron works on everybody's rows; Claude on loopback; people with real budgets. */
 export async function startBatchWorld() {
-  const postgres = await startPostgres()
-  await migrate(postgres)
+  const postgres = await startMigrated()
   const clock = { ms: START_MS }
   const claude = await startBatches(createChance(7), () => clock.ms)
   const claudeVars = { ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: claude.url, ANTHROPIC_MODEL: 'claude-sonnet-5-5' }

@@ -1,7 +1,6 @@
 import type { TestProject } from 'vitest/node'
-import { migrate } from '../local/migrate.ts'
-import { startPostgres } from '../local/postgres.ts'
 import { newSecrets } from '../local/secrets.ts'
+import { startMigrated } from './migrated.ts'
 
 declare module 'vitest' {
   interface ProvidedContext {
@@ -14,8 +13,7 @@ let running: Promise<{ vars: Record<string, string>; close(): Promise<void> }> |
 
 // Both projects ask; one Postgres answers.
 async function start() {
-  const postgres = await startPostgres()
-  await migrate(postgres)
+  const postgres = await startMigrated()
   const vars = {
     ENVIRONMENT: 'test',
     PUBLIC_URL: 'http://aurelius.test',

@@ -4,10 +4,10 @@ import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { importJWK, type JWTPayload, SignJWT } from 'jose'
 import { type Mailbox, startMailbox } from '../local/mailbox.ts'
-import { migrate } from '../local/migrate.ts'
-import { type Postgres, type PostgresOptions, type Row, startPostgres } from '../local/postgres.ts'
+import type { Postgres, PostgresOptions, Row } from '../local/postgres.ts'
 import { newSecrets } from '../local/secrets.ts'
 import { buildWorker, type LogLine, type RunningWorker, startWorker } from '../local/worker.ts'
+import { startMigrated } from './migrated.ts'
 import { createContract } from './openapi-contract.ts'
 import { type OpenApi, type Operation, readOperations } from './openapi-document.ts'
 import { type Sabotage, withSource } from './proofs/sabotage.ts'
@@ -90,7 +90,7 @@ export type WorldOptions = { postgres?: PostgresOptions; vars?: Record<string, s
 
 /** The whole system as it would be deployed, on a Postgres of its own. */
 export async function startWorld({ postgres, vars, changes = [] }: WorldOptions = {}): Promise<World> {
-  const [database, secrets, mailbox] = await Promise.all([openDatabase(postgres), newSecrets(), startMailbox()])
+  const [database, secrets, mailbox] = await Promise.all([startMigrated(postgres), newSecrets(), startMailbox()])
   const settings = {
     ENVIRONMENT: 'test',
     PUBLIC_URL: 'http://aurelius.test',
@@ -112,12 +112,6 @@ export async function startWorld({ postgres, vars, changes = [] }: WorldOptions 
     await close()
     throw error
   }
-}
-
-async function openDatabase(options: PostgresOptions | undefined): Promise<Postgres> {
-  const database = await startPostgres(options)
-  await migrate(database, join(ROOT, 'migrations'))
-  return database
 }
 
 type Ground = { database: Postgres; mailbox: Mailbox }
