@@ -22,6 +22,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/realtime': 'public',
   'POST /v1/auth/logout': 'session',
   'GET /v1/auth/sessions': 'session',
+  'DELETE /v1/auth/sessions': 'session',
   'DELETE /v1/auth/sessions/{id}': 'session',
   'GET /v1/api-keys': 'session',
   'POST /v1/api-keys': 'session',

@@ -6,6 +6,8 @@ const ALGORITHM = 'EdDSA' as const
 const ACCESS_TYPE = 'at+jwt'
 /** How long an access token lasts; a session that ends sooner ends it sooner. */
 export const ACCESS_TOKEN_S = 600
+/** A session that nobody renews for so long has ended; `live_session` in the database says the same. */
+export const IDLE_DAYS = 30
 const CLOCK_SKEW_S = 5
 const FRESH_MS = 300_000
 const MAX_KNOWN = 5000
