@@ -13,11 +13,12 @@ import { memoriesApp } from '#memories'
 import { notificationsApp } from '#notifications'
 import { queueApp } from '#queue'
 import { realtimeApp } from '#realtime'
-import { networkOf } from '#security'
+import { networkOf, secretsApp } from '#security'
 import { tasksApp } from '#tasks'
 import { usersApp } from '#users'
 import { makeCtx } from './context.ts'
 import { guard, limitHeaders } from './guard.ts'
+import { sealedColumns } from './sealed.ts'
 import { allowedMethods, systemApp } from './system.ts'
 
 type Meter = ReturnType<typeof makeCtx>['meter']
@@ -38,6 +39,7 @@ const DOMAINS = [
   realtimeApp,
   queueApp,
   integrationsApp,
+  secretsApp(sealedColumns),
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/

@@ -6,16 +6,17 @@ import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
 import { pruneMail } from '#email'
-import { pruneOauthStates, resealSecrets } from '#integrations'
+import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
-import { pruneKeys } from '#security'
+import { pruneKeys, resealSecrets } from '#security'
 import { emptyBin } from '#tasks'
 import { app } from './app.ts'
 import { makeCtx } from './context.ts'
+import { sealedColumns } from './sealed.ts'
 import { subscribers } from './subscribers.ts'
 
 export { Steward } from './steward.ts'
@@ -49,7 +50,7 @@ export default {
       runBatches,
       emptyBin,
       pruneOauthStates,
-      resealSecrets,
+      resealSecrets: (at: typeof ctx) => resealSecrets(at, sealedColumns),
       pruneMail,
     }
     await Promise.all(

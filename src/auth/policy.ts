@@ -98,6 +98,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/admin/ai/experiments': 'operator',
   'PUT /v1/admin/people/{id}/plan': 'operator',
   'GET /v1/admin/dead-letters': 'operator',
+  'GET /v1/admin/secrets': 'operator',
   'POST /v1/admin/dead-letters/{id}/redrive': 'operator',
   // Each tool and resource behind it asks for its own scope.
   'POST /mcp': ['mcp'],

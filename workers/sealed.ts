@@ -1,0 +1,5 @@
+import { mcpSealed } from '#integrations'
+import type { SealedColumn } from '#security'
+
+/** Every column that is sealed: what is not here is not resealed, and proof 21 finds it. */
+export const sealedColumns: SealedColumn[] = [...mcpSealed]
