@@ -1,5 +1,6 @@
+import { mailSealed } from '#email'
 import { mcpSealed } from '#integrations'
 import type { SealedColumn } from '#security'
 
 /** Every column that is sealed: what is not here is not resealed, and proof 21 finds it. */
-export const sealedColumns: SealedColumn[] = [...mcpSealed]
+export const sealedColumns: SealedColumn[] = [...mcpSealed, ...mailSealed]

@@ -34,7 +34,7 @@ async function resealBatch({ db, config, log }: ResealCtx, where: SealedColumn, 
   const { table, column, id, userId } = where
   const { encryptionKeys: keys } = config
   const { rows } = await db.execute<Row>(sql`
-    select ${id} as id, ${userId} as "userId", ${column} as sealed from ${table}
+    select ${id} as id, coalesce(${userId}, '') as "userId", ${column} as sealed from ${table}
     where ${id} > ${after} and ${column} is not null and ${isOlder(column, keys)} order by ${id} limit ${BATCH}`)
   const fresh: { id: string; old: string; fresh: string }[] = []
   for (const row of rows) {

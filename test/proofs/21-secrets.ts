@@ -4,7 +4,7 @@ import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { deploymentSecrets, dump, findSecrets, sowCanaries } from './lib-canaries.ts'
 import { drive, type Holder, type Load, nextVars, reseal, STEPS } from './lib-rotation.ts'
-import { connect, keepSecrets, type Remote, startSmallRemote, trySwapped, trySwaps } from './lib-sealed.ts'
+import { connect, keepMail, keepSecrets, type Remote, startSmallRemote, trySwapped, trySwaps } from './lib-sealed.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const PEOPLE = 20
@@ -45,7 +45,7 @@ export const proof: Proof = {
       },
     ],
     'one kind of secret is not sealed anew': [
-      { file: 'workers/sealed.ts', find: '[...mcpSealed]', replace: '[...mcpSealed.slice(1)]' },
+      { file: 'workers/sealed.ts', find: '[...mcpSealed,', replace: '[...mcpSealed.slice(1),' },
     ],
     'only the first key verifies': [
       {
@@ -88,6 +88,7 @@ export const proof: Proof = {
       const scene = { own, remote, chance, share, report }
       const people = await own.people(Math.max(LEAST_PEOPLE, scaled(PEOPLE, share)))
       const kept = await eachOf(people, AT_ONCE, (person) => keepSecrets(person, remote))
+      await keepMail(own, people[0]?.userId ?? '')
       await connect(own, people[0] ?? (await own.person()), fake)
       const swaps = await trySwaps(own, chance, scaled(SWAPS, share), report)
       const swapped = await trySwapped(own, kept.flat(), remote, report)

@@ -1,10 +1,10 @@
 import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { getTableName } from 'drizzle-orm'
-import { unseal } from '#security'
+import { seal, unseal } from '#security'
 import { sealedColumns } from '../../workers/sealed.ts'
 import type { OauthFake } from '../oauth-fake.ts'
-import type { Person, World } from '../world.ts'
+import { makeId, type Person, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import type { Chance } from './chance.ts'
 
@@ -83,6 +83,18 @@ async function begin(person: Person, fake: OauthFake, name: string) {
   const { id } = await post(person, '/v1/mcp/servers', body)
   const started = await person.api('POST', `/v1/mcp/servers/${id}/connect`)
   return { id, url: String(JSON.parse(started.text).authorizationUrl) }
+}
+
+/** A mail that waits, as it would where the provider is away: the only one whose content is still there. */
+export async function keepMail(world: World, userId: string): Promise<void> {
+  const rowId = makeId('eml')
+  const keys = JSON.parse(world.vars.ENCRYPTION_KEYS ?? '[]')
+  const content = await seal(keys, { table: 'email_messages', column: 'content', rowId, userId }, 'Dear Sam')
+  await world.query(
+    `insert into email_messages (id, user_id, key, kind, to_address, status, content, claimed_at)
+      values ($1, $2, $1, 'welcome', 'sam@example.com', 'sending', $3, now())`,
+    [rowId, userId, content],
+  )
 }
 
 type Place = { table: string; column: string; rowId: string; userId: string }
