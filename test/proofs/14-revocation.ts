@@ -5,7 +5,7 @@ import { type Measured, measure } from './lib-revocation.ts'
 import { type Proof, scaled } from './proof.ts'
 import { WAYS } from './ways-to-end.ts'
 
-const ROUNDS = 6
+const ROUNDS = 3
 const AT_ONCE = 3
 const SOCKET_MS = 1000
 const MODEL = 'llama3.3'
