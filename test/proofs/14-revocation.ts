@@ -15,7 +15,7 @@ const LATE_QUEUE = [{ file: 'wrangler.toml', find: 'max_batch_timeout = 0.02', r
 export const proof: Proof = {
   id: 14,
   name: 'revocation',
-  fast: true,
+  fast: false,
   sabotages: {
     'no statement asks whether the session lives': [
       {

@@ -84,6 +84,9 @@ export const proof: Proof = {
     const report = (what: string) => void violations.add(what)
     const chance = createChance(seed)
     try {
+      // What others have sealed, with keys that are gone or in other ways, is not looked at.
+      await world.query('delete from mcp_servers')
+      await world.query('update email_messages set content = null')
       const own = await world.sabotaged(HEARD, VARS)
       const scene = { own, remote, chance, share, report }
       const people = await own.people(Math.max(LEAST_PEOPLE, scaled(PEOPLE, share)))
