@@ -13,9 +13,14 @@ export type Secrets = {
 const secret = () => randomBytes(32).toString('base64url')
 
 /** A new signing key, as one JWK with its private part. */
-async function newSigningKey(): Promise<object> {
+export async function newSigningKey(): Promise<object> {
   const { privateKey } = await generateKeyPair('EdDSA', { crv: 'Ed25519', extractable: true })
   return { ...(await exportJWK(privateKey)), kid: randomBytes(8).toString('hex') }
+}
+
+/** A new key that seals, and its name. */
+export function newEncryptionKey(): object {
+  return { id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('base64') }
 }
 
 export async function newSecrets(): Promise<Secrets> {
@@ -23,7 +28,7 @@ export async function newSecrets(): Promise<Secrets> {
     JWT_KEYS: JSON.stringify([await newSigningKey()]),
     REFRESH_KEY: secret(),
     PASSWORD_PEPPER: secret(),
-    ENCRYPTION_KEYS: JSON.stringify([{ id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('base64') }]),
+    ENCRYPTION_KEYS: JSON.stringify([newEncryptionKey()]),
     OPERATOR_TOKEN: secret(),
   }
 }

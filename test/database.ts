@@ -35,6 +35,10 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
   const there = new Map<PropertyKey, object>([
     ['EVENTS', events],
     ['STEWARD', { getByName: () => STEWARD }],
+    [
+      'USER_SESSION',
+      { getByName: () => ({ endSession: async () => ({ closed: 0 }), erase: async () => ({ ok: true }) }) },
+    ],
   ])
   const env = new Proxy({}, { get: (_, name) => there.get(name) ?? fail(String(name))() })
   return {

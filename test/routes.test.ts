@@ -26,6 +26,7 @@ const PUBLIC: Record<string, string> = {
 const OPERATOR = [
   'GET /v1/admin/ai/experiments',
   'GET /v1/admin/dead-letters',
+  'GET /v1/admin/secrets',
   'POST /v1/admin/dead-letters/{id}/redrive',
   'PUT /v1/admin/people/{id}/plan',
 ]

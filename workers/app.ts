@@ -14,7 +14,7 @@ export type App = ReturnType<typeof createApp>
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 const EDGE = { quota: 3000, windowS: 60 }
 const OWN_HEADERS =
-  'Authorization, Content-Type, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, traceparent'
+  'Authorization, Content-Type, Aurelius-Session, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, X-CSRF-Token, traceparent'
 // Clients of these protocols send many of their own; a wildcard does not stand for Authorization.
 const CLIENT_HEADERS = 'Authorization, *'
 const EXPOSED =
@@ -85,6 +85,7 @@ const crossOrigin: MiddlewareHandler<Env> = async (c, next) => {
   c.res.headers.append('Vary', 'Origin')
   if (!allowed || origin === undefined) return
   c.res.headers.set('Access-Control-Allow-Origin', origin)
+  c.res.headers.set('Access-Control-Allow-Credentials', 'true')
   c.res.headers.set('Access-Control-Expose-Headers', `${EXPOSED}, ${AI_EXPOSED}`)
   if (!isPreflight) return
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')

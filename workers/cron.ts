@@ -3,16 +3,17 @@ import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { type Ctx, describeError } from '#core'
 import { pruneMail } from '#email'
-import { pruneOauthStates, resealSecrets } from '#integrations'
+import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
-import { pruneKeys } from '#security'
+import { pruneKeys, resealSecrets } from '#security'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
 import { makeCtx } from './context.ts'
+import { sealedColumns } from './sealed.ts'
 import { subscribers } from './subscribers.ts'
 
 const consumers = subscribers.map(({ name }) => name)
@@ -31,7 +32,7 @@ const JOBS = {
   runBatches,
   emptyBin,
   pruneOauthStates,
-  resealSecrets,
+  resealSecrets: (ctx: Ctx) => resealSecrets(ctx, sealedColumns),
   pruneMail,
   sendWebhooks: (ctx: Ctx) => sendDue(ctx),
   pruneDeliveries,

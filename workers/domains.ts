@@ -17,11 +17,17 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/notifications'], open: () => import('#notifications/routes') },
   { under: ['/v1/realtime'], open: () => import('#realtime/routes') },
   { under: ['/v1/admin'], open: () => import('#queue/routes') },
+  { under: ['/v1/admin'], open: openSecrets },
   { under: ['/v1/mcp'], open: () => import('#integrations/routes') },
   { under: ['/v1/webhooks', '/v1/webhook-deliveries'], open: () => import('#webhooks/routes') },
   { under: ['/mcp'], open: () => import('#mcp/routes') },
   { under: ['/compat'], open: () => import('#compat/routes') },
 ]
+
+async function openSecrets() {
+  const [{ secretsApp }, { sealedColumns }] = await Promise.all([import('#security/routes'), import('./sealed.ts')])
+  return { app: secretsApp(sealedColumns) }
+}
 
 async function openSystem() {
   const { systemApp } = await import('./system.ts')

@@ -1,9 +1,10 @@
 import type { Context, Next } from 'hono'
-import { lackingScopes, readAccessToken, requireSession, ruleOf, scopesOf } from '#auth'
+import { isCsrfToken, lackingScopes, readAccessToken, requireSession, ruleOf, scopesOf } from '#auth'
 import {
   type ActingKey,
   AppError,
   type Ctx,
+  cookies,
   type Guard,
   type LimitClass,
   type PersonActor,
@@ -110,10 +111,15 @@ async function bodyOf(c: Context, { hasBody }: RouteMeta, ctx: PersonCtx): Promi
 }
 
 async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx['actor']> {
-  if (meta.auth === 'none') return { kind: 'anonymous' }
+  if (meta.auth === 'none') {
+    cookies.refuseStrangePage(c)
+    return { kind: 'anonymous' }
+  }
   const header = c.req.header('authorization')
   const key = header === undefined && meta.keyHeader ? c.req.header(meta.keyHeader) : undefined
   const token = /^bearer +(\S+)$/i.exec(header ?? (key ? `Bearer ${key}` : ''))?.[1]
+  const cookie = meta.auth === 'person' ? cookies.access(c) : undefined
+  if (cookie !== undefined) return await byCookie(c, ctx, cookie, header ?? key)
   if (!token) throw new AppError('unauthorized', 'Send an access token or an API key: Authorization: Bearer …')
   if (meta.auth === 'operator') {
     const expected = ctx.config.auth.operatorToken
@@ -121,6 +127,18 @@ async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx[
     return { kind: 'operator' }
   }
   return isKey(token) ? await readKey(ctx, token) : await readAccessToken(ctx, token)
+}
+
+// What a browser sends by itself is no proof that its person meant it; a key is never in a cookie.
+async function byCookie(c: Context, ctx: Ctx, cookie: string, other: string | undefined): Promise<PersonActor> {
+  if (other !== undefined) throw new AppError('unauthorized', 'Send Authorization or the cookie, not both')
+  const actor = await readAccessToken(ctx, cookie)
+  if (c.req.method === 'GET' || c.req.method === 'HEAD') return actor
+  if (!cookies.isOwnPage(c))
+    throw new AppError('origin_refused', 'A change by cookie comes from a page of an allowed origin')
+  if (!isCsrfToken(ctx, actor.sessionId, c.req.header('x-csrf-token')))
+    throw new AppError('forbidden', 'Send the CSRF token of this session: X-CSRF-Token')
+  return actor
 }
 
 type Counted = Omit<Take, 'ok'>

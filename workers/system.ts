@@ -151,6 +151,13 @@ export function openApiDocument(app: Documented, url: string) {
     bearerFormat: 'JWT',
     description: 'A JWT of RFC 9068, checked as RFC8725 asks; from sign-in, for ten minutes',
   })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'sessionCookie', {
+    type: 'apiKey',
+    in: 'cookie',
+    name: '__Host-aurelius-access',
+    description:
+      'The same JWT in a browser, where the sign-in asked for it; changes bring `X-CSRF-Token` and their Origin',
+  })
   app.openAPIRegistry.registerComponent('securitySchemes', 'apiKey', {
     type: 'http',
     scheme: 'bearer',

@@ -1,3 +1,4 @@
+export { isCsrfToken } from './hand-over.ts'
 export { lackingScopes, POLICY, ruleOf } from './policy.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'
 export { pruneSessions, requireSession, sessionEnded } from './sessions.ts'

@@ -22,6 +22,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/realtime': 'public',
   'POST /v1/auth/logout': 'session',
   'GET /v1/auth/sessions': 'session',
+  'DELETE /v1/auth/sessions': 'session',
   'DELETE /v1/auth/sessions/{id}': 'session',
   'GET /v1/api-keys': 'session',
   'POST /v1/api-keys': 'session',
@@ -107,6 +108,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/admin/ai/experiments': 'operator',
   'PUT /v1/admin/people/{id}/plan': 'operator',
   'GET /v1/admin/dead-letters': 'operator',
+  'GET /v1/admin/secrets': 'operator',
   'POST /v1/admin/dead-letters/{id}/redrive': 'operator',
   // Each tool and resource behind it asks for its own scope.
   'POST /mcp': ['mcp'],

@@ -1,7 +1,8 @@
 import { z } from '@hono/zod-openapi'
-import { answer, body, createApp, personRoute, publicRoute, s } from '#core'
-import { Challenge, Login, Refresh, Registration, SessionPage, SignedIn, Tokens } from './schema.ts'
-import { endSession, listSessions, logout, refresh } from './sessions.ts'
+import { answer, body, cookies, createApp, personRoute, publicRoute, s } from '#core'
+import { handOver, refreshTokenOf } from './hand-over.ts'
+import { Admitted, Challenge, Login, Refresh, Registration, Renewed, SessionPage } from './schema.ts'
+import { endOtherSessions, endSession, listSessions, logout, refresh } from './sessions.ts'
 import { login, register } from './sign-in.ts'
 
 const tags = ['Sign-in']
@@ -13,8 +14,8 @@ const registerRoute = publicRoute(
     operationId: 'register',
     summary: 'Make a person and sign them in',
     tags,
-    request: { body: body(Registration) },
-    responses: { 201: answer(SignedIn, 'The person and a first session') },
+    request: { headers: cookies.SessionHeader, body: body(Registration) },
+    responses: { 201: answer(Admitted, 'The person and a first session') },
   },
   { limit: 'signin', problems: [409, 503, 504] },
 )
@@ -25,9 +26,9 @@ const loginRoute = publicRoute(
     operationId: 'login',
     summary: 'Sign in with address and password',
     tags,
-    request: { body: body(Login) },
+    request: { headers: cookies.SessionHeader, body: body(Login) },
     responses: {
-      200: answer(SignedIn, 'A new session'),
+      200: answer(Admitted, 'A new session'),
       202: answer(Challenge, 'Right, and a second factor is needed'),
     },
   },
@@ -42,8 +43,8 @@ const refreshRoute = publicRoute(
     description:
       'Each refresh token works once. Within 10 seconds the same token is given the same successor; any older one ends the session.',
     tags,
-    request: { body: body(Refresh) },
-    responses: { 200: answer(Tokens, 'The next tokens') },
+    request: { headers: cookies.SessionHeader, body: body(Refresh) },
+    responses: { 200: answer(Renewed, 'The next tokens') },
   },
   { problems: [401, 503, 504] },
 )
@@ -77,22 +78,39 @@ const endRoute = personRoute({
   responses: { 204: { description: 'Ended' } },
 })
 
+const endOthersRoute = personRoute({
+  method: 'delete',
+  path: '/auth/sessions',
+  operationId: 'endOtherSessions',
+  summary: 'End every session but this one',
+  tags,
+  responses: { 204: { description: 'Ended, those that there were' } },
+})
+
 const signInApp = createApp()
-  .openapi(registerRoute, async (c) => c.json(await register(c.var.ctx, c.req.valid('json')), 201))
+  .openapi(registerRoute, async (c) => c.json(handOver(c, await register(c.var.ctx, c.req.valid('json'))), 201))
   .openapi(loginRoute, async (c) => {
     const admission = await login(c.var.ctx, c.req.valid('json'))
-    return admission.kind === 'challenge' ? c.json(admission.answer, 202) : c.json(admission.answer, 200)
+    return admission.kind === 'challenge' ? c.json(admission.answer, 202) : c.json(handOver(c, admission.answer), 200)
   })
-  .openapi(refreshRoute, async (c) => c.json(await refresh(c.var.ctx, c.req.valid('json')), 200))
+  .openapi(refreshRoute, async (c) => {
+    const given = refreshTokenOf(c, c.req.valid('json').refreshToken)
+    return c.json(handOver(c, await refresh(c.var.ctx, given)), 200)
+  })
 
 const sessionsApp = createApp()
   .openapi(logoutRoute, async (c) => {
     await logout(c.var.ctx)
+    cookies.drop(c)
     return c.body(null, 204)
   })
   .openapi(listRoute, async (c) => c.json(await listSessions(c.var.ctx, c.req.valid('query')), 200))
   .openapi(endRoute, async (c) => {
     await endSession(c.var.ctx, c.req.valid('param').id, 'revoked')
+    return c.body(null, 204)
+  })
+  .openapi(endOthersRoute, async (c) => {
+    await endOtherSessions(c.var.ctx)
     return c.body(null, 204)
   })
 

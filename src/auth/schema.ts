@@ -31,13 +31,16 @@ export const Login = z
   .openapi('Login')
 export type Login = z.infer<typeof Login>
 
-const refreshToken = z
+export const RefreshToken = z
   .string()
   .min(40)
   .max(100)
   .regex(/^rt_[\w-]+$/)
-export const Refresh = z.strictObject({ refreshToken }).openapi('Refresh')
-export type Refresh = z.infer<typeof Refresh>
+export const Refresh = z
+  .strictObject({
+    refreshToken: RefreshToken.optional().openapi({ description: 'Left out where the cookie of a browser brings it' }),
+  })
+  .openapi('Refresh')
 
 export const Tokens = s.later(() =>
   z
@@ -45,7 +48,7 @@ export const Tokens = s.later(() =>
       accessToken: z.string().max(2000),
       tokenType: z.literal('Bearer'),
       expiresIn: s.int(1, 3600).openapi({ description: 'Seconds the access token lasts' }),
-      refreshToken,
+      refreshToken: RefreshToken,
       sessionId: s.id('ses'),
     })
     .openapi('Tokens'),
@@ -55,6 +58,32 @@ export type Tokens = z.infer<ReturnType<typeof Tokens>>
 // Spread, not extended: the document would ask for two closed objects at once.
 export const SignedIn = s.later(() => z.strictObject({ ...Tokens().shape, user: Me() }).openapi('SignedIn'))
 export type SignedIn = z.infer<ReturnType<typeof SignedIn>>
+
+/** What a page is told whose browser keeps the tokens. */
+const CookieSession = s.later(() =>
+  z
+    .strictObject({
+      tokenType: z.literal('Cookie'),
+      expiresIn: Tokens().shape.expiresIn,
+      sessionId: s.id('ses'),
+      csrfToken: z
+        .string()
+        .min(43)
+        .max(43)
+        .openapi({ description: 'The same for as long as the session; sent with each change as `X-CSRF-Token`' }),
+    })
+    .openapi('CookieSession'),
+)
+export type CookieSession = z.infer<ReturnType<typeof CookieSession>>
+
+/** What renewing answers: tokens, or what a page is told in their place. */
+export const Renewed = s.later(() => z.union([Tokens(), CookieSession()]).openapi('Renewed'))
+/** What any way of signing in answers; see `handOver`. */
+export const Admitted = s.later(() =>
+  z
+    .union([SignedIn(), z.strictObject({ ...CookieSession().shape, user: Me() }).openapi('SignedInByCookie')])
+    .openapi('Admitted'),
+)
 
 /** What a sign-in must still show, and how. */
 export const Challenge = s.later(() =>
@@ -80,7 +109,7 @@ export const Session = s.later(() =>
       country: z.string().max(2).nullable(),
       current: z.boolean(),
       createdAt: s.instant,
-      lastUsedAt: s.instant,
+      lastUsedAt: s.instant.openapi({ description: 'Of the last renewal: ten minutes old at most while it is used' }),
       expiresAt: s.instant,
     })
     .openapi('Session'),

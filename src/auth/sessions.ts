@@ -1,16 +1,17 @@
-import { and, desc, eq, gt, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull, lt, ne, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, prepared } from '#database'
-import { kick, tell } from '#queue'
+import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'
 import { issue, sessionOf } from './open.ts'
-import type { Refresh, Session, Tokens } from './schema.ts'
+import type { Session, Tokens } from './schema.ts'
 import { refreshTokens, sessions } from './tables.ts'
-import { successorOf } from './tokens.ts'
+import { IDLE_DAYS, successorOf } from './tokens.ts'
 
 const GRACE_S = 10
-const IDLE_DAYS = 30
+const IDLE_MS = IDLE_DAYS * 86_400_000
+const MAX_HURRIED = 100
 const LIST = 'sessions'
 const CursorKey = z.tuple([s.id('ses')])
 const PRUNE_BATCH = 5000
@@ -76,13 +77,13 @@ const rotate = prepared((db, { hash, nextHash, nextId, at }: Rotation) => {
  * The next token of the family. One statement decides and does it: the first use rotates, the same token within
  * ten seconds is given the same successor, any older one ends the whole family.
  */
-export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> {
+export async function refresh(ctx: RefreshCtx, input: { refreshToken: string }): Promise<Tokens> {
   const { db } = ctx
   const successor = successorOf(ctx, input.refreshToken)
   const [hash, nextHash] = await Promise.all([hashToken(input.refreshToken), hashToken(successor)])
   const [row] = await rotate(db, { hash, nextHash, nextId: ctx.newId('rft'), at: ctx.now().toISOString() })
   if (!row) throw new AppError('invalid_token', 'The refresh token is not known')
-  kick(ctx, [row.eventId])
+  if (row.eventId !== null) hurry(ctx, row.userId, [{ id: row.sessionId, eventId: row.eventId }])
   switch (row.verdict) {
     case 'rotate':
     case 'grace':
@@ -110,20 +111,49 @@ function tellEnded(
 
 type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'>
 
-/** Ends one of the person's sessions: its tokens are refused from the next request on. One trip. */
-export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 'revoked'): Promise<void> {
+type Ended = { id: string; eventId: string }
+
+// What a hundred leave waits for the relay: a queue takes no more at once.
+function hurry(ctx: Pick<Ctx, 'env' | 'waitUntil' | 'log'>, userId: string, ended: Ended[]): void {
+  cutOff(
+    ctx,
+    userId,
+    ended.map(({ id }) => id),
+  )
+  kick(
+    ctx,
+    ended.slice(0, MAX_HURRIED).map(({ eventId }) => eventId),
+  )
+}
+
+async function endWhere(ctx: EndCtx, which: SQL, reason: 'logout' | 'revoked'): Promise<number> {
   const { db, actor } = ctx
   const ended = db.$with('ended').as(
     db
       .update(sessions)
       .set({ endedAt: ctx.now(), endReason: reason })
-      .where(and(eq(sessions.id, id), ownedBy(actor, sessions.userId), isNull(sessions.endedAt)))
+      .where(and(which, ownedBy(actor, sessions.userId), isNull(sessions.endedAt)))
       .returning(),
   )
   const told = tellEnded(db, ended, reason)
-  const [row] = await db.with(ended, told).select({ eventId: told.id }).from(told)
-  if (!row) throw new AppError('not_found', 'No such session is open')
-  kick(ctx, [row.eventId])
+  const rows = await db
+    .with(ended, told)
+    .select({ id: ended.id, eventId: told.id })
+    .from(told)
+    .innerJoin(ended, sql`starts_with(${told.id}, ${ended.id})`)
+  hurry(ctx, actor.userId, rows)
+  return rows.length
+}
+
+/** Ends one of the person's sessions: its tokens are refused from the next request on. One trip. */
+export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 'revoked'): Promise<void> {
+  if ((await endWhere(ctx, eq(sessions.id, id), reason)) === 0)
+    throw new AppError('not_found', 'No such session is open')
+}
+
+/** Ends all of the person's sessions but the one that asks. One trip. */
+export async function endOtherSessions(ctx: EndCtx): Promise<void> {
+  await endWhere(ctx, ne(sessions.id, sessionOf(ctx.actor)), 'revoked')
 }
 
 /** Fails with `session_ended` unless the session that asks is open: for what touched no row of its own. One trip. */
@@ -161,6 +191,7 @@ export async function listSessions(
         ownedBy(actor, sessions.userId),
         isNull(sessions.endedAt),
         gt(sessions.expiresAt, ctx.now()),
+        gt(sessions.lastUsedAt, new Date(ctx.now().getTime() - IDLE_MS)),
         after === undefined ? undefined : lt(sessions.id, after),
       ),
     )

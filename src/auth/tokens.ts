@@ -6,8 +6,12 @@ const ALGORITHM = 'EdDSA' as const
 const ACCESS_TYPE = 'at+jwt'
 /** How long an access token lasts; a session that ends sooner ends it sooner. */
 export const ACCESS_TOKEN_S = 600
+/** A session that nobody renews for so long has ended; `live_session` in the database says the same. */
+export const IDLE_DAYS = 30
 const CLOCK_SKEW_S = 5
 const FRESH_MS = 300_000
+// Three parts in base64url, the last of 64 bytes: its last letter has four bits that mean nothing, and must be nothing.
+const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]$/
 const MAX_KNOWN = 5000
 
 type TokenCtx = Pick<Ctx, 'config' | 'now'>
@@ -66,6 +70,7 @@ export async function readAccessToken(ctx: TokenCtx, token: string): Promise<Per
   const seen = known.get(token)
   if (seen && nowMs < seen.expiresMs) return seen.actor
   try {
+    if (!COMPACT.test(token)) throw new Error('not a compact JWS of this algorithm')
     const { payload } = await jwtVerify(
       token,
       async (header) => {

@@ -10,6 +10,7 @@ import { ChatRequest, CountRequest, EmbeddingsRequest, MessagesRequest, parse, R
 import { protocolOf } from './speak.ts'
 import { type Teller, toStream } from './stream.ts'
 import { toTranscription, transcribeUpload } from './transcriptions.ts'
+import { watchSession } from './watch.ts'
 
 type Handler = (c: Context, ctx: UserCtx) => Promise<Response>
 type Route = { method: 'GET' | 'POST'; path: string; summary: string; limit: RouteMeta['limit']; handle: Handler }
@@ -32,6 +33,7 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
   const isFresh = /\bno-(?:cache|store)\b/i.test(c.req.header('cache-control') ?? '')
   const work = async () => {
     const answering = await ask(ctx, feature, asked, isFresh, controller.signal)
+    const watch = watchSession(ctx, controller)
     const createdS = Math.floor(ctx.now().getTime() / 1000)
     const frame = {
       id: answering.start.decision.id.slice('aic_'.length),
@@ -40,12 +42,12 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
       path: c.req.path,
     }
     if (!isStream) {
-      const said = await collect(ctx, answering)
+      const said = await collect(ctx, answering).finally(watch.stop)
       const cost = { 'Aurelius-Cost-Micros': String(said.end.receipt.costMicros) }
       return c.json(whole(frame, said), 200, { ...headersOf(answering), ...cost })
     }
     const { body, over } = toStream(ctx, answering, teller(frame), controller)
-    ctx.waitUntil(over)
+    ctx.waitUntil(over.finally(watch.stop))
     const headers = {
       ...headersOf(answering),
       'Content-Type': 'text/event-stream; charset=utf-8',

@@ -156,7 +156,8 @@ function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], optio
   const route = createRoute({
     ...spec,
     request: { ...spec.request, ...(headers && { headers }) },
-    security: auth === 'none' ? [] : auth === 'person' ? [{ accessToken: [] }] : [{ operatorToken: [] }],
+    security:
+      auth === 'none' ? [] : auth === 'person' ? [{ accessToken: [] }, { sessionCookie: [] }] : [{ operatorToken: [] }],
     responses: { ...problemsOf(spec, meta, options), ...responses },
     middleware,
   })

@@ -1,3 +1,4 @@
+export * as cookies from './cookies.ts'
 export type { ActingKey, Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
 export { AppError, ERRORS, type ErrorCode, findAppError, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'

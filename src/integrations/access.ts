@@ -59,7 +59,7 @@ export const accessOf = {
 }
 
 /** The columns of a server that are sealed, by their names in the database. */
-export const SEALED = {
+const SEALED = {
   secret: 'secret',
   clientSecret: 'client_secret',
   accessToken: 'access_token',
@@ -76,7 +76,7 @@ export const mine = ({ actor }: Pick<UserCtx, 'actor'>, id: string) =>
   and(eq(mcpServers.id, id), ownedBy(actor, mcpServers.userId))
 
 /** Where a server's secret belongs. */
-export const secretPlace = (column: Sealed, userId: string, rowId: string) => ({
+const secretPlace = (column: Sealed, userId: string, rowId: string) => ({
   table: 'mcp_servers',
   column: SEALED[column],
   rowId,

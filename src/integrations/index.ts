@@ -1,5 +1,5 @@
 export type { ServerRow } from './access.ts'
 export { pruneOauthStates } from './connect.ts'
-export { resealSecrets } from './reseal.ts'
+export { mcpSealed } from './sealed.ts'
 export { serversForTurn } from './servers.ts'
 export { remoteTools } from './tools.ts'

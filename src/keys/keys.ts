@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { requireFresh } from '#auth'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
-import { kick, tell } from '#queue'
+import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'
 import type { ApiKey, ApiKeyPatch, ApiKeyWithSecret, NewApiKey, Rotation } from './schema.ts'
 import { apiKeys } from './tables.ts'
@@ -189,6 +189,7 @@ export async function revokeKey(ctx: WriteCtx, id: string): Promise<void> {
   const event = told(db, revoked, keyRevoked)
   const [row] = await db.with(revoked, event).select({ eventId: event.id }).from(event)
   if (!row) throw missing()
+  cutOff(ctx, ctx.actor.userId, [id])
   kick(ctx, [row.eventId])
 }
 

@@ -10,5 +10,6 @@ export {
 export { networkOf, type Take, takeLimit, takeQuota } from './limits.ts'
 export { isNetwork, isWithin } from './networks.ts'
 export { hashPassword, hashToken, verifyPassword } from './password.ts'
+export { resealSecrets, type SealedColumn } from './reseal.ts'
 export { isSame, sign } from './signature.ts'
 export { checkUrl, fetchOutside, type OutboundPolicy } from './url-guard.ts'

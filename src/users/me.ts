@@ -2,7 +2,7 @@ import { and, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, defineEvent, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
-import { forgetEvents, kick, tell } from '#queue'
+import { cutOffPerson, forgetEvents, kick, tell } from '#queue'
 import { forgetKeys } from '#security'
 import { Me, type MePatch, type Preferences, type PreferencesPatch } from './schema.ts'
 import { users } from './tables.ts'
@@ -122,6 +122,7 @@ export async function deleteMe(ctx: ChangeCtx): Promise<void> {
     .select({ eventId: told.id })
     .from(told)
   if (!row) throw new AppError('not_found', 'This person no longer exists')
+  cutOffPerson(ctx, actor.userId)
   kick(ctx, [row.eventId])
 }
 
