@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { aiApp, aiCacheApp } from '#ai'
 import { assistantApp } from '#assistant'
-import { sessionsApp, signInApp } from '#auth'
+import { factorsApp, secondStepApp, sessionsApp, signInApp } from '#auth'
 import { compatApp, compatMethods, refusalIn, setHeadersIn } from '#compat'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
@@ -27,6 +27,8 @@ export const app = createApp()
 const DOMAINS = [
   signInApp,
   sessionsApp,
+  secondStepApp,
+  factorsApp,
   keysApp,
   usersApp,
   tasksApp,

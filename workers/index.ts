@@ -3,7 +3,7 @@ import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
-import { pruneSessions } from '#auth'
+import { pruneChallenges, pruneSessions, resealTotp } from '#auth'
 import { describeError } from '#core'
 import { pruneMail } from '#email'
 import { pruneOauthStates, resealSecrets } from '#integrations'
@@ -42,6 +42,7 @@ export default {
       pruneQueueTables: (at: typeof ctx) => pruneQueueTables(at, consumers),
       pruneKeys,
       pruneSessions,
+      pruneChallenges,
       pruneApiKeys,
       pruneNotifications,
       eraseForgotten,
@@ -50,6 +51,7 @@ export default {
       emptyBin,
       pruneOauthStates,
       resealSecrets,
+      resealTotp,
       pruneMail,
     }
     await Promise.all(

@@ -110,18 +110,22 @@ function tellEnded(
 
 type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'>
 
-/** Ends one of the person's sessions: its tokens are refused from the next request on. One trip. */
-export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 'revoked'): Promise<void> {
-  const { db, actor } = ctx
+/** The statement that ends one of the person's open sessions and tells of it. */
+export function ending({ db, actor, now }: Pick<EndCtx, 'db' | 'actor' | 'now'>, id: string, reason: string) {
   const ended = db.$with('ended').as(
     db
       .update(sessions)
-      .set({ endedAt: ctx.now(), endReason: reason })
+      .set({ endedAt: now(), endReason: reason })
       .where(and(eq(sessions.id, id), ownedBy(actor, sessions.userId), isNull(sessions.endedAt)))
       .returning(),
   )
   const told = tellEnded(db, ended, reason)
-  const [row] = await db.with(ended, told).select({ eventId: told.id }).from(told)
+  return db.with(ended, told).select({ eventId: told.id }).from(told)
+}
+
+/** Ends one of the person's sessions: its tokens are refused from the next request on. One trip. */
+export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 'revoked'): Promise<void> {
+  const [row] = await ending(ctx, id, reason)
   if (!row) throw new AppError('not_found', 'No such session is open')
   kick(ctx, [row.eventId])
 }

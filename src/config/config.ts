@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail } from './mail.ts'
+import { PASSKEY_SETTINGS, type PasskeyConfig, passkeyProblems, readPasskeys } from './passkeys.ts'
 
 const Json = z.string().transform((value, issue): unknown => {
   try {
@@ -120,6 +121,7 @@ const Source = z.object({
   EMBEDDINGS_DIMENSIONS: z.coerce.number().int().min(1).max(1536).default(512),
   VECTORS: z.enum(['pgvector', 'vectorize']).default('pgvector'),
   ...MAIL_SETTINGS,
+  ...PASSKEY_SETTINGS,
 })
 
 /** The names of every setting that can be given. */
@@ -168,6 +170,7 @@ export type Config = {
   logLevel: 'info' | 'warn' | 'error'
   ai: AiConfig
   mail: MailConfig | null
+  passkeys: PasskeyConfig
 }
 
 /** Reads and checks all settings at once; one error lists every problem, and never a value. */
@@ -177,6 +180,7 @@ export function readConfig(env: object): Config {
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   if (parsed.data) problems.push(...aiProblems(parsed.data))
   if (parsed.data) problems.push(...mailProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
+  if (parsed.data) problems.push(...passkeyProblems(passkeysOf(parsed.data)))
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
     problems.push('RATE_LIMIT_FACTOR: must be 1 in production')
   }
@@ -189,7 +193,7 @@ export function readConfig(env: object): Config {
   return {
     environment: source.ENVIRONMENT,
     publicUrl: source.PUBLIC_URL.replace(/\/$/, ''),
-    allowedOrigins: [new URL(source.PUBLIC_URL).origin, ...source.ALLOWED_ORIGINS],
+    allowedOrigins: allowedOrigins(source),
     database: { url: source.DATABASE_URL, fetchEndpoint: source.DATABASE_FETCH_ENDPOINT },
     auth: {
       jwtKeys: source.JWT_KEYS,
@@ -203,8 +207,15 @@ export function readConfig(env: object): Config {
     logLevel: source.LOG_LEVEL,
     ai: readAi(source),
     mail: readMail(source),
+    passkeys: passkeysOf(source),
   }
 }
+
+const allowedOrigins = (source: z.infer<typeof Source>) => [
+  new URL(source.PUBLIC_URL).origin,
+  ...source.ALLOWED_ORIGINS,
+]
+const passkeysOf = (source: z.infer<typeof Source>) => readPasskeys(source, allowedOrigins(source))
 
 function readAi(source: z.infer<typeof Source>): AiConfig {
   const { ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_MODELS, WORKERS_AI_MODELS, EMBEDDINGS_PROVIDER } = source

@@ -27,6 +27,8 @@ export type IdPrefix =
   | 'mcp'
   | 'key'
   | 'eml'
+  | 'totp'
+  | 'psk'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

@@ -1,6 +1,7 @@
 export type { ActingKey, Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
 export { AppError, ERRORS, type ErrorCode, findAppError, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
+export { requireFresh } from './fresh.ts'
 export {
   answer,
   body,

@@ -7,6 +7,7 @@ export {
   requirePerson,
   setPreferences,
   userByEmail,
+  userById,
 } from './me.ts'
 export { usersApp } from './routes.ts'
 export { email, locale, Me, PreferencesPatch } from './schema.ts'

@@ -1,0 +1,53 @@
+import { Secret, TOTP } from 'otpauth'
+import { createAuthenticator } from './authenticator.ts'
+import { makeRefreshToken, type Person, tokenHash, type World } from './world.ts'
+
+const STEP_MS = 30_000
+const need = async (person: Person, method: string, path: string, body?: unknown) => {
+  const answer = await person.api(method, path, { body })
+  if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
+  return JSON.parse(answer.text)
+}
+
+/** An app that was given a secret: its code of now, or of so many half minutes later. */
+function appOf(secret: string) {
+  const totp = new TOTP({ secret: Secret.fromBase32(secret) })
+  return (steps = 0) => totp.generate({ timestamp: Date.now() + steps * STEP_MS })
+}
+
+/** An authenticator app of this person's, not yet confirmed. */
+export async function pendingApp(person: Person) {
+  const { secret } = await need(person, 'POST', '/v1/auth/totp')
+  return appOf(secret)
+}
+
+/** The same, confirmed by the code of now; the next one may be used at once. */
+export async function confirmedApp(person: Person): Promise<{ next(): string; codes: string[] }> {
+  const code = await pendingApp(person)
+  const { codes } = await need(person, 'POST', '/v1/auth/totp/confirm', { code: code() })
+  return { next: () => code(1), codes }
+}
+
+/** A device whose passkey this person has added. */
+export async function passkeyOf(world: World, person: Person) {
+  const device = createAuthenticator(world.vars.PUBLIC_URL ?? '')
+  const response = device.create(await need(person, 'POST', '/v1/auth/passkeys/options'))
+  const { id } = await need(person, 'POST', '/v1/auth/passkeys', { response })
+  return { ...device, passkeyId: String(id) }
+}
+
+/** What a passkey is to sign, for whoever has one. */
+export async function askedToSign(world: World): Promise<{ challenge: string; rpId: string }> {
+  return JSON.parse((await world.call('POST', '/v1/auth/passkeys/sign-in/options')).text)
+}
+
+/** A challenge as a right password is answered with, made behind the API: no hashing. */
+export async function makeChallenge(world: World, { userId }: Pick<Person, 'userId'>): Promise<string> {
+  const challenge = makeRefreshToken().replace('rt_', 'chl_')
+  await world.query(
+    `insert into sign_in_challenges (hash, user_id, method, device_name, expires_at)
+      values ($1, $2, 'password', 'test', now() + interval '5 minutes')`,
+    [tokenHash(challenge), userId],
+  )
+  return challenge
+}
