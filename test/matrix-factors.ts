@@ -22,10 +22,10 @@ export async function pendingApp(person: Person) {
 }
 
 /** The same, confirmed by the code of now; the next one may be used at once. */
-export async function confirmedApp(person: Person): Promise<{ next(): string; codes: string[] }> {
+export async function confirmedApp(person: Person): Promise<{ code(): string; next(): string; codes: string[] }> {
   const code = await pendingApp(person)
   const { codes } = await need(person, 'POST', '/v1/auth/totp/confirm', { code: code() })
-  return { next: () => code(1), codes }
+  return { code, next: () => code(1), codes }
 }
 
 /** A device whose passkey this person has added. */
@@ -41,13 +41,17 @@ export async function askedToSign(world: World): Promise<{ challenge: string; rp
   return JSON.parse((await world.call('POST', '/v1/auth/passkeys/sign-in/options')).text)
 }
 
-/** A challenge as a right password is answered with, made behind the API: no hashing. */
-export async function makeChallenge(world: World, { userId }: Pick<Person, 'userId'>): Promise<string> {
-  const challenge = makeRefreshToken().replace('rt_', 'chl_')
+/** Challenges as a right password is answered with, made behind the API: no hashing. */
+export async function makeChallenges(
+  world: World,
+  { userId }: Pick<Person, 'userId'>,
+  count: number,
+): Promise<string[]> {
+  const challenges = Array.from({ length: count }, () => makeRefreshToken().replace('rt_', 'chl_'))
   await world.query(
     `insert into sign_in_challenges (hash, user_id, method, device_name, expires_at)
-      values ($1, $2, 'password', 'test', now() + interval '5 minutes')`,
-    [tokenHash(challenge), userId],
+      select value, $1, 'password', 'test', now() + interval '5 minutes' from json_array_elements_text($2::json)`,
+    [userId, JSON.stringify(challenges.map(tokenHash))],
   )
-  return challenge
+  return challenges
 }

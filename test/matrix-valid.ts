@@ -1,5 +1,5 @@
 import { createAuthenticator } from './authenticator.ts'
-import { askedToSign, confirmedApp, makeChallenge, passkeyOf, pendingApp } from './matrix-factors.ts'
+import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
 import { kindOf } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
@@ -24,7 +24,7 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   refresh: async (_, { refreshToken }) => ({ body: { refreshToken } }),
   answerChallenge: async (world, owner) => {
     const { next } = await confirmedApp(owner)
-    return { body: { challenge: await makeChallenge(world, owner), method: 'totp', code: next() } }
+    return { body: { challenge: (await makeChallenges(world, owner, 1))[0], method: 'totp', code: next() } }
   },
   signInWithPasskey: async (world, owner) => {
     const device = await passkeyOf(world, owner)

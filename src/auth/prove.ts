@@ -1,6 +1,7 @@
 import { and, eq, gt, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import { AppError, type Ctx } from '#core'
 import { hashToken, unseal } from '#security'
+import { hasSecondFactor } from './factors.ts'
 import type { Assertion, FactorAnswer } from './factors-schema.ts'
 import { hashCode } from './recovery-codes.ts'
 import { passkeyChallenges, passkeys, recoveryCodes, totpSecrets } from './tables.ts'
@@ -68,6 +69,7 @@ async function checkTotp(ctx: ProveCtx, userId: string, code: string): Promise<P
       ),
     )
     .returning({ id: t.id, secret: t.secret })
+  if (!row && !(await hasSecondFactor(ctx, userId))) throw wrongFactor()
   if (!row)
     throw new AppError('rate_limited', 'Too many wrong codes; wait, or show something else', { retryAfterS: WAIT_S })
   const secret = await unseal(ctx.config.encryptionKeys, secretPlace(row.id, userId), row.secret)
