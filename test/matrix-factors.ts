@@ -1,5 +1,5 @@
 import { Secret, TOTP } from 'otpauth'
-import { createAuthenticator } from './authenticator.ts'
+import { createAuthenticator, type Manners } from './authenticator.ts'
 import { makeRefreshToken, type Person, tokenHash, type World } from './world.ts'
 
 const STEP_MS = 30_000
@@ -29,9 +29,9 @@ export async function confirmedApp(person: Person): Promise<{ code(): string; ne
 }
 
 /** A device whose passkey this person has added. */
-export async function passkeyOf(world: World, person: Person) {
+export async function passkeyOf(world: World, person: Person, manners?: Manners) {
   const device = createAuthenticator(world.vars.PUBLIC_URL ?? '')
-  const response = device.create(await need(person, 'POST', '/v1/auth/passkeys/options'))
+  const response = device.create(await need(person, 'POST', '/v1/auth/passkeys/options'), manners)
   const { id } = await need(person, 'POST', '/v1/auth/passkeys', { response })
   return { ...device, passkeyId: String(id) }
 }

@@ -1,8 +1,11 @@
 import { and, eq, gt, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
 import { AppError, type Ctx } from '#core'
+import { kick } from '#queue'
 import { hashToken, unseal } from '#security'
+import { userById } from '#users'
 import { hasSecondFactor } from './factors.ts'
 import type { Assertion, FactorAnswer } from './factors-schema.ts'
+import { factorMail } from './mails.ts'
 import { hashCode } from './recovery-codes.ts'
 import { passkeyChallenges, passkeys, recoveryCodes, totpSecrets } from './tables.ts'
 import { stepOf } from './totp.ts'
@@ -13,7 +16,7 @@ const MOST_FAILURES = 100
 const FAILURES_A_WAIT = 10
 const WAIT_S = 900
 
-export type ProveCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'log'>
+type ProveCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
 
 /** The place a secret is sealed for. */
 export const secretPlace = (rowId: string, userId: string) => ({
@@ -68,13 +71,16 @@ async function checkTotp(ctx: ProveCtx, userId: string, code: string): Promise<P
         ),
       ),
     )
-    .returning({ id: t.id, secret: t.secret })
+    .returning({ id: t.id, secret: t.secret, failures: t.failures })
   if (!row && !(await hasSecondFactor(ctx, userId))) throw wrongFactor()
   if (!row)
     throw new AppError('rate_limited', 'Too many wrong codes; wait, or show something else', { retryAfterS: WAIT_S })
   const secret = await unseal(ctx.config.encryptionKeys, secretPlace(row.id, userId), row.secret)
   const step = stepOf(secret, code, now)
-  if (step === null) throw wrongFactor()
+  if (step === null) {
+    if (row.failures % FAILURES_A_WAIT === 0) await tellGuessed(ctx, userId, `${row.id}:${now.getTime()}`)
+    throw wrongFactor()
+  }
   return {
     userId,
     spend: (condition) =>
@@ -84,6 +90,17 @@ async function checkTotp(ctx: ProveCtx, userId: string, code: string): Promise<P
           where id = ${row.id} and last_step < ${step}::int and ${condition} returning user_id`,
       ),
   }
+}
+
+// Whoever tries codes has shown the password, or has a session.
+async function tellGuessed(ctx: ProveCtx, userId: string, key: string): Promise<void> {
+  const [found] = await userById(ctx.db, userId)
+  if (!found) return
+  const change = `${FAILURES_A_WAIT} wrong codes were given in a row, by somebody who knows your password or has a session`
+  const { statements, eventId } = await factorMail(ctx, found.me, change, `totp-guessed:${key}`)
+  const [first, ...more] = statements
+  if (first) await ctx.db.batch([first, ...more])
+  kick(ctx, [eventId])
 }
 
 function checkRecoveryCode(ctx: ProveCtx, userId: string, code: string): Proof {

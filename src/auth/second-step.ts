@@ -8,7 +8,7 @@ import { factorMail, isKnownDevice } from './mails.ts'
 import { letIn, type SignInCtx } from './open.ts'
 import { checkFactor, checkPasskey, wrongFactor } from './prove.ts'
 import type { SignedIn } from './schema.ts'
-import { recoveryCodes, signInChallenges } from './tables.ts'
+import { recoveryCodes, signInChallenges, totpSecrets } from './tables.ts'
 
 const MOST_TRIES = 5
 const c = signInChallenges
@@ -57,8 +57,10 @@ export async function answerChallenge(ctx: SignInCtx, input: ChallengeAnswer): P
   const { me, isKnown, deviceName, method, codesLeft } = row
   const change = `A recovery code was used to sign in; ${codesLeft} are left`
   const mail = input.method === 'recovery_code' ? await factorMail(ctx, me, change, `recovery-code:${hash}`) : null
+  // Whoever shows another factor may try codes again.
+  const forget = db.update(totpSecrets).set({ failures: 0, failedAt: null }).where(eq(totpSecrets.userId, userId))
   const shown = { method: input.method, before: [method], deviceName }
-  const signedIn = await letIn(ctx, { userId, me, isKnown }, shown, mail?.statements)
+  const signedIn = await letIn(ctx, { userId, me, isKnown }, shown, [forget, ...(mail?.statements ?? [])])
   kick(ctx, [mail?.eventId])
   return signedIn
 }
