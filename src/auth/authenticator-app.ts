@@ -7,7 +7,7 @@ import { getMe } from '#users'
 import { hasSecondFactor } from './factors.ts'
 import type { RecoveryCodes, TotpSecret } from './factors-schema.ts'
 import { factorMail } from './mails.ts'
-import { secretPlace } from './prove.ts'
+import { openSecret, secretPlace } from './prove.ts'
 import { replaceCodes } from './recovery-codes.ts'
 import { recoveryCodes, totpSecrets } from './tables.ts'
 import { newSecret, otpauthUri, stepOf } from './totp.ts'
@@ -52,7 +52,7 @@ export async function confirmTotp(ctx: FactorCtx, { code }: { code: string }): P
   if (!row) throw none()
   const done = () => new AppError('conflict', 'The authenticator app is confirmed already')
   if (row.confirmedAt) throw done()
-  const secret = await unseal(ctx.config.encryptionKeys, secretPlace(row.id, actor.userId), row.secret)
+  const secret = await openSecret(ctx, actor.userId, row)
   const step = stepOf(secret, code, ctx.now())
   if (step === null) {
     const detail = 'is not the code of this moment'

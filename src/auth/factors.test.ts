@@ -190,6 +190,9 @@ test('the secret is sealed for its row and person, and a rotated key reaches it'
   for (let batches = 0; batches < 20 && !(await row())?.secret.startsWith('v1.fresh.'); batches++)
     await resealTotp(rotating)
   expect(await unseal([fresh], place, (await row())?.secret ?? '')).toBe(who.secret)
+  const lost = { ...who.person, config: { ...who.person.config, encryptionKeys: keys } }
+  await expect(show(lost, await challengeOf(who), who.code())).rejects.toMatchObject(refused('unavailable'))
+  await show(lost, await challengeOf(who), who.codes[0] ?? '', 'recovery_code')
   // Others' rows were reached too: they go on with both keys.
   await resealTotp({ ...rotating, config: { ...rotating.config, encryptionKeys: [...keys, fresh] } })
 })

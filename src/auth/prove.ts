@@ -51,6 +51,19 @@ export async function checkFactor(ctx: ProveCtx, userId: string, input: FactorAn
   }
 }
 
+/** The secret of an app in the clear; `unavailable` where no configured key opens it: then other ways are left. */
+export async function openSecret(
+  { config }: Pick<Ctx, 'config'>,
+  userId: string,
+  { id, secret }: { id: string; secret: string },
+): Promise<string> {
+  try {
+    return await unseal(config.encryptionKeys, secretPlace(id, userId), secret)
+  } catch (cause) {
+    throw new AppError('unavailable', 'The secret of the app cannot be opened; show something else', { cause })
+  }
+}
+
 /** Counts the try before it is looked at: however many try at once, no more are looked at than may be. */
 async function checkTotp(ctx: ProveCtx, userId: string, code: string): Promise<Proof> {
   const { db } = ctx
@@ -75,7 +88,7 @@ async function checkTotp(ctx: ProveCtx, userId: string, code: string): Promise<P
   if (!row && !(await hasSecondFactor(ctx, userId))) throw wrongFactor()
   if (!row)
     throw new AppError('rate_limited', 'Too many wrong codes; wait, or show something else', { retryAfterS: WAIT_S })
-  const secret = await unseal(ctx.config.encryptionKeys, secretPlace(row.id, userId), row.secret)
+  const secret = await openSecret(ctx, userId, row)
   const step = stepOf(secret, code, now)
   if (step === null) {
     if (row.failures % FAILURES_A_WAIT === 0) await tellGuessed(ctx, userId, `${row.id}:${now.getTime()}`)
