@@ -15,18 +15,30 @@ function appOf(secret: string) {
   return (steps = 0) => totp.generate({ timestamp: Date.now() + steps * STEP_MS })
 }
 
-/** An authenticator app of this person's, not yet confirmed. */
-export async function pendingApp(person: Person) {
+// A person has one app: those who make one for the same person take turns, each in place of the one before.
+const turns = new WeakMap<Person, Promise<unknown>>()
+function inTurn<T>(person: Person, work: () => Promise<T>): Promise<T> {
+  const mine = (turns.get(person) ?? Promise.resolve()).then(work, work)
+  turns.set(person, mine)
+  return mine
+}
+
+async function enrol(person: Person) {
+  await person.api('DELETE', '/v1/auth/totp')
   const { secret } = await need(person, 'POST', '/v1/auth/totp')
   return appOf(secret)
 }
 
+/** An authenticator app of this person's, not yet confirmed. */
+export const pendingApp = (person: Person) => inTurn(person, () => enrol(person))
+
 /** The same, confirmed by the code of now; the next one may be used at once. */
-export async function confirmedApp(person: Person): Promise<{ code(): string; next(): string; codes: string[] }> {
-  const code = await pendingApp(person)
-  const { codes } = await need(person, 'POST', '/v1/auth/totp/confirm', { code: code() })
-  return { code, next: () => code(1), codes }
-}
+export const confirmedApp = (person: Person): Promise<{ code(): string; next(): string; codes: string[] }> =>
+  inTurn(person, async () => {
+    const code = await enrol(person)
+    const { codes } = await need(person, 'POST', '/v1/auth/totp/confirm', { code: code() })
+    return { code, next: () => code(1), codes }
+  })
 
 /** A device whose passkey this person has added. */
 export async function passkeyOf(world: World, person: Person, manners?: Manners) {
