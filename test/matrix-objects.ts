@@ -48,6 +48,20 @@ async function makeNotification(world: World, person: Person, mark: string): Pro
   return id
 }
 
+// Beside a password: the last way in cannot be discarded.
+async function makePasskey(world: World, person: Person, mark: string): Promise<string> {
+  const id = makeId('psk')
+  await world.query("insert into credentials (user_id, password_hash) values ($1, '') on conflict do nothing", [
+    person.userId,
+  ])
+  await world.query(
+    `insert into passkeys (id, user_id, credential_id, public_key, handle, counter, aaguid, backup_eligible, backed_up, name)
+      values ($1, $2, $1, 'none', 'none', 0, 'none', false, false, $3)`,
+    [id, person.userId, mark],
+  )
+  return id
+}
+
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
 
 async function makeTurn(world: World, person: Person, mark: string): Promise<string> {
@@ -80,6 +94,7 @@ const completeTask: Step = async (_, person, id) => {
 /** By the path before the id. A path that bears an id and is not here is a hole in the matrices, and reported as one. */
 export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/auth/sessions': { prefix: 'ses', make: makeSession, discard: remover('/v1/auth/sessions') },
+  '/v1/auth/passkeys': { prefix: 'psk', make: makePasskey, discard: remover('/v1/auth/passkeys') },
   '/v1/api-keys': {
     prefix: 'key',
     make: creator('/v1/api-keys', (mark) => ({ name: mark, scopes: ['tasks:read'] })),

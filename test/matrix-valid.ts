@@ -1,3 +1,5 @@
+import { createAuthenticator } from './authenticator.ts'
+import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
 import { kindOf } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
@@ -20,6 +22,28 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   register: async () => ({ body: { email: `p${makeId('usr')}@example.com`, password: PASSWORD, displayName: 'Sam' } }),
   login: async (world) => ({ body: { email: (await world.person()).email, password: PASSWORD } }),
   refresh: async (_, { refreshToken }) => ({ body: { refreshToken } }),
+  answerChallenge: async (world, owner) => {
+    const { next } = await confirmedApp(owner)
+    return { body: { challenge: (await makeChallenges(world, owner, 1))[0], method: 'totp', code: next() } }
+  },
+  signInWithPasskey: async (world, owner) => {
+    const device = await passkeyOf(world, owner)
+    return { body: { response: device.get(await askedToSign(world)) } }
+  },
+  stepUp: async (_, owner) => ({ body: { method: 'totp', code: (await confirmedApp(owner)).next() } }),
+  confirmTotp: async (_, owner) => ({ body: { code: (await pendingApp(owner))() } }),
+  removeTotp: async (_, owner) => {
+    await confirmedApp(owner)
+    return {}
+  },
+  renewRecoveryCodes: async (_, owner) => {
+    await confirmedApp(owner)
+    return {}
+  },
+  addPasskey: async (world, owner) => {
+    const options = JSON.parse((await owner.api('POST', '/v1/auth/passkeys/options')).text)
+    return { body: { response: createAuthenticator(world.vars.PUBLIC_URL ?? '').create(options) } }
+  },
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)

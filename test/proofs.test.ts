@@ -6,6 +6,7 @@ import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
 import { proof as refreshReplay } from './proofs/12-refresh-replay.ts'
 import { proof as tokenForgery } from './proofs/13-token-forgery.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
+import { proof as races } from './proofs/19-races.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as budget } from './proofs/26-budget.ts'
 import { createChance } from './proofs/chance.ts'
@@ -26,6 +27,7 @@ const FAST: [Proof, number][] = [
   [refreshReplay, 0.03],
   [tokenForgery, 0.1],
   [idempotency, 0.07],
+  [races, 0.04],
   [realtimeResume, 0.1],
   [budget, 0.08],
 ]

@@ -1,6 +1,6 @@
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
-import { pruneSessions } from '#auth'
+import { pruneChallenges, pruneSessions } from '#auth'
 import { type Ctx, describeError } from '#core'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
@@ -25,6 +25,7 @@ const JOBS = {
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
   pruneSessions,
+  pruneChallenges,
   pruneApiKeys,
   pruneNotifications,
   eraseForgotten,

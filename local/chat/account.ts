@@ -61,6 +61,7 @@ export async function signIn(options: SignInOptions): Promise<SignedIn> {
 
 async function login(url: string, email: string, password: string): Promise<Tokens> {
   const answer = await request(url, 'POST', '/v1/auth/login', { body: { email, password, deviceName: DEVICE } })
+  if (answer.status === 202) throw new Error(`${email} asks for a second factor, which cannot be shown here`)
   return await answer.json()
 }
 

@@ -5,7 +5,7 @@ import type { Account, BudgetSummary, Window } from './budget.ts'
 import { cacheApp } from './cache-routes.ts'
 import { readExperiments } from './experiments.ts'
 import { Budget, BudgetInput, Decision, Experiments, ExperimentsQuery, PlanInput, Usage, UsageQuery } from './schema.ts'
-import { changeBudget, readBudget } from './spending.ts'
+import { changeBudget, readBudget, setOwnBudget } from './spending.ts'
 import { getDecision, readUsage, requireLive } from './usage.ts'
 
 const tags = ['AI']
@@ -32,6 +32,7 @@ const changeRoute = personRoute({
   path: '/ai/budget',
   operationId: 'setAiBudget',
   summary: 'Set lower limits, or stop all spending',
+  description: 'To be able to spend more asks for a sign-in of the last five minutes: else 401 `step_up_required`.',
   tags,
   request: { body: body(BudgetInput) },
   responses: { 200: answer(Budget, 'The budget, changed') },
@@ -83,7 +84,7 @@ export const app = createApp()
   })
   .openapi(changeRoute, async (c) => {
     await requireLive(c.var.ctx)
-    return c.json(shown(await changeBudget(c.var.ctx, c.req.valid('json'))), 200)
+    return c.json(shown(await setOwnBudget(c.var.ctx, c.req.valid('json'))), 200)
   })
   .openapi(decisionRoute, async (c) => c.json(await getDecision(c.var.ctx, c.req.valid('param').id), 200))
   .openapi(experimentsRoute, async (c) => c.json(await readExperiments(c.var.ctx, c.req.valid('query').since), 200))

@@ -1,4 +1,4 @@
-import { AppError, describeError, type UserCtx } from '#core'
+import { AppError, describeError, requireFresh, type UserCtx } from '#core'
 import type { BudgetChange, BudgetSummary, Refused, Reserved, Settled } from './budget.ts'
 import type { Call, Decision, Receipt } from './call.ts'
 import type { Model } from './catalogue.ts'
@@ -166,6 +166,28 @@ export async function readBudget(ctx: SpendCtx): Promise<BudgetSummary> {
   return await toSteward(ctx, (steward) => steward.budget()).catch((cause) => {
     throw away(cause)
   })
+}
+
+/** Changes what a person may spend; a sign-in of the last five minutes is asked for where they could spend more. */
+export async function setOwnBudget(
+  ctx: SpendCtx,
+  change: Required<Omit<BudgetChange, 'plan'>>,
+): Promise<BudgetSummary> {
+  if (isRaised(await readBudget(ctx), change)) requireFresh(ctx)
+  return await changeBudget(ctx, change)
+}
+
+function isRaised(known: BudgetSummary, { isPaused, caps }: Required<Omit<BudgetChange, 'plan'>>) {
+  const isMore = (cap: number | null, than: number | null) => than !== null && (cap === null || cap > than)
+  const accounts = ['own', 'background'] as const
+  return (
+    (known.isPaused && !isPaused) ||
+    accounts.some(
+      (name) =>
+        isMore(caps[name].dayMicros, known[name].day.capMicros) ||
+        isMore(caps[name].monthMicros, known[name].month.capMicros),
+    )
+  )
 }
 
 /** Changes what is given. */

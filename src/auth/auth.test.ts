@@ -1,12 +1,12 @@
 import { eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import type { Ctx } from '#core'
+import { type Ctx, requireFresh } from '#core'
 import { emailMessages } from '#email/tables'
 import { makePerson, revoke, testCtx } from '#test/database'
 import { getMe } from '#users'
 import { listSessions, logout, refresh } from './sessions.ts'
 import { login, register } from './sign-in.ts'
-import { readAccessToken, requireFresh } from './tokens.ts'
+import { readAccessToken } from './tokens.ts'
 
 const PASSWORD = 'correct horse battery staple'
 const registration = (email: string) => ({

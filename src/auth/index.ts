@@ -1,5 +1,7 @@
+export { pruneChallenges } from './challenge.ts'
 export { isCsrfToken } from './hand-over.ts'
 export { lackingScopes, POLICY, ruleOf } from './policy.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'
+export { authSealed } from './sealed.ts'
 export { pruneSessions, requireSession, sessionEnded } from './sessions.ts'
-export { publicKeys, readAccessToken, requireFresh } from './tokens.ts'
+export { publicKeys, readAccessToken } from './tokens.ts'

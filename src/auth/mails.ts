@@ -20,10 +20,26 @@ export function isKnownDevice({ client }: MailCtx, userId: Column | SQL.Aliased)
 
 /** Tells of a sign-in from a device that was not seen before, for the batch that makes its session. */
 export function newDeviceMail(ctx: MailCtx, me: Me, sessionId: string, device: string) {
-  const { locale, timeZone } = me.preferences
   const { country, userAgent: agent } = ctx.client
-  const style = { timeZone, dateStyle: 'long', timeStyle: 'long' } as const
-  const when = new Intl.DateTimeFormat([locale, 'en'], style).format(ctx.now())
+  const when = now(ctx, me)
   const data = { name: me.displayName, device, agent, place: country ?? '', when, url: ctx.config.publicUrl }
   return sendMail(ctx, { userId: me.id, to: me.email, template: 'new_device', data, key: `new-device:${sessionId}` })
+}
+
+/** Tells of a change in how the person signs in, for the batch that makes it; `key` is what it is told of. */
+export function factorMail(ctx: MailCtx, me: Me, change: string, key: string) {
+  const { country, userAgent: agent } = ctx.client
+  const data = {
+    name: me.displayName,
+    change,
+    agent,
+    place: country ?? '',
+    when: now(ctx, me),
+    url: ctx.config.publicUrl,
+  }
+  return sendMail(ctx, { userId: me.id, to: me.email, template: 'factor_changed', data, key: `factor:${key}` })
+}
+
+function now(ctx: MailCtx, { preferences: { locale, timeZone } }: Me): string {
+  return new Intl.DateTimeFormat([locale, 'en'], { timeZone, dateStyle: 'long', timeStyle: 'long' }).format(ctx.now())
 }

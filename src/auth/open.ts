@@ -3,6 +3,8 @@ import { AppError, type Ctx, type PersonActor, randomToken } from '#core'
 import { kick } from '#queue'
 import { hashToken } from '#security'
 import type { Me } from '#users'
+import { openChallenge } from './challenge.ts'
+import { hasSecondFactor } from './factors.ts'
 import { newDeviceMail } from './mails.ts'
 import type { Challenge, SignedIn, Tokens } from './schema.ts'
 import { refreshTokens, sessions } from './tables.ts'
@@ -13,28 +15,48 @@ const SESSION_DAYS = 180
 export type SignInCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
 /** What somebody showed to be let in. */
 export type Method = 'password' | 'link' | 'passkey' | 'google' | 'microsoft' | 'apple'
+type Shown = Method | 'totp' | 'recovery_code'
 /** A session, or what must be shown besides. */
 export type Admission = { kind: 'signed-in'; answer: SignedIn } | { kind: 'challenge'; answer: Challenge }
 
-/** Lets in whoever showed `method`: one batch makes the session, and does what `also` says. */
+/** `hasFactor`, where the query that found them asked for it (`secondFactorOf`): else it is asked for here. */
+type Newcomer = { userId: string; me: Me; isKnown: boolean; hasFactor?: boolean }
+
+/** Whoever showed `method` is let in, or asked for their second factor: one batch, which also does what `also` says. */
 export async function admit(
   ctx: SignInCtx,
-  { userId, me, isKnown }: { userId: string; me: Me; isKnown: boolean },
+  person: Newcomer,
   { method, deviceName }: { method: Method; deviceName: string },
   also: BatchItem<'pg'>[] = [],
 ): Promise<Admission> {
-  const session = await openSession(ctx, { userId, deviceName, method })
+  const { userId } = person
+  // A passkey is two factors: the device, and the finger or PIN it asked for.
+  const isEnough = method === 'passkey' || !(person.hasFactor ?? (await hasSecondFactor(ctx, userId)))
+  if (isEnough) return { kind: 'signed-in', answer: await letIn(ctx, person, { method, deviceName }, also) }
+  const challenge = await openChallenge(ctx, { userId, method, deviceName })
+  const [[row]] = await ctx.db.batch([challenge.statement, ...also])
+  if (!row) throw new Error('an insert returned no row')
+  return { kind: 'challenge', answer: challenge.tell(row.methods) }
+}
+
+/** Opens the session of whoever showed all that is asked of them; `before` is what they showed before `method`. */
+export async function letIn(
+  ctx: SignInCtx,
+  { userId, me, isKnown }: Newcomer,
+  { method, before, deviceName }: { method: Shown; before?: string[]; deviceName: string },
+  also: BatchItem<'pg'>[] = [],
+): Promise<SignedIn> {
+  const session = await openSession(ctx, { userId, deviceName, method, before })
   const told = isKnown ? null : await newDeviceMail(ctx, me, session.id, deviceName)
   await ctx.db.batch([...session.statements, ...(told?.statements ?? []), ...also])
   kick(ctx, [told?.eventId])
-  return { kind: 'signed-in', answer: { ...(await session.tokens()), user: me } }
+  return { ...(await session.tokens()), user: me }
 }
 
+type NewSession = { userId: string; deviceName: string; method: Shown; before?: string[] | undefined }
+
 /** A new session, as statements of a batch, and the tokens it gives once that is done. */
-export async function openSession(
-  ctx: SignInCtx,
-  { userId, deviceName, method }: { userId: string; deviceName: string; method: Method },
-) {
+export async function openSession(ctx: SignInCtx, { userId, deviceName, method, before = [] }: NewSession) {
   const sessionId = ctx.newId('ses')
   const refreshToken = `rt_${randomToken()}`
   const now = ctx.now()
@@ -46,7 +68,7 @@ export async function openSession(
     userAgent,
     address,
     country,
-    methods: [method],
+    methods: [...before, method],
     authAt: now,
     createdAt: now,
     lastUsedAt: now,

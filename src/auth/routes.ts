@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, cookies, createApp, personRoute, publicRoute, s } from '#core'
 import { handOver, refreshTokenOf } from './hand-over.ts'
+import { factorsApp, secondStepApp } from './routes-factors.ts'
 import { Admitted, Challenge, Login, Refresh, Registration, Renewed, SessionPage } from './schema.ts'
 import { endOtherSessions, endSession, listSessions, logout, refresh } from './sessions.ts'
 import { login, register } from './sign-in.ts'
@@ -114,4 +115,8 @@ const sessionsApp = createApp()
     return c.body(null, 204)
   })
 
-export const app = createApp().route('/', signInApp).route('/', sessionsApp)
+export const app = createApp()
+  .route('/', signInApp)
+  .route('/', sessionsApp)
+  .route('/', secondStepApp)
+  .route('/', factorsApp)

@@ -114,7 +114,7 @@ type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'
 type Ended = { id: string; eventId: string }
 
 // What a hundred leave waits for the relay: a queue takes no more at once.
-function hurry(ctx: Pick<Ctx, 'env' | 'waitUntil' | 'log'>, userId: string, ended: Ended[]): void {
+export function hurry(ctx: Pick<Ctx, 'env' | 'waitUntil' | 'log'>, userId: string, ended: Ended[]): void {
   cutOff(
     ctx,
     userId,
@@ -126,22 +126,26 @@ function hurry(ctx: Pick<Ctx, 'env' | 'waitUntil' | 'log'>, userId: string, ende
   )
 }
 
-async function endWhere(ctx: EndCtx, which: SQL, reason: 'logout' | 'revoked'): Promise<number> {
-  const { db, actor } = ctx
+/** The statement that ends those of the person's open sessions, and tells of each. */
+export function ending({ db, actor, now }: Pick<EndCtx, 'db' | 'actor' | 'now'>, which: SQL, reason: string) {
   const ended = db.$with('ended').as(
     db
       .update(sessions)
-      .set({ endedAt: ctx.now(), endReason: reason })
+      .set({ endedAt: now(), endReason: reason })
       .where(and(which, ownedBy(actor, sessions.userId), isNull(sessions.endedAt)))
       .returning(),
   )
   const told = tellEnded(db, ended, reason)
-  const rows = await db
+  return db
     .with(ended, told)
     .select({ id: ended.id, eventId: told.id })
     .from(told)
     .innerJoin(ended, sql`starts_with(${told.id}, ${ended.id})`)
-  hurry(ctx, actor.userId, rows)
+}
+
+async function endWhere(ctx: EndCtx, which: SQL, reason: 'logout' | 'revoked'): Promise<number> {
+  const rows = await ending(ctx, which, reason)
+  hurry(ctx, ctx.actor.userId, rows)
   return rows.length
 }
 

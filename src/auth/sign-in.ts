@@ -4,6 +4,7 @@ import { duplicateOf } from '#database'
 import { kick } from '#queue'
 import { hashPassword, networkOf, takeLimit, verifyPassword } from '#security'
 import { insertUser, userByEmail } from '#users'
+import { secondFactorOf } from './factors.ts'
 import { isKnownDevice, welcomeMail } from './mails.ts'
 import { type Admission, admit, openSession, type SignInCtx } from './open.ts'
 import type { Login, Registration, SignedIn } from './schema.ts'
@@ -50,13 +51,14 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
       me: found.me,
       hash: credentials.passwordHash,
       isKnown: isKnownDevice(ctx, found.id),
+      hasFactor: secondFactorOf(found.id),
     })
     .from(found)
     .leftJoin(credentials, eq(credentials.userId, found.id))
   const checked = await verifyPassword(input.password, row?.hash ?? undefined, ctx.config.auth.passwordPepper)
   if (!row || !checked.ok) throw new AppError('invalid_credentials', 'The address or the password is wrong')
-  const { userId, me, isKnown } = row
-  const person = { userId, me, isKnown }
+  const { userId, me, isKnown, hasFactor } = row
+  const person = { userId, me, isKnown, hasFactor }
   const by = { method: 'password', deviceName: input.deviceName } as const
   if (!checked.stale) return await admit(ctx, person, by)
   const passwordHash = await hashPassword(input.password, ctx.config.auth.passwordPepper)

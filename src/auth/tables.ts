@@ -1,4 +1,4 @@
-import { index, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import { bigint, boolean, index, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
 import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
@@ -49,4 +49,79 @@ export const refreshTokens = pgTable(
     usedAt: at('used_at'),
   },
   (t) => [uniqueIndex('refresh_tokens_hash').on(t.hash), index('refresh_tokens_session').on(t.sessionId, t.generation)],
+)
+
+/** The secret of an authenticator app, sealed; it counts once confirmed. `lastStep` is the last half minute whose code was used. */
+export const totpSecrets = pgTable('totp_secrets', {
+  id: text().primaryKey(),
+  userId: owner().unique(),
+  secret: text().notNull(),
+  confirmedAt: at('confirmed_at'),
+  lastStep: integer('last_step').notNull().default(0),
+  /** Codes tried since one was right. */
+  failures: integer().notNull().default(0),
+  failedAt: at('failed_at'),
+  createdAt: at('created_at').notNull().defaultNow(),
+})
+
+/** Ten codes of 120 bits, by a keyed hash. */
+export const recoveryCodes = pgTable(
+  'recovery_codes',
+  {
+    hash: text().primaryKey(),
+    userId: owner(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    usedAt: at('used_at'),
+  },
+  (t) => [index('recovery_codes_user').on(t.userId)],
+)
+
+/** A sign-in that showed one thing and must show another. */
+export const signInChallenges = pgTable(
+  'sign_in_challenges',
+  {
+    hash: text().primaryKey(),
+    userId: owner(),
+    method: text().notNull(),
+    deviceName: text('device_name').notNull(),
+    tries: integer().notNull().default(0),
+    createdAt: at('created_at').notNull().defaultNow(),
+    expiresAt: at('expires_at').notNull(),
+    usedAt: at('used_at'),
+  },
+  (t) => [index('sign_in_challenges_user').on(t.userId), index('sign_in_challenges_expiry').on(t.expiresAt)],
+)
+
+/** A passkey: its public key in COSE, base64url as its id is. `handle` is what authenticators know the person by. */
+export const passkeys = pgTable(
+  'passkeys',
+  {
+    id: text().primaryKey(),
+    userId: owner(),
+    credentialId: text('credential_id').notNull(),
+    publicKey: text('public_key').notNull(),
+    handle: text().notNull(),
+    counter: bigint({ mode: 'number' }).notNull(),
+    transports: text().array().notNull().default([]),
+    aaguid: text().notNull(),
+    backupEligible: boolean('backup_eligible').notNull(),
+    backedUp: boolean('backed_up').notNull(),
+    name: text().notNull(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    lastUsedAt: at('last_used_at'),
+  },
+  (t) => [uniqueIndex('passkeys_credential').on(t.credentialId), index('passkeys_user').on(t.userId, t.id)],
+)
+
+/** What an authenticator is to sign, once: for a person who adds a passkey, or for nobody yet. */
+export const passkeyChallenges = pgTable(
+  'passkey_challenges',
+  {
+    hash: text().primaryKey(),
+    userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+    sessionId: text('session_id'),
+    handle: text(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (t) => [index('passkey_challenges_user').on(t.userId), index('passkey_challenges_expiry').on(t.expiresAt)],
 )

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
 import { type CryptoKey, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
-import { AppError, type Ctx, type PersonActor, type UserCtx } from '#core'
+import { AppError, type Ctx, type PersonActor } from '#core'
 
 const ALGORITHM = 'EdDSA' as const
 const ACCESS_TYPE = 'at+jwt'
@@ -9,7 +9,6 @@ export const ACCESS_TOKEN_S = 600
 /** A session that nobody renews for so long has ended; `live_session` in the database says the same. */
 export const IDLE_DAYS = 30
 const CLOCK_SKEW_S = 5
-const FRESH_MS = 300_000
 // Three parts in base64url, the last of 64 bytes: its last letter has four bits that mean nothing, and must be nothing.
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]{85}[AQgw]$/
 const MAX_KNOWN = 5000
@@ -97,13 +96,6 @@ export async function readAccessToken(ctx: TokenCtx, token: string): Promise<Per
   } catch (cause) {
     throw new AppError('invalid_token', 'The access token is not valid or has expired', { cause })
   }
-}
-
-/** Throws unless the person themselves signed in within five minutes: for acts that outlive a stolen token. */
-export function requireFresh({ actor, now }: Pick<UserCtx, 'actor' | 'now'>): void {
-  if (actor.key) throw new AppError('forbidden', 'An API key cannot do this; sign in')
-  if (now().getTime() - (actor.authAtMs ?? 0) <= FRESH_MS) return
-  throw new AppError('step_up_required', 'This needs a sign-in of the last five minutes; sign in again')
 }
 
 function remember(token: string, entry: Known): void {

@@ -99,3 +99,27 @@ test('a provider of mail needs what it sends with, and the mailbox of a laptop i
   expect(() => readConfig({ ...local, MAIL_LOCAL_URL: '' })).toThrow('MAIL_LOCAL_URL')
   expect(() => readConfig({ ...local, ENVIRONMENT: 'production' })).toThrow('MAIL_PROVIDER')
 })
+
+test('passkeys are for the host of our own address unless set, and for the allowed pages in that domain', () => {
+  const passkeysOf = (over: object) => readConfig({ ...vars(), ...over }).passkeys
+  const own = {
+    PUBLIC_URL: 'https://api.example.com',
+    ALLOWED_ORIGINS: 'https://app.example.com,https://other.example',
+  }
+  expect(passkeysOf(own)).toEqual({ rpId: 'api.example.com', origins: ['https://api.example.com'] })
+  expect(passkeysOf({ ...own, PASSKEY_RP_ID: 'example.com' })).toEqual({
+    rpId: 'example.com',
+    origins: ['https://api.example.com', 'https://app.example.com'],
+  })
+  expect(passkeysOf({ PUBLIC_URL: 'http://127.0.0.1:8787' })).toEqual({
+    rpId: 'localhost',
+    origins: ['http://localhost:8787'],
+  })
+  const app = 'android:apk-key-hash:abc'
+  const origins = { PASSKEY_RP_ID: 'example.com', PASSKEY_ORIGINS: `https://www.example.com, ${app}` }
+  expect(passkeysOf(origins).origins).toEqual(['https://www.example.com', app])
+  expect(() => passkeysOf({ ...own, PASSKEY_ORIGINS: 'https://badexample.com' })).toThrow('PASSKEY_ORIGINS')
+  expect(() => passkeysOf({ ...own, PASSKEY_ORIGINS: 'no page' })).toThrow('PASSKEY_ORIGINS')
+  expect(() => passkeysOf({ ...own, PASSKEY_RP_ID: 'else.example' })).toThrow('PASSKEY_ORIGINS')
+  expect(() => passkeysOf({ ...own, PASSKEY_RP_ID: 'https://example.com' })).toThrow('PASSKEY_RP_ID')
+})

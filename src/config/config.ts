@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail } from './mail.ts'
+import { PASSKEY_SETTINGS, type PasskeyConfig, passkeyProblems, readPasskeys } from './passkeys.ts'
 import { readTranscription, SPEECH_SETTINGS, speechProblems, type TranscriptionConfig } from './speech.ts'
 
 const Json = z.string().transform((value, issue): unknown => {
@@ -122,6 +123,7 @@ const Source = z.object({
   VECTORS: z.enum(['pgvector', 'vectorize']).default('pgvector'),
   ...SPEECH_SETTINGS,
   ...MAIL_SETTINGS,
+  ...PASSKEY_SETTINGS,
 })
 
 /** The names of every setting that can be given. */
@@ -171,6 +173,7 @@ export type Config = {
   logLevel: 'info' | 'warn' | 'error'
   ai: AiConfig
   mail: MailConfig | null
+  passkeys: PasskeyConfig
 }
 
 /** Reads and checks all settings at once; one error lists every problem, and never a value. */
@@ -180,6 +183,7 @@ export function readConfig(env: object): Config {
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   if (parsed.data) problems.push(...aiProblems(parsed.data))
   if (parsed.data) problems.push(...mailProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
+  if (parsed.data) problems.push(...passkeyProblems(passkeysOf(parsed.data)))
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
     problems.push('RATE_LIMIT_FACTOR: must be 1 in production')
   }
@@ -192,7 +196,7 @@ export function readConfig(env: object): Config {
   return {
     environment: source.ENVIRONMENT,
     publicUrl: source.PUBLIC_URL.replace(/\/$/, ''),
-    allowedOrigins: [new URL(source.PUBLIC_URL).origin, ...source.ALLOWED_ORIGINS],
+    allowedOrigins: allowedOrigins(source),
     database: { url: source.DATABASE_URL, fetchEndpoint: source.DATABASE_FETCH_ENDPOINT },
     auth: {
       jwtKeys: source.JWT_KEYS,
@@ -206,8 +210,15 @@ export function readConfig(env: object): Config {
     logLevel: source.LOG_LEVEL,
     ai: readAi(source),
     mail: readMail(source),
+    passkeys: passkeysOf(source),
   }
 }
+
+const allowedOrigins = (source: z.infer<typeof Source>) => [
+  new URL(source.PUBLIC_URL).origin,
+  ...source.ALLOWED_ORIGINS,
+]
+const passkeysOf = (source: z.infer<typeof Source>) => readPasskeys(source, allowedOrigins(source))
 
 function readAi(source: z.infer<typeof Source>): AiConfig {
   const { ANTHROPIC_API_KEY, OPENAI_BASE_URL, OPENAI_MODELS, WORKERS_AI_MODELS, EMBEDDINGS_PROVIDER } = source

@@ -8,6 +8,7 @@ export const ERRORS = {
   invalid_token: [401, 'The token is not valid'],
   token_replayed: [401, 'The refresh token was already used'],
   step_up_required: [401, 'This needs a fresh sign-in'],
+  wrong_factor: [401, 'The code or the passkey is not right'],
   forbidden: [403, 'This is not allowed'],
   origin_refused: [403, 'This origin is not allowed'],
   not_found: [404, 'There is no such thing'],

@@ -29,6 +29,8 @@ export type IdPrefix =
   | 'eml'
   | 'whk'
   | 'whd'
+  | 'totp'
+  | 'psk'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

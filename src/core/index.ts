@@ -2,6 +2,7 @@ export * as cookies from './cookies.ts'
 export type { ActingKey, Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
 export { AppError, ERRORS, type ErrorCode, findAppError, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
+export { requireFresh } from './fresh.ts'
 export {
   type AppEnv,
   answer,

@@ -15,6 +15,7 @@ const DATA = {
   agent: 'Firefox',
   place: 'DE',
   key: 'CI',
+  change: 'A passkey was added',
   scopes: 'tasks',
 }
 // Every template takes a part of these, and each is a text.

@@ -1,7 +1,16 @@
 import { and, desc, eq, isNull, lt, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
-import { requireFresh } from '#auth'
-import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
+import {
+  AppError,
+  type Ctx,
+  decodeCursor,
+  defineEvent,
+  encodeCursor,
+  requireFresh,
+  s,
+  toPage,
+  type UserCtx,
+} from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'

@@ -7,5 +7,6 @@ export {
   requirePerson,
   setPreferences,
   userByEmail,
+  userById,
 } from './me.ts'
 export { email, locale, Me, PreferencesPatch } from './schema.ts'

@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { AppError, type Ctx, defineEvent, type UserCtx } from '#core'
+import { AppError, type Ctx, defineEvent, requireFresh, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
 import { cutOffPerson, forgetEvents, kick, tell } from '#queue'
 import { forgetKeys } from '#security'
@@ -106,7 +106,8 @@ export async function setPreferences(ctx: ChangeCtx, input: PreferencesPatch): P
 }
 
 /** Erases the person and every row that is theirs, untold events and kept answers too; other stores follow by the event. */
-export async function deleteMe(ctx: ChangeCtx): Promise<void> {
+export async function deleteMe(ctx: ChangeCtx & Pick<UserCtx, 'now'>): Promise<void> {
+  requireFresh(ctx)
   const { db, actor } = ctx
   const gone = db.$with('gone').as(db.delete(users).where(ownedBy(actor, users.id)).returning())
   const told = tell(db, 'told', gone, {
@@ -142,6 +143,14 @@ export function userByEmail(db: Ctx['db'], email: string) {
     .select({ id: users.id, me: shown(users).as('me') })
     .from(users)
     .where(eq(sql`lower(${users.email})`, email.toLowerCase()))
+}
+
+/** The person of an id, for sign-in. */
+export function userById(db: Ctx['db'], id: string) {
+  return db
+    .select({ id: users.id, me: shown(users).as('me') })
+    .from(users)
+    .where(eq(users.id, id))
 }
 
 /** What a prompt says of the person, as a statement for the batch that opens a turn. */

@@ -29,6 +29,7 @@ const erase = personRoute({
   path: '/me',
   operationId: 'deleteMe',
   summary: 'Erase this person and everything of theirs, at once',
+  description: 'Asks for a sign-in of the last five minutes: else 401 `step_up_required`.',
   tags,
   responses: { 204: { description: 'Gone' } },
 })

@@ -1,7 +1,6 @@
 import { and, count, desc, eq, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { requireFresh } from '#auth'
-import { AppError, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
+import { AppError, decodeCursor, encodeCursor, requireFresh, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { checkUrl, seal, unseal } from '#security'
 import type { NewWebhook, SecretRotation, Webhook, WebhookPatch, WebhookWithSecret } from './schema.ts'

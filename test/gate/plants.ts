@@ -53,6 +53,7 @@ export const PLANTS: Plant[] = [
   ['src/assistant/anthropic.ts', takes('@anthropic-ai/sdk'), 'The Anthropic SDK lives in src/ai.'],
   ['src/auth/paddle.ts', takes('@paddle/paddle-node-sdk'), 'The Paddle SDK lives in src/billing.'],
   ['src/users/arctic.ts', takes('arctic'), 'arctic lives in src/auth and src/integrations.'],
+  ['src/auth/webauthn-two.ts', takes('@simplewebauthn/server'), 'SimpleWebAuthn lives in src/auth/webauthn.ts.'],
   ['workers/jose.ts', takes('jose'), 'jose lives in src/auth and src/security.'],
   ['src/auth/argon.ts', takes('argon2-wasm-edge'), 'Argon2 lives in src/security.'],
   ['src/tasks/chrono.ts', takes('chrono-node/en'), 'chrono-node lives in src/ai.'],

@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { confirmedApp } from '../matrix-factors.ts'
 import { makeKey } from '../matrix-keys.ts'
 import { corpus, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
 import { kindOf } from '../matrix-objects.ts'
@@ -7,10 +8,11 @@ import { validRequest } from '../matrix-valid.ts'
 import { createContract } from '../openapi-contract.ts'
 import { fillPath, type Operation, pathParameters } from '../openapi-document.ts'
 import { sample } from '../openapi-sample.ts'
-import { type Answer, makeId, type Person, type Sabotage, type World } from '../world.ts'
+import { type Answer, makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
 import { handshake } from './lib-handshake.ts'
+import { OWN_FACTORS } from './lib-own-factors.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const GENERATED = 6000
@@ -185,10 +187,16 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
   register: async (world, asked) => [
     withBody(asked, { ...Object(asked.request.options.body), email: (await world.person()).email }),
   ],
-  login: async (_, asked) => [
-    withBody(asked, { ...Object(asked.request.options.body), password: 'not the right password' }),
-  ],
+  login: async (world, asked) => {
+    const person = await world.person()
+    await confirmedApp(person)
+    return [
+      withBody(asked, { ...Object(asked.request.options.body), password: 'not the right password' }),
+      withBody(asked, { email: person.email, password: PASSWORD }),
+    ]
+  },
   refresh: async (_, asked) => [withBody(asked, { refreshToken: `rt_${'x'.repeat(43)}` })],
+  ...OWN_FACTORS,
   finishMcpConnect: async (_, asked) => [withPath(asked, '/v1/mcp/callback')],
   createRealtimeTicket: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
   connectRealtime: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],

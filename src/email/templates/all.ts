@@ -1,5 +1,6 @@
 import { dataReady } from './data-ready.ts'
 import { deletionScheduled } from './deletion-scheduled.ts'
+import { factorChanged } from './factor-changed.ts'
 import { keyCreated } from './key-created.ts'
 import { magicLink } from './magic-link.ts'
 import { newDevice } from './new-device.ts'
@@ -15,6 +16,7 @@ export const TEMPLATES = {
   magic_link: magicLink,
   new_device: newDevice,
   key_created: keyCreated,
+  factor_changed: factorChanged,
   data_ready: dataReady,
   deletion_scheduled: deletionScheduled,
 }

@@ -1,0 +1,58 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { AppError, type UserCtx } from '#core'
+import { ownedBy } from '#database'
+import { takeLimit, verifyPassword } from '#security'
+import { secondFactorOf } from './factors.ts'
+import type { StepUp } from './factors-schema.ts'
+import { openSession, type SignInCtx, sessionOf } from './open.ts'
+import { checkFactor, wrongFactor } from './prove.ts'
+import type { Tokens } from './schema.ts'
+import { ending, hurry } from './sessions.ts'
+import { credentials, sessions } from './tables.ts'
+
+type StepUpCtx = Omit<SignInCtx, 'actor'> & Pick<UserCtx, 'actor'>
+
+/**
+ * Shows again who it is: a new session takes the place of the one that asks, signed in at this moment (ASVS 7.2.4). Who
+ * has a second factor shows that: a password alone would not have let them in either.
+ */
+export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
+  const { db, actor } = ctx
+  const { userId } = actor
+  const sessionId = sessionOf(actor)
+  const [row] = await db
+    .select({
+      deviceName: sessions.deviceName,
+      methods: sessions.methods,
+      hash: credentials.passwordHash,
+      hasFactor: secondFactorOf(userId),
+    })
+    .from(sessions)
+    .leftJoin(credentials, eq(credentials.userId, sessions.userId))
+    .where(and(eq(sessions.id, sessionId), ownedBy(actor, sessions.userId)))
+  if (!row) throw new AppError('session_ended', 'This session has ended; sign in again')
+  if (input.method === 'password') {
+    if (row.hasFactor)
+      throw new AppError('forbidden', 'Show the second factor: a code of the authenticator app, or a passkey')
+    await checkPassword(ctx, input.password, row.hash ?? undefined)
+  } else {
+    const proof = await checkFactor(ctx, userId, input)
+    const used = proof.spend(sql`true`)
+    const [spent] = await db.with(used).select({ userId: used.userId }).from(used)
+    if (!spent) throw wrongFactor()
+  }
+  const before = row.methods.filter((method) => method !== input.method)
+  const { deviceName } = row
+  const session = await openSession(ctx, { userId, deviceName, method: input.method, before })
+  const [ended] = await db.batch([ending(ctx, eq(sessions.id, sessionId), 'step_up'), ...session.statements])
+  if (ended.length === 0) throw new Error('a session that lives can be ended')
+  hurry(ctx, userId, ended)
+  return await session.tokens()
+}
+
+async function checkPassword(ctx: StepUpCtx, password: string, hash: string | undefined): Promise<void> {
+  const tries = takeLimit('signin', ctx.actor.userId, ctx.now(), ctx.config.rateLimitFactor)
+  if (!tries.ok) throw new AppError('rate_limited', 'Too many tries; wait a moment', { retryAfterS: tries.resetS })
+  const { ok } = await verifyPassword(password, hash, ctx.config.auth.passwordPepper)
+  if (!ok) throw new AppError('invalid_credentials', 'The password is wrong')
+}
