@@ -1,4 +1,5 @@
 import { cacheSubscriber } from '#ai'
+import { accountSubscriber } from '#auth'
 import { emailSubscriber } from '#email'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
@@ -12,4 +13,5 @@ export const subscribers: Subscriber[] = [
   vectorSubscriber,
   cacheSubscriber,
   emailSubscriber,
+  accountSubscriber,
 ]

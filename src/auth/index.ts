@@ -1,3 +1,6 @@
+export { accountSubscriber } from './account-mails.ts'
+export { codesApp } from './code-routes.ts'
+export { pruneCodes } from './codes.ts'
 export { lackingScopes, POLICY, ruleOf } from './policy.ts'
 export { sessionsApp, signInApp } from './routes.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'

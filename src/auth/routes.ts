@@ -1,8 +1,9 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, personRoute, publicRoute, s } from '#core'
+import { register } from './register.ts'
 import { Challenge, Login, Refresh, Registration, SessionPage, SignedIn, Tokens } from './schema.ts'
 import { endSession, listSessions, logout, refresh } from './sessions.ts'
-import { login, register } from './sign-in.ts'
+import { login } from './sign-in.ts'
 
 const tags = ['Sign-in']
 
@@ -12,9 +13,14 @@ const registerRoute = publicRoute(
     path: '/auth/register',
     operationId: 'register',
     summary: 'Make a person and sign them in',
+    description:
+      'Where people register by mail the answer is 202, whoever has the address: the person begins with the link in the mail.',
     tags,
     request: { body: body(Registration) },
-    responses: { 201: answer(SignedIn, 'The person and a first session') },
+    responses: {
+      201: answer(SignedIn, 'The person and a first session'),
+      202: { description: 'Mail is on its way: a link, or word that there is an account' },
+    },
   },
   { limit: 'signin', problems: [409, 503, 504] },
 )
@@ -78,7 +84,10 @@ const endRoute = personRoute({
 })
 
 export const signInApp = createApp()
-  .openapi(registerRoute, async (c) => c.json(await register(c.var.ctx, c.req.valid('json')), 201))
+  .openapi(registerRoute, async (c) => {
+    const made = await register(c.var.ctx, c.req.valid('json'))
+    return made ? c.json(made, 201) : c.body(null, 202)
+  })
   .openapi(loginRoute, async (c) => {
     const admission = await login(c.var.ctx, c.req.valid('json'))
     return admission.kind === 'challenge' ? c.json(admission.answer, 202) : c.json(admission.answer, 200)

@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
+import { and, desc, eq, gt, isNull, lt, ne, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, prepared } from '#database'
@@ -107,6 +107,24 @@ function tellEnded(
     data: jsonObject({ id: ended.id, reason: sql`${reason}::text` }),
   })
 }
+
+/**
+ * Ends every open session of the person `userId` but `except`, as CTEs of the statement that gives the reason; the
+ * events to kick are `endedEvents`.
+ */
+export function endAll(db: Ctx['db'], { userId, except = '', now, reason }: EndAll) {
+  const ended = db.$with('ended').as(
+    db
+      .update(sessions)
+      .set({ endedAt: now, endReason: reason })
+      .where(and(sql`${sessions.userId} = ${userId}`, ne(sessions.id, except), isNull(sessions.endedAt)))
+      .returning(),
+  )
+  return [ended, tellEnded(db, ended, reason)] as const
+}
+type EndAll = { userId: SQL; except?: string; now: Date; reason: string }
+/** The ids of what `endAll` told, in the same statement. */
+export const endedEvents = sql<string[]>`(select coalesce(json_agg(id), '[]'::json) from told)`
 
 type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'>
 

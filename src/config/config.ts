@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail } from './mail.ts'
+import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail, readRegistration } from './mail.ts'
 
 const Json = z.string().transform((value, issue): unknown => {
   try {
@@ -168,6 +168,7 @@ export type Config = {
   logLevel: 'info' | 'warn' | 'error'
   ai: AiConfig
   mail: MailConfig | null
+  registration: 'direct' | 'mailed'
 }
 
 /** Reads and checks all settings at once; one error lists every problem, and never a value. */
@@ -203,6 +204,7 @@ export function readConfig(env: object): Config {
     logLevel: source.LOG_LEVEL,
     ai: readAi(source),
     mail: readMail(source),
+    registration: readRegistration(source, source.ENVIRONMENT === 'production'),
   }
 }
 

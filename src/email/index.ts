@@ -1,3 +1,3 @@
 export { emailSubscriber, pruneMail } from './deliver.ts'
 export { mailHealth } from './provider.ts'
-export { sendMail } from './send.ts'
+export { type DataOf, type MailKind, sendMail } from './send.ts'

@@ -16,6 +16,7 @@ const DATA = {
   place: 'DE',
   key: 'CI',
   scopes: 'tasks',
+  change: 'The password was changed.',
 }
 // Every template takes a part of these, and each is a text.
 const ALL = Object.entries(TEMPLATES) as unknown as [string, Template<typeof DATA>][]

@@ -1,12 +1,15 @@
 export {
+  addressOf,
   factsForPrompt,
   getMe,
   getPreferences,
   insertUser,
   meDeleted,
+  reachAddress,
   requirePerson,
   setPreferences,
   userByEmail,
+  userById,
 } from './me.ts'
 export { usersApp } from './routes.ts'
 export { email, locale, Me, PreferencesPatch } from './schema.ts'

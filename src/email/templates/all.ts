@@ -1,3 +1,5 @@
+import { accountChanged } from './account-changed.ts'
+import { accountExists } from './account-exists.ts'
 import { dataReady } from './data-ready.ts'
 import { deletionScheduled } from './deletion-scheduled.ts'
 import { keyCreated } from './key-created.ts'
@@ -17,6 +19,8 @@ export const TEMPLATES = {
   key_created: keyCreated,
   data_ready: dataReady,
   deletion_scheduled: deletionScheduled,
+  account_exists: accountExists,
+  account_changed: accountChanged,
 }
 export type Templates = typeof TEMPLATES
 export type MailKind = keyof Templates
