@@ -22,6 +22,7 @@ const AUDITS: Record<string, Audit> = {
   answers: auditAnswers,
   vectors: auditVectors,
   email: auditMail,
+  'account-mail': auditAccountMail,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
@@ -198,6 +199,15 @@ async function auditMail(world: Seen, person: Owner, told: Told[], report: Repor
     const isRight = status === 'sent' ? times === 1 : status === 'maybe_sent' && times <= 1
     if (!isRight) report(`${id} is "${status}" and arrived ${times} times`)
   }
+}
+
+// Each change of the account is written of once, and nothing else is.
+async function auditAccountMail(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query("select 1 from email_messages where user_id = $1 and kind = 'account_changed'", [
+    person.userId,
+  ])
+  const changes = told.filter(({ type }) => /^(?:password|address)\.changed$/.test(type)).length
+  if (rows.length !== changes) report(`${changes} changes of the account were written of ${rows.length} times`)
 }
 
 // Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
