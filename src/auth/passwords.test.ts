@@ -166,8 +166,8 @@ test('a thousand guesses from elsewhere do not lock the owner out', async () => 
     client: { ...ctx.client, address: `198.51.100.${host}` },
   })
   const guess = (n: number) => login(from(n % 2), { email, password: `guess ${n}`, deviceName: 'x' })
-  const all = await Promise.allSettled(Array.from({ length: 1000 }, (_, n) => guess(n)))
-  const codes = all.map((one) => one.status === 'rejected' && one.reason.code)
+  const codes: unknown[] = []
+  for (let n = 0; n < 1000; n++) codes.push(await guess(n).catch(({ code }) => code))
   expect(codes.filter((code) => code === 'rate_limited')).toHaveLength(960)
   expect(new Set(codes)).toEqual(new Set(['rate_limited', 'invalid_credentials']))
   expect((await login(from(9), { email, password: PASSWORD, deviceName: 'x' })).kind).toBe('signed-in')
