@@ -26,6 +26,7 @@ else {
   at('form').hidden = false
   if (label) at('label').hidden = !(at('name').textContent = label)
   else at('password').disabled = true
+  at('password').autocomplete = kind === 'reset' ? 'new-password' : 'current-password'
 }
 at('form').addEventListener('submit', async (event) => {
   event.preventDefault()

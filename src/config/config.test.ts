@@ -99,3 +99,15 @@ test('a provider of mail needs what it sends with, and the mailbox of a laptop i
   expect(() => readConfig({ ...local, MAIL_LOCAL_URL: '' })).toThrow('MAIL_LOCAL_URL')
   expect(() => readConfig({ ...local, ENVIRONMENT: 'production' })).toThrow('MAIL_PROVIDER')
 })
+
+test('who registers is told nothing of others wherever a production sends mail, and by a session elsewhere', () => {
+  const mail = { MAIL_PROVIDER: 'sendgrid', SENDGRID_API_KEY: 'SG.x', MAIL_FROM: 'hello@example.com' }
+  const production = { ...vars(), ENVIRONMENT: 'production', RATE_LIMIT_FACTOR: '1' }
+  const modeOf = (env: object) => readConfig(env).registration
+  expect(modeOf({ ...production, ...mail })).toBe('mailed')
+  expect(() => modeOf({ ...production, ...mail, REGISTRATION: 'direct' })).toThrow('REGISTRATION')
+  expect(modeOf(production)).toBe('direct')
+  expect(modeOf({ ...vars(), ...mail })).toBe('direct')
+  expect(modeOf({ ...vars(), ...mail, REGISTRATION: 'mailed' })).toBe('mailed')
+  expect(() => modeOf({ ...vars(), REGISTRATION: 'mailed' })).toThrow('REGISTRATION')
+})
