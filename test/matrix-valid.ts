@@ -3,7 +3,7 @@ import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from
 import { kindOf } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
-import { makeId, PASSWORD, type Person, type World } from './world.ts'
+import { makeId, makeRefreshToken, PASSWORD, type Person, tokenHash, type World } from './world.ts'
 
 /** A request this operation takes, on an object of this person's own where it names one, as far as schemas tell. */
 export async function ownRequest(world: World, operation: Operation, owner: Person): Promise<Request> {
@@ -13,6 +13,30 @@ export async function ownRequest(world: World, operation: Operation, owner: Pers
   const id = await kind.make(world, owner, 'mine')
   await kind.before?.[operation.operationId]?.(world, owner, id)
   return requestFor(world.document, operation, { [kind.prefix]: id })
+}
+
+/** A code of this kind as the mail would bear it, put there behind the API. */
+export async function mailedCode(world: World, kind: string, { userId, email }: Pick<Person, 'userId' | 'email'>) {
+  const token = `ac_${makeRefreshToken().slice(3)}`
+  await world.query(
+    `insert into auth_codes (id, kind, user_id, email, hash, expires_at) values ($1, $2, $3, $4, $5, now() + interval '15 minutes')`,
+    [makeId('cod'), kind, userId, email, tokenHash(token)],
+  )
+  return token
+}
+
+/** The code of a registration, and the password that was chosen: that of somebody else, as it is kept. */
+async function registrationCode(world: World) {
+  const { userId } = await world.person()
+  const [id, email, token] = [makeId('cod'), `p${makeId('usr')}@example.com`, `ac_${makeRefreshToken().slice(3)}`]
+  await world.query(
+    `insert into auth_codes (id, kind, email, hash, expires_at, registrant)
+      select $1, 'register', $2, $3, now() + interval '15 minutes', json_build_object(
+        'passwordHash', password_hash, 'displayName', 'Sam', 'timeZone', 'UTC', 'locale', 'en')
+      from credentials where user_id = $4`,
+    [id, email, tokenHash(token), userId],
+  )
+  return token
 }
 
 type Wanted = Partial<Request['options']> & { search?: string; id?: string }
@@ -44,6 +68,16 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
     const options = JSON.parse((await owner.api('POST', '/v1/auth/passkeys/options')).text)
     return { body: { response: createAuthenticator(world.vars.PUBLIC_URL ?? '').create(options) } }
   },
+  confirmRegistration: async (world) => ({ body: { token: await registrationCode(world), password: PASSWORD } }),
+  confirmEmail: async (world, owner) => ({ body: { token: await mailedCode(world, 'verify', owner) } }),
+  changePassword: async () => ({ body: { newPassword: PASSWORD } }),
+  resetPassword: async (world, owner) => ({
+    body: { token: await mailedCode(world, 'reset', owner), password: PASSWORD },
+  }),
+  signInByLink: async (world, owner) => ({ body: { token: await mailedCode(world, 'link', owner) } }),
+  changeEmail: async (world, { userId }) => ({
+    body: { token: await mailedCode(world, 'email', { userId, email: `p${makeId('usr')}@example.com` }) },
+  }),
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)

@@ -9,9 +9,10 @@ import { proof as idempotency } from './proofs/18-idempotency.ts'
 import { proof as races } from './proofs/19-races.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as budget } from './proofs/26-budget.ts'
+import { proof as enumeration } from './proofs/33-enumeration.ts'
 import { createChance } from './proofs/chance.ts'
 import { PROOF_VARS, type Proof, summary } from './proofs/proof.ts'
-import { signedRank } from './proofs/significance.ts'
+import { mannWhitney, signedRank } from './proofs/significance.ts'
 import { startWorld, type World } from './world.ts'
 
 const START_MS = 60_000
@@ -30,6 +31,7 @@ const FAST: [Proof, number][] = [
   [races, 0.04],
   [realtimeResume, 0.1],
   [budget, 0.08],
+  [enumeration, 0.06],
 ]
 
 let world: World
@@ -85,4 +87,16 @@ test('durations that differ are told from durations that do not', () => {
   const pairs = (more: number) => Array.from({ length: 60 }, (): [number, number] => [5 + next() + more, 5 + next()])
   expect(signedRank(pairs(0))).toBeLessThan(3)
   expect(signedRank(pairs(1))).toBeGreaterThan(5)
+})
+
+test('samples of two distributions are told from samples of one', () => {
+  const { next } = createChance(2)
+  const some = (more: number) => Array.from({ length: 200 }, () => next() + more)
+  const same = Array.from({ length: 200 }, () => mannWhitney(some(0), some(0)))
+  expect(same.filter((p) => p < 0.5).length).toBeGreaterThan(70)
+  expect(same.filter((p) => p < 0.5).length).toBeLessThan(130)
+  expect(mannWhitney(some(0), some(0.2))).toBeLessThan(0.001)
+  // As scipy.stats.mannwhitneyu says, asymptotic and without its correction for continuity.
+  expect(mannWhitney([1, 2, 2, 3, 5], [4, 5, 6, 7, 8, 9])).toBeCloseTo(0.013285, 5)
+  expect(mannWhitney([1, 1], [1, 1, 1])).toBe(1)
 })

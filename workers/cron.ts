@@ -1,6 +1,6 @@
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
-import { pruneChallenges, pruneSessions } from '#auth'
+import { pruneChallenges, pruneCodes, pruneSessions } from '#auth'
 import { type Ctx, describeError } from '#core'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
@@ -26,6 +26,7 @@ const JOBS = {
   pruneKeys,
   pruneSessions,
   pruneChallenges,
+  pruneCodes,
   pruneApiKeys,
   pruneNotifications,
   eraseForgotten,

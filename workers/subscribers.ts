@@ -1,4 +1,5 @@
 import { cacheSubscriber } from '#ai'
+import { accountSubscriber } from '#auth'
 import { emailSubscriber } from '#email'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
@@ -14,4 +15,5 @@ export const subscribers: Subscriber[] = [
   cacheSubscriber,
   emailSubscriber,
   webhookSubscriber,
+  accountSubscriber,
 ]

@@ -1,11 +1,11 @@
-import { eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { type Ctx, requireFresh } from '#core'
-import { emailMessages } from '#email/tables'
 import { makePerson, revoke, testCtx } from '#test/database'
+import { mailCtx, mailsTo } from '#test/mailed'
 import { getMe } from '#users'
+import { registerDirectly as register } from './register.ts'
 import { listSessions, logout, refresh } from './sessions.ts'
-import { login, register } from './sign-in.ts'
+import { login } from './sign-in.ts'
 import { readAccessToken } from './tokens.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -110,26 +110,16 @@ test('a session that ended is refused by the next statement, not when the token 
   await expect(logout(other)).rejects.toThrow()
 })
 
-/** As `testCtx`, where mail is sent: it waits, for nobody takes it from the queue. */
-function mailCtx(over: Partial<Ctx> = {}) {
-  const ctx = testCtx(over)
-  const mail = { provider: 'local' as const, from: 'a@example.com', fromName: 'Aurelius', url: 'http://127.0.0.1:1' }
-  return { ...ctx, config: { ...ctx.config, mail } }
-}
-
-const mailsTo = (ctx: Ctx, email: string) =>
-  ctx.db.select().from(emailMessages).where(eq(emailMessages.toAddress, email)).orderBy(emailMessages.id)
-
-test('welcome mail waits in the commit that made the person, which is one trip still', async () => {
+test('welcome and a link to confirm the address wait in the commit that made the person, which is one trip still', async () => {
   const ctx = mailCtx()
   const { email, tokens } = await signedIn(ctx)
   expect(ctx.meter.trips).toBe(1)
   const [mail, ...more] = await mailsTo(ctx, email)
-  expect(more).toEqual([])
+  expect(more.map(({ kind, status }) => [kind, status])).toEqual([['verify_address', 'queued']])
   expect(mail).toMatchObject({ kind: 'welcome', status: 'queued', userId: tokens.user.id })
   expect(ctx.sent).toContainEqual({ v: 1, kind: 'event', outboxId: `${mail?.id}.1.email.queued` })
   await expect(register(ctx, registration(email))).rejects.toMatchObject({ code: 'email_taken' })
-  expect(await mailsTo(ctx, email)).toHaveLength(1)
+  expect(await mailsTo(ctx, email)).toHaveLength(2)
 })
 
 test('a sign-in from a program or a country that was not seen before is told, once for each', async () => {

@@ -1,4 +1,6 @@
+export { accountSubscriber } from './account-mails.ts'
 export { pruneChallenges } from './challenge.ts'
+export { pruneCodes } from './codes.ts'
 export { isCsrfToken } from './hand-over.ts'
 export { lackingScopes, POLICY, ruleOf } from './policy.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'

@@ -1,10 +1,12 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, cookies, createApp, personRoute, publicRoute, s } from '#core'
+import { codesApp } from './code-routes.ts'
 import { handOver, refreshTokenOf } from './hand-over.ts'
+import { register } from './register.ts'
 import { factorsApp, secondStepApp } from './routes-factors.ts'
 import { Admitted, Challenge, Login, Refresh, Registration, Renewed, SessionPage } from './schema.ts'
 import { endOtherSessions, endSession, listSessions, logout, refresh } from './sessions.ts'
-import { login, register } from './sign-in.ts'
+import { login } from './sign-in.ts'
 
 const tags = ['Sign-in']
 
@@ -14,9 +16,14 @@ const registerRoute = publicRoute(
     path: '/auth/register',
     operationId: 'register',
     summary: 'Make a person and sign them in',
+    description:
+      'Where people register by mail the answer is 202, whoever has the address: the person begins with the link in the mail.',
     tags,
     request: { headers: cookies.SessionHeader, body: body(Registration) },
-    responses: { 201: answer(Admitted, 'The person and a first session') },
+    responses: {
+      201: answer(Admitted, 'The person and a first session'),
+      202: { description: 'Mail is on its way: a link, or word that there is an account' },
+    },
   },
   { limit: 'signin', problems: [409, 503, 504] },
 )
@@ -89,7 +96,10 @@ const endOthersRoute = personRoute({
 })
 
 const signInApp = createApp()
-  .openapi(registerRoute, async (c) => c.json(handOver(c, await register(c.var.ctx, c.req.valid('json'))), 201))
+  .openapi(registerRoute, async (c) => {
+    const made = await register(c.var.ctx, c.req.valid('json'))
+    return made ? c.json(handOver(c, made), 201) : c.body(null, 202)
+  })
   .openapi(loginRoute, async (c) => {
     const admission = await login(c.var.ctx, c.req.valid('json'))
     return admission.kind === 'challenge' ? c.json(admission.answer, 202) : c.json(handOver(c, admission.answer), 200)
@@ -120,3 +130,4 @@ export const app = createApp()
   .route('/', sessionsApp)
   .route('/', secondStepApp)
   .route('/', factorsApp)
+  .route('/', codesApp)

@@ -2,13 +2,19 @@ import { z } from '@hono/zod-openapi'
 import { s } from '#core'
 import { email, locale, Me } from '#users'
 
-// NIST SP 800-63B-4: 15 characters when the password is the only factor; no composition rules.
-const MIN_PASSWORD = 15
 const MAX_PASSWORD = 256
 
-const newPassword = s
-  .text(MAX_PASSWORD, MIN_PASSWORD)
-  .openapi({ format: 'password', example: 'four words you will remember' })
+// Of whoever has a second factor; `requireStrong` asks for more of others.
+const MIN_PASSWORD = 8
+
+const newPassword = s.text(MAX_PASSWORD, MIN_PASSWORD).openapi({
+  format: 'password',
+  example: 'four words you will remember',
+  description:
+    '15 characters or more, 8 beside a second factor, any of them; none that was often leaked, or that is made of the name, the address or `aurelius`',
+})
+const password = s.text(MAX_PASSWORD, 1).openapi({ format: 'password' })
+const deviceName = s.line(100).default('Unnamed device')
 
 export const Registration = z
   .strictObject({
@@ -17,7 +23,7 @@ export const Registration = z
     displayName: s.line(100),
     timeZone: s.timeZone.default('UTC'),
     locale: locale.default('en-US'),
-    deviceName: s.line(100).default('Unnamed device'),
+    deviceName,
   })
   .openapi('Registration')
 export type Registration = z.infer<typeof Registration>
@@ -25,11 +31,36 @@ export type Registration = z.infer<typeof Registration>
 export const Login = z
   .strictObject({
     email,
-    password: s.text(MAX_PASSWORD, 1).openapi({ format: 'password' }),
-    deviceName: s.line(100).default('Unnamed device'),
+    password,
+    deviceName,
   })
   .openapi('Login')
 export type Login = z.infer<typeof Login>
+
+const token = z
+  .string()
+  .length(46)
+  .regex(/^ac_[\w-]{43}$/)
+  .openapi({ description: 'From the mail: what follows `=` in the link' })
+
+export const RegistrationConfirm = z
+  .strictObject({ token, password, deviceName })
+  .openapi('RegistrationConfirm', { description: 'The password is the one that was chosen when it was asked for' })
+export type RegistrationConfirm = z.infer<typeof RegistrationConfirm>
+export const MailedCode = z.strictObject({ token }).openapi('MailedCode')
+export const MagicLinkConfirm = z.strictObject({ token, deviceName }).openapi('MagicLinkConfirm')
+export type MagicLinkConfirm = z.infer<typeof MagicLinkConfirm>
+export const PasswordResetConfirm = z.strictObject({ token, password: newPassword }).openapi('PasswordResetConfirm')
+export type PasswordResetConfirm = z.infer<typeof PasswordResetConfirm>
+export const PasswordChange = z
+  .strictObject({
+    currentPassword: password.optional().openapi({ description: 'Needed by whoever has one' }),
+    newPassword,
+  })
+  .openapi('PasswordChange')
+export type PasswordChange = z.infer<typeof PasswordChange>
+export const Page = z.string().max(10_000)
+export const Addressed = z.strictObject({ email }).openapi('Addressed')
 
 export const RefreshToken = z
   .string()

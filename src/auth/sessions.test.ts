@@ -2,8 +2,9 @@ import { eq, inArray } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { makePerson, type Person, testCtx } from '#test/database'
 import { getMe } from '#users'
+import { registerDirectly as register } from './register.ts'
 import { endOtherSessions, listSessions, refresh } from './sessions.ts'
-import { login, register } from './sign-in.ts'
+import { login } from './sign-in.ts'
 import { sessions } from './tables.ts'
 
 const DAY_MS = 86_400_000

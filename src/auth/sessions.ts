@@ -109,9 +109,27 @@ function tellEnded(
   })
 }
 
-type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'>
-
+/**
+ * Ends every open session of the person `userId` but `except`, as CTEs of the statement that gives the reason; the
+ * are answered as `endedSessions`.
+ */
+export function endAll(db: Ctx['db'], { userId, except = '', now, reason }: EndAll) {
+  const ended = db.$with('ended').as(
+    db
+      .update(sessions)
+      .set({ endedAt: now, endReason: reason })
+      .where(and(sql`${sessions.userId} = ${userId}`, ne(sessions.id, except), isNull(sessions.endedAt)))
+      .returning(),
+  )
+  return [ended, tellEnded(db, ended, reason)] as const
+}
 type Ended = { id: string; eventId: string }
+type EndAll = { userId: SQL; except?: string; now: Date; reason: string }
+/** What `endAll` ended, in the same statement. */
+export const endedSessions = sql<Ended[]>`(select coalesce(json_agg(
+  json_build_object('id', split_part(id, '.', 1), 'eventId', id)), '[]'::json) from told)`
+
+type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'>
 
 // What a hundred leave waits for the relay: a queue takes no more at once.
 export function hurry(ctx: Pick<Ctx, 'env' | 'waitUntil' | 'log'>, userId: string, ended: Ended[]): void {

@@ -1,49 +1,17 @@
 import { eq, sql } from 'drizzle-orm'
 import { AppError } from '#core'
-import { duplicateOf } from '#database'
-import { kick } from '#queue'
-import { hashPassword, networkOf, takeLimit, verifyPassword } from '#security'
-import { insertUser, userByEmail } from '#users'
+import { hashPassword, verifyPassword } from '#security'
+import { userByEmail } from '#users'
 import { secondFactorOf } from './factors.ts'
-import { isKnownDevice, welcomeMail } from './mails.ts'
-import { type Admission, admit, openSession, type SignInCtx } from './open.ts'
-import type { Login, Registration, SignedIn } from './schema.ts'
+import { limitGuesses } from './guesses.ts'
+import { isKnownDevice } from './mails.ts'
+import { type Admission, admit, type SignInCtx } from './open.ts'
+import type { Login } from './schema.ts'
 import { credentials } from './tables.ts'
-
-/** Makes a person, their password and a first session in one transaction. `email_taken` when the address is known. */
-export async function register(ctx: SignInCtx, input: Registration): Promise<SignedIn> {
-  const passwordHash = await hashPassword(input.password, ctx.config.auth.passwordPepper)
-  const userId = ctx.newId('usr')
-  const session = await openSession(ctx, { userId, deviceName: input.deviceName, method: 'password' })
-  const { email, displayName, timeZone, locale } = input
-  const welcome = await welcomeMail(ctx, { id: userId, email, displayName })
-  try {
-    const [made] = await ctx.db.batch([
-      insertUser(ctx.db, { id: userId, email, displayName, timeZone, locale }),
-      ctx.db.insert(credentials).values({ userId, passwordHash }),
-      ...session.statements,
-      ...welcome.statements,
-    ])
-    kick(ctx, [welcome.eventId])
-    const user = made[0]?.me
-    if (!user) throw new Error('an insert returned no row')
-    return { ...(await session.tokens()), user }
-  } catch (error) {
-    if (duplicateOf(error) === 'users_email')
-      throw new AppError('email_taken', 'This address is already registered; sign in instead')
-    throw error
-  }
-}
 
 /** A new session for a right password; unknown address and wrong password are one answer and one duration. */
 export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
-  // By address and network together: whoever guesses from elsewhere does not lock the owner out.
-  const guesser = `${input.email.toLowerCase()} ${networkOf(ctx.client.address)}`
-  const tries = takeLimit('signin', guesser, ctx.now(), ctx.config.rateLimitFactor)
-  if (!tries.ok)
-    throw new AppError('rate_limited', 'Too many sign-ins for this address; wait a moment', {
-      retryAfterS: tries.resetS,
-    })
+  limitGuesses(ctx, input.email)
   const found = userByEmail(ctx.db, input.email).as('found')
   const [row] = await ctx.db
     .select({

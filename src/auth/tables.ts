@@ -1,4 +1,5 @@
-import { bigint, boolean, index, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import { sql } from 'drizzle-orm'
+import { bigint, boolean, index, integer, jsonb, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
 import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
@@ -124,4 +125,34 @@ export const passkeyChallenges = pgTable(
     expiresAt: at('expires_at').notNull(),
   },
   (t) => [index('passkey_challenges_user').on(t.userId), index('passkey_challenges_expiry').on(t.expiresAt)],
+)
+
+/** What somebody chose who is not a person here until they show that mail reaches them. */
+export type Registrant = {
+  passwordHash: string
+  displayName: string
+  timeZone: string
+  locale: string
+}
+
+/** What is mailed to show that mail reaches somebody. Without a hash it was asked for, and is not made yet. */
+export const authCodes = pgTable(
+  'auth_codes',
+  {
+    id: text().primaryKey(),
+    kind: text().$type<'register' | 'verify' | 'reset' | 'link' | 'email'>().notNull(),
+    userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+    email: text().notNull(),
+    registrant: jsonb().$type<Registrant>(),
+    hash: text(),
+    tries: integer().notNull().default(0),
+    createdAt: at('created_at').notNull().defaultNow(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (t) => [
+    uniqueIndex('auth_codes_hash').on(t.hash),
+    index('auth_codes_email').on(sql`lower(${t.email})`, t.kind),
+    index('auth_codes_user').on(t.userId),
+    index('auth_codes_expires').on(t.expiresAt),
+  ],
 )

@@ -123,3 +123,15 @@ test('passkeys are for the host of our own address unless set, and for the allow
   expect(() => passkeysOf({ ...own, PASSKEY_RP_ID: 'else.example' })).toThrow('PASSKEY_ORIGINS')
   expect(() => passkeysOf({ ...own, PASSKEY_RP_ID: 'https://example.com' })).toThrow('PASSKEY_RP_ID')
 })
+
+test('who registers is told nothing of others wherever a production sends mail, and by a session elsewhere', () => {
+  const mail = { MAIL_PROVIDER: 'sendgrid', SENDGRID_API_KEY: 'SG.x', MAIL_FROM: 'hello@example.com' }
+  const production = { ...vars(), ENVIRONMENT: 'production', RATE_LIMIT_FACTOR: '1' }
+  const modeOf = (env: object) => readConfig(env).registration
+  expect(modeOf({ ...production, ...mail })).toBe('mailed')
+  expect(() => modeOf({ ...production, ...mail, REGISTRATION: 'direct' })).toThrow('REGISTRATION')
+  expect(modeOf(production)).toBe('direct')
+  expect(modeOf({ ...vars(), ...mail })).toBe('direct')
+  expect(modeOf({ ...vars(), ...mail, REGISTRATION: 'mailed' })).toBe('mailed')
+  expect(() => modeOf({ ...vars(), REGISTRATION: 'mailed' })).toThrow('REGISTRATION')
+})

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail } from './mail.ts'
+import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail, readRegistration } from './mail.ts'
 import { PASSKEY_SETTINGS, type PasskeyConfig, passkeyProblems, readPasskeys } from './passkeys.ts'
 import { readTranscription, SPEECH_SETTINGS, speechProblems, type TranscriptionConfig } from './speech.ts'
 
@@ -174,6 +174,7 @@ export type Config = {
   ai: AiConfig
   mail: MailConfig | null
   passkeys: PasskeyConfig
+  registration: 'direct' | 'mailed'
 }
 
 /** Reads and checks all settings at once; one error lists every problem, and never a value. */
@@ -211,6 +212,7 @@ export function readConfig(env: object): Config {
     ai: readAi(source),
     mail: readMail(source),
     passkeys: passkeysOf(source),
+    registration: readRegistration(source, source.ENVIRONMENT === 'production'),
   }
 }
 

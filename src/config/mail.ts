@@ -14,6 +14,8 @@ export const MAIL_SETTINGS = {
     .string()
     .regex(/^[\x21-\x7e]+$/, 'must be one word')
     .optional(),
+  // Mailed: an account begins when the address is confirmed, and no answer says whether it was known.
+  REGISTRATION: z.enum(['direct', 'mailed']).optional(),
   SENDGRID_BASE_URL: z.url().default('https://api.sendgrid.com'),
 }
 
@@ -44,6 +46,11 @@ export function readMail(source: Settings): MailConfig | null {
   }
 }
 
+/** How people come to be: by mail in production, if any is sent. */
+export function readRegistration(source: Settings, isProduction: boolean): 'direct' | 'mailed' {
+  return source.REGISTRATION ?? (isProduction && source.MAIL_PROVIDER ? 'mailed' : 'direct')
+}
+
 /** What is named without what it needs. */
 export function mailProblems(source: Settings, isProduction: boolean): string[] {
   const { MAIL_PROVIDER: provider } = source
@@ -53,5 +60,8 @@ export function mailProblems(source: Settings, isProduction: boolean): string[] 
   if (provider === 'local' && isProduction) problems.push('MAIL_PROVIDER: local is not for production')
   if (provider && provider !== 'local' && !source.MAIL_FROM)
     problems.push('MAIL_FROM: say which address mail comes from')
+  if (!provider && source.REGISTRATION === 'mailed') problems.push('REGISTRATION: mailed needs a MAIL_PROVIDER')
+  if (provider && isProduction && source.REGISTRATION === 'direct')
+    problems.push('REGISTRATION: direct tells strangers who is registered; where mail is sent, use mailed')
   return problems
 }

@@ -2,6 +2,7 @@
 export const ERRORS = {
   invalid_request: [400, 'The request is not valid'],
   invalid_cursor: [400, 'The cursor does not belong to this list'],
+  weak_password: [400, 'The password is too easy to guess'],
   unauthorized: [401, 'Sign in to do this'],
   session_ended: [401, 'This session has ended'],
   invalid_credentials: [401, 'The address or the password is wrong'],

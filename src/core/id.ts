@@ -31,6 +31,7 @@ export type IdPrefix =
   | 'whd'
   | 'totp'
   | 'psk'
+  | 'cod'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

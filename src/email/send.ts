@@ -12,6 +12,7 @@ import { type MailKind, TEMPLATES, type Templates } from './templates/all.ts'
 /** Mail waits to be sent. It says which, and nothing of what is in it. */
 export const emailQueued = defineEvent('email.queued', null, z.strictObject({ id: z.string() }))
 
+export type { MailKind }
 export type DataOf<K extends MailKind> = Parameters<Templates[K]['body']>[0]
 export type NewMail<K extends MailKind> = {
   /** Whom it is about; null where the address is nobody's yet. */
@@ -37,7 +38,7 @@ export const placeOf = (id: string, userId: string | null) => ({
  */
 export async function sendMail<K extends MailKind>(ctx: Pick<Ctx, 'db' | 'config' | 'newId'>, mail: NewMail<K>) {
   const { db, config } = ctx
-  if (!config.mail) return { statements: [], eventId: null }
+  if (!config.mail) return { statements: [], eventId: null, isQueued: sql<boolean>`false` }
   const { userId, to, key, template: kind } = mail
   const id = ctx.newId('eml')
   // The type of a template's data is lost in the table of all of them.
@@ -83,5 +84,7 @@ export async function sendMail<K extends MailKind>(ctx: Pick<Ctx, 'db' | 'config
       db.with(made, due, told).select({ eventId: told.id }).from(told),
     ],
     eventId: `${id}.1.${emailQueued.type}`,
+    /** For later statements of the batch: whether it will be sent. */
+    isQueued: sql<boolean>`exists (select 1 from ${e} where ${e.id} = ${id} and ${e.status} = 'queued')`,
   }
 }

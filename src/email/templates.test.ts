@@ -15,8 +15,8 @@ const DATA = {
   agent: 'Firefox',
   place: 'DE',
   key: 'CI',
-  change: 'A passkey was added',
   scopes: 'tasks',
+  change: 'The password was changed.',
 }
 // Every template takes a part of these, and each is a text.
 const ALL = Object.entries(TEMPLATES) as unknown as [string, Template<typeof DATA>][]

@@ -1,9 +1,11 @@
 export {
+  addressOf,
   factsForPrompt,
   getMe,
   getPreferences,
   insertUser,
   meDeleted,
+  reachAddress,
   requirePerson,
   setPreferences,
   userByEmail,

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, defineEvent, requireFresh, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
@@ -22,6 +22,7 @@ function shown(u: ColumnsOf<typeof users>) {
   return jsonObject<Me>({
     id: u.id,
     email: u.email,
+    emailVerified: sql`${u.emailVerifiedAt} is not null`,
     displayName: u.displayName,
     preferences,
     version: u.version,
@@ -127,7 +128,14 @@ export async function deleteMe(ctx: ChangeCtx & Pick<UserCtx, 'now'>): Promise<v
   kick(ctx, [row.eventId])
 }
 
-export type NewUser = { id: string; email: string; displayName: string; timeZone: string; locale: string }
+export type NewUser = {
+  id: string
+  email: string
+  displayName: string
+  timeZone: string
+  locale: string
+  emailVerifiedAt?: Date
+}
 
 /** The statement that makes a person, for the batch that also makes their credential. */
 export function insertUser(db: Ctx['db'], input: NewUser) {
@@ -151,6 +159,40 @@ export function userById(db: Ctx['db'], id: string) {
     .select({ id: users.id, me: shown(users).as('me') })
     .from(users)
     .where(eq(users.id, id))
+}
+
+/** The address before the statement changes it, as a CTE. */
+export function addressOf(db: Ctx['db'], userId: SQL) {
+  return db.$with('before').as(db.select({ email: users.email }).from(users).where(sql`${users.id} = ${userId}`))
+}
+
+type Reached = { userId: SQL; email: SQL; at: Date }
+
+/**
+ * Mail to `email` reached the person: as CTEs, their address is confirmed if it is this one, or becomes it where it
+ * `moves`. No row where nothing changes.
+ */
+export function reachAddress(db: Ctx['db'], { userId, email, at }: Reached, { moves = false } = {}) {
+  const reached = db.$with('reached').as(
+    db
+      .update(users)
+      .set({
+        ...(moves && { email: sql`${email}` }),
+        emailVerifiedAt: at,
+        version: sql`${users.version} + 1`,
+        updatedAt: sql`now()`,
+      })
+      .where(
+        and(
+          sql`${users.id} = ${userId}`,
+          moves ? undefined : and(sql`lower(${users.email}) = lower(${email})`, isNull(users.emailVerifiedAt)),
+        ),
+      )
+      .returning(),
+  )
+  const data = shown(reached)
+  const updated = { kind: meUpdated, userId: sql`${reached.id}`, key: reached.id, version: reached.version, data }
+  return [reached, tell(db, 'told_reached', reached, updated)] as const
 }
 
 /** What a prompt says of the person, as a statement for the batch that opens a turn. */

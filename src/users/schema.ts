@@ -64,6 +64,7 @@ export const Me = s.later(() =>
     .strictObject({
       id: s.id('usr'),
       email: z.string().max(254),
+      emailVerified: z.boolean(),
       displayName: z.string().max(100),
       preferences: Preferences,
       version: s.int(1, 2_147_483_647),

@@ -1,5 +1,6 @@
+import { mailedCode } from '../matrix-valid.ts'
 import { startReceiver } from '../webhook-receiver.ts'
-import { makeId, type Person, type Sabotage, type World } from '../world.ts'
+import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { auditPerson, door, logPosition, type Report, TOPICS, type Told, timersOf, toldOf } from './lib-effects.ts'
@@ -89,12 +90,14 @@ export const proof: Proof = {
 /** Everything that can happen to a person happens, and is delivered again and again. */
 async function tryLife(scene: Scene, person: Person): Promise<void> {
   const { world } = scene
+  await need(person, 'POST', '/v1/auth/password', { currentPassword: PASSWORD, newPassword: `${PASSWORD} or two` })
   const other = await secondSession(world, person)
   const witness = await openListener(door(world.url, person.accessToken), { topics: TOPICS })
   const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
   try {
     await live(person)
     await tryKeys(person)
+    await tryCodes(scene, person)
     await answerWhatWaited(world, person)
     await deliver(scene, await toldOf(world, person.userId))
     const rung = () => witness.heard.filter(({ event }) => event === 'notification.created')
@@ -122,6 +125,27 @@ async function tryKeys(person: Person): Promise<void> {
   const { id } = await need(person, 'POST', '/v1/api-keys', { name: 'script', scopes: ['tasks:read'] })
   await need(person, 'POST', `/v1/api-keys/${id}/rotate`, {})
   await need(person, 'DELETE', `/v1/api-keys/${id}`)
+}
+
+// What is asked for by nobody in particular is told of the code itself.
+async function tryCodes(scene: Scene, person: Person): Promise<void> {
+  const { world } = scene
+  await need(person, 'POST', '/v1/auth/password-reset', { email: person.email })
+  const asked = await world.query(
+    'select o.id, o.type, o.room from outbox o join auth_codes c on c.id = o.key where c.email = $1',
+    [person.email],
+  )
+  await deliver(
+    scene,
+    asked.map(({ id, type }) => ({ id: String(id), type: String(type), room: null })),
+  )
+  const [row] = await world.query(
+    "select count(*)::int as n from email_messages where user_id = $1 and kind = 'password_reset'",
+    [person.userId],
+  )
+  if (row?.n !== 1) scene.report(`a reset that was asked for once was mailed ${row?.n} times`)
+  const token = await mailedCode(world, 'email', { ...person, email: `moved-${person.email}` })
+  await need(person, 'POST', '/v1/auth/email/confirm', { token })
 }
 
 // No route asks for work that can wait yet: what the cron tells when it is answered is written as it writes it.

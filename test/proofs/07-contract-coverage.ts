@@ -4,7 +4,7 @@ import { makeKey } from '../matrix-keys.ts'
 import { corpus, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
 import { kindOf } from '../matrix-objects.ts'
 import type { Request } from '../matrix-requests.ts'
-import { validRequest } from '../matrix-valid.ts'
+import { mailedCode, validRequest } from '../matrix-valid.ts'
 import { createContract } from '../openapi-contract.ts'
 import { fillPath, type Operation, pathParameters } from '../openapi-document.ts'
 import { sample } from '../openapi-sample.ts'
@@ -19,6 +19,7 @@ const GENERATED = 6000
 const FROM_CORPUS = 3000
 const AT_ONCE = 4
 const TOO_LARGE = 'x'.repeat(1_000_001)
+const NO_CODE = `ac_${'x'.repeat(43)}`
 const JSON_TYPE = { 'content-type': 'application/json' }
 
 // A Worker that fails as it is told to, where every request comes by.
@@ -46,7 +47,9 @@ const FAILURES: Record<string, string> = {
 }
 
 // What only an authorization server that is there brings about: given in test/mcp-oauth.test.ts and connect.test.ts.
-const BY_OTHERS = /^(?:POST \/v1\/mcp\/servers\/\{id\}\/connect 200|GET \/v1\/mcp\/callback (?:200|401|403))$/
+// Registering by mail is a setting: mailed-codes.test.ts.
+const BY_OTHERS =
+  /^(?:POST \/v1\/auth\/register 202|POST \/v1\/mcp\/servers\/\{id\}\/connect 200|GET \/v1\/mcp\/callback (?:200|401|403))$/
 
 type Contract = ReturnType<typeof createContract>
 type Scene = { world: World; contract: Contract; count: number }
@@ -195,6 +198,21 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
       withBody(asked, { email: person.email, password: PASSWORD }),
     ]
   },
+  confirmRegistration: async (_, asked) => [
+    withBody(asked, { ...Object(asked.request.options.body), password: 'not the right password' }),
+  ],
+  confirmEmail: async (_, asked) => [withBody(asked, { token: NO_CODE })],
+  signInByLink: async (_, asked) => [withBody(asked, { token: NO_CODE })],
+  changeEmail: async (world, asked) => {
+    const [other] = await world.people(1)
+    const token = await mailedCode(world, 'email', { ...asked.owner, email: other?.email ?? '' })
+    return [withBody(asked, { token: NO_CODE }), withBody(asked, { token })]
+  },
+  requestEmailVerification: async (world, asked) => {
+    await world.query('update users set email_verified_at = now() where id = $1', [asked.owner.userId])
+    return [asked]
+  },
+  resetPassword: async (_, asked) => [withBody(asked, { ...Object(asked.request.options.body), token: NO_CODE })],
   refresh: async (_, asked) => [withBody(asked, { refreshToken: `rt_${'x'.repeat(43)}` })],
   ...OWN_FACTORS,
   finishMcpConnect: async (_, asked) => [withPath(asked, '/v1/mcp/callback')],

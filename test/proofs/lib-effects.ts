@@ -23,6 +23,7 @@ const AUDITS: Record<string, Audit> = {
   vectors: auditVectors,
   email: auditMail,
   webhooks: auditWebhooks,
+  'account-mail': auditAccountMail,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
@@ -228,6 +229,15 @@ async function auditWebhooks(world: Seen, person: Owner, told: Told[], report: R
 
 const deliveriesOf = (world: Seen, id: unknown) =>
   world.query('select event_id, status, attempts from webhook_deliveries where endpoint_id = $1', [id])
+
+// Each change of the account is written of once, and nothing else is.
+async function auditAccountMail(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query("select 1 from email_messages where user_id = $1 and kind = 'account_changed'", [
+    person.userId,
+  ])
+  const changes = told.filter(({ type }) => /^(?:password|address)\.changed$/.test(type)).length
+  if (rows.length !== changes) report(`${changes} changes of the account were written of ${rows.length} times`)
+}
 
 // Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
 type Objects = {

@@ -1,3 +1,5 @@
+import { accountChanged } from './account-changed.ts'
+import { accountExists } from './account-exists.ts'
 import { dataReady } from './data-ready.ts'
 import { deletionScheduled } from './deletion-scheduled.ts'
 import { factorChanged } from './factor-changed.ts'
@@ -19,6 +21,8 @@ export const TEMPLATES = {
   factor_changed: factorChanged,
   data_ready: dataReady,
   deletion_scheduled: deletionScheduled,
+  account_exists: accountExists,
+  account_changed: accountChanged,
 }
 export type Templates = typeof TEMPLATES
 export type MailKind = keyof Templates

@@ -7,10 +7,10 @@ export const magicLink: Template<{ name: string; url: string; expires: string }>
   isRepeatable: true,
   body: ({ name, url, expires }) => [
     greeting(name),
-    paragraph('Open this link in the browser in which you asked for it.'),
+    paragraph('Open this link where you want to be signed in.'),
     action('Sign in', url),
     paragraph(
-      `It works once, until ${shown(expires)}. If you did not ask for it, ignore this mail; tell nobody the link.`,
+      `It works once, until ${shown(expires)}. If you did not ask for it, ignore this mail; give nobody the link.`,
     ),
   ],
 }

@@ -1,0 +1,75 @@
+import { eq } from 'drizzle-orm'
+import { z } from 'zod'
+import { type Ctx, defineEvent } from '#core'
+import { sendMail } from '#email'
+import { kick, type Subscriber } from '#queue'
+import { type Me, userByEmail, userById } from '#users'
+import { codeAsked, issueCode, type Reader } from './codes.ts'
+import { authCodes } from './tables.ts'
+
+const Moved = z.strictObject({ from: z.string(), to: z.string() })
+export const passwordChanged = defineEvent('password.changed', null, z.strictObject({}))
+export const addressChanged = defineEvent('address.changed', null, Moved)
+
+type MailCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
+
+/** Writes to people what the request that caused it had no business to find out, or to wait for. */
+export const accountSubscriber: Subscriber = {
+  name: 'account-mail',
+  wants: (type) => type === codeAsked.type || type === passwordChanged.type || type === addressChanged.type,
+  async handle(ctx, events) {
+    for (const { type, id, userId, data } of events) {
+      if (type === codeAsked.type) await answerAsked(ctx, codeAsked.data.parse(data).id)
+      else if (type === passwordChanged.type)
+        await tellChange(ctx, id, userId, 'The password of your account was changed.')
+      else await tellMoved(ctx, id, userId, Moved.parse(data))
+    }
+  },
+}
+
+export const readerOf = ({ displayName, preferences: { locale, timeZone } }: Me): Reader => ({
+  name: displayName,
+  locale,
+  timeZone,
+})
+
+async function answerAsked(ctx: MailCtx, id: string): Promise<void> {
+  const { db } = ctx
+  const [code] = await db.select().from(authCodes).where(eq(authCodes.id, id))
+  if (!code || code.hash !== null) return
+  const { kind, email, registrant } = code
+  const [known] = await userByEmail(db, email)
+  const drop = db.delete(authCodes).where(eq(authCodes.id, id))
+  if (registrant ? known : !known) {
+    const told = known && (await accountExists(ctx, id, known.me))
+    await db.batch([drop, ...(told?.statements ?? [])])
+    return kick(ctx, [told?.eventId])
+  }
+  const { displayName = '', locale = 'en', timeZone = 'UTC' } = registrant ?? {}
+  const reader = known ? readerOf(known.me) : { name: displayName, locale, timeZone }
+  // To the address as it is kept, which may be written otherwise than it was asked for.
+  const to = known?.me.email ?? email
+  const issued = await issueCode(ctx, { id, kind, userId: known?.id ?? null, email: to, reader })
+  const [first, ...rest] = issued.statements
+  if (first) await db.batch([first, ...rest])
+  kick(ctx, [issued.eventId])
+}
+
+function accountExists(ctx: MailCtx, id: string, { id: userId, email, displayName }: Me) {
+  const data = { name: displayName, url: ctx.config.publicUrl }
+  return sendMail(ctx, { userId, to: email, template: 'account_exists', data, key: `exists:${id}` })
+}
+
+async function tellChange(ctx: MailCtx, key: string, userId: string, change: string, to?: string): Promise<void> {
+  const [known] = await userById(ctx.db, userId)
+  if (!known) return
+  const data = { name: known.me.displayName, change, url: ctx.config.publicUrl }
+  const mail = await sendMail(ctx, { userId, to: to ?? known.me.email, template: 'account_changed', data, key })
+  const [first, ...rest] = mail.statements
+  if (first) await ctx.db.batch([first, ...rest])
+  kick(ctx, [mail.eventId])
+}
+
+async function tellMoved(ctx: MailCtx, id: string, userId: string, { from, to }: z.infer<typeof Moved>): Promise<void> {
+  await tellChange(ctx, `moved:${id}`, userId, `The address of your account is now ${to}.`, from)
+}

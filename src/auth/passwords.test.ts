@@ -1,0 +1,174 @@
+import { expect, test } from 'vitest'
+import { makePerson, revoke, type TestCtx } from '#test/database'
+import { answerMail, codesTo, mailCtx, mailsTo } from '#test/mailed'
+import { getMe } from '#users'
+import { askLink, confirmLink } from './magic-link.ts'
+import { askReset, changePassword, confirmReset } from './passwords.ts'
+import { confirmRegistration, register, registerDirectly } from './register.ts'
+import { listSessions } from './sessions.ts'
+import { login } from './sign-in.ts'
+import { readAccessToken } from './tokens.ts'
+
+const PASSWORD = 'correct horse battery staple'
+const OTHER = 'another four words to keep'
+const address = () => `p${crypto.randomUUID()}@example.com`
+const registration = (email: string) => ({
+  ...{ email, password: PASSWORD, displayName: 'Sam', timeZone: 'UTC', locale: 'en-GB', deviceName: 'phone' },
+})
+const lastCode = async (ctx: TestCtx, email: string) => (await codesTo(ctx, email)).at(-1) ?? ''
+
+async function person(ctx: TestCtx = mailCtx()) {
+  const email = address()
+  const tokens = await registerDirectly(ctx, registration(email))
+  const actor = await readAccessToken(ctx, tokens.accessToken)
+  ctx.sent.splice(0)
+  const enter = (password: string) => login(ctx, { email, password, deviceName: 'tablet' })
+  const resetCode = async () => {
+    await askReset(ctx, { email })
+    await answerMail(ctx)
+    return await lastCode(ctx, email)
+  }
+  return { ctx, email, me: { ...ctx, actor }, enter, resetCode }
+}
+
+test('a reset sets the password, ends every session and says so of each, and signs nobody in', async () => {
+  const { ctx, email, me, enter, resetCode } = await person()
+  const second = await enter(PASSWORD)
+  if (second.kind !== 'signed-in') throw new Error('no session')
+  await askLink(ctx, { email })
+  await answerMail(ctx)
+  const link = await lastCode(ctx, email)
+  const token = await resetCode()
+  expect(await confirmReset(ctx, { token, password: OTHER })).toBeUndefined()
+  const told = JSON.stringify(ctx.sent)
+  for (const id of [me.actor.sessionId, second.answer.sessionId]) expect(told).toContain(`${id}.1.session.ended`)
+  await expect(listSessions(me, { limit: 10 })).rejects.toThrow()
+  await expect(enter(PASSWORD)).rejects.toMatchObject({ code: 'invalid_credentials' })
+  expect((await enter(OTHER)).kind).toBe('signed-in')
+  await expect(confirmReset(ctx, { token, password: PASSWORD })).rejects.toMatchObject({ code: 'invalid_token' })
+  await expect(confirmLink(ctx, { token: link, deviceName: 'x' })).rejects.toMatchObject({ code: 'invalid_token' })
+  await answerMail(ctx)
+  expect((await mailsTo(ctx, email)).at(-1)).toMatchObject({ kind: 'account_changed', status: 'queued' })
+})
+
+test('of many resets by one code at once one is done', async () => {
+  const { ctx, resetCode } = await person()
+  const token = await resetCode()
+  const passwords = Array.from({ length: 12 }, (_, n) => `${OTHER} ${n}`)
+  const all = await Promise.allSettled(passwords.map((password) => confirmReset(ctx, { token, password })))
+  expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+})
+
+test('a weak password does not use the code up', async () => {
+  const { ctx, resetCode, enter } = await person()
+  const token = await resetCode()
+  await expect(confirmReset(ctx, { token, password: 'fourteen chars' })).rejects.toMatchObject({
+    code: 'weak_password',
+  })
+  await confirmReset(ctx, { token, password: OTHER })
+  expect((await enter(OTHER)).kind).toBe('signed-in')
+})
+
+test('who changes the password shows the current one; every session but this ends', async () => {
+  const { ctx, email, me, enter } = await person()
+  const second = await enter(PASSWORD)
+  if (second.kind !== 'signed-in') throw new Error('no session')
+  const change = (currentPassword: string | undefined, newPassword: string) =>
+    changePassword(me, { currentPassword, newPassword })
+  for (const wrong of ['wrong', undefined])
+    await expect(change(wrong, OTHER)).rejects.toMatchObject({ code: 'invalid_credentials' })
+  await expect(change(PASSWORD, 'fourteen chars')).rejects.toMatchObject({ errors: [{ pointer: '/newPassword' }] })
+  await change(PASSWORD, OTHER)
+  expect((await listSessions(me, { limit: 10 })).items.map(({ id }) => id)).toEqual([me.actor.sessionId])
+  expect(JSON.stringify(ctx.sent)).toContain(`${second.answer.sessionId}.1.session.ended`)
+  expect((await enter(OTHER)).kind).toBe('signed-in')
+  await answerMail(ctx)
+  expect((await mailsTo(ctx, email)).at(-1)).toMatchObject({ kind: 'account_changed' })
+})
+
+test('a password is changed only after a sign-in of the last five minutes, by a session that lives', async () => {
+  const { me } = await person()
+  const later = { ...me, now: () => new Date(Date.now() + 301_000) }
+  const change = { currentPassword: PASSWORD, newPassword: OTHER }
+  await expect(changePassword(later, change)).rejects.toMatchObject({ code: 'step_up_required' })
+  const other = await makePerson()
+  await revoke(other)
+  await expect(changePassword(other, change)).rejects.toThrow()
+})
+
+test('who has no password sets their first with none to show', async () => {
+  const someone = await makePerson()
+  await changePassword(someone, { newPassword: OTHER })
+  const { email } = await getMe(someone)
+  expect((await login(someone, { email, password: OTHER, deviceName: 'x' })).kind).toBe('signed-in')
+})
+
+const byMail = () => mailCtx({}, { registration: 'mailed' })
+
+test('by mail, registering answers a stranger and a person alike; the person is told they have an account', async () => {
+  const { email } = await person()
+  const stranger = address()
+  const [known, unknown] = [byMail(), byMail()]
+  expect(await register(known, registration(email))).toBe(await register(unknown, registration(stranger)))
+  expect([known.meter.trips, unknown.meter.trips]).toEqual([1, 1])
+  await answerMail(known)
+  await answerMail(unknown)
+  expect((await mailsTo(known, email)).at(-1)).toMatchObject({ kind: 'account_exists', status: 'queued' })
+  expect(await mailsTo(known, stranger)).toMatchObject([{ kind: 'verify_address', userId: null }])
+  await expect(login(known, { email: stranger, password: PASSWORD, deviceName: 'x' })).rejects.toThrow()
+})
+
+test('who registered by mail begins with the code and the password they chose, their address confirmed', async () => {
+  const ctx = byMail()
+  const email = address()
+  await register(ctx, registration(email))
+  await answerMail(ctx, 3)
+  const token = await lastCode(ctx, email)
+  const begin = (password: string) => confirmRegistration(ctx, { token, password, deviceName: 'x' })
+  await expect(begin('not what was chosen')).rejects.toMatchObject({ code: 'invalid_credentials' })
+  expect((await begin(PASSWORD)).user).toMatchObject({ email, emailVerified: true, displayName: 'Sam' })
+  await expect(begin(PASSWORD)).rejects.toMatchObject({ code: 'invalid_token' })
+  expect((await mailsTo(ctx, email)).map(({ kind }) => kind)).toEqual(['verify_address', 'welcome'])
+})
+
+test('ten wrong passwords end the code of a registration', async () => {
+  const ctx = byMail()
+  const email = address()
+  await register(ctx, registration(email))
+  await answerMail(ctx)
+  const token = await lastCode(ctx, email)
+  const begin = (password: string) => confirmRegistration(ctx, { token, password, deviceName: 'x' })
+  const wrong = await Promise.allSettled(Array.from({ length: 10 }, (_, n) => begin(`guess ${n}`)))
+  expect(wrong.map((one) => one.status === 'rejected' && one.reason.code)).toEqual(
+    Array(10).fill('invalid_credentials'),
+  )
+  await expect(begin(PASSWORD)).rejects.toMatchObject({ code: 'invalid_token' })
+})
+
+test('a code of a registration makes one person, however many use it at once', async () => {
+  const ctx = byMail()
+  const email = address()
+  await register(ctx, registration(email))
+  await answerMail(ctx)
+  const token = await lastCode(ctx, email)
+  const begin = () => confirmRegistration(ctx, { token, password: PASSWORD, deviceName: 'x' })
+  const all = await Promise.allSettled(Array.from({ length: 8 }, begin))
+  expect(all.filter(({ status }) => status === 'fulfilled')).toHaveLength(1)
+})
+
+test('a thousand guesses from elsewhere do not lock the owner out', async () => {
+  const { ctx, email } = await person()
+  const now = () => new Date('2030-01-01T00:00:00Z')
+  const from = (host: number) => ({
+    ...ctx,
+    now,
+    config: { ...ctx.config, rateLimitFactor: 1 },
+    client: { ...ctx.client, address: `198.51.100.${host}` },
+  })
+  const guess = (n: number) => login(from(n % 2), { email, password: `guess ${n}`, deviceName: 'x' })
+  const codes: unknown[] = []
+  for (let n = 0; n < 1000; n++) codes.push(await guess(n).catch(({ code }) => code))
+  expect(codes.filter((code) => code === 'rate_limited')).toHaveLength(960)
+  expect(new Set(codes)).toEqual(new Set(['rate_limited', 'invalid_credentials']))
+  expect((await login(from(9), { email, password: PASSWORD, deviceName: 'x' })).kind).toBe('signed-in')
+})

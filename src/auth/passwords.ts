@@ -1,0 +1,119 @@
+import { and, type Column, eq, ne, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import { AppError, type Ctx, requireFresh, type UserCtx } from '#core'
+import { jsonObject, liveSession, ownerId } from '#database'
+import { kick, tell } from '#queue'
+import { hashPassword, hashToken, verifyPassword } from '#security'
+import { reachAddress, userById } from '#users'
+import { passwordChanged } from './account-mails.ts'
+import { askCode, badCode, isLive, TAKEN, takeCode } from './codes.ts'
+import { secondFactorOf } from './factors.ts'
+import { limitGuesses } from './guesses.ts'
+import { requireStrong } from './password-rules.ts'
+import type { PasswordChange, PasswordResetConfirm } from './schema.ts'
+import { endAll, endedSessions, hurry } from './sessions.ts'
+import { authCodes, credentials } from './tables.ts'
+
+type AskCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
+
+/** Mails a link to choose a new password, if the address is known: the answer does not say. */
+export async function askReset(ctx: AskCtx, { email }: { email: string }): Promise<void> {
+  limitGuesses(ctx, email)
+  await askCode(ctx, 'reset', email)
+}
+
+type ResetCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'env' | 'waitUntil' | 'log'>
+
+/**
+ * Sets a new password and ends every session. It signs nobody in: whoever reads the mail of a person still lacks
+ * their second factor.
+ */
+export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordResetConfirm): Promise<void> {
+  const { db } = ctx
+  const hash = await hashToken(token)
+  const [code] = await db
+    .select({ userId: authCodes.userId, hasSecondFactor: secondFactorOf(authCodes.userId) })
+    .from(authCodes)
+    .where(isLive(ctx, 'reset', hash))
+  if (!code?.userId) throw badCode()
+  const [known] = await userById(db, code.userId)
+  if (!known) throw badCode()
+  await requireStrong(password, { ...known.me, hasSecondFactor: code.hasSecondFactor })
+  const passwordHash = await hashPassword(password, ctx.config.auth.passwordPepper)
+  const taken = takeCode(ctx, 'reset', hash)
+  const others = db.$with('others').as(
+    db
+      .delete(authCodes)
+      .where(and(sql`${authCodes.userId} = ${TAKEN.userId}`, ne(authCodes.hash, hash)))
+      .returning({ id: authCodes.id }),
+  )
+  const set = db.$with('set', {}).as(sql`
+    insert into ${credentials} (user_id, password_hash) select user_id, ${passwordHash}::text from taken
+    on conflict (user_id) do update set password_hash = excluded.password_hash, updated_at = now()`)
+  const ended = endAll(db, { userId: TAKEN.userId, now: ctx.now(), reason: 'password_reset' })
+  const reached = reachAddress(db, { ...TAKEN, at: ctx.now() })
+  const changed = tellPassword(db, taken, sql`${taken.id}`)
+  const [row] = await db
+    .with(taken, others, set, ...ended, ...reached, changed)
+    .select({
+      changed: changed.id,
+      reached: sql<string | null>`(select id from told_reached)`,
+      ended: endedSessions,
+    })
+    .from(changed)
+  if (!row) throw badCode()
+  kick(ctx, [row.changed, row.reached])
+  hurry(ctx, code.userId, row.ended)
+}
+
+type ChangeCtx = Pick<UserCtx, 'db' | 'config' | 'actor' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
+
+/** Changes the password, or gives the first one to whoever has none, and ends every other session. */
+export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassword }: PasswordChange): Promise<void> {
+  requireFresh(ctx)
+  const { db, actor } = ctx
+  const { passwordPepper } = ctx.config.auth
+  limitGuesses(ctx, actor.userId)
+  const found = userById(db, actor.userId).as('found')
+  const [row] = await db
+    .select({ me: found.me, hash: credentials.passwordHash, hasSecondFactor: secondFactorOf(found.id) })
+    .from(found)
+    .leftJoin(credentials, eq(credentials.userId, found.id))
+    .where(liveSession(actor))
+  if (!row) throw new AppError('not_found', 'This person no longer exists')
+  const { me, hash, hasSecondFactor } = row
+  if (hash !== null && !(await verifyPassword(currentPassword ?? '', hash, passwordPepper)).ok)
+    throw new AppError('invalid_credentials', 'The current password is wrong')
+  await requireStrong(newPassword, { ...me, hasSecondFactor }, '/newPassword')
+  const passwordHash = await hashPassword(newPassword, passwordPepper)
+  const set = db.$with('set').as(
+    db
+      .insert(credentials)
+      .values({ userId: ownerId(actor), passwordHash })
+      .onConflictDoUpdate({
+        target: credentials.userId,
+        set: { passwordHash, updatedAt: ctx.now() },
+        // What another device set meanwhile is not the password that was shown.
+        setWhere: eq(credentials.passwordHash, hash ?? ''),
+      })
+      .returning(),
+  )
+  const userId = sql`(select user_id from ${set})`
+  const voided = db
+    .$with('voided')
+    .as(db.delete(authCodes).where(sql`${authCodes.userId} = ${userId}`).returning({ id: authCodes.id }))
+  const except = actor.sessionId ?? ''
+  const ended = endAll(db, { userId, except, now: ctx.now(), reason: 'password_changed' })
+  const changed = tellPassword(db, set, sql`${ctx.newId('cod')}::text`)
+  const [done] = await db
+    .with(set, voided, ...ended, changed)
+    .select({ changed: changed.id, ended: endedSessions })
+    .from(changed)
+  if (!done) throw new AppError('conflict', 'The password was changed elsewhere meanwhile')
+  kick(ctx, [done.changed])
+  hurry(ctx, actor.userId, done.ended)
+}
+
+function tellPassword(db: Ctx['db'], rows: WithSubquery & { userId: Column }, key: SQL) {
+  const userId = sql`${rows.userId}`
+  return tell(db, 'told_changed', rows, { kind: passwordChanged, userId, key, version: sql`1`, data: jsonObject({}) })
+}
