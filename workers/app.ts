@@ -11,12 +11,13 @@ import { keysApp } from '#keys'
 import { mcpApp, toRpcProblem } from '#mcp'
 import { memoriesApp } from '#memories'
 import { notificationsApp } from '#notifications'
+import { challengeAt, grantsApp, oauthApp, oauthMethods } from '#oauth'
 import { queueApp } from '#queue'
 import { realtimeApp } from '#realtime'
 import { networkOf } from '#security'
 import { tasksApp } from '#tasks'
 import { usersApp } from '#users'
-import { makeCtx } from './context.ts'
+import { configOf, makeCtx } from './context.ts'
 import { guard, limitHeaders } from './guard.ts'
 import { allowedMethods, systemApp } from './system.ts'
 
@@ -38,6 +39,7 @@ const DOMAINS = [
   realtimeApp,
   queueApp,
   integrationsApp,
+  grantsApp,
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
@@ -83,7 +85,7 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
   headers.append('Server-Timing', `total;dur=${ms.toFixed(1)}`)
   headers.set('X-Content-Type-Options', 'nosniff')
   headers.set('X-Frame-Options', 'DENY')
-  headers.set('Referrer-Policy', 'no-referrer')
+  if (!headers.has('Referrer-Policy')) headers.set('Referrer-Policy', 'no-referrer')
   headers.set('Cross-Origin-Resource-Policy', 'same-site')
   headers.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
   if (!headers.has('Content-Security-Policy'))
@@ -142,9 +144,10 @@ app.route(
 for (const domain of DOMAINS) app.route('/v1', domain)
 app.route('/', mcpApp)
 app.route('/', compatApp)
+app.route('/', oauthApp)
 
 app.notFound((c) => {
-  const methods = [...allowedMethods(app, c.req.path), ...compatMethods(c.req.path)]
+  const methods = [...allowedMethods(app, c.req.path), ...compatMethods(c.req.path), ...oauthMethods(c.req.path)]
   if (methods.length === 0) throw new AppError('not_found', `There is nothing at ${c.req.path.slice(0, 200)}`)
   c.header('Allow', methods.join(', '))
   throw new AppError('method_not_allowed', `${c.req.method} is not offered here; ${methods.join(', ')} is`)
@@ -158,9 +161,12 @@ app.onError((error, c) => {
   if (problem.status >= 500) log.error('request.failed', { status: problem.status, ...describeError(error) })
   if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
   if (problem.status === 401) {
+    const place = challengeAt(configOf(c.env), c.req.path)
     const isStepUp = problem.code === 'step_up_required'
-    const error = isStepUp ? 'error="insufficient_user_authentication", max_age="300"' : 'error="invalid_token"'
-    c.header('WWW-Authenticate', c.req.header('authorization') ? `Bearer ${error}` : 'Bearer')
+    const error = isStepUp
+      ? 'error="insufficient_user_authentication", max_age="300"'
+      : `error="invalid_token", ${place}`
+    c.header('WWW-Authenticate', `Bearer ${c.req.header('authorization') ? error : place}`)
   }
   if (problem.status === 426) c.header('Upgrade', 'websocket')
   const isRpc = c.req.path === '/mcp'

@@ -1,5 +1,5 @@
 import type { Context, Next } from 'hono'
-import { lackingScopes, readAccessToken, requireSession, ruleOf, scopesOf } from '#auth'
+import { lackingScopes, readAccessToken, requireSession, resourceAt, ruleOf, scopesOf } from '#auth'
 import {
   type ActingKey,
   AppError,
@@ -77,8 +77,10 @@ function permit(c: Context, meta: RouteMeta, actor: Ctx['actor']): void {
   const rule = ruleOf(method, c.req.path.startsWith('/v1/') ? `/v1${meta.path}` : meta.path)
   if (actor.kind !== 'person' || !actor.key) return
   const lacking = lackingScopes(rule, scopesOf(actor))
-  if (!lacking) throw new AppError('forbidden', 'No API key may do this; sign in')
-  if (lacking.length > 0) throw new AppError('forbidden', `This API key lacks ${lacking.join(', ')}`)
+  if (!lacking) throw new AppError('forbidden', 'No API key or app may do this; sign in')
+  if (lacking.length === 0) return
+  c.header('WWW-Authenticate', `Bearer error="insufficient_scope", scope="${lacking.join(' ')}"`)
+  throw new AppError('forbidden', `This lacks ${lacking.join(', ')}`)
 }
 
 type PersonCtx = RequestCtx & { actor: PersonActor }
@@ -120,7 +122,8 @@ async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx[
     if (!expected || !isSame(token, expected)) throw new AppError('invalid_token', 'The operator token is not valid')
     return { kind: 'operator' }
   }
-  return isKey(token) ? await readKey(ctx, token) : await readAccessToken(ctx, token)
+  if (isKey(token)) return await readKey(ctx, token)
+  return await readAccessToken(ctx, token, resourceAt(ctx.config, meta.path))
 }
 
 type Counted = Omit<Take, 'ok'>

@@ -10,6 +10,7 @@ import { pruneOauthStates, resealSecrets } from '#integrations'
 import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
+import { pruneOauth } from '#oauth'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { pruneKeys } from '#security'
@@ -51,6 +52,7 @@ export default {
       pruneOauthStates,
       resealSecrets,
       pruneMail,
+      pruneOauth,
     }
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {

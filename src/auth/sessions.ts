@@ -7,7 +7,7 @@ import { hashToken } from '#security'
 import { issue, sessionOf } from './open.ts'
 import type { Refresh, Session, Tokens } from './schema.ts'
 import { refreshTokens, sessions } from './tables.ts'
-import { successorOf } from './tokens.ts'
+import { type SignInTime, successorOf } from './tokens.ts'
 
 const GRACE_S = 10
 const IDLE_DAYS = 30
@@ -72,11 +72,17 @@ const rotate = prepared((db, { hash, nextHash, nextId, at }: Rotation) => {
     .from(judged)
 })
 
+/** The next tokens of the family. */
+export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> {
+  const { signedIn, refreshToken } = await renew(ctx, input)
+  return await issue(ctx, signedIn, refreshToken)
+}
+
 /**
  * The next token of the family. One statement decides and does it: the first use rotates, the same token within
  * ten seconds is given the same successor, any older one ends the whole family.
  */
-export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> {
+export async function renew(ctx: RefreshCtx, input: Refresh): Promise<{ signedIn: SignInTime; refreshToken: string }> {
   const { db } = ctx
   const successor = successorOf(ctx, input.refreshToken)
   const [hash, nextHash] = await Promise.all([hashToken(input.refreshToken), hashToken(successor)])
@@ -86,7 +92,7 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
   switch (row.verdict) {
     case 'rotate':
     case 'grace':
-      return await issue(ctx, { ...row, authAt: new Date(row.authAt ?? 0) }, successor)
+      return { signedIn: { ...row, authAt: new Date(row.authAt ?? 0) }, refreshToken: successor }
     case 'ended':
       throw new AppError('session_ended', 'This session has ended; sign in again')
     case 'replay':
@@ -94,7 +100,7 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
   }
 }
 
-function tellEnded(
+export function tellEnded(
   db: Ctx['db'],
   ended: WithSubquery & Pick<ColumnsOf<typeof sessions>, 'id' | 'userId'>,
   reason: string,

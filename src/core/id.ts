@@ -27,6 +27,9 @@ export type IdPrefix =
   | 'mcp'
   | 'key'
   | 'eml'
+  | 'cli'
+  | 'oar'
+  | 'grt'
 
 function base32(bytes: Uint8Array): string {
   let out = ''
