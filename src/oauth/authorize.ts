@@ -8,7 +8,7 @@ import { OauthError } from './error.ts'
 import { readAs } from './form.ts'
 import { clientFor } from './known.ts'
 import { scopesAt } from './metadata.ts'
-import { answerTo, isOneOf } from './redirects.ts'
+import { answerTo, isOneOf, type Waiting } from './redirects.ts'
 import { Authorization, Return } from './schema.ts'
 import { oauthClients, oauthGrants, oauthRequests } from './tables.ts'
 
@@ -26,15 +26,34 @@ const gone = () =>
     'access_denied',
     'This sign-in has expired, was finished or began in another browser. Begin again in the app.',
   )
-const scopesIn = (text: string) => text.split(' ').filter((scope) => scope !== '')
 const known = (names: readonly string[]): Scope[] => SCOPES.filter((scope) => names.includes(scope))
 
 /** The resource that is meant: RFC 8707 compares as URIs, so a slash that a parser added is none. */
-export function resourceFor(config: Ctx['config'], asked: string | undefined, back?: string): string {
+export function resourceFor(config: Ctx['config'], asked: string | undefined): string {
   const [all, mcp] = [resourceAt(config, '/'), resourceAt(config, '/mcp')]
   if (asked === undefined || asked === all || asked === `${all}/`) return all
   if (asked === mcp) return mcp
-  throw new OauthError('invalid_target', `There is no such resource; ${all} and ${mcp} are`, back)
+  throw new OauthError('invalid_target', `There is no such resource; ${all} and ${mcp} are`)
+}
+
+/** What is asked for; what is wrong with it the app may hear, where it waits. */
+function readWanted(config: Ctx['config'], given: Record<string, string>, waiting: Waiting) {
+  try {
+    const { response_type, code_challenge: challenge, scope, ...asked } = readAs(Authorization, given)
+    if (response_type !== 'code') throw new OauthError('unsupported_response_type', 'Only codes are given')
+    const resource = resourceFor(config, asked.resource)
+    const possible = scopesAt(config, resource)
+    const names = scope === undefined ? possible : scope.split(' ').filter((name) => name !== '')
+    const scopes = possible.filter((one) => names.includes(one))
+    const strange = names.filter((name) => !SCOPES.some((one) => one === name))
+    if (strange.length > 0 || scopes.length === 0)
+      throw new OauthError('invalid_scope', `There is no such scope here: ${strange.join(' ').slice(0, 200)}`)
+    return { challenge, scopes, resource }
+  } catch (error) {
+    if (!(error instanceof OauthError)) throw error
+    const told = { error: error.code, error_description: error.message }
+    throw new OauthError(error.code, error.message, answerTo(config, waiting, told))
+  }
 }
 
 /**
@@ -50,21 +69,10 @@ export async function beginRequest(
   if (!client) throw new OauthError('invalid_client', 'This app is not known here, or no longer')
   if (!isOneOf(client.redirectUris, redirectUri))
     throw new OauthError('invalid_request', 'This app did not register the address it wants to return to')
-  const tell = (error: string, error_description: string) =>
-    answerTo(ctx.config, { redirectUri, state }, { error, error_description })
-  const back = tell('invalid_request', 'The request was not valid; the person was shown why')
-  const asked = readAs(Authorization, given, back)
-  if (asked.response_type !== 'code')
-    throw new OauthError('unsupported_response_type', 'Only codes are given', tell('unsupported_response_type', ''))
-  const resource = resourceFor(ctx.config, asked.resource, tell('invalid_target', ''))
-  const possible = scopesAt(ctx.config, resource)
-  const names = asked.scope === undefined ? possible : scopesIn(asked.scope)
-  const scopes = possible.filter((scope) => names.includes(scope))
-  if (scopes.length === 0 || names.some((name) => !known([name]).length))
-    throw new OauthError('invalid_scope', 'There is no such scope at this resource', tell('invalid_scope', ''))
+  const wanted = readWanted(ctx.config, given, { redirectUri, state })
   const held = { id: ctx.newId('oar'), secret: randomToken() }
   const expiresAt = new Date(ctx.now().getTime() + REQUEST_MINUTES * 60_000)
-  const values = { redirectUri, state, scopes: [...scopes], resource, challenge: asked.code_challenge, expiresAt }
+  const values = { ...wanted, redirectUri, state, expiresAt }
   await ctx.db.batch([
     ctx.db
       .insert(oauthRequests)

@@ -1,8 +1,6 @@
-const STATUS = { invalid_client: 401, temporarily_unavailable: 503 } as const
-
 type Code =
-  | keyof typeof STATUS
   | 'invalid_request'
+  | 'invalid_client'
   | 'invalid_grant'
   | 'invalid_scope'
   | 'invalid_target'
@@ -17,12 +15,12 @@ export class OauthError extends Error {
   readonly code: Code
   readonly back: string | undefined
   constructor(code: Code, message: string, back?: string) {
-    super(message)
+    super(message.replace(/[^\x20-\x7e]|["\\]/g, "'"))
     this.name = 'OauthError'
     this.code = code
     this.back = back
   }
   get status(): number {
-    return this.code in STATUS ? Object(STATUS)[this.code] : 400
+    return this.code === 'invalid_client' ? 401 : 400
   }
 }

@@ -11,12 +11,12 @@ export function readParameters(given: URLSearchParams): Record<string, string> {
   return Object.fromEntries([...read].filter(([, value]) => value !== ''))
 }
 
-/** What they are by this schema; else what is wrong with the first that is not, to be told at `back`. */
-export function readAs<T extends z.ZodType>(schema: T, given: Record<string, unknown>, back?: string): z.output<T> {
+/** What they are by this schema; else what is wrong with the first that is not. */
+export function readAs<T extends z.ZodType>(schema: T, given: Record<string, unknown>): z.output<T> {
   const parsed = schema.safeParse(given)
   if (parsed.success) return parsed.data
   const [issue] = parsed.error.issues
   const name = String(issue?.path[0] ?? 'the request')
   const what = given[name] === undefined ? 'is missing' : (issue?.message ?? 'is not valid')
-  throw new OauthError('invalid_request', `${name} ${what}`, back)
+  throw new OauthError('invalid_request', `${name} ${what}`)
 }

@@ -6,7 +6,7 @@ type Config = Ctx['config']
 const TOOL_AREAS = ['tasks', 'projects', 'memories', 'preferences'] as const
 
 /** What a host of MCP can use: the scopes of the tools and resources there. */
-const MCP_SCOPES: readonly Scope[] = [
+const MCP_SCOPES: Scope[] = [
   'mcp',
   ...TOOL_AREAS.flatMap((area): Scope[] => [`${area}:read`, `${area}:write`]),
   'conversations:read',
@@ -38,7 +38,7 @@ export function serverMetadata({ publicUrl }: Config) {
 const isMcp = (config: Config, resource: string) => resource === resourceAt(config, '/mcp')
 
 /** The scopes that mean anything at a resource. */
-export function scopesAt(config: Config, resource: string): readonly Scope[] {
+export function scopesAt(config: Config, resource: string): Scope[] {
   return isMcp(config, resource) ? MCP_SCOPES : SCOPES.filter((scope) => scope !== 'mcp')
 }
 

@@ -31,7 +31,8 @@ function portless(text: string): string | undefined {
 }
 
 type Told = { code: string } | { error: string; error_description: string }
-type Waiting = { redirectUri: string; state: string | null }
+/** Where an app waits for an answer, and by what it knows it. */
+export type Waiting = { redirectUri: string; state: string | null }
 
 /** The address that tells the app, with who says it (RFC 9207). */
 export function answerTo({ publicUrl }: Ctx['config'], { redirectUri, state }: Waiting, told: Told): string {
