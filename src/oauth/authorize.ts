@@ -39,7 +39,7 @@ export function resourceFor(config: Ctx['config'], asked: string | undefined): s
 /** What is asked for; what is wrong with it the app may hear, where it waits. */
 function readWanted(config: Ctx['config'], given: Record<string, string>, waiting: Waiting) {
   try {
-    const { response_type, code_challenge: challenge, scope, ...asked } = readAs(Authorization, given)
+    const { response_type, code_challenge: challenge, scope, ...asked } = readAs(Authorization(), given)
     if (response_type !== 'code') throw new OauthError('unsupported_response_type', 'Only codes are given')
     const resource = resourceFor(config, asked.resource)
     const possible = scopesAt(config, resource)
@@ -64,7 +64,7 @@ export async function beginRequest(
   ctx: Pick<Ctx, 'db' | 'config' | 'client' | 'now' | 'newId'>,
   given: Record<string, string>,
 ): Promise<Held> {
-  const { client_id, redirect_uri: redirectUri, state = null } = readAs(Return, given)
+  const { client_id, redirect_uri: redirectUri, state = null } = readAs(Return(), given)
   const client = await clientFor(ctx, client_id)
   if (!client) throw new OauthError('invalid_client', 'This app is not known here, or no longer')
   if (!isOneOf(client.redirectUris, redirectUri))

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { AppError, type Ctx, withTimeout } from '#core'
+import { AppError, type Ctx, s, withTimeout } from '#core'
 import { checkUrl, fetchOutside, networkOf, takeQuota } from '#security'
 import { type Client, checked, findClient } from './clients.ts'
 import { OauthError } from './error.ts'
@@ -11,11 +11,13 @@ const FRESH_MS = 86_400_000
 const DEADLINE_MS = 5_000
 const MAX_BYTES = 5_000
 
-const Document = z.looseObject({
-  ...ClientMetadata.shape,
-  client_id: z.string(),
-  token_endpoint_auth_method: z.literal('none').default('none'),
-})
+const Document = s.later(() =>
+  z.looseObject({
+    ...ClientMetadata().shape,
+    client_id: z.string(),
+    token_endpoint_auth_method: z.literal('none').default('none'),
+  }),
+)
 
 type KnownCtx = Pick<Ctx, 'db' | 'config' | 'client' | 'now'>
 
@@ -41,7 +43,7 @@ async function describe({ config, client, now }: KnownCtx, id: string): Promise<
   if (url.url.href !== id || url.url.pathname === '/') throw refused('it is no plain address with a path')
   const text = await withTimeout(DEADLINE_MS, (signal) => read(id, signal, config)).catch(() => undefined)
   if (text === undefined) throw refused('it does not answer as it should')
-  const document = Document.safeParse(text)
+  const document = Document().safeParse(text)
   if (!document.success) throw refused('what is there is no description of a public client')
   if (document.data.client_id !== id) throw refused('what is there is of another')
   return checked(document.data)

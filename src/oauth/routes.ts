@@ -86,7 +86,7 @@ const authorize: Handler = async (c, ctx) => {
 
 const signIn: Handler = async (c, ctx) => {
   const given = readParameters(await formOf(c, ctx))
-  const { request: id } = readAs(RequestId, given)
+  const { request: id } = readAs(RequestId(), given)
   try {
     const signedIn = await signInToRequest(ctx, { id, secret: secretIn(c, ctx) }, given)
     if (signedIn.kind === 'challenge') return await show(c, signInPage(id, CHALLENGED), 403)
@@ -105,7 +105,7 @@ const settle: Handler = async (c, ctx) => {
   const form = await formOf(c, ctx)
   const scopes = form.getAll('scope')
   form.delete('scope')
-  const { request: id, decision } = readAs(Decision, readParameters(form))
+  const { request: id, decision } = readAs(Decision(), readParameters(form))
   const place = await decide(ctx, { id, secret: secretIn(c, ctx) }, { isAllowed: decision === 'allow', scopes })
   deleteCookie(c, COOKIE, { path: '/', secure: isSecure(ctx), ...prefixOf(ctx) })
   return c.redirect(place, 303)
@@ -114,8 +114,8 @@ const settle: Handler = async (c, ctx) => {
 const token: Handler = async (c, ctx) => {
   const given = readParameters(await bodyOf(c))
   const grants: Record<string, () => Promise<object>> = {
-    authorization_code: async () => await exchangeCode(ctx, readAs(CodeExchange, given)),
-    refresh_token: async () => await renewGrant(ctx, readAs(Renewal, given)),
+    authorization_code: async () => await exchangeCode(ctx, readAs(CodeExchange(), given)),
+    refresh_token: async () => await renewGrant(ctx, readAs(Renewal(), given)),
   }
   const kind = given['grant_type']
   if (kind === undefined) throw new OauthError('invalid_request', 'grant_type is missing')
@@ -125,14 +125,14 @@ const token: Handler = async (c, ctx) => {
 }
 
 const revoke: Handler = async (c, ctx) => {
-  await revokeToken(ctx, readAs(Revocation, readParameters(await bodyOf(c))))
+  await revokeToken(ctx, readAs(Revocation(), readParameters(await bodyOf(c))))
   return c.body(null, 200)
 }
 
 const register: Handler = async (c, ctx) => {
   if (!/^application\/json\b/i.test(c.req.header('content-type') ?? ''))
     throw new OauthError('invalid_client_metadata', 'The body must be application/json')
-  const read = ClientMetadata.safeParse(await c.req.json())
+  const read = ClientMetadata().safeParse(await c.req.json())
   const [issue] = read.error?.issues ?? []
   if (!read.success)
     throw new OauthError(
