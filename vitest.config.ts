@@ -10,6 +10,7 @@ export default defineConfig({
         test: {
           name: 'node',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
+          exclude: ['test/browser/**'],
           isolate: false,
           testTimeout: 30_000,
         },

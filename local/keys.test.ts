@@ -118,7 +118,7 @@ test('what the old key signed and sealed is good until the key is retired', asyn
     configOf(await after(await after(old, 'jwt', ...steps), 'encryption', ...steps))
   // Another Worker each: what one of them has verified it knows.
   const whose = async (settings: ReturnType<typeof configOf>, text = token) =>
-    (await readAccessToken(testCtx({ config: settings }), text)).userId
+    (await readAccessToken(testCtx({ config: settings }), text, settings.publicUrl)).userId
   const retired = await under('rotate', 'retire')
   await expect(whose(retired)).rejects.toMatchObject({ code: 'invalid_token' })
   await expect(unseal(retired.encryptionKeys, place, sealed)).rejects.toThrow('not configured')

@@ -3,6 +3,7 @@ import { dirname } from 'node:path'
 import { parseArgs } from 'node:util'
 import { POLICY } from '#auth'
 import { COMPAT_ROUTES } from '#compat/routes'
+import { OAUTH_ROUTES } from '#oauth/routes'
 import { openAll } from '../workers/domains.ts'
 import { openApiDocument } from '../workers/system.ts'
 
@@ -31,6 +32,10 @@ function toPage(paths: object): string {
   ).join('\n')
   sections.push(
     `## For clients of other protocols\n\nThey speak OpenAI's and Anthropic's protocols, whose own references describe them; not in the document.\n\n${COLUMNS}\n${compat}`,
+  )
+  const oauth = OAUTH_ROUTES.map(({ method, path, summary }) => `| \`${method} ${path}\` | ${summary} |`).join('\n')
+  sections.push(
+    `## For apps that ask people for access\n\nOAuth 2.1, described by its own metadata; not in the document.\n\n| route | what it does |\n| --- | --- |\n${oauth}`,
   )
   const head =
     '# The API\n\nMade by `npm run api` from the schemas that validate; the whole document is `/openapi.json`, its reference `/docs`.\nA session may call everything of its person; an API key what its scopes open, and nothing where none is named.'

@@ -106,7 +106,9 @@ test('every route takes a key with its scopes, and none that lacks one of them; 
     const found: string[] = []
     if (typeof rule !== 'object') {
       const answer = await send((await keyWith(SCOPES)).secret)
-      return /^403 .*No API key may do this/.test(`${answer.status} ${answer.text}`) ? [] : [`${id}: ${codeOf(answer)}`]
+      return /^403 .*No API key or app may do this/.test(`${answer.status} ${answer.text}`)
+        ? []
+        : [`${id}: ${codeOf(answer)}`]
     }
     for (const lacking of rule) {
       const answer = await send((await keyWith(SCOPES.filter((scope) => scope !== lacking))).secret)

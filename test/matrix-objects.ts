@@ -39,6 +39,22 @@ async function makeSession(world: World, person: Person): Promise<string> {
   return id
 }
 
+async function makeGrant(world: World, person: Person, mark: string): Promise<string> {
+  const [id, clientId, sessionId] = [makeId('grt'), makeId('cli'), await makeSession(world, person)]
+  await world.query('insert into oauth_clients (id, name, redirect_uris) values ($1, $2, $3)', [
+    clientId,
+    mark,
+    '{https://app.example/callback}',
+  ])
+  await world.query(
+    `insert into oauth_grants (id, user_id, session_id, client_id, scopes, resource, redirect_uri, challenge,
+        code_hash, code_expires_at, code_used_at)
+      values ($1, $2, $3, $4, '{tasks:read}', 'https://aurelius.test', 'https://app.example/callback', 'x', $1, now(), now())`,
+    [id, person.userId, sessionId, clientId],
+  )
+  return id
+}
+
 async function makeNotification(world: World, person: Person, mark: string): Promise<string> {
   const id = makeId('ntf')
   await world.query(
@@ -130,6 +146,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   },
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
   '/v1/webhook-deliveries': { prefix: 'whd', make: makeDelivery },
+  '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

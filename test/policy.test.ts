@@ -1,13 +1,14 @@
 import { expect, test } from 'vitest'
 import { POLICY } from '#auth'
 import { COMPAT_ROUTES } from '#compat/routes'
+import { OAUTH_ROUTES } from '#oauth/routes'
 import { openAll } from '../workers/domains.ts'
 import { openApiDocument } from '../workers/system.ts'
 import { type OpenApi, readOperations } from './openapi-document.ts'
 
 const document: OpenApi = JSON.parse(JSON.stringify(openApiDocument(await openAll(), 'https://api.aurelius.dev')))
 const operations = readOperations(document)
-const others = ['POST /mcp', ...COMPAT_ROUTES.map(({ method, path }) => `${method} ${path}`)]
+const others = ['POST /mcp', ...[...COMPAT_ROUTES, ...OAUTH_ROUTES].map(({ method, path }) => `${method} ${path}`)]
 
 test('the policy has a row for each route, and no row for what is none', () => {
   expect([...operations.map(({ id }) => id), ...others].sort()).toEqual(Object.keys(POLICY).sort())

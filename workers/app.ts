@@ -4,7 +4,7 @@ import { refusalIn, setHeadersIn } from '#compat'
 import { type AppEnv, AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
 import { networkOf } from '#security'
-import { makeCtx } from './context.ts'
+import { configOf, makeCtx } from './context.ts'
 import { guard, limitHeaders } from './guard.ts'
 
 type Meter = ReturnType<typeof makeCtx>['meter']
@@ -54,7 +54,7 @@ function finish(c: Context, ctx: Ctx, meter: Meter, ms: number, traceId: string)
   headers.append('Server-Timing', `total;dur=${ms.toFixed(1)}`)
   headers.set('X-Content-Type-Options', 'nosniff')
   headers.set('X-Frame-Options', 'DENY')
-  headers.set('Referrer-Policy', 'no-referrer')
+  if (!headers.has('Referrer-Policy')) headers.set('Referrer-Policy', 'no-referrer')
   headers.set('Cross-Origin-Resource-Policy', 'same-site')
   headers.set('Strict-Transport-Security', 'max-age=31536000; includeSubDomains')
   if (!headers.has('Content-Security-Policy'))
@@ -135,9 +135,13 @@ const toAnswer: ErrorHandler<Env> = async (error, c) => {
   if (problem.status >= 500) log.error('request.failed', { status: problem.status, ...describeError(error) })
   if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
   if (problem.status === 401) {
+    const { challengeAt } = await import('#oauth')
+    const place = challengeAt(configOf(c.env), c.req.path)
     const isStepUp = problem.code === 'step_up_required'
-    const error = isStepUp ? 'error="insufficient_user_authentication", max_age="300"' : 'error="invalid_token"'
-    c.header('WWW-Authenticate', c.req.header('authorization') ? `Bearer ${error}` : 'Bearer')
+    const error = isStepUp
+      ? 'error="insufficient_user_authentication", max_age="300"'
+      : `error="invalid_token", ${place}`
+    c.header('WWW-Authenticate', `Bearer ${c.req.header('authorization') ? error : place}`)
   }
   if (problem.status === 426) c.header('Upgrade', 'websocket')
   const isRpc = c.req.path === '/mcp'

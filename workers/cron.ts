@@ -7,6 +7,7 @@ import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
+import { pruneOauth } from '#oauth'
 import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { pruneKeys, resealSecrets } from '#security'
@@ -34,6 +35,7 @@ const JOBS = {
   runBatches,
   emptyBin,
   pruneOauthStates,
+  pruneOauth,
   resealSecrets: (ctx: Ctx) => resealSecrets(ctx, sealedColumns),
   pruneMail,
   sendWebhooks: (ctx: Ctx) => sendDue(ctx),

@@ -21,6 +21,8 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/mcp'], open: () => import('#integrations/routes') },
   { under: ['/v1/webhooks', '/v1/webhook-deliveries'], open: () => import('#webhooks/routes') },
   { under: ['/mcp'], open: () => import('#mcp/routes') },
+  { under: ['/oauth', '/.well-known'], open: () => import('#oauth/routes') },
+  { under: ['/v1/oauth'], open: async () => ({ app: (await import('#oauth/routes')).grantsApp }) },
   { under: ['/compat'], open: () => import('#compat/routes') },
 ]
 

@@ -1,5 +1,5 @@
 import type { Context, Next } from 'hono'
-import { isCsrfToken, lackingScopes, readAccessToken, requireSession, ruleOf, scopesOf } from '#auth'
+import { isCsrfToken, lackingScopes, readAccessToken, requireSession, resourceAt, ruleOf, scopesOf } from '#auth'
 import {
   type ActingKey,
   AppError,
@@ -78,8 +78,10 @@ function permit(c: Context, meta: RouteMeta, actor: Ctx['actor']): void {
   const rule = ruleOf(method, c.req.path.startsWith('/v1/') ? `/v1${meta.path}` : meta.path)
   if (actor.kind !== 'person' || !actor.key) return
   const lacking = lackingScopes(rule, scopesOf(actor))
-  if (!lacking) throw new AppError('forbidden', 'No API key may do this; sign in')
-  if (lacking.length > 0) throw new AppError('forbidden', `This API key lacks ${lacking.join(', ')}`)
+  if (!lacking) throw new AppError('forbidden', 'No API key or app may do this; sign in')
+  if (lacking.length === 0) return
+  c.header('WWW-Authenticate', `Bearer error="insufficient_scope", scope="${lacking.join(' ')}"`)
+  throw new AppError('forbidden', `This lacks ${lacking.join(', ')}`)
 }
 
 type PersonCtx = RequestCtx & { actor: PersonActor }
@@ -119,20 +121,24 @@ async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx[
   const key = header === undefined && meta.keyHeader ? c.req.header(meta.keyHeader) : undefined
   const token = /^bearer +(\S+)$/i.exec(header ?? (key ? `Bearer ${key}` : ''))?.[1]
   const cookie = meta.auth === 'person' ? cookies.access(c) : undefined
-  if (cookie !== undefined) return await byCookie(c, ctx, cookie, header ?? key)
+  if (cookie !== undefined)
+    return await byCookie(c, ctx, cookie, { other: header ?? key, resource: resourceAt(ctx.config, meta.path) })
   if (!token) throw new AppError('unauthorized', 'Send an access token or an API key: Authorization: Bearer …')
   if (meta.auth === 'operator') {
     const expected = ctx.config.auth.operatorToken
     if (!expected || !isSame(token, expected)) throw new AppError('invalid_token', 'The operator token is not valid')
     return { kind: 'operator' }
   }
-  return isKey(token) ? await readKey(ctx, token) : await readAccessToken(ctx, token)
+  if (isKey(token)) return await readKey(ctx, token)
+  return await readAccessToken(ctx, token, resourceAt(ctx.config, meta.path))
 }
 
 // What a browser sends by itself is no proof that its person meant it; a key is never in a cookie.
-async function byCookie(c: Context, ctx: Ctx, cookie: string, other: string | undefined): Promise<PersonActor> {
+type Beside = { other: string | undefined; resource: string }
+
+async function byCookie(c: Context, ctx: Ctx, cookie: string, { other, resource }: Beside): Promise<PersonActor> {
   if (other !== undefined) throw new AppError('unauthorized', 'Send Authorization or the cookie, not both')
-  const actor = await readAccessToken(ctx, cookie)
+  const actor = await readAccessToken(ctx, cookie, resource)
   if (c.req.method === 'GET' || c.req.method === 'HEAD') return actor
   if (!cookies.isOwnPage(c))
     throw new AppError('origin_refused', 'A change by cookie comes from a page of an allowed origin')

@@ -36,7 +36,7 @@ test('a person registers, signs in and is known by the token', async () => {
   if (admission.kind !== 'signed-in') throw new Error('no session')
   const again = admission.answer
   expect(again.sessionId).not.toBe(tokens.sessionId)
-  const actor = await readAccessToken(ctx, again.accessToken)
+  const actor = await readAccessToken(ctx, again.accessToken, ctx.config.publicUrl)
   expect(actor).toMatchObject({ kind: 'person', userId: tokens.user.id, sessionId: again.sessionId })
   expect(await getMe({ ...ctx, actor })).toEqual(tokens.user)
 })
@@ -68,9 +68,13 @@ test('refreshing costs one trip and the same token within the grace gives the sa
 
 test('renewing a token does not make the sign-in later, and what needs a fresh one is refused after five minutes', async () => {
   const { ctx, tokens } = await signedIn()
-  const { authAtMs = 0, ...actor } = await readAccessToken(ctx, tokens.accessToken)
+  const { authAtMs = 0, ...actor } = await readAccessToken(ctx, tokens.accessToken, ctx.config.publicUrl)
   const at = (ms: number) => testCtx({ now: () => new Date(authAtMs + ms) })
-  const renewed = await readAccessToken(at(299_000), (await refresh(at(299_000), tokens)).accessToken)
+  const renewed = await readAccessToken(
+    at(299_000),
+    (await refresh(at(299_000), tokens)).accessToken,
+    ctx.config.publicUrl,
+  )
   expect(renewed).toEqual({ ...actor, authAtMs })
   expect(() => requireFresh({ ...at(300_000), actor: renewed })).not.toThrow()
   expect(() => requireFresh({ ...at(300_001), actor: renewed })).toThrow('last five minutes')

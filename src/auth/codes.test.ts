@@ -19,7 +19,7 @@ async function person(ctx: TestCtx = mailCtx()) {
   const email = address()
   const at = { displayName: 'Sam', timeZone: 'UTC', locale: 'en-GB', deviceName: 'phone' }
   const tokens = await registerDirectly(ctx, { email, password: PASSWORD, ...at })
-  const actor = await readAccessToken(ctx, tokens.accessToken)
+  const actor = await readAccessToken(ctx, tokens.accessToken, ctx.config.publicUrl)
   ctx.sent.splice(0)
   return { ctx, email, me: { ...ctx, actor } }
 }

@@ -1,9 +1,21 @@
 export { accountSubscriber } from './account-mails.ts'
 export { pruneChallenges } from './challenge.ts'
 export { pruneCodes } from './codes.ts'
+export { endFamilies, familyOf, openSessions, startFamily } from './families.ts'
 export { isCsrfToken } from './hand-over.ts'
 export { lackingScopes, POLICY, ruleOf } from './policy.ts'
+export { Login } from './schema.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'
 export { authSealed } from './sealed.ts'
-export { pruneSessions, requireSession, sessionEnded } from './sessions.ts'
-export { publicKeys, readAccessToken } from './tokens.ts'
+export { answerChallenge } from './second-step.ts'
+export { endSession, pruneSessions, renew, requireSession, sessionEnded } from './sessions.ts'
+export { login } from './sign-in.ts'
+export {
+  ACCESS_TOKEN_S,
+  type Granted,
+  publicKeys,
+  readAccessToken,
+  readToken,
+  resourceAt,
+  signGrantToken,
+} from './tokens.ts'

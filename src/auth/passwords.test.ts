@@ -20,7 +20,7 @@ const lastCode = async (ctx: TestCtx, email: string) => (await codesTo(ctx, emai
 async function person(ctx: TestCtx = mailCtx()) {
   const email = address()
   const tokens = await registerDirectly(ctx, registration(email))
-  const actor = await readAccessToken(ctx, tokens.accessToken)
+  const actor = await readAccessToken(ctx, tokens.accessToken, ctx.config.publicUrl)
   ctx.sent.splice(0)
   const enter = (password: string) => login(ctx, { email, password, deviceName: 'tablet' })
   const resetCode = async () => {

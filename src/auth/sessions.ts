@@ -7,7 +7,7 @@ import { hashToken } from '#security'
 import { issue, sessionOf } from './open.ts'
 import type { Session, Tokens } from './schema.ts'
 import { refreshTokens, sessions } from './tables.ts'
-import { IDLE_DAYS, successorOf } from './tokens.ts'
+import { IDLE_DAYS, type SignInTime, successorOf } from './tokens.ts'
 
 const GRACE_S = 10
 const IDLE_MS = IDLE_DAYS * 86_400_000
@@ -73,11 +73,20 @@ const rotate = prepared((db, { hash, nextHash, nextId, at }: Rotation) => {
     .from(judged)
 })
 
+/** The next tokens of the family. */
+export async function refresh(ctx: RefreshCtx, input: { refreshToken: string }): Promise<Tokens> {
+  const { signedIn, refreshToken } = await renew(ctx, input)
+  return await issue(ctx, signedIn, refreshToken)
+}
+
 /**
  * The next token of the family. One statement decides and does it: the first use rotates, the same token within
  * ten seconds is given the same successor, any older one ends the whole family.
  */
-export async function refresh(ctx: RefreshCtx, input: { refreshToken: string }): Promise<Tokens> {
+export async function renew(
+  ctx: RefreshCtx,
+  input: { refreshToken: string },
+): Promise<{ signedIn: SignInTime; refreshToken: string }> {
   const { db } = ctx
   const successor = successorOf(ctx, input.refreshToken)
   const [hash, nextHash] = await Promise.all([hashToken(input.refreshToken), hashToken(successor)])
@@ -87,7 +96,7 @@ export async function refresh(ctx: RefreshCtx, input: { refreshToken: string }):
   switch (row.verdict) {
     case 'rotate':
     case 'grace':
-      return await issue(ctx, { ...row, authAt: new Date(row.authAt ?? 0) }, successor)
+      return { signedIn: { ...row, authAt: new Date(row.authAt ?? 0) }, refreshToken: successor }
     case 'ended':
       throw new AppError('session_ended', 'This session has ended; sign in again')
     case 'replay':
@@ -95,7 +104,7 @@ export async function refresh(ctx: RefreshCtx, input: { refreshToken: string }):
   }
 }
 
-function tellEnded(
+export function tellEnded(
   db: Ctx['db'],
   ended: WithSubquery & Pick<ColumnsOf<typeof sessions>, 'id' | 'userId'>,
   reason: string,

@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto'
-import { type CryptoKey, importJWK, type JWK, jwtVerify, SignJWT } from 'jose'
-import { AppError, type Ctx, type PersonActor } from '#core'
+import { type CryptoKey, importJWK, type JWK, type JWTPayload, jwtVerify, SignJWT } from 'jose'
+import { AppError, type Ctx, type PersonActor, randomToken } from '#core'
 
 const ALGORITHM = 'EdDSA' as const
 const ACCESS_TYPE = 'at+jwt'
@@ -47,27 +47,51 @@ export type SignInTime = { userId: string; sessionId: string; authAt: Date }
 
 /** A JWT of RFC 9068 for one session, signed with the first key. */
 export async function signAccessToken(ctx: TokenCtx, { userId, sessionId, authAt }: SignInTime): Promise<string> {
+  const claims = { sid: sessionId, auth_time: Math.floor(authAt.getTime() / 1000) }
+  return await signClaims(ctx, { ...claims, sub: userId, aud: ctx.config.publicUrl })
+}
+
+/** What an app was given by a person: a session of its own, what it may do in it, and where. */
+export type Granted = { userId: string; sessionId: string; clientId: string; scopes: string[]; resource: string }
+
+/** The same for an app: it is taken at one resource only, and does what its scopes allow. */
+export async function signGrantToken(ctx: TokenCtx, granted: Granted): Promise<string> {
+  const { userId, sessionId, clientId, scopes, resource } = granted
+  const claims = { sid: sessionId, client_id: clientId, scope: scopes.join(' '), jti: randomToken() }
+  return await signClaims(ctx, { ...claims, sub: userId, aud: resource })
+}
+
+async function signClaims(ctx: TokenCtx, claims: JWTPayload): Promise<string> {
   const [first] = ctx.config.auth.jwtKeys
   if (!first) throw new Error('no signing key')
   const iat = Math.floor(ctx.now().getTime() / 1000)
-  return await new SignJWT({ sid: sessionId, auth_time: Math.floor(authAt.getTime() / 1000) })
+  return await new SignJWT({ ...claims, iss: ctx.config.publicUrl, iat, exp: iat + ACCESS_TOKEN_S })
     .setProtectedHeader({ alg: ALGORITHM, kid: first.kid, typ: ACCESS_TYPE })
-    .setIssuer(ctx.config.publicUrl)
-    .setAudience(ctx.config.publicUrl)
-    .setSubject(userId)
-    .setIssuedAt(iat)
-    .setExpirationTime(iat + ACCESS_TOKEN_S)
     .sign(await key(first, 'sign'))
 }
 
-type Known = { actor: PersonActor; expiresMs: number }
+/** The resource of RFC 8707 that this path belongs to. */
+export function resourceAt({ publicUrl }: Ctx['config'], path: string): string {
+  return path === '/mcp' ? `${publicUrl}/mcp` : publicUrl
+}
+
+/** `resource`: the only one it is for; null for a session's own, which is taken everywhere. */
+type Known = { actor: PersonActor; expiresMs: number; resource: string | null }
 const known = new Map<string, Known>()
 
 /** Whose token this is. Checks signature, type, issuer, audience and time; whether the session lives, the database says. */
-export async function readAccessToken(ctx: TokenCtx, token: string): Promise<PersonActor> {
+export async function readAccessToken(ctx: TokenCtx, token: string, resource: string): Promise<PersonActor> {
+  const read = await readToken(ctx, token)
+  if (read.resource === null || read.resource === resource) return read.actor
+  throw new AppError('invalid_token', 'The access token is for another resource')
+}
+
+/** The same, wherever it is for. */
+export async function readToken(ctx: TokenCtx, token: string): Promise<Known> {
   const nowMs = ctx.now().getTime()
   const seen = known.get(token)
-  if (seen && nowMs < seen.expiresMs) return seen.actor
+  if (seen && nowMs < seen.expiresMs) return seen
+  const { publicUrl } = ctx.config
   try {
     if (!COMPACT.test(token)) throw new Error('not a compact JWS of this algorithm')
     const { payload } = await jwtVerify(
@@ -80,19 +104,25 @@ export async function readAccessToken(ctx: TokenCtx, token: string): Promise<Per
       {
         algorithms: [ALGORITHM],
         typ: ACCESS_TYPE,
-        issuer: ctx.config.publicUrl,
-        audience: ctx.config.publicUrl,
+        issuer: publicUrl,
+        audience: [publicUrl, resourceAt(ctx.config, '/mcp')],
         requiredClaims: ['sub', 'sid', 'iat', 'exp'],
         clockTolerance: CLOCK_SKEW_S,
         currentDate: ctx.now(),
       },
     )
-    const { sub, sid, exp, auth_time: authTime } = payload
+    const { sub, sid, exp, aud, client_id: clientId, scope, auth_time: authTime } = payload
     if (typeof sub !== 'string' || typeof sid !== 'string' || exp === undefined) throw new Error('claims')
-    const authAtMs = typeof authTime === 'number' ? authTime * 1000 : 0
-    const actor: PersonActor = { kind: 'person', userId: sub, sessionId: sid, authAtMs }
-    remember(token, { actor, expiresMs: exp * 1000 })
-    return actor
+    if (typeof aud !== 'string' || (clientId === undefined && aud !== publicUrl)) throw new Error('audience')
+    const person = { kind: 'person', userId: sub, sessionId: sid } as const
+    // An app acts as a key does: by its scopes, and never where a signed-in person is asked for.
+    const actor: PersonActor =
+      clientId === undefined
+        ? { ...person, authAtMs: typeof authTime === 'number' ? authTime * 1000 : 0 }
+        : { ...person, key: { id: sid, scopes: String(scope).split(' '), ratePerMinute: null } }
+    const entry = { actor, expiresMs: exp * 1000, resource: clientId === undefined ? null : aud }
+    remember(token, entry)
+    return entry
   } catch (cause) {
     throw new AppError('invalid_token', 'The access token is not valid or has expired', { cause })
   }
@@ -105,9 +135,10 @@ function remember(token: string, entry: Known): void {
 }
 
 /**
- * The one successor a refresh token can have. Derived, not drawn, so that an honest second try within the grace
+ * The one successor a refresh token can have, of its kind. Derived, not drawn, so that an honest second try within the grace
  * is given the same token again although only hashes are stored.
  */
 export function successorOf(ctx: Pick<Ctx, 'config'>, refreshToken: string): string {
-  return `rt_${createHmac('sha256', ctx.config.auth.refreshKey).update(refreshToken, 'utf8').digest('base64url')}`
+  const kind = refreshToken.slice(0, refreshToken.indexOf('_') + 1)
+  return kind + createHmac('sha256', ctx.config.auth.refreshKey).update(refreshToken, 'utf8').digest('base64url')
 }

@@ -32,6 +32,9 @@ export type IdPrefix =
   | 'totp'
   | 'psk'
   | 'cod'
+  | 'cli'
+  | 'oar'
+  | 'grt'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type Browser, chromium, type Page } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { PASSWORD, startWorld, type World } from './world.ts'
+import { PASSWORD, startWorld, type World } from '../world.ts'
 
 const START_MS = 60_000
 const FLOW_MS = 60_000

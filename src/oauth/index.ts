@@ -1,0 +1,2 @@
+export { pruneOauth } from './grants.ts'
+export { challengeAt } from './metadata.ts'
