@@ -201,7 +201,8 @@ async function request(url: string, method: string, path: string, options: CallO
   }
   const started = performance.now()
   const content = raw ?? (body === undefined ? null : JSON.stringify(body))
-  const response = await fetch(url + path, { method, headers: sent, body: content, signal: signal ?? null })
+  const init = { method, headers: sent, body: content, signal: signal ?? null, redirect: 'manual' as const }
+  const response = await fetch(url + path, init)
   const text = await read(response, options)
   const ms = performance.now() - started
   const json: unknown = /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined

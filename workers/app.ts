@@ -2,7 +2,7 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { aiApp, aiCacheApp } from '#ai'
 import { assistantApp } from '#assistant'
-import { sessionsApp, signInApp } from '#auth'
+import { identitiesApp, providersApp, sessionsApp, signInApp } from '#auth'
 import { compatApp, compatMethods, refusalIn, setHeadersIn } from '#compat'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
@@ -38,6 +38,8 @@ const DOMAINS = [
   realtimeApp,
   queueApp,
   integrationsApp,
+  providersApp,
+  identitiesApp,
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/

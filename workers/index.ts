@@ -3,7 +3,7 @@ import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
-import { pruneSessions } from '#auth'
+import { pruneSessions, pruneSignInFlows } from '#auth'
 import { describeError } from '#core'
 import { pruneMail } from '#email'
 import { pruneOauthStates, resealSecrets } from '#integrations'
@@ -51,6 +51,7 @@ export default {
       pruneOauthStates,
       resealSecrets,
       pruneMail,
+      pruneSignInFlows,
     }
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {

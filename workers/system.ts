@@ -1,6 +1,6 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { breakerStates, embeddingsHealth } from '#ai'
-import { POLICY, publicKeys } from '#auth'
+import { POLICY, publicKeys, signInHealth } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
 import { mailHealth } from '#email'
@@ -93,6 +93,7 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
     vectors(ctx),
     Promise.resolve<Dependency>({ name: 'embeddings', latencyMs: null, ...embeddingsHealth(config) }),
     Promise.resolve<Dependency>({ name: 'mail', latencyMs: null, ...mailHealth(ctx) }),
+    Promise.resolve<Dependency>({ name: 'signIn', latencyMs: null, ...signInHealth(config) }),
   ])
   return [...parts, ...models.map((model): Dependency => ({ name: MODEL, latencyMs: null, ...model }))]
 }

@@ -1,4 +1,7 @@
+export { pruneSignInFlows } from './flows.ts'
 export { lackingScopes, POLICY, ruleOf } from './policy.ts'
+export { identitiesApp, providersApp } from './provider-routes.ts'
+export { signInHealth } from './providers.ts'
 export { sessionsApp, signInApp } from './routes.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'
 export { pruneSessions, requireSession, sessionEnded } from './sessions.ts'

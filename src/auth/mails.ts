@@ -27,3 +27,19 @@ export function newDeviceMail(ctx: MailCtx, me: Me, sessionId: string, device: s
   const data = { name: me.displayName, device, agent, place: country ?? '', when, url: ctx.config.publicUrl }
   return sendMail(ctx, { userId: me.id, to: me.email, template: 'new_device', data, key: `new-device:${sessionId}` })
 }
+
+type Linked = { id: string; provider: string; email: string | null }
+const NAMES: Record<string, string> = { google: 'Google', microsoft: 'Microsoft', apple: 'Apple' }
+
+/** Tells that an account of somebody else's signs in from now on, or no longer. */
+export function identityMail(ctx: MailCtx, me: Me, { id, provider, email }: Linked, change: 'linked' | 'unlinked') {
+  const { displayName: name, preferences } = me
+  const when = new Intl.DateTimeFormat([preferences.locale, 'en'], {
+    timeZone: preferences.timeZone,
+    dateStyle: 'long',
+    timeStyle: 'long',
+  }).format(ctx.now())
+  const data = { name, provider: NAMES[provider] ?? provider, address: email ?? '', when, url: ctx.config.publicUrl }
+  const template = `identity_${change}` as const
+  return sendMail(ctx, { userId: me.id, to: me.email, template, data, key: `identity-${change}:${id}` })
+}

@@ -1,5 +1,6 @@
 import { z } from 'zod'
 import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail } from './mail.ts'
+import { readSignIn, SIGN_IN_SETTINGS, type SignInConfig, signInProblems } from './sign-in.ts'
 
 const Json = z.string().transform((value, issue): unknown => {
   try {
@@ -120,6 +121,7 @@ const Source = z.object({
   EMBEDDINGS_DIMENSIONS: z.coerce.number().int().min(1).max(1536).default(512),
   VECTORS: z.enum(['pgvector', 'vectorize']).default('pgvector'),
   ...MAIL_SETTINGS,
+  ...SIGN_IN_SETTINGS,
 })
 
 /** The names of every setting that can be given. */
@@ -168,6 +170,7 @@ export type Config = {
   logLevel: 'info' | 'warn' | 'error'
   ai: AiConfig
   mail: MailConfig | null
+  signIn: SignInConfig
 }
 
 /** Reads and checks all settings at once; one error lists every problem, and never a value. */
@@ -177,6 +180,7 @@ export function readConfig(env: object): Config {
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   if (parsed.data) problems.push(...aiProblems(parsed.data))
   if (parsed.data) problems.push(...mailProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
+  if (parsed.data) problems.push(...signInProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
     problems.push('RATE_LIMIT_FACTOR: must be 1 in production')
   }
@@ -203,6 +207,7 @@ export function readConfig(env: object): Config {
     logLevel: source.LOG_LEVEL,
     ai: readAi(source),
     mail: readMail(source),
+    signIn: readSignIn(source),
   }
 }
 

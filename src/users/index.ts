@@ -4,6 +4,7 @@ export {
   getPreferences,
   insertUser,
   meDeleted,
+  people,
   requirePerson,
   setPreferences,
   userByEmail,

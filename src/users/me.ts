@@ -125,7 +125,14 @@ export async function deleteMe(ctx: ChangeCtx): Promise<void> {
   kick(ctx, [row.eventId])
 }
 
-export type NewUser = { id: string; email: string; displayName: string; timeZone: string; locale: string }
+export type NewUser = {
+  id: string
+  email: string
+  displayName: string
+  timeZone: string
+  locale: string
+  emailVerifiedAt?: Date
+}
 
 /** The statement that makes a person, for the batch that also makes their credential. */
 export function insertUser(db: Ctx['db'], input: NewUser) {
@@ -141,6 +148,11 @@ export function userByEmail(db: Ctx['db'], email: string) {
     .select({ id: users.id, me: shown(users).as('me') })
     .from(users)
     .where(eq(sql`lower(${users.email})`, email.toLowerCase()))
+}
+
+/** Everybody, for a join that says whom. */
+export function people(db: Ctx['db']) {
+  return db.select({ id: users.id, me: shown(users).as('me') }).from(users)
 }
 
 /** What a prompt says of the person, as a statement for the batch that opens a turn. */

@@ -1,5 +1,6 @@
 import { dataReady } from './data-ready.ts'
 import { deletionScheduled } from './deletion-scheduled.ts'
+import { identityLinked, identityUnlinked } from './identity-changed.ts'
 import { keyCreated } from './key-created.ts'
 import { magicLink } from './magic-link.ts'
 import { newDevice } from './new-device.ts'
@@ -17,6 +18,8 @@ export const TEMPLATES = {
   key_created: keyCreated,
   data_ready: dataReady,
   deletion_scheduled: deletionScheduled,
+  identity_linked: identityLinked,
+  identity_unlinked: identityUnlinked,
 }
 export type Templates = typeof TEMPLATES
 export type MailKind = keyof Templates
