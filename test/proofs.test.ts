@@ -4,6 +4,7 @@ import { proof as lostEnqueue } from './proofs/02-lost-enqueue.ts'
 import { proof as contractCoverage } from './proofs/07-contract-coverage.ts'
 import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
 import { proof as refreshReplay } from './proofs/12-refresh-replay.ts'
+import { proof as oauthAttacks } from './proofs/15-oauth-attacks.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as budget } from './proofs/26-budget.ts'
@@ -23,6 +24,7 @@ const FAST: [Proof, number][] = [
   [contractCoverage, 0.03],
   [tenantIsolation, 0.02],
   [refreshReplay, 0.03],
+  [oauthAttacks, 0.5],
   [idempotency, 0.07],
   [realtimeResume, 0.1],
   [budget, 0.08],

@@ -34,7 +34,6 @@ export function createBrowser(call: Call) {
     },
   }
 }
-export type Browser = ReturnType<typeof createBrowser>
 
 export const locationOf = (answer: Answer): URL => {
   const to = answer.headers.get('location')

@@ -84,6 +84,13 @@ const BUNDLES = join(ROOT, 'node_modules/.cache/aurelius')
 const QUEUE = 'aurelius-events'
 const RATE_LIMIT_FACTOR = '100000'
 const SESSION_DAYS = 180
+// A provider is set up, and not there.
+const SIGN_IN = {
+  GOOGLE_CLIENT_ID: 'client',
+  GOOGLE_CLIENT_SECRET: 'secret',
+  GOOGLE_BASE_URL: 'http://127.0.0.1:9',
+  SIGN_IN_RETURN_URLS: 'https://app.example.com/signed-in',
+}
 
 /** `changes` are made to the source before it is built. */
 export type WorldOptions = { postgres?: PostgresOptions; vars?: Record<string, string>; changes?: Sabotage[] }
@@ -100,6 +107,7 @@ export async function startWorld({ postgres, vars, changes = [] }: WorldOptions 
     LOG_LEVEL: 'error',
     ...secrets,
     ...mailbox.vars,
+    ...SIGN_IN,
     ...vars,
   }
   const close = async () => {

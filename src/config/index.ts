@@ -1,3 +1,2 @@
 export { type AiConfig, type Config, type DeclaredModel, readConfig, SETTING_NAMES } from './config.ts'
 export type { MailConfig } from './mail.ts'
-export type { SignInConfig } from './sign-in.ts'
