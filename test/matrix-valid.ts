@@ -1,3 +1,4 @@
+import { awayFlow, backFlow, beginFlow } from './matrix-flows.ts'
 import { kindOf } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
@@ -20,6 +21,17 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   register: async () => ({ body: { email: `p${makeId('usr')}@example.com`, password: PASSWORD, displayName: 'Sam' } }),
   login: async (world) => ({ body: { email: (await world.person()).email, password: PASSWORD } }),
   refresh: async (_, { refreshToken }) => ({ body: { refreshToken } }),
+  leaveForProvider: async (world) => ({ search: `?flow=${await beginFlow(world)}` }),
+  comeBackFromProvider: async (world) => {
+    const { query, headers } = await awayFlow(world)
+    return { search: `?${query}`, headers }
+  },
+  comeBackWithForm: async (world) => {
+    const { query, headers } = await awayFlow(world)
+    return { raw: query, headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' } }
+  },
+  exchangeProviderCode: async (world) => ({ body: await backFlow(world) }),
+  linkIdentity: async (world, owner) => ({ body: await backFlow(world, {}, owner) }),
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
@@ -32,5 +44,5 @@ export async function validRequest(world: World, operation: Operation, owner: Pe
   const wanted = await WANTED[operation.operationId]?.(world, owner)
   if (!wanted) return await ownRequest(world, operation, owner)
   const { search = '', id = '', ...options } = wanted
-  return { method: operation.method, path: fillPath(operation.path, { id }) + search, options }
+  return { method: operation.method, path: fillPath(operation.path, { id, provider: 'google' }) + search, options }
 }

@@ -210,6 +210,9 @@ const NO_SUCCESS: Record<string, string> = {
   redriveDeadLetter: '404 not_found',
   finishMcpConnect: '410 gone',
   connectMcpServer: '409 conflict',
+  leaveForProvider: '303',
+  comeBackFromProvider: '303',
+  comeBackWithForm: '303',
 }
 
 test('every operation does what it is there for, and its answers carry every header', async () => {

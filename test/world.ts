@@ -8,6 +8,7 @@ import { migrate } from '../local/migrate.ts'
 import { type Postgres, type PostgresOptions, type Row, startPostgres } from '../local/postgres.ts'
 import { newSecrets } from '../local/secrets.ts'
 import { buildWorker, type LogLine, type RunningWorker, startWorker } from '../local/worker.ts'
+import { ABSENT_PROVIDER } from './absent-provider.ts'
 import { createContract } from './openapi-contract.ts'
 import { type OpenApi, type Operation, readOperations } from './openapi-document.ts'
 import { type Sabotage, withSource } from './proofs/sabotage.ts'
@@ -84,13 +85,6 @@ const BUNDLES = join(ROOT, 'node_modules/.cache/aurelius')
 const QUEUE = 'aurelius-events'
 const RATE_LIMIT_FACTOR = '100000'
 const SESSION_DAYS = 180
-// A provider is set up, and not there.
-const SIGN_IN = {
-  GOOGLE_CLIENT_ID: 'client',
-  GOOGLE_CLIENT_SECRET: 'secret',
-  GOOGLE_BASE_URL: 'http://127.0.0.1:9',
-  SIGN_IN_RETURN_URLS: 'https://app.example.com/signed-in',
-}
 
 /** `changes` are made to the source before it is built. */
 export type WorldOptions = { postgres?: PostgresOptions; vars?: Record<string, string>; changes?: Sabotage[] }
@@ -107,7 +101,7 @@ export async function startWorld({ postgres, vars, changes = [] }: WorldOptions 
     LOG_LEVEL: 'error',
     ...secrets,
     ...mailbox.vars,
-    ...SIGN_IN,
+    ...ABSENT_PROVIDER,
     ...vars,
   }
   const close = async () => {

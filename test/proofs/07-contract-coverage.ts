@@ -1,4 +1,5 @@
 import fc from 'fast-check'
+import { awayFlow, backFlow } from '../matrix-flows.ts'
 import { makeKey } from '../matrix-keys.ts'
 import { corpus, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
 import { kindOf } from '../matrix-objects.ts'
@@ -11,6 +12,7 @@ import { type Answer, makeId, type Person, type Sabotage, type World } from '../
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
 import { handshake } from './lib-handshake.ts'
+import { type Try, withBody, withHeaders, withPath, withRaw } from './lib-tries.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const GENERATED = 6000
@@ -48,8 +50,6 @@ const BY_OTHERS = /^(?:POST \/v1\/mcp\/servers\/\{id\}\/connect 200|GET \/v1\/mc
 
 type Contract = ReturnType<typeof createContract>
 type Scene = { world: World; contract: Contract; count: number }
-/** Whoever calls, and what they ask for. */
-type Try = { owner: Person; request: Request }
 
 export const proof: Proof = {
   id: 7,
@@ -114,20 +114,6 @@ async function fresh(world: World, operation: Operation): Promise<Try> {
   return { owner, request: await validRequest(world, operation, owner) }
 }
 
-const withHeaders = ({ owner, request }: Try, headers: Record<string, string>): Try => ({
-  owner,
-  request: { ...request, options: { ...request.options, headers: { ...request.options.headers, ...headers } } },
-})
-const withBody = ({ owner, request }: Try, body: unknown): Try => ({
-  owner,
-  request: { ...request, options: { ...request.options, body } },
-})
-const withRaw = ({ owner, request }: Try, raw: string, headers: Record<string, string>): Try => ({
-  owner,
-  request: { ...request, options: { raw, headers: { ...request.options.headers, ...headers } } },
-})
-const withPath = ({ owner, request }: Try, path: string): Try => ({ owner, request: { ...request, path } })
-
 /** Everything an operation answers by the kind of route it is, and what its own verb adds. */
 async function tryEach(scene: Scene, operation: Operation): Promise<void> {
   const { world } = scene
@@ -189,6 +175,40 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
     withBody(asked, { ...Object(asked.request.options.body), password: 'not the right password' }),
   ],
   refresh: async (_, asked) => [withBody(asked, { refreshToken: `rt_${'x'.repeat(43)}` })],
+  startProviderSignIn: async (_, asked) => [withPath(asked, '/v1/auth/providers/microsoft/start')],
+  leaveForProvider: async (_, asked) => [
+    withPath(asked, asked.request.path.replace('google', 'microsoft')),
+    withPath(asked, `/v1/auth/providers/google/start?flow=${'x'.repeat(43)}`),
+  ],
+  comeBackFromProvider: async (_, asked) => [
+    withPath(asked, asked.request.path.replace('google', 'microsoft')),
+    withHeaders(asked, { cookie: 'none=1' }),
+  ],
+  comeBackWithForm: async (world, asked) => {
+    const { query } = await awayFlow(world)
+    const form = { 'content-type': 'application/x-www-form-urlencoded' }
+    return [
+      withPath(asked, '/v1/auth/providers/microsoft/callback'),
+      withRaw(asked, query, { ...form, cookie: 'none=1' }),
+    ]
+  },
+  exchangeProviderCode: async (world, asked) => [
+    withBody(asked, await backFlow(world, { isVouched: false })),
+    withBody(asked, await backFlow(world, { email: asked.owner.email })),
+    withBody(asked, { code: 'x'.repeat(43), codeVerifier: 'x'.repeat(43) }),
+  ],
+  startIdentityLink: async (_, asked) => [
+    withBody(asked, { ...Object(asked.request.options.body), provider: 'microsoft' }),
+  ],
+  linkIdentity: async (world, asked) => [
+    withBody(asked, await backFlow(world, {}, asked.owner)),
+    withBody(asked, await backFlow(world, {}, asked.owner)),
+    withBody(asked, { code: 'x'.repeat(43), codeVerifier: 'x'.repeat(43) }),
+  ],
+  unlinkIdentity: async (world, asked) => {
+    await world.query('delete from credentials where user_id = $1', [asked.owner.userId])
+    return [asked]
+  },
   finishMcpConnect: async (_, asked) => [withPath(asked, '/v1/mcp/callback')],
   createRealtimeTicket: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
   connectRealtime: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
