@@ -9,8 +9,11 @@ type Column = { table: string; column: string }
 const SHARED = new Set(['inbox', 'dead_letters', 'changed_sources'])
 const OWNERS = ['user_id', 'principal']
 
-// What happens to an event after it was told is the relay's business.
-const TOLD = 'jsonb_build_array(t.id, t.type, t.data)'
+// What happens to an event after it was told is the relay's business, and to a mail the vendor's.
+const CONTENT: Record<string, string> = {
+  outbox: 'jsonb_build_array(t.id, t.type, t.data)',
+  email_messages: 'jsonb_build_array(t.id, t.kind, t.to_address, t.key)',
+}
 
 /**
  * Reads what people have straight from the tables: every table that names its owner is found by itself, and one
@@ -23,7 +26,7 @@ export async function createAuditor(world: Pick<World, 'query' | 'worker'>) {
   const found = columns.map((row): Column => ({ table: String(row.table), column: String(row.column) }))
   const tables = [...new Set(found.map(({ table }) => table))].filter((table) => !SHARED.has(table)).sort()
   const selects = tables.map((table) => {
-    const content = table === 'outbox' ? TOLD : 'to_jsonb(t)'
+    const content = CONTENT[table] ?? 'to_jsonb(t)'
     return `select '${table}' as name, count(*)::int as rows, md5(coalesce(string_agg(${content}::text, '|' order by ${content}::text), '')) as digest
       from "${table}" t where ${ownerOf(table, found)}`
   })

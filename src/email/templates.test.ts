@@ -16,6 +16,8 @@ const DATA = {
   place: 'DE',
   key: 'CI',
   scopes: 'tasks',
+  provider: 'Google',
+  address: 'sam@gmail.com',
 }
 // Every template takes a part of these, and each is a text.
 const ALL = Object.entries(TEMPLATES) as unknown as [string, Template<typeof DATA>][]
