@@ -55,7 +55,7 @@ const leaveRoute = publicRoute(
     request: { params: ProviderParams, query: FlowQuery },
     responses: onward,
   },
-  { limit: 'signin', problems: [410, 503, 504] },
+  { problems: [410, 503, 504] },
 )
 const backRoute = publicRoute(
   {
@@ -68,7 +68,7 @@ const backRoute = publicRoute(
     request: { params: ProviderParams, query: ProviderAnswer },
     responses: onward,
   },
-  { limit: 'signin', problems: [410, 503, 504] },
+  { problems: [410, 503, 504] },
 )
 const formRoute = publicRoute(
   {
@@ -84,7 +84,7 @@ const formRoute = publicRoute(
     },
     responses: onward,
   },
-  { limit: 'signin', problems: [410, 503, 504] },
+  { problems: [410, 503, 504] },
 )
 const exchangeRoute = publicRoute(
   {
