@@ -4,9 +4,9 @@ import { readConfig, SETTING_NAMES } from '#config'
 import { newSecrets } from './secrets.ts'
 import { startWorld, type World } from './world.ts'
 
-type Options = { port: number; dataDir: string; databaseUrl: string | undefined }
+type Options = { port: number; dataDir: string; databaseUrl: string | undefined; withProviders: boolean }
 
-const USAGE = 'npm start -- [--port 8787] [--data .aurelius] [--database-url postgres://…]'
+const USAGE = 'npm start -- [--port 8787] [--data .aurelius] [--database-url postgres://…] [--with-providers]'
 // A terminal sends Ctrl-C to npm and to us, and npm passes it on: that is one Ctrl-C.
 const SAME_SIGNAL_MS = 400
 const ORPHAN_CHECK_MS = 250
@@ -22,6 +22,7 @@ function readOptions(args: string[]): Options {
       port: { type: 'string', default: '8787' },
       data: { type: 'string', default: '.aurelius' },
       'database-url': { type: 'string' },
+      'with-providers': { type: 'boolean', default: false },
     },
   })
   const port = Number(values.port)
@@ -31,7 +32,7 @@ function readOptions(args: string[]): Options {
   if (databaseUrl !== undefined && !/^postgres(ql)?:\/\//.test(databaseUrl)) {
     throw new Error('--database-url must be a postgres:// URL')
   }
-  return { port, dataDir: values.data, databaseUrl }
+  return { port, dataDir: values.data, databaseUrl, withProviders: values['with-providers'] }
 }
 
 /** The settings given by the environment, checked before anything is started: every problem at once. */
@@ -49,7 +50,7 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-async function describe({ url, mailbox }: World, { dataDir, databaseUrl }: Options): Promise<string> {
+async function describe({ url, mailbox, providers }: World, { dataDir, databaseUrl }: Options): Promise<string> {
   const readiness = await fetch(`${url}/health/ready`)
   const { dependencies }: { dependencies: { name: string; provider: string }[] } = await readiness.json()
   const model = dependencies.find(({ name }) => name === 'model')?.provider ?? 'unknown'
@@ -59,6 +60,7 @@ async function describe({ url, mailbox }: World, { dataDir, databaseUrl }: Optio
     `  talk to it    ${chat}   (in another terminal)`,
     `  its API       ${url}/docs`,
     ...(mailbox ? [`  its mail      ${mailbox.url}`] : []),
+    ...(providers ? [`  sign in as    ${Object.values(providers.people).join(', ')}: npm run sign-in google`] : []),
     `  model         ${model}${claude}`,
     `  data          ${dataDir}${databaseUrl ? ' and the database that was named' : ''}; log in ${join(dataDir, 'logs/worker.log')}`,
     '  stop          Ctrl-C; nothing is lost',

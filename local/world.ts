@@ -9,6 +9,7 @@ import { startEmbeddings } from './embeddings.ts'
 import { type Mailbox, startMailbox } from './mailbox.ts'
 import { migrate } from './migrate.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
+import { type Providers, startProviders } from './providers.ts'
 import { newSecrets, type Secrets } from './secrets.ts'
 import { buildWorker, type RunningWorker, startWorker } from './worker.ts'
 import { openWorkerLog } from './worker-log.ts'
@@ -18,6 +19,8 @@ export type WorldOptions = {
   port: number
   /** A Postgres server instead of PGlite. */
   databaseUrl?: string
+  /** Whether Google, Microsoft and Apple are played, on the three ports after the mailbox's. */
+  withProviders?: boolean
   /** Settings over the local ones. */
   vars?: Record<string, string>
   /** What somebody at the terminal should hear of. */
@@ -30,6 +33,8 @@ export type World = {
   postgres: Postgres
   /** Where its mail ends; undefined where somebody else sends it. */
   mailbox: Mailbox | undefined
+  /** Who plays Google, Microsoft and Apple; undefined where nobody does. */
+  providers: Providers | undefined
   /** The Worker first, then what it stands on. */
   stop(): Promise<void>
 }
@@ -66,6 +71,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       ? undefined
       : await startMailbox({ file: join(dataDir, 'mailbox.json'), port: port + 1 })
     undo.push(() => mailbox?.stop())
+    const publicUrl = `http://${HOST}:${port}`
+    const providers = options.withProviders ? await startProviders({ publicUrl, port: port + 2 }) : undefined
+    undo.push(() => providers?.stop())
     const settings = {
       ...(await keepSecrets(join(dataDir, 'secrets.json'))),
       ALLOWED_ORIGINS: `http://localhost:${port}`,
@@ -73,6 +81,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       AI_PLAN: 'max',
       ...(await embeddingVars(vars, undo)),
       ...mailbox?.vars,
+      ...(providers && { PUBLIC_URL: publicUrl, ...providers.vars }),
       ...vars,
       DATABASE_URL: postgres.connectionString,
       DATABASE_FETCH_ENDPOINT: postgres.url,
@@ -83,7 +92,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await answersReady(worker.url)
     const cron: Cron = startCron(worker.scheduled, (error) => onNotice(`cron: ${error.message}`))
     undo.push(() => cron.stop())
-    return { url: worker.url, worker, postgres, mailbox, stop }
+    return { url: worker.url, worker, postgres, mailbox, providers, stop }
   } catch (error) {
     await stop()
     throw error

@@ -78,6 +78,20 @@ async function makePasskey(world: World, person: Person, mark: string): Promise<
   return id
 }
 
+async function makeIdentity(world: World, person: Person, mark: string): Promise<string> {
+  const id = makeId('idt')
+  await world.query('delete from identities where user_id = $1', [person.userId])
+  await world.query('insert into credentials (user_id, password_hash) values ($1, $2) on conflict do nothing', [
+    person.userId,
+    'none',
+  ])
+  await world.query(
+    `insert into identities (id, user_id, provider, issuer, subject, email) values ($1, $2, 'google', 'x', $1, $3)`,
+    [id, person.userId, mark],
+  )
+  return id
+}
+
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
 
 async function makeTurn(world: World, person: Person, mark: string): Promise<string> {
@@ -116,6 +130,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     make: creator('/v1/api-keys', (mark) => ({ name: mark, scopes: ['tasks:read'] })),
     discard: remover('/v1/api-keys'),
   },
+  '/v1/auth/identities': { prefix: 'idt', make: makeIdentity, discard: remover('/v1/auth/identities') },
   '/v1/tasks': {
     prefix: 'task',
     make: creator('/v1/tasks', (mark) => ({ title: mark })),

@@ -1,5 +1,6 @@
 import { createAuthenticator } from './authenticator.ts'
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
+import { awayFlow, backFlow, beginFlow } from './matrix-flows.ts'
 import { kindOf } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
@@ -78,6 +79,17 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   changeEmail: async (world, { userId }) => ({
     body: { token: await mailedCode(world, 'email', { userId, email: `p${makeId('usr')}@example.com` }) },
   }),
+  leaveForProvider: async (world) => ({ search: `?flow=${await beginFlow(world)}` }),
+  comeBackFromProvider: async (world) => {
+    const { query, headers } = await awayFlow(world)
+    return { search: `?${query}`, headers }
+  },
+  comeBackWithForm: async (world) => {
+    const { query, headers } = await awayFlow(world)
+    return { raw: query, headers: { ...headers, 'content-type': 'application/x-www-form-urlencoded' } }
+  },
+  exchangeProviderCode: async (world) => ({ body: await backFlow(world) }),
+  linkIdentity: async (world, owner) => ({ body: await backFlow(world, {}, owner) }),
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
@@ -90,5 +102,5 @@ export async function validRequest(world: World, operation: Operation, owner: Pe
   const wanted = await WANTED[operation.operationId]?.(world, owner)
   if (!wanted) return await ownRequest(world, operation, owner)
   const { search = '', id = '', ...options } = wanted
-  return { method: operation.method, path: fillPath(operation.path, { id }) + search, options }
+  return { method: operation.method, path: fillPath(operation.path, { id, provider: 'google' }) + search, options }
 }

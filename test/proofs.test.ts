@@ -5,6 +5,7 @@ import { proof as contractCoverage } from './proofs/07-contract-coverage.ts'
 import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
 import { proof as refreshReplay } from './proofs/12-refresh-replay.ts'
 import { proof as tokenForgery } from './proofs/13-token-forgery.ts'
+import { proof as oauthAttacks } from './proofs/15-oauth-attacks.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
 import { proof as races } from './proofs/19-races.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
@@ -27,6 +28,7 @@ const FAST: [Proof, number][] = [
   [tenantIsolation, 0.02],
   [refreshReplay, 0.03],
   [tokenForgery, 0.1],
+  [oauthAttacks, 0.5],
   [idempotency, 0.07],
   [races, 0.04],
   [realtimeResume, 0.1],

@@ -30,6 +30,11 @@ const PUBLIC: Record<string, string> = {
   'POST /v1/auth/magic-link/confirm': 'brings a mailed code',
   'POST /v1/auth/email/confirm': 'brings a mailed code',
   'GET /v1/auth/confirm': 'a page that is the same for all',
+  'POST /v1/auth/providers/{provider}/start': 'begins to sign in',
+  'GET /v1/auth/providers/{provider}/start': 'a browser opens it: brings what was given to a client',
+  'GET /v1/auth/providers/{provider}/callback': 'a browser comes back to it: brings a state and its cookie',
+  'POST /v1/auth/providers/{provider}/callback': 'the same, by a form',
+  'POST /v1/auth/providers/exchange': 'brings a code and its verifier',
   'GET /v1/mcp/callback': 'a browser comes back to it: brings a state that was given to a person',
   'GET /v1/mcp/client': 'what we are to authorization servers',
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',
@@ -217,6 +222,9 @@ const NO_SUCCESS: Record<string, string> = {
   redriveDeadLetter: '404 not_found',
   finishMcpConnect: '410 gone',
   connectMcpServer: '409 conflict',
+  leaveForProvider: '303',
+  comeBackFromProvider: '303',
+  comeBackWithForm: '303',
 }
 
 test('every operation does what it is there for, and its answers carry every header', async () => {

@@ -7,6 +7,7 @@ import { type Mailbox, startMailbox } from '../local/mailbox.ts'
 import type { Postgres, PostgresOptions, Row } from '../local/postgres.ts'
 import { newSecrets } from '../local/secrets.ts'
 import { buildWorker, type LogLine, type RunningWorker, startWorker } from '../local/worker.ts'
+import { ABSENT_PROVIDER } from './absent-provider.ts'
 import { startMigrated } from './migrated.ts'
 import { createContract } from './openapi-contract.ts'
 import { type OpenApi, type Operation, readOperations } from './openapi-document.ts'
@@ -100,6 +101,7 @@ export async function startWorld({ postgres, vars, changes = [] }: WorldOptions 
     LOG_LEVEL: 'error',
     ...secrets,
     ...mailbox.vars,
+    ...ABSENT_PROVIDER,
     ...vars,
   }
   const close = async () => {
@@ -195,7 +197,8 @@ async function request(url: string, method: string, path: string, options: CallO
   }
   const started = performance.now()
   const content = raw ?? (body === undefined ? null : JSON.stringify(body))
-  const response = await fetch(url + path, { method, headers: sent, body: content, signal: signal ?? null })
+  const init = { method, headers: sent, body: content, signal: signal ?? null, redirect: 'manual' as const }
+  const response = await fetch(url + path, init)
   const text = await read(response, options)
   const ms = performance.now() - started
   const json: unknown = /json/.test(response.headers.get('content-type') ?? '') ? JSON.parse(text) : undefined

@@ -1,6 +1,6 @@
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
-import { pruneChallenges, pruneCodes, pruneSessions } from '#auth'
+import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
 import { type Ctx, describeError } from '#core'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
@@ -28,6 +28,7 @@ const JOBS = {
   pruneSessions,
   pruneChallenges,
   pruneCodes,
+  pruneSignInFlows,
   pruneApiKeys,
   pruneNotifications,
   eraseForgotten,

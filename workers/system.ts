@@ -1,6 +1,6 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { breakerStates, embeddingsHealth, transcriptionHealth } from '#ai'
-import { POLICY, publicKeys } from '#auth'
+import { POLICY, publicKeys, signInHealth } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
 import { mailHealth } from '#email'
@@ -94,6 +94,7 @@ async function readiness(ctx: Ctx): Promise<Dependency[]> {
     Promise.resolve<Dependency>({ name: 'embeddings', latencyMs: null, ...embeddingsHealth(ctx) }),
     Promise.resolve<Dependency>({ name: 'transcription', latencyMs: null, ...transcriptionHealth(ctx) }),
     Promise.resolve<Dependency>({ name: 'mail', latencyMs: null, ...mailHealth(ctx) }),
+    Promise.resolve<Dependency>({ name: 'signIn', latencyMs: null, ...signInHealth(config) }),
   ])
   return [...parts, ...models.map((model): Dependency => ({ name: MODEL, latencyMs: null, ...model }))]
 }

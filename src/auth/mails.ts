@@ -43,3 +43,14 @@ export function factorMail(ctx: MailCtx, me: Me, change: string, key: string) {
 function now(ctx: MailCtx, { preferences: { locale, timeZone } }: Me): string {
   return new Intl.DateTimeFormat([locale, 'en'], { timeZone, dateStyle: 'long', timeStyle: 'long' }).format(ctx.now())
 }
+
+type Linked = { id: string; provider: string; email: string | null }
+const NAMES: Record<string, string> = { google: 'Google', microsoft: 'Microsoft', apple: 'Apple' }
+
+/** Tells that an account of somebody else's signs in from now on, or no longer. */
+export function identityMail(ctx: MailCtx, me: Me, { id, provider, email }: Linked, change: 'linked' | 'unlinked') {
+  const named = { name: me.displayName, provider: NAMES[provider] ?? provider, address: email ?? '' }
+  const data = { ...named, when: now(ctx, me), url: ctx.config.publicUrl }
+  const template = `identity_${change}` as const
+  return sendMail(ctx, { userId: me.id, to: me.email, template, data, key: `identity-${change}:${id}` })
+}

@@ -2,6 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { answer, body, cookies, createApp, personRoute, publicRoute, s } from '#core'
 import { codesApp } from './code-routes.ts'
 import { handOver, refreshTokenOf } from './hand-over.ts'
+import { identitiesApp, providersApp } from './provider-routes.ts'
 import { register } from './register.ts'
 import { factorsApp, secondStepApp } from './routes-factors.ts'
 import { Admitted, Challenge, Login, Refresh, Registration, Renewed, SessionPage } from './schema.ts'
@@ -131,3 +132,5 @@ export const app = createApp()
   .route('/', secondStepApp)
   .route('/', factorsApp)
   .route('/', codesApp)
+  .route('/', providersApp)
+  .route('/', identitiesApp)

@@ -147,3 +147,86 @@ export const Session = s.later(() =>
 )
 export type Session = z.infer<ReturnType<typeof Session>>
 export const SessionPage = s.later(() => s.pageOf(Session()).openapi('SessionPage'))
+
+/** Whose accounts may sign in here. */
+export const Provider = z.enum(['google', 'microsoft', 'apple']).openapi('Provider')
+export type Provider = z.infer<typeof Provider>
+
+// RFC 7636: S256 is 32 bytes in base64url, a verifier 43 to 128 unreserved characters.
+const codeChallenge = z
+  .string()
+  .max(43)
+  .regex(/^[\w-]{43}$/)
+  .openapi({ description: 'SHA-256 of a secret of your own, in base64url (PKCE, S256)' })
+const codeVerifier = z
+  .string()
+  .min(43)
+  .max(128)
+  .regex(/^[\w.~-]+$/)
+const flowToken = z
+  .string()
+  .max(43)
+  .regex(/^[\w-]{43}$/)
+
+export const ProviderStart = z
+  .strictObject({
+    returnTo: z.url().max(500).openapi({ example: 'https://app.example.com/signed-in' }),
+    codeChallenge,
+  })
+  .openapi('ProviderStart')
+export type ProviderStart = z.infer<typeof ProviderStart>
+export const IdentityStart = z.strictObject({ provider: Provider, ...ProviderStart.shape }).openapi('IdentityStart')
+export type IdentityStart = z.infer<typeof IdentityStart>
+
+export const FlowStart = s.later(() =>
+  z
+    .strictObject({
+      url: z.url().max(1000).openapi({ description: 'To be opened in a browser, once' }),
+      expiresAt: s.instant,
+    })
+    .openapi('FlowStart'),
+)
+export type FlowStart = z.infer<ReturnType<typeof FlowStart>>
+
+export const FlowQuery = z.strictObject({ flow: flowToken })
+
+const returned = (max: number) => z.string().min(1).max(max).refine(s.isStorable, 'must be well-formed').optional()
+/** What a provider sends a browser back with; it may say more. */
+export const ProviderAnswer = z
+  .object({
+    state: z.string().min(1).max(200),
+    code: returned(4000),
+    iss: returned(300),
+    error: returned(200),
+    user: returned(2000),
+  })
+  .openapi('ProviderAnswer')
+export type ProviderAnswer = z.infer<typeof ProviderAnswer>
+
+export const LinkCode = z.strictObject({ code: flowToken, codeVerifier }).openapi('LinkCode')
+export type LinkCode = z.infer<typeof LinkCode>
+export const Exchange = z
+  .strictObject({
+    ...LinkCode.shape,
+    deviceName: s.line(100).default('Unnamed device'),
+    timeZone: s.timeZone.default('UTC').openapi({ description: 'Of a person who is new here' }),
+    locale: locale.default('en-US'),
+  })
+  .openapi('Exchange')
+export type Exchange = z.infer<typeof Exchange>
+
+export const Identity = s.later(() =>
+  z
+    .strictObject({
+      id: s.id('idt'),
+      provider: Provider,
+      email: z.string().max(254).nullable(),
+      createdAt: s.instant,
+      lastUsedAt: s.instant.nullable(),
+    })
+    .openapi('Identity'),
+)
+export type Identity = z.infer<ReturnType<typeof Identity>>
+export const IdentityList = s.later(() => z.strictObject({ items: s.list(Identity(), 3) }).openapi('IdentityList'))
+export const ProviderParams = z.strictObject({ provider: Provider })
+export const IdentityParams = z.strictObject({ id: s.id('idt') })

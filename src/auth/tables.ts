@@ -156,3 +156,42 @@ export const authCodes = pgTable(
     index('auth_codes_expires').on(t.expiresAt),
   ],
 )
+
+/** With whose accounts people sign in: one account is one person's, whatever address it bears. */
+export const identities = pgTable(
+  'identities',
+  {
+    id: text().primaryKey(),
+    userId: owner(),
+    provider: text({ enum: ['google', 'microsoft', 'apple'] }).notNull(),
+    issuer: text().notNull(),
+    subject: text().notNull(),
+    /** What the provider says; shown, and never looked for. */
+    email: text(),
+    createdAt: at('created_at').notNull().defaultNow(),
+    lastUsedAt: at('last_used_at'),
+  },
+  (t) => [
+    uniqueIndex('identities_subject').on(t.issuer, t.subject),
+    uniqueIndex('identities_provider').on(t.userId, t.provider),
+  ],
+)
+
+/** A browser on its way to a provider and back; found by the hash of what it bears at each stage, once. */
+export const signInFlows = pgTable(
+  'sign_in_flows',
+  {
+    hash: text().primaryKey(),
+    stage: text({ enum: ['begun', 'away', 'back'] }).notNull(),
+    provider: text({ enum: ['google', 'microsoft', 'apple'] }).notNull(),
+    /** Whose account it is linked to; null: somebody signs in. */
+    userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+    sessionId: text('session_id'),
+    returnTo: text('return_to').notNull(),
+    challenge: text().notNull(),
+    browserHash: text('browser_hash'),
+    sealed: text(),
+    expiresAt: at('expires_at').notNull(),
+  },
+  (t) => [index('sign_in_flows_expires').on(t.expiresAt), index('sign_in_flows_user').on(t.userId)],
+)

@@ -1,6 +1,6 @@
 import { type Column, type SQL, sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
-import { credentials, passkeys } from './tables.ts'
+import { credentials, identities, passkeys } from './tables.ts'
 
 /**
  * How many ways of signing in a person has. A link by mail is none of them: it is for whoever lost the others, and an
@@ -8,7 +8,8 @@ import { credentials, passkeys } from './tables.ts'
  */
 export function waysIn(userId: Column | SQL.Aliased | string): SQL<number> {
   return sql<number>`((select count(*) from ${credentials} c where c.user_id = ${userId})
-    + (select count(*) from ${passkeys} p where p.user_id = ${userId}))`
+    + (select count(*) from ${passkeys} p where p.user_id = ${userId})
+    + (select count(*) from ${identities} i where i.user_id = ${userId}))`
 }
 
 /** For the batch that takes a way in away, before it: of two at once the second counts what the first left. */

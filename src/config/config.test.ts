@@ -135,3 +135,30 @@ test('who registers is told nothing of others wherever a production sends mail, 
   expect(modeOf({ ...vars(), ...mail, REGISTRATION: 'mailed' })).toBe('mailed')
   expect(() => modeOf({ ...vars(), REGISTRATION: 'mailed' })).toThrow('REGISTRATION')
 })
+
+test('a provider of sign-ins needs all it signs in with, an address to return to, and its own place in production', () => {
+  const none = { google: null, microsoft: null, apple: null, returnUrls: [] }
+  expect(readConfig(vars()).signIn).toEqual(none)
+  const given = {
+    ...vars(),
+    GOOGLE_CLIENT_ID: 'id',
+    GOOGLE_CLIENT_SECRET: 's',
+    SIGN_IN_RETURN_URLS: 'https://a.example/x',
+  }
+  expect(readConfig(given).signIn).toMatchObject({
+    google: { clientId: 'id', clientSecret: 's', baseUrl: undefined },
+    returnUrls: ['https://a.example/x'],
+  })
+  expect(() => readConfig({ ...given, GOOGLE_CLIENT_SECRET: '' })).toThrow('GOOGLE_CLIENT_SECRET')
+  expect(() => readConfig({ ...given, SIGN_IN_RETURN_URLS: '' })).toThrow('SIGN_IN_RETURN_URLS')
+  for (const url of ['app.example.com', 'javascript:alert(1)', 'https://a@b.example/', 'https://a.example/#x'])
+    expect(() => readConfig({ ...given, SIGN_IN_RETURN_URLS: url })).toThrow('SIGN_IN_RETURN_URLS')
+  const local = { ...given, GOOGLE_BASE_URL: 'http://127.0.0.1:4000' }
+  expect(readConfig(local).signIn.google?.baseUrl).toBe('http://127.0.0.1:4000')
+  expect(() => readConfig({ ...local, ENVIRONMENT: 'production' })).toThrow('GOOGLE_BASE_URL')
+  const pem = '-----BEGIN PRIVATE KEY-----\\nMIG\\n-----END PRIVATE KEY-----'
+  const apple = { ...given, APPLE_CLIENT_ID: 'a', APPLE_TEAM_ID: 't', APPLE_KEY_ID: 'k', APPLE_PRIVATE_KEY: pem }
+  expect(readConfig(apple).signIn.apple?.privateKey).toBe(pem.replaceAll('\\n', '\n'))
+  expect(() => readConfig({ ...apple, APPLE_PRIVATE_KEY: 'MIG' })).toThrow('APPLE_PRIVATE_KEY')
+  expect(() => readConfig({ ...given, MICROSOFT_TENANT: 'contoso.com' })).toThrow('MICROSOFT_TENANT')
+})

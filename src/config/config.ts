@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail, readRegistration } from './mail.ts'
 import { PASSKEY_SETTINGS, type PasskeyConfig, passkeyProblems, readPasskeys } from './passkeys.ts'
+import { readSignIn, SIGN_IN_SETTINGS, type SignInConfig, signInProblems } from './sign-in.ts'
 import { readTranscription, SPEECH_SETTINGS, speechProblems, type TranscriptionConfig } from './speech.ts'
 
 const Json = z.string().transform((value, issue): unknown => {
@@ -124,6 +125,7 @@ const Source = z.object({
   ...SPEECH_SETTINGS,
   ...MAIL_SETTINGS,
   ...PASSKEY_SETTINGS,
+  ...SIGN_IN_SETTINGS,
 })
 
 /** The names of every setting that can be given. */
@@ -175,6 +177,7 @@ export type Config = {
   mail: MailConfig | null
   passkeys: PasskeyConfig
   registration: 'direct' | 'mailed'
+  signIn: SignInConfig
 }
 
 /** Reads and checks all settings at once; one error lists every problem, and never a value. */
@@ -185,6 +188,7 @@ export function readConfig(env: object): Config {
   if (parsed.data) problems.push(...aiProblems(parsed.data))
   if (parsed.data) problems.push(...mailProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
   if (parsed.data) problems.push(...passkeyProblems(passkeysOf(parsed.data)))
+  if (parsed.data) problems.push(...signInProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
     problems.push('RATE_LIMIT_FACTOR: must be 1 in production')
   }
@@ -213,6 +217,7 @@ export function readConfig(env: object): Config {
     mail: readMail(source),
     passkeys: passkeysOf(source),
     registration: readRegistration(source, source.ENVIRONMENT === 'production'),
+    signIn: readSignIn(source),
   }
 }
 

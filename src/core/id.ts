@@ -35,6 +35,7 @@ export type IdPrefix =
   | 'cli'
   | 'oar'
   | 'grt'
+  | 'idt'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

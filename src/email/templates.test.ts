@@ -17,6 +17,8 @@ const DATA = {
   key: 'CI',
   scopes: 'tasks',
   change: 'The password was changed.',
+  provider: 'Google',
+  address: 'sam@gmail.com',
 }
 // Every template takes a part of these, and each is a text.
 const ALL = Object.entries(TEMPLATES) as unknown as [string, Template<typeof DATA>][]

@@ -7,7 +7,7 @@ const BATCH = 100
 const MAX_BATCHES = 20
 
 /** A column of sealed texts: its table's id and owner are where each of them belongs. */
-export type SealedColumn = { table: PgTable; column: Column; id: Column; userId: Column }
+export type SealedColumn = { table: PgTable; column: Column; id: Column; userId: Column | null }
 /** How far a column is: `older` were sealed with another key than the first. */
 export type SealedProgress = { table: string; column: string; rows: number; older: number }
 
@@ -34,7 +34,7 @@ async function resealBatch({ db, config, log }: ResealCtx, where: SealedColumn, 
   const { table, column, id, userId } = where
   const { encryptionKeys: keys } = config
   const { rows } = await db.execute<Row>(sql`
-    select ${id} as id, coalesce(${userId}, '') as "userId", ${column} as sealed from ${table}
+    select ${id} as id, coalesce(${userId ?? sql`null::text`}, '') as "userId", ${column} as sealed from ${table}
     where ${id} > ${after} and ${column} is not null and ${isOlder(column, keys)} order by ${id} limit ${BATCH}`)
   const fresh: { id: string; old: string; fresh: string }[] = []
   for (const row of rows) {

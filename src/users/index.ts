@@ -5,6 +5,7 @@ export {
   getPreferences,
   insertUser,
   meDeleted,
+  people,
   reachAddress,
   requirePerson,
   setPreferences,

@@ -195,6 +195,11 @@ export function reachAddress(db: Ctx['db'], { userId, email, at }: Reached, { mo
   return [reached, tell(db, 'told_reached', reached, updated)] as const
 }
 
+/** Everybody, for a join that says whom. */
+export function people(db: Ctx['db']) {
+  return db.select({ id: users.id, me: shown(users).as('me') }).from(users)
+}
+
 /** What a prompt says of the person, as a statement for the batch that opens a turn. */
 export function factsForPrompt(ctx: MeCtx) {
   const { timeZone, locale, displayName } = users

@@ -3,8 +3,7 @@ import { confirmedApp } from '../matrix-factors.ts'
 import { makeKey } from '../matrix-keys.ts'
 import { corpus, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
 import { kindOf } from '../matrix-objects.ts'
-import type { Request } from '../matrix-requests.ts'
-import { mailedCode, validRequest } from '../matrix-valid.ts'
+import { validRequest } from '../matrix-valid.ts'
 import { createContract } from '../openapi-contract.ts'
 import { fillPath, type Operation, pathParameters } from '../openapi-document.ts'
 import { sample } from '../openapi-sample.ts'
@@ -12,14 +11,16 @@ import { type Answer, makeId, PASSWORD, type Person, type Sabotage, type World }
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
 import { handshake } from './lib-handshake.ts'
+import { OWN_CODES } from './lib-own-codes.ts'
 import { OWN_FACTORS } from './lib-own-factors.ts'
+import { OWN_PROVIDERS } from './lib-own-providers.ts'
+import { type Try, withBody, withHeaders, withPath, withRaw } from './lib-tries.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const GENERATED = 6000
 const FROM_CORPUS = 3000
 const AT_ONCE = 4
 const TOO_LARGE = 'x'.repeat(1_000_001)
-const NO_CODE = `ac_${'x'.repeat(43)}`
 const JSON_TYPE = { 'content-type': 'application/json' }
 
 // A Worker that fails as it is told to, where every request comes by.
@@ -53,8 +54,6 @@ const BY_OTHERS =
 
 type Contract = ReturnType<typeof createContract>
 type Scene = { world: World; contract: Contract; count: number }
-/** Whoever calls, and what they ask for. */
-type Try = { owner: Person; request: Request }
 
 export const proof: Proof = {
   id: 7,
@@ -118,20 +117,6 @@ async function fresh(world: World, operation: Operation): Promise<Try> {
   if (!owner) throw new Error('no person')
   return { owner, request: await validRequest(world, operation, owner) }
 }
-
-const withHeaders = ({ owner, request }: Try, headers: Record<string, string>): Try => ({
-  owner,
-  request: { ...request, options: { ...request.options, headers: { ...request.options.headers, ...headers } } },
-})
-const withBody = ({ owner, request }: Try, body: unknown): Try => ({
-  owner,
-  request: { ...request, options: { ...request.options, body } },
-})
-const withRaw = ({ owner, request }: Try, raw: string, headers: Record<string, string>): Try => ({
-  owner,
-  request: { ...request, options: { raw, headers: { ...request.options.headers, ...headers } } },
-})
-const withPath = ({ owner, request }: Try, path: string): Try => ({ owner, request: { ...request, path } })
 
 /** Everything an operation answers by the kind of route it is, and what its own verb adds. */
 async function tryEach(scene: Scene, operation: Operation): Promise<void> {
@@ -198,22 +183,8 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
       withBody(asked, { email: person.email, password: PASSWORD }),
     ]
   },
-  confirmRegistration: async (_, asked) => [
-    withBody(asked, { ...Object(asked.request.options.body), password: 'not the right password' }),
-  ],
-  confirmEmail: async (_, asked) => [withBody(asked, { token: NO_CODE })],
-  signInByLink: async (_, asked) => [withBody(asked, { token: NO_CODE })],
-  changeEmail: async (world, asked) => {
-    const [other] = await world.people(1)
-    const token = await mailedCode(world, 'email', { ...asked.owner, email: other?.email ?? '' })
-    return [withBody(asked, { token: NO_CODE }), withBody(asked, { token })]
-  },
-  requestEmailVerification: async (world, asked) => {
-    await world.query('update users set email_verified_at = now() where id = $1', [asked.owner.userId])
-    return [asked]
-  },
-  resetPassword: async (_, asked) => [withBody(asked, { ...Object(asked.request.options.body), token: NO_CODE })],
-  refresh: async (_, asked) => [withBody(asked, { refreshToken: `rt_${'x'.repeat(43)}` })],
+  ...OWN_CODES,
+  ...OWN_PROVIDERS,
   ...OWN_FACTORS,
   finishMcpConnect: async (_, asked) => [withPath(asked, '/v1/mcp/callback')],
   createRealtimeTicket: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],

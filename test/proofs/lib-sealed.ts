@@ -107,7 +107,7 @@ async function sealedTexts(world: World): Promise<Sealed[]> {
   const lists = await Promise.all(
     sealedColumns.map(async ({ table: of, column: { name: column }, id, userId }) => {
       const table = getTableName(of)
-      const sql = `select ${id.name} as id, ${userId.name} as user_id, ${column} as text from ${table} where ${column} is not null`
+      const sql = `select ${id.name} as id, ${userId?.name ?? "''"} as user_id, ${column} as text from ${table} where ${column} is not null`
       return (await world.query(sql)).map(
         (row): Sealed => ({
           place: { table, column, rowId: String(row.id), userId: String(row.user_id) },

@@ -3,6 +3,7 @@ import { accountExists } from './account-exists.ts'
 import { dataReady } from './data-ready.ts'
 import { deletionScheduled } from './deletion-scheduled.ts'
 import { factorChanged } from './factor-changed.ts'
+import { identityLinked, identityUnlinked } from './identity-changed.ts'
 import { keyCreated } from './key-created.ts'
 import { magicLink } from './magic-link.ts'
 import { newDevice } from './new-device.ts'
@@ -23,6 +24,8 @@ export const TEMPLATES = {
   deletion_scheduled: deletionScheduled,
   account_exists: accountExists,
   account_changed: accountChanged,
+  identity_linked: identityLinked,
+  identity_unlinked: identityUnlinked,
 }
 export type Templates = typeof TEMPLATES
 export type MailKind = keyof Templates
