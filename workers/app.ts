@@ -2,6 +2,7 @@ import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
 import { aiApp, aiCacheApp } from '#ai'
 import { assistantApp } from '#assistant'
+import { auditApp, namedIn, noteDenial } from '#audit'
 import { sessionsApp, signInApp } from '#auth'
 import { compatApp, compatMethods, refusalIn, setHeadersIn } from '#compat'
 import { AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
@@ -38,6 +39,7 @@ const DOMAINS = [
   realtimeApp,
   queueApp,
   integrationsApp,
+  auditApp,
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
@@ -71,6 +73,8 @@ app.use(async (c, next) => {
   c.set('ctx', ctx)
   c.set('guard', guard)
   await next()
+  const denied = c.error && (findAppError(c.error) ?? databaseFailure(c.error))
+  if (denied) noteDenial(ctx, denied, namedIn(c.req.path))
   finish(c, ctx, ctx.meter, performance.now() - started, traceId)
 })
 

@@ -30,6 +30,7 @@ type RequestCtx = Ctx & { meter: DatabaseMeter }
 /** What stands before every handler: who is it, may they still, did they ask this before. */
 export const guard: Guard = async (c, meta, next) => {
   const ctx: RequestCtx = c.get('ctx')
+  ctx.operation = meta.operation
   const network = networkOf(ctx.client.address)
   try {
     ctx.actor = await authenticate(c, ctx, meta)

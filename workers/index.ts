@@ -5,6 +5,7 @@ import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
 import { describeError } from '#core'
+import { acting } from '#database'
 import { pruneMail } from '#email'
 import { pruneOauthStates, resealSecrets } from '#integrations'
 import { pruneApiKeys } from '#keys'
@@ -55,7 +56,7 @@ export default {
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {
         try {
-          await run(ctx)
+          await run(acting(ctx, job))
         } catch (error) {
           ctx.log.error('cron.failed', { job, ...describeError(error) })
         }

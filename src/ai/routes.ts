@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, operatorRoute, personRoute, s } from '#core'
+import { recordAct } from '#database'
 import { requirePerson } from '#users'
 import type { Account, BudgetSummary, Window } from './budget.ts'
 import { readExperiments } from './experiments.ts'
@@ -82,7 +83,10 @@ export const aiApp = createApp()
   })
   .openapi(changeRoute, async (c) => {
     await requireLive(c.var.ctx)
-    return c.json(shown(await changeBudget(c.var.ctx, c.req.valid('json'))), 200)
+    const changed = shown(await changeBudget(c.var.ctx, c.req.valid('json')))
+    const { userId } = c.var.ctx.actor
+    await recordAct(c.var.ctx, { person: userId, target: userId, changes: { after: c.req.valid('json') } })
+    return c.json(changed, 200)
   })
   .openapi(decisionRoute, async (c) => c.json(await getDecision(c.var.ctx, c.req.valid('param').id), 200))
   .openapi(experimentsRoute, async (c) => c.json(await readExperiments(c.var.ctx, c.req.valid('query').since), 200))
@@ -90,5 +94,7 @@ export const aiApp = createApp()
     const { id: userId } = c.req.valid('param')
     await requirePerson(c.var.ctx, userId)
     const actor = { kind: 'person' as const, userId, sessionId: null }
-    return c.json(shown(await changeBudget({ ...c.var.ctx, actor }, c.req.valid('json'))), 200)
+    const changed = shown(await changeBudget({ ...c.var.ctx, actor }, c.req.valid('json')))
+    await recordAct(c.var.ctx, { person: userId, target: userId, changes: { after: c.req.valid('json') } })
+    return c.json(changed, 200)
   })

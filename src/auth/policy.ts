@@ -94,6 +94,8 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/mcp/servers/{id}/connect': 'session',
   'GET /v1/mcp/callback': 'public',
   'GET /v1/mcp/client': 'public',
+  'GET /v1/audit': 'session',
+  'GET /v1/audit/verify': 'session',
   'GET /v1/admin/ai/experiments': 'operator',
   'PUT /v1/admin/people/{id}/plan': 'operator',
   'GET /v1/admin/dead-letters': 'operator',

@@ -88,9 +88,11 @@ export async function refresh(ctx: RefreshCtx, input: Refresh): Promise<Tokens> 
     case 'grace':
       return await issue(ctx, { ...row, authAt: new Date(row.authAt ?? 0) }, successor)
     case 'ended':
-      throw new AppError('session_ended', 'This session has ended; sign in again')
+      throw new AppError('session_ended', 'This session has ended; sign in again', { subject: row.userId })
     case 'replay':
-      throw new AppError('token_replayed', 'This refresh token was used before; the session is ended for safety')
+      throw new AppError('token_replayed', 'This refresh token was used before; the session is ended for safety', {
+        subject: row.userId,
+      })
   }
 }
 

@@ -185,7 +185,14 @@ function asPerson({ actor, ...ctx }: Ctx): UserCtx {
 
 export const compatApp = createApp()
 for (const { method, path, limit, handle } of ROUTES) {
-  const meta: RouteMeta = { auth: 'person', limit, path, keyed: false, hasBody: method === 'POST' }
+  const meta: RouteMeta = {
+    operation: `${method} ${path}`,
+    auth: 'person',
+    limit,
+    path,
+    keyed: false,
+    hasBody: method === 'POST',
+  }
   if (path.startsWith(ANTHROPIC)) meta.keyHeader = 'x-api-key'
   compatApp.on(
     method,

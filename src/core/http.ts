@@ -7,6 +7,8 @@ import { type Later, later, settled } from './schema.ts'
 /** Who may call a route and which limit counts its calls. */
 export type LimitClass = 'public' | 'signin' | 'read' | 'write' | 'ai'
 export type RouteMeta = {
+  /** What the audit calls it. */
+  operation: string
   auth: 'none' | 'person' | 'operator'
   limit: LimitClass
   path: string
@@ -138,6 +140,7 @@ function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: Route
 
 function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], options: Options): Guarded<R, C> {
   const meta: RouteMeta = {
+    operation: spec.operationId,
     auth,
     limit: options.limit ?? (spec.method === 'get' ? 'read' : 'write'),
     path: spec.path,

@@ -1,0 +1,2 @@
+export { namedIn, noteDenial } from './denials.ts'
+export { auditApp } from './routes.ts'
