@@ -230,3 +230,57 @@ create trigger keep_all_audit before truncate on audit_heads for each statement 
 --> statement-breakpoint
 create trigger keep_all_audit before update or delete or truncate on audit_tombstones for each statement
   execute function keep_all_audit();
+--> statement-breakpoint
+-- A person who was disabled is refused by the next statement, whatever they come with.
+create or replace function live_session(session text, person text) returns boolean language plpgsql stable parallel safe as $$
+begin
+  if starts_with(session, 'key_') then
+    perform 1 from api_keys k join users u on u.id = k.user_id where k.id = session and k.user_id = person
+      and k.revoked_at is null and (k.expires_at is null or k.expires_at > now()) and u.disabled_at is null;
+  else
+    perform 1 from sessions s join users u on u.id = s.user_id where s.id = session and s.user_id = person
+      and s.ended_at is null and u.disabled_at is null;
+  end if;
+  if not found then
+    raise exception 'the session has ended' using errcode = 'AU401';
+  end if;
+  return true;
+end $$;
+--> statement-breakpoint
+-- The role in which a signed-in person acts for the deployment: of these, or not at all.
+create function live_staff(session text, person text, roles text[]) returns text language plpgsql stable parallel safe as $$
+declare
+  held text;
+begin
+  perform live_session(session, person);
+  select u.role into held from users u where u.id = person and u.role = any(roles);
+  if held is null then
+    raise exception 'the role is not held' using errcode = 'AU403';
+  end if;
+  return held;
+end $$;
+--> statement-breakpoint
+-- However somebody signs in, whoever was disabled is given no session. The lock lets none in that is just being disabled.
+create function keep_disabled_out() returns trigger language plpgsql as $$
+declare
+  since timestamptz;
+begin
+  select u.disabled_at into since from users u where u.id = new.user_id for share;
+  if since is not null then
+    raise exception 'the account is disabled' using errcode = 'AU402';
+  end if;
+  return new;
+end $$;
+--> statement-breakpoint
+create trigger keep_disabled_out before insert on sessions for each row execute function keep_disabled_out();
+--> statement-breakpoint
+-- That somebody looked at what is known of these people, in the chain of each.
+create function note_looks(act jsonb, people text[], target text) returns void language plpgsql security definer
+  set search_path = public, pg_temp as $$
+declare
+  person text;
+begin
+  for person in select distinct p from unnest(people) as p order by 1 loop
+    perform append_audit(act, person, coalesce(nullif(target, ''), person), 'done', '', '{}');
+  end loop;
+end $$;

@@ -7,7 +7,7 @@ import { makeId, PASSWORD, type Person, type World } from './world.ts'
 export async function ownRequest(world: World, operation: Operation, owner: Person): Promise<Request> {
   const kind = kindOf(operation.path)
   // The operator's paths name people.
-  if (!kind) return requestFor(world.document, operation, { usr: owner.userId })
+  if (!kind) return requestFor(world.document, operation, { usr: owner.userId, ses: owner.sessionId })
   const id = await kind.make(world, owner, 'mine')
   await kind.before?.[operation.operationId]?.(world, owner, id)
   return requestFor(world.document, operation, { [kind.prefix]: id })

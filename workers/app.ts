@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { adminApp } from '#admin'
 import { aiApp, aiCacheApp } from '#ai'
 import { assistantApp } from '#assistant'
 import { auditApp, namedIn, noteDenial } from '#audit'
@@ -40,6 +41,7 @@ const DOMAINS = [
   queueApp,
   integrationsApp,
   auditApp,
+  adminApp,
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/

@@ -1,10 +1,10 @@
 import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
+import { runJobs } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
-import { describeError } from '#core'
 import { acting } from '#database'
 import { pruneMail } from '#email'
 import { pruneOauthStates, resealSecrets } from '#integrations'
@@ -53,14 +53,6 @@ export default {
       resealSecrets,
       pruneMail,
     }
-    await Promise.all(
-      Object.entries(jobs).map(async ([job, run]) => {
-        try {
-          await run(acting(ctx, job))
-        } catch (error) {
-          ctx.log.error('cron.failed', { job, ...describeError(error) })
-        }
-      }),
-    )
+    await runJobs(ctx, Object.fromEntries(Object.entries(jobs).map(([job, run]) => [job, () => run(acting(ctx, job))])))
   },
 } satisfies ExportedHandler<Env>

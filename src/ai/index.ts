@@ -32,5 +32,5 @@ export type {
 } from './model.ts'
 export { aiApp } from './routes.ts'
 export { type Calls, type SharedAsk, shareCall } from './sharing.ts'
-export { explainExhausted } from './spending.ts'
+export { explainExhausted, readBudget } from './spending.ts'
 export { writeUsage } from './usage.ts'

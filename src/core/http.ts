@@ -127,7 +127,7 @@ function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: Route
     [true, [429, 500]],
     [takesInput, [400]],
     [auth !== 'none', [401, 503, 504]],
-    [auth === 'person', [403]],
+    [auth !== 'none', [403]],
     [request.params, [404]],
     [keyed, [409, 413, 422]],
     [hasBody, [413, 415]],
@@ -136,6 +136,12 @@ function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: Route
   ]
   const statuses = kinds.flatMap(([isSo, given]) => (isSo ? given : []))
   return Object.fromEntries(statuses.map((status) => [status, problem(status)]))
+}
+
+const SECURITY: Record<RouteMeta['auth'], Record<string, string[]>[]> = {
+  none: [],
+  person: [{ accessToken: [] }],
+  operator: [{ operatorToken: [] }, { staffToken: [] }],
 }
 
 function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], options: Options): Guarded<R, C> {
@@ -159,7 +165,7 @@ function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], optio
   const route = createRoute({
     ...spec,
     request: { ...spec.request, ...(headers && { headers }) },
-    security: auth === 'none' ? [] : auth === 'person' ? [{ accessToken: [] }] : [{ operatorToken: [] }],
+    security: SECURITY[auth],
     responses: { ...problemsOf(spec, meta, options), ...responses },
     middleware,
   })
@@ -174,7 +180,7 @@ export const personRoute = <const R extends RouteSpec>(spec: R, options: Options
 /** A route anybody may call. */
 export const publicRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
   guarded<Ctx, R>(spec, 'none', { limit: 'public', ...options })
-/** A route for whoever runs the deployment, by the operator's token. */
+/** A route for whoever runs the deployment: by the operator's token, or by a sign-in with a role of the policy. */
 export const operatorRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
   guarded<Ctx, R>(spec, 'operator', options)
 

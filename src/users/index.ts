@@ -1,4 +1,5 @@
 export {
+  changeAccount,
   factsForPrompt,
   getMe,
   getPreferences,

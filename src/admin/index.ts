@@ -1,0 +1,3 @@
+export { flag } from './flags.ts'
+export { runJobs } from './jobs.ts'
+export { adminApp } from './routes.ts'
