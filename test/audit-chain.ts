@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto'
+import type { World } from './world.ts'
 
 /** A line as it stands in the database, every value as text. */
 export type Line = Record<(typeof FIELDS)[number] | 'hash', string>
@@ -21,8 +22,7 @@ const FIELDS = [
   'changes',
 ] as const
 
-/** Reads a chain for `brokenAt`. */
-export const CHAIN = `select user_id, seq::text, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at,
+const CHAIN = `select user_id, seq::text, to_char(at at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.MS"Z"') as at,
   actor_kind, actor_id, action, target, outcome, reason, request_id, call_id, address, agent, changes::text, hash
   from audit_log where user_id = $1 order by audit_log.seq`
 
@@ -37,4 +37,16 @@ export function brokenAt(lines: Line[], head: { seq: string; hash: string } | un
   }
   const isWhole = (head?.hash ?? '') === previous && Number(head?.seq ?? 0) === lines.length
   return isWhole ? null : lines.length + 1
+}
+
+type Asked = Pick<World, 'query'>
+
+/** A person's chain, as it stands in the database. */
+export async function linesOf({ query }: Asked, userId: string): Promise<Line[]> {
+  return (await query(CHAIN, [userId])) as Line[]
+}
+
+export async function headOf({ query }: Asked, userId: string): Promise<{ seq: string; hash: string } | undefined> {
+  const [head] = await query('select seq::text, hash from audit_heads where user_id = $1', [userId])
+  return head && { seq: String(head.seq), hash: String(head.hash) }
 }

@@ -5,7 +5,7 @@ import { credentials } from '#auth/tables'
 import { AppError } from '#core'
 import { acting, connect } from '#database'
 import { createTask, updateTask } from '#tasks'
-import { brokenAt, CHAIN, type Line } from '#test/audit-chain'
+import { brokenAt, linesOf as chainOf, headOf as headIn } from '#test/audit-chain'
 import { makePerson, type Person, testCtx } from '#test/database'
 import { setPreferences } from '#users'
 import { users } from '#users/tables'
@@ -38,16 +38,13 @@ function asking(person: Person, operation: string) {
 }
 
 const audit = async (person: Person) => (await listAudit(person, { limit: 100 })).items
-const linesOf = async (person: Person): Promise<Line[]> => {
-  const { rows } = await person.db.execute<Line>(sql.raw(CHAIN.replace('$1', `'${person.actor.userId}'`)))
-  return rows
-}
-const headOf = async (person: Person) => {
-  const { rows } = await person.db.execute<{ seq: string; hash: string }>(
-    sql`select seq::text, hash from audit_heads where user_id = ${person.actor.userId}`,
-  )
-  return rows[0]
-}
+/** What the chain is read by, in the shared test database. */
+const world = (person: Person) => ({
+  query: async (text: string, params: unknown[] = []) =>
+    (await person.db.$client.query(text, params)).rows as Record<string, unknown>[],
+})
+const linesOf = (person: Person) => chainOf(world(person), person.actor.userId)
+const headOf = (person: Person) => headIn(world(person), person.actor.userId)
 
 test('a change is told in its own commit: who, what, of which, from where, before and after', async () => {
   const person = await makePerson()

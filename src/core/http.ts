@@ -138,12 +138,6 @@ function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: Route
   return Object.fromEntries(statuses.map((status) => [status, problem(status)]))
 }
 
-const SECURITY: Record<RouteMeta['auth'], Record<string, string[]>[]> = {
-  none: [],
-  person: [{ accessToken: [] }],
-  operator: [{ operatorToken: [] }, { staffToken: [] }],
-}
-
 function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], options: Options): Guarded<R, C> {
   const meta: RouteMeta = {
     operation: spec.operationId,
@@ -153,6 +147,8 @@ function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], optio
     keyed: auth === 'person' && spec.method === 'post' && (options.idempotent ?? true),
     hasBody: spec.request?.body !== undefined,
   }
+  const bearers: Record<string, string[]>[] =
+    auth === 'none' ? [] : auth === 'person' ? [{ accessToken: [] }] : [{ operatorToken: [] }, { staffToken: [] }]
   const middleware: MiddlewareHandler<AppEnv<C>> = (c, next) => c.var.guard(c, meta, next)
   const headers = options.ifMatch ? IfMatchHeader : meta.keyed ? IdempotencyHeader : undefined
   // A socket that opens has no headers of ours: its handshake is the runtime's.
@@ -165,7 +161,7 @@ function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], optio
   const route = createRoute({
     ...spec,
     request: { ...spec.request, ...(headers && { headers }) },
-    security: SECURITY[auth],
+    security: bearers,
     responses: { ...problemsOf(spec, meta, options), ...responses },
     middleware,
   })
