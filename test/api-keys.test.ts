@@ -51,7 +51,7 @@ async function everyRoute(owner: Person, make: typeof ownRequest): Promise<[stri
   return await eachOf([...ours, ...others], 4, async ([id, made]): Promise<[string, Send]> => [id, await made()])
 }
 
-const isPersons = ([id]: [string, Send]) => typeof POLICY[id] === 'object' || POLICY[id] === 'session'
+const isPersons = ([id]: [string, Send]) => POLICY[id] === 'session' || scopesAsked(POLICY[id]) !== undefined
 
 test('a key that is none any more, or of elsewhere, is refused by every route and for the right reason', async () => {
   const make = (over: Parameters<typeof makeKey>[1] = {}) => makeKey(person, { scopes: SCOPES, ...over })
