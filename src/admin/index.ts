@@ -1,3 +1,2 @@
-export { flag } from './flags.ts'
 export { runJobs } from './jobs.ts'
 export { adminApp } from './routes.ts'

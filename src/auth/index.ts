@@ -1,4 +1,4 @@
-export { lackingScopes, POLICY, type Role, ruleOf, scopesAsked } from './policy.ts'
+export { lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
 export { sessionsApp, signInApp } from './routes.ts'
 export { SessionList } from './schema.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'

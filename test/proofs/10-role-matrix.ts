@@ -25,8 +25,8 @@ export const proof: Proof = {
       { file: 'workers/guard.ts', find: 'if (lacking.length > 0) throw', replace: 'if (lacking.length > 99) throw' },
     ],
     'any role will do': [{ file: 'workers/guard.ts', find: '}, rule.roles) }', replace: "}, ['support', 'admin']) }" }],
-    'a row of the policy is wider than was declared': [
-      { file: 'src/auth/policy.ts', find: "'GET /v1/audit': 'session'", replace: "'GET /v1/audit': ['tasks:read']" },
+    'rows of the policy are wider than was declared': [
+      { file: 'src/auth/policy.ts', find: "write: ['tasks:write'] }", replace: "write: ['tasks:read'] }" },
     ],
   },
   async run(world, { seed, share }) {

@@ -46,10 +46,11 @@ export const proof: Proof = {
       },
     ],
     'what is not known is overlooked': [
+      { file: 'src/tasks/schema.ts', find: 'const given = z.strictObject({', replace: 'const given = z.object({' },
       {
-        file: 'src/core/http.ts',
-        find: 'if (result.success) return',
-        replace: "if (result.success || result.target === 'json') return",
+        file: 'src/tasks/schema.ts',
+        find: 'const givenProject = z.strictObject({',
+        replace: 'const givenProject = z.object({',
       },
     ],
   },
