@@ -46,7 +46,9 @@ async function makeKit(vars: Vars) {
 
 function toTemplate({ query, params }: Statement): Template {
   const strings = query.split(/\$\d+/)
-  return { strings: Object.assign(strings, { raw: strings }), params }
+  // In the order of the text, which is not that of their numbers.
+  const placed = [...query.matchAll(/\$(\d+)/g)].map(([, n]) => params[Number(n) - 1] ?? null)
+  return { strings: Object.assign(strings, { raw: strings }), params: placed }
 }
 
 /** The statement as drizzle takes it from a handler that has it written out. */

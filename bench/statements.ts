@@ -3,7 +3,7 @@ import { closeTurn, openTurn, runTurn } from '#assistant'
 import { app as auth } from '#auth/routes'
 import { readConfig } from '#config'
 import { createApp, createLog, newId, type UserCtx } from '#core'
-import { connect } from '#database'
+import { actOf, connect } from '#database'
 import { app as tasks } from '#tasks/routes'
 import { tokenHash } from '#test/world'
 import { type Ask, OPERATION_NAMES, OPERATIONS, type Operation, type Person, TURN_TEXT } from './operations.ts'
@@ -47,15 +47,20 @@ function makeCtx(vars: Vars, { userId, sessionId, refreshToken }: Person, slots:
   const successor = `rt_${createHmac('sha256', vars.REFRESH_KEY).update(refreshToken).digest('base64url')}`
   slots.set(userId, 'user').set(sessionId, 'session').set(at.toISOString(), 'nowIso').set(String(at.getTime()), 'nowMs')
   slots.set(tokenHash(refreshToken), 'hash').set(tokenHash(successor), 'nextHash')
-  return {
+  const requestId = newId('req', at)
+  // That of each request: the audit tells a second time what another asked.
+  slots.set(requestId, 'new:req')
+  const ctx: UserCtx = {
     actor: { kind: 'person', userId, sessionId },
     client: { address: '192.0.2.1', country: null, userAgent: 'bench' },
     config,
-    db: connect(config.database, meter),
+    db: connect(config.database, meter, () => actOf(ctx)),
     meter,
     // No other binding is asked for, and what the queue is told is not wanted here.
     env: { EVENTS: { sendBatch: async () => {} }, STEWARD } as unknown as Env,
-    requestId: newId('req', at),
+    requestId,
+    operation: 'bench',
+    callId: '',
     now: () => at,
     newId(prefix) {
       const id = newId(prefix, at)
@@ -65,6 +70,7 @@ function makeCtx(vars: Vars, { userId, sessionId, refreshToken }: Person, slots:
     waitUntil: () => {},
     log: createLog({}, 'error'),
   }
+  return ctx
 }
 
 async function ask(ctx: UserCtx, { method, path, body, headers }: Ask, slots: Slots): Promise<void> {

@@ -3,7 +3,7 @@ import { inject } from 'vitest'
 import { sessions } from '#auth/tables'
 import { readConfig } from '#config'
 import { type Client, type Ctx, createLog, newId, type UserCtx } from '#core'
-import { connect, type DatabaseMeter } from '#database'
+import { actOf, connect, type DatabaseMeter } from '#database'
 import { users } from '#users/tables'
 
 const NOBODY: Client = { address: '192.0.2.1', country: null, userAgent: 'test' }
@@ -40,8 +40,9 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
       { getByName: () => ({ endSession: async () => ({ closed: 0 }), erase: async () => ({ ok: true }) }) },
     ],
   ])
+  const act = () => actOf(ctx)
   const env = new Proxy({}, { get: (_, name) => there.get(name) ?? fail(String(name))() })
-  return {
+  const ctx: TestCtx = {
     actor: { kind: 'system' },
     client: NOBODY,
     config,
@@ -49,8 +50,10 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
     env: env as unknown as Env,
     meter,
     sent,
-    db: connect(config.database, meter),
+    db: connect(config.database, meter, act),
     requestId: newId('req', now()),
+    operation: 'test',
+    callId: '',
     now,
     newId: (prefix) => newId(prefix, now()),
     waitUntil: (promise) => void waiting.push(promise),
@@ -58,6 +61,7 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
     log: createLog({}, 'error', () => undefined),
     ...over,
   }
+  return ctx
 }
 
 export type Person = TestCtx & UserCtx
@@ -79,7 +83,8 @@ export async function makePerson(over: Partial<Ctx> & { timeZone?: string } = {}
     }),
   ])
   ctx.meter.trips = 0
-  return { ...ctx, actor: { kind: 'person', userId, sessionId, authAtMs: ctx.now().getTime() } }
+  const actor = { kind: 'person' as const, userId, sessionId, authAtMs: ctx.now().getTime() }
+  return Object.assign(ctx, { actor })
 }
 
 /** Ends the person's session behind their back, as another device of theirs would. */

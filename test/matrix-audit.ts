@@ -5,8 +5,19 @@ export type Holdings = Record<string, { rows: number; digest: string }>
 
 type Column = { table: string; column: string }
 
-// Machinery that is nobody's own.
-const SHARED = new Set(['inbox', 'dead_letters', 'changed_sources', 'oauth_clients'])
+// Machinery that is nobody's own, and the audit: it tells of refusals too, which is proof 25.
+const SHARED = new Set([
+  'inbox',
+  'dead_letters',
+  'changed_sources',
+  'act',
+  'audit_log',
+  'audit_heads',
+  'audit_tombstones',
+  'feature_flags',
+  'oauth_clients',
+  'job_runs',
+])
 const OWNERS = ['user_id', 'principal']
 
 // What happens to an event after it was told is the relay's business, and to mail after it was written its sender's.

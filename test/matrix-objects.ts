@@ -154,7 +154,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/mcp/servers': {
     prefix: 'mcp',
     make: creator('/v1/mcp/servers', (mark) => ({
-      name: 'weather',
+      name: 'forecast',
       url: `https://mcp.aurelius.invalid/${encodeURIComponent(mark)}`,
     })),
     discard: remover('/v1/mcp/servers'),

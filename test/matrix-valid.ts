@@ -10,7 +10,7 @@ import { makeId, makeRefreshToken, PASSWORD, type Person, tokenHash, type World 
 export async function ownRequest(world: World, operation: Operation, owner: Person): Promise<Request> {
   const kind = kindOf(operation.path)
   // The operator's paths name people.
-  if (!kind) return requestFor(world.document, operation, { usr: owner.userId })
+  if (!kind) return requestFor(world.document, operation, { usr: owner.userId, ses: owner.sessionId })
   const id = await kind.make(world, owner, 'mine')
   await kind.before?.[operation.operationId]?.(world, owner, id)
   return requestFor(world.document, operation, { [kind.prefix]: id })
@@ -91,6 +91,8 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   exchangeProviderCode: async (world) => ({ body: await backFlow(world) }),
   linkIdentity: async (world, owner) => ({ body: await backFlow(world, {}, owner) }),
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
+  setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
+  updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
     return { search: `?ticket=${ticket}` }

@@ -3,12 +3,15 @@ import { proof as duplicateDelivery } from './proofs/01-duplicate-delivery.ts'
 import { proof as lostEnqueue } from './proofs/02-lost-enqueue.ts'
 import { proof as contractCoverage } from './proofs/07-contract-coverage.ts'
 import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
+import { proof as roleMatrix } from './proofs/10-role-matrix.ts'
+import { proof as massAssignment } from './proofs/11-mass-assignment.ts'
 import { proof as refreshReplay } from './proofs/12-refresh-replay.ts'
 import { proof as tokenForgery } from './proofs/13-token-forgery.ts'
 import { proof as oauthAttacks } from './proofs/15-oauth-attacks.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
 import { proof as races } from './proofs/19-races.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
+import { proof as audit } from './proofs/25-audit.ts'
 import { proof as budget } from './proofs/26-budget.ts'
 import { proof as enumeration } from './proofs/33-enumeration.ts'
 import { createChance } from './proofs/chance.ts'
@@ -26,12 +29,15 @@ const FAST: [Proof, number][] = [
   [lostEnqueue, 0.2],
   [contractCoverage, 0.03],
   [tenantIsolation, 0.02],
+  [roleMatrix, 0.3],
+  [massAssignment, 0.2],
   [refreshReplay, 0.03],
   [tokenForgery, 0.1],
   [oauthAttacks, 0.5],
   [idempotency, 0.07],
   [races, 0.04],
   [realtimeResume, 0.1],
+  [audit, 0.03],
   [budget, 0.08],
   [enumeration, 0.06],
 ]

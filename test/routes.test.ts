@@ -40,10 +40,19 @@ const PUBLIC: Record<string, string> = {
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',
 }
 const OPERATOR = [
+  'DELETE /v1/admin/people/{id}/sessions/{sessionId}',
   'GET /v1/admin/ai/experiments',
+  'GET /v1/admin/audit',
   'GET /v1/admin/dead-letters',
+  'GET /v1/admin/flags',
+  'GET /v1/admin/jobs',
+  'GET /v1/admin/people',
+  'GET /v1/admin/people/{id}',
+  'GET /v1/admin/people/{id}/sessions',
   'GET /v1/admin/secrets',
+  'PATCH /v1/admin/people/{id}',
   'POST /v1/admin/dead-letters/{id}/redrive',
+  'PUT /v1/admin/flags',
   'PUT /v1/admin/people/{id}/plan',
 ]
 
@@ -113,10 +122,11 @@ test('no route lets in a token that is none, and nothing happens', async () => {
 test("the operator's routes let in nobody but the operator", async () => {
   const callers = await wrongTokens(world, person)
   const { "the operator's token": operator = {}, ...others } = callers
-  const persons = { ...others, 'a person': { authorization: `Bearer ${person.accessToken}` } }
   const requests = ofAuth('operator').map((operation): Asked => [operation, requestFor(world.document, operation)])
-  expect(await refusals(requests, persons, /^401 (unauthorized|invalid_token)$/)).toEqual([])
-  for (const [, request] of requests) {
+  expect(await refusals(requests, others, /^401 (unauthorized|invalid_token)$/)).toEqual([])
+  for (const [{ id }, request] of requests) {
+    const noRole = await sendAs({ authorization: `Bearer ${person.accessToken}` }, request)
+    expect([id, codeOf(noRole)]).toEqual([id, '403 forbidden'])
     const answer = await sendAs(operator, request)
     expect([200, 202, 404]).toContain(answer.status)
   }

@@ -1,7 +1,9 @@
+import { runJobs as run } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
-import { type Ctx, describeError } from '#core'
+import type { Ctx } from '#core'
+import { acting } from '#database'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
@@ -46,13 +48,5 @@ const JOBS = {
 /** What every minute is for; one job's failure is its own. */
 export async function runJobs(env: Env, runtime: ExecutionContext): Promise<void> {
   const ctx = makeCtx(env, runtime)
-  await Promise.all(
-    Object.entries(JOBS).map(async ([job, run]) => {
-      try {
-        await run(ctx)
-      } catch (error) {
-        ctx.log.error('cron.failed', { job, ...describeError(error) })
-      }
-    }),
-  )
+  await run(ctx, Object.fromEntries(Object.entries(JOBS).map(([job, work]) => [job, () => work(acting(ctx, job))])))
 }

@@ -18,6 +18,8 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/realtime'], open: () => import('#realtime/routes') },
   { under: ['/v1/admin'], open: () => import('#queue/routes') },
   { under: ['/v1/admin'], open: openSecrets },
+  { under: ['/v1/admin'], open: () => import('#admin/routes') },
+  { under: ['/v1/audit'], open: () => import('#audit/routes') },
   { under: ['/v1/mcp'], open: () => import('#integrations/routes') },
   { under: ['/v1/webhooks', '/v1/webhook-deliveries'], open: () => import('#webhooks/routes') },
   { under: ['/mcp'], open: () => import('#mcp/routes') },

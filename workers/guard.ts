@@ -1,5 +1,14 @@
 import type { Context, Next } from 'hono'
-import { isCsrfToken, lackingScopes, readAccessToken, requireSession, resourceAt, ruleOf, scopesOf } from '#auth'
+import {
+  isCsrfToken,
+  lackingScopes,
+  readAccessToken,
+  requireRole,
+  requireSession,
+  resourceAt,
+  ruleOf,
+  scopesOf,
+} from '#auth'
 import {
   type ActingKey,
   AppError,
@@ -31,6 +40,7 @@ type RequestCtx = Ctx & { meter: DatabaseMeter }
 /** What stands before every handler: who is it, may they still, did they ask this before. */
 export const guard: Guard = async (c, meta, next) => {
   const ctx: RequestCtx = c.get('ctx')
+  ctx.operation = meta.operation
   const network = networkOf(ctx.client.address)
   try {
     ctx.actor = await authenticate(c, ctx, meta)
@@ -39,10 +49,10 @@ export const guard: Guard = async (c, meta, next) => {
     spend(c, ctx, 'public', network)
     throw error
   }
-  const { actor } = ctx
-  if (actor.kind === 'person' && actor.key) spendKey(c, ctx, actor.key)
-  const take = spend(c, ctx, meta.limit, actor.kind === 'person' ? actor.userId : network)
-  permit(c, meta, actor)
+  const caller = ctx.actor
+  if (caller.kind === 'person' && caller.key) spendKey(c, ctx, caller.key)
+  const take = spend(c, ctx, meta.limit, caller.kind === 'person' ? caller.userId : network)
+  const actor = await permit(c, meta, ctx)
   if (actor.kind === 'person') await asPerson(c, meta, Object.assign(ctx, { actor }), next)
   else {
     if (meta.hasBody) await readBody(c, true)
@@ -72,14 +82,18 @@ function spendKey(c: Context, ctx: RequestCtx, { id, ratePerMinute }: ActingKey)
   throw tooMany('requests of this API key', take)
 }
 
-/** Only what the policy has a row for is open to anybody; a key may do less than its person. */
-function permit(c: Context, meta: RouteMeta, actor: Ctx['actor']): void {
+/** Only what the policy has a row for is open to anybody; a key may do less than its person, and a role is asked for anew. */
+async function permit(c: Context, meta: RouteMeta, ctx: RequestCtx): Promise<Ctx['actor']> {
+  const { actor } = ctx
   const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
   const rule = ruleOf(method, c.req.path.startsWith('/v1/') ? `/v1${meta.path}` : meta.path)
-  if (actor.kind !== 'person' || !actor.key) return
+  if (actor.kind === 'person' && typeof rule === 'object' && 'roles' in rule) {
+    return { ...actor, staff: await requireRole({ ...ctx, actor }, rule.roles) }
+  }
+  if (actor.kind !== 'person' || !actor.key) return actor
   const lacking = lackingScopes(rule, scopesOf(actor))
   if (!lacking) throw new AppError('forbidden', 'No API key or app may do this; sign in')
-  if (lacking.length === 0) return
+  if (lacking.length === 0) return actor
   c.header('WWW-Authenticate', `Bearer error="insufficient_scope", scope="${lacking.join(' ')}"`)
   throw new AppError('forbidden', `This lacks ${lacking.join(', ')}`)
 }
@@ -126,8 +140,8 @@ async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx[
   if (!token) throw new AppError('unauthorized', 'Send an access token or an API key: Authorization: Bearer …')
   if (meta.auth === 'operator') {
     const expected = ctx.config.auth.operatorToken
-    if (!expected || !isSame(token, expected)) throw new AppError('invalid_token', 'The operator token is not valid')
-    return { kind: 'operator' }
+    if (expected && isSame(token, expected)) return { kind: 'operator' }
+    return await readAccessToken(ctx, token, ctx.config.publicUrl)
   }
   if (isKey(token)) return await readKey(ctx, token)
   return await readAccessToken(ctx, token, resourceAt(ctx.config, meta.path))

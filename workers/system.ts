@@ -1,6 +1,6 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { breakerStates, embeddingsHealth, transcriptionHealth } from '#ai'
-import { POLICY, publicKeys, signInHealth } from '#auth'
+import { POLICY, publicKeys, scopesAsked, signInHealth } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
 import { mailHealth } from '#email'
@@ -170,6 +170,12 @@ export function openApiDocument(app: Documented, url: string) {
     scheme: 'bearer',
     description: 'The OPERATOR_TOKEN secret of the deployment; opaque, so RFC8725 has nothing to say of it',
   })
+  app.openAPIRegistry.registerComponent('securitySchemes', 'staffToken', {
+    type: 'http',
+    scheme: 'bearer',
+    bearerFormat: 'JWT',
+    description: 'The access token (RFC8725 holds for it as for any) of a person whose role the operation asks for',
+  })
   const document = app.getOpenAPI31Document({
     openapi: '3.1.0',
     info: {
@@ -183,8 +189,8 @@ export function openApiDocument(app: Documented, url: string) {
   })
   for (const [path, methods] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(methods)) {
-      const rule = POLICY[`${method.toUpperCase()} ${path}`]
-      if (rule !== undefined && typeof rule !== 'string') operation.security.push({ apiKey: [...rule] })
+      const scopes = scopesAsked(POLICY[`${method.toUpperCase()} ${path}`])
+      if (scopes) operation.security.push({ apiKey: [...scopes] })
     }
   }
   return document

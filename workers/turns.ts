@@ -14,15 +14,14 @@ import {
   type TurnResult,
   type TurnRow,
 } from '#assistant'
-import { armTimer, describeError, findAppError, keepAlarm, type PersonActor, type UserCtx } from '#core'
+import { armTimer, describeError, findAppError, keepAlarm, type UserCtx } from '#core'
 import { type DatabaseMeter, databaseFailure } from '#database'
 import { replay } from '#realtime'
-import { makeCtx } from './context.ts'
+import { type Asker, askerCtx } from './context.ts'
 
 const WATCH_MS = 20_000
 const TIMER = 'turn:'
 
-export type Asker = Pick<PersonActor, 'userId' | 'sessionId' | 'key'>
 export type Refusal = { ok: false; code: string; detail: string }
 export type Ended = { question: Message; answer: Message } & Pick<TurnResult, 'overhead' | 'reason'>
 const UNKNOWN = { receipt: null, errorCode: null, reason: null, overhead: null }
@@ -51,7 +50,7 @@ export function createTurns(host: Host) {
   const recovering = new Map<string, Promise<void>>()
   const { sql } = host.state.storage
   const topicOf = (conversationId: string) => `conversation:${conversationId}`
-  const contextOf = (by: Asker): UserCtx => ({ ...makeCtx(host.env, host.state), actor: { kind: 'person', ...by } })
+  const contextOf = (by: Asker) => askerCtx(host.env, host.state, by, 'sendMessage')
   const systemFor = ({ userId }: TurnRow) => contextOf({ userId, sessionId: null })
 
   /** Begins a turn; the same one asked for again while it runs is joined. */

@@ -16,8 +16,8 @@ import {
   type TicketRequest,
   type World,
 } from '#realtime'
-import { makeCtx } from './context.ts'
-import { type Asker, type Cancelled, createTurns, type Finished, type Refusal, type Turns } from './turns.ts'
+import { type Asker, makeCtx } from './context.ts'
+import { type Cancelled, createTurns, type Finished, type Refusal, type Turns } from './turns.ts'
 
 // Append only: what stands here may have been applied somewhere.
 const MIGRATIONS = [...TIMER_MIGRATIONS, ...ROOM_MIGRATIONS, ...TURN_MIGRATIONS]

@@ -1,4 +1,5 @@
 import { createApp, personRoute } from '#core'
+import { recordAct } from '#database'
 import { clearCache } from './cache.ts'
 
 const clearRoute = personRoute({
@@ -12,5 +13,7 @@ const clearRoute = personRoute({
 
 export const cacheApp = createApp().openapi(clearRoute, async (c) => {
   await clearCache(c.var.ctx)
+  const { userId } = c.var.ctx.actor
+  await recordAct(c.var.ctx, { person: userId, target: userId })
   return c.body(null, 204)
 })

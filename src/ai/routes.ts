@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, operatorRoute, personRoute, s } from '#core'
+import { recordAct } from '#database'
 import { requirePerson } from '#users'
 import type { Account, BudgetSummary, Window } from './budget.ts'
 import { cacheApp } from './cache-routes.ts'
@@ -84,7 +85,10 @@ export const app = createApp()
   })
   .openapi(changeRoute, async (c) => {
     await requireLive(c.var.ctx)
-    return c.json(shown(await setOwnBudget(c.var.ctx, c.req.valid('json'))), 200)
+    const changed = shown(await setOwnBudget(c.var.ctx, c.req.valid('json')))
+    const { userId } = c.var.ctx.actor
+    await recordAct(c.var.ctx, { person: userId, target: userId, changes: { after: c.req.valid('json') } })
+    return c.json(changed, 200)
   })
   .openapi(decisionRoute, async (c) => c.json(await getDecision(c.var.ctx, c.req.valid('param').id), 200))
   .openapi(experimentsRoute, async (c) => c.json(await readExperiments(c.var.ctx, c.req.valid('query').since), 200))
@@ -92,6 +96,8 @@ export const app = createApp()
     const { id: userId } = c.req.valid('param')
     await requirePerson(c.var.ctx, userId)
     const actor = { kind: 'person' as const, userId, sessionId: null }
-    return c.json(shown(await changeBudget({ ...c.var.ctx, actor }, c.req.valid('json'))), 200)
+    const changed = shown(await changeBudget({ ...c.var.ctx, actor }, c.req.valid('json')))
+    await recordAct(c.var.ctx, { person: userId, target: userId, changes: { after: c.req.valid('json') } })
+    return c.json(changed, 200)
   })
   .route('/', cacheApp)

@@ -18,6 +18,7 @@ import {
   type UserCtx,
   versioned,
 } from '#core'
+import { recordAct } from '#database'
 import * as conversations from './conversations.ts'
 import {
   Conversation,
@@ -164,7 +165,7 @@ function ask(ctx: UserCtx, { id, text }: Said) {
   return {
     session,
     request: { turnId, conversationId: id, questionId, answerId, text },
-    by: { userId, sessionId, ...(key && { key }) },
+    by: { userId, sessionId, ...(key && { key }), asked: { requestId: ctx.requestId, client: ctx.client } },
   }
 }
 
@@ -272,5 +273,6 @@ export const app = createApp()
     await requireSession(c.var.ctx)
     const cancelled = await env.USER_SESSION.getByName(actor.userId).cancelTurn(id)
     if (!cancelled.ok) throw refused(cancelled)
+    await recordAct(c.var.ctx, { person: actor.userId, target: id, changes: { after: { status: cancelled.status } } })
     return c.json({ turnId: id, status: cancelled.status }, 200)
   })

@@ -7,8 +7,9 @@ import {
   type Receipt,
   type ToolCall,
 } from '#ai'
+import { namedIn, noteDenial } from '#audit'
 import { AppError, describeError, findAppError, type Tool, type UserCtx } from '#core'
-import { databaseFailure } from '#database'
+import { acting, databaseFailure } from '#database'
 import { bounded } from './output.ts'
 import type { Part, ToolResultPart } from './schema.ts'
 import { toModelTool } from './tools.ts'
@@ -140,11 +141,13 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
     return refuse('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
   }
   try {
-    const { output, undo } = await tool.run(run.ctx, input.data)
+    const { output, undo } = await tool.run(acting(run.ctx, call.name, call.id), input.data)
     return { ...base, output: bounded(output), isError: false, ...(undo && { undo }) }
   } catch (error) {
     const known = findAppError(error) ?? databaseFailure(error)
     if (known?.code === 'session_ended') throw known
+    if (known)
+      noteDenial({ ...run.ctx, operation: call.name, callId: call.id }, known, namedIn(JSON.stringify(input.data)))
     if (!known) run.ctx.log.error('tool.failed', { tool: call.name, ...describeError(error) })
     return refuse(known?.code ?? 'internal', known?.message ?? 'This did not work')
   }

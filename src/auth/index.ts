@@ -5,20 +5,31 @@ export { ChallengeAnswer } from './factors-schema.ts'
 export { endFamilies, familyOf, openSessions, startFamily } from './families.ts'
 export { pruneSignInFlows } from './flows.ts'
 export { isCsrfToken } from './hand-over.ts'
-export { lackingScopes, POLICY, ruleOf } from './policy.ts'
+export { lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
 export { signInHealth } from './providers.ts'
-export { type Challenge, Login } from './schema.ts'
+export { type Challenge, Login, SessionList } from './schema.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'
 export { authSealed } from './sealed.ts'
 export { answerChallenge } from './second-step.ts'
-export { endSession, pruneSessions, renew, requireSession, sessionEnded } from './sessions.ts'
+export {
+  endAllOf,
+  endSession,
+  pruneSessions,
+  renew,
+  requireRole,
+  requireSession,
+  sessionEnded,
+  sessionsOf,
+} from './sessions.ts'
 export { login } from './sign-in.ts'
 export {
   ACCESS_TOKEN_S,
   type Granted,
   publicKeys,
   readAccessToken,
+  readStatement,
   readToken,
   resourceAt,
   signGrantToken,
+  signStatement,
 } from './tokens.ts'

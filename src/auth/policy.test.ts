@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { lackingScopes, POLICY, ruleOf } from './policy.ts'
+import { lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
 import { SCOPES } from './scopes.ts'
 
 test('what has no row is open to nobody', () => {
@@ -11,16 +11,17 @@ test('a key lacks what it was not given, and no key will do where a person must 
   expect(lackingScopes(['ai:write', 'conversations:read'], new Set(['ai:write']))).toEqual(['conversations:read'])
   expect(lackingScopes(['tasks:read'], new Set(['tasks:read']))).toEqual([])
   expect(lackingScopes(['tasks:read'], new Set(['tasks:write']))).toEqual(['tasks:read'])
-  for (const rule of ['session', 'operator'] as const) expect(lackingScopes(rule, new Set(SCOPES))).toBeUndefined()
+  for (const rule of ['session', { roles: ['admin'] }] as const)
+    expect(lackingScopes(rule, new Set(SCOPES))).toBeUndefined()
 })
 
 test('no key reaches an account, a session, another key or a limit, whatever its scopes', () => {
-  const reached = Object.entries(POLICY).flatMap(([route, rule]) => (typeof rule === 'string' ? [] : [route]))
+  const reached = Object.entries(POLICY).flatMap(([route, rule]) => (scopesAsked(rule) ? [route] : []))
   expect(reached.filter((route) => /\/v1\/(auth|api-keys|admin)\b|^DELETE \/v1\/me$|^PUT /.test(route))).toEqual([])
 })
 
 test('every scope opens something, and each row asks for at least one', () => {
-  const asked = new Set(Object.values(POLICY).flatMap((rule) => (typeof rule === 'string' ? [] : rule)))
+  const asked = new Set(Object.values(POLICY).flatMap((rule) => scopesAsked(rule) ?? []))
   expect([...asked].sort()).toEqual([...SCOPES].sort())
-  expect(Object.values(POLICY).filter((rule) => rule.length === 0)).toEqual([])
+  expect(Object.values(POLICY).filter((rule) => scopesAsked(rule)?.length === 0)).toEqual([])
 })

@@ -1,7 +1,15 @@
 import type { Scope } from './scopes.ts'
 
-/** `public` asks nobody, `operator` the operator's token, `session` a signed-in person and no key; else a key needs all of these. */
-export type Rule = 'public' | 'operator' | 'session' | readonly Scope[]
+export type Role = 'support' | 'admin'
+/**
+ * `public` asks nobody, `session` a signed-in person and no key, `roles` a signed-in person who holds one of them or the
+ * operator's token of a service; else a key needs all of these.
+ */
+export type Rule = 'public' | 'session' | { readonly roles: readonly Role[] } | readonly Scope[]
+
+const ADMIN = { roles: ['admin'] } as const
+/** What support may see is metadata, and each look is told to the person. */
+const STAFF = { roles: ['support', 'admin'] } as const
 
 const TASKS = { read: ['tasks:read'], write: ['tasks:write'] } as const
 const PROJECTS = { read: ['projects:read'], write: ['projects:write'] } as const
@@ -139,11 +147,22 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/mcp/servers/{id}/connect': 'session',
   'GET /v1/mcp/callback': 'public',
   'GET /v1/mcp/client': 'public',
-  'GET /v1/admin/ai/experiments': 'operator',
-  'PUT /v1/admin/people/{id}/plan': 'operator',
-  'GET /v1/admin/dead-letters': 'operator',
-  'GET /v1/admin/secrets': 'operator',
-  'POST /v1/admin/dead-letters/{id}/redrive': 'operator',
+  'GET /v1/audit': 'session',
+  'GET /v1/audit/verify': 'session',
+  'GET /v1/admin/ai/experiments': ADMIN,
+  'GET /v1/admin/people': STAFF,
+  'GET /v1/admin/people/{id}': STAFF,
+  'PATCH /v1/admin/people/{id}': ADMIN,
+  'GET /v1/admin/people/{id}/sessions': STAFF,
+  'DELETE /v1/admin/people/{id}/sessions/{sessionId}': STAFF,
+  'PUT /v1/admin/people/{id}/plan': ADMIN,
+  'GET /v1/admin/flags': STAFF,
+  'PUT /v1/admin/flags': ADMIN,
+  'GET /v1/admin/jobs': STAFF,
+  'GET /v1/admin/audit': STAFF,
+  'GET /v1/admin/dead-letters': STAFF,
+  'POST /v1/admin/dead-letters/{id}/redrive': ADMIN,
+  'GET /v1/admin/secrets': STAFF,
   'GET /v1/oauth/grants': 'session',
   'DELETE /v1/oauth/grants/{id}': 'session',
   'GET /.well-known/oauth-authorization-server': 'public',
@@ -177,8 +196,13 @@ export function ruleOf(method: string, path: string): Rule {
   return rule
 }
 
+/** The scopes a rule asks a key for; undefined where no key will do. */
+export function scopesAsked(rule: Rule | undefined): readonly Scope[] | undefined {
+  return rule === undefined || typeof rule === 'string' || 'roles' in rule ? undefined : rule
+}
+
 /** The scopes a key lacks for what this rule asks; undefined where no key will do. */
 export function lackingScopes(rule: Rule, held: ReadonlySet<Scope>): Scope[] | undefined {
   if (rule === 'public') return []
-  return typeof rule === 'string' ? undefined : rule.filter((scope) => !held.has(scope))
+  return scopesAsked(rule)?.filter((scope) => !held.has(scope))
 }

@@ -146,6 +146,7 @@ export const Session = s.later(() =>
     .openapi('Session'),
 )
 export type Session = z.infer<ReturnType<typeof Session>>
+export const SessionList = s.later(() => z.strictObject({ items: s.list(Session(), 100) }).openapi('SessionList'))
 export const SessionPage = s.later(() => s.pageOf(Session()).openapi('SessionPage'))
 
 /** Whose accounts may sign in here. */

@@ -5,6 +5,7 @@ import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, prepared } from 
 import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'
 import { issue, sessionOf } from './open.ts'
+import type { Role } from './policy.ts'
 import type { Session, Tokens } from './schema.ts'
 import { refreshTokens, sessions } from './tables.ts'
 import { IDLE_DAYS, type SignInTime, successorOf } from './tokens.ts'
@@ -15,6 +16,7 @@ const MAX_HURRIED = 100
 const LIST = 'sessions'
 const CursorKey = z.tuple([s.id('ses')])
 const PRUNE_BATCH = 5000
+const MAX_SHOWN = 100
 
 /** A session ended, by whom or what: its sockets and running turns end with it. */
 export const sessionEnded = defineEvent('session.ended', null, z.strictObject({ id: z.string(), reason: z.string() }))
@@ -98,9 +100,11 @@ export async function renew(
     case 'grace':
       return { signedIn: { ...row, authAt: new Date(row.authAt ?? 0) }, refreshToken: successor }
     case 'ended':
-      throw new AppError('session_ended', 'This session has ended; sign in again')
+      throw new AppError('session_ended', 'This session has ended; sign in again', { subject: row.userId })
     case 'replay':
-      throw new AppError('token_replayed', 'This refresh token was used before; the session is ended for safety')
+      throw new AppError('token_replayed', 'This refresh token was used before; the session is ended for safety', {
+        subject: row.userId,
+      })
   }
 }
 
@@ -192,10 +196,65 @@ export async function requireSession(ctx: Pick<UserCtx, 'db' | 'actor'>): Promis
   await ctx.db.execute(sql`select ${liveSession(ctx.actor) ?? sql`true`}`)
 }
 
+/** Who acts for the deployment: a person with one of these roles. Session and role are asked in one trip; 403 without. */
+export async function requireRole(ctx: Pick<UserCtx, 'db' | 'actor'>, roles: readonly Role[]): Promise<Role> {
+  const asked = sql`live_staff(${ctx.actor.sessionId}, ${ctx.actor.userId}, array(select jsonb_array_elements_text(${JSON.stringify(roles)}::jsonb)))`
+  const { rows } = await ctx.db.execute<{ role: Role }>(sql`select ${asked} as role`)
+  if (!rows[0]) throw new Error('a function returned no row')
+  return rows[0].role
+}
+
+/** Every way in of someone who was disabled ends, as a statement of the batch that disables them; sockets follow. */
+export function endAllOf(db: Ctx['db'], userId: string) {
+  const isDisabled = sql`exists (select 1 from users u where u.id = ${userId} and u.disabled_at is not null)`
+  const ended = db.$with('ended').as(
+    db
+      .update(sessions)
+      .set({ endedAt: sql`now()`, endReason: 'disabled' })
+      .where(and(eq(sessions.userId, userId), isNull(sessions.endedAt), isDisabled))
+      .returning(),
+  )
+  // A key is not revoked, so that it works again with its person; what it has open is closed.
+  const gone = db.$with('gone', { id: sql<string>`id`.as('id'), userId: sql<string>`user_id`.as('user_id') }).as(sql`
+    select id, user_id from ended union all
+    select k.id, k.user_id from api_keys k where k.user_id = ${userId} and k.revoked_at is null and ${isDisabled}`)
+  const told = tell(db, 'told', gone, {
+    kind: sessionEnded,
+    userId: gone.userId,
+    key: gone.id,
+    version: sql`extract(epoch from now())::bigint`,
+    data: jsonObject({ id: gone.id, reason: sql`'disabled'::text` }),
+  })
+  return db.with(ended, gone, told).select({ eventId: told.id }).from(told)
+}
+
+/** The open sessions of somebody, for support: where and when, newest first. One trip. */
+export async function sessionsOf(ctx: Pick<Ctx, 'db' | 'now'>, userId: string) {
+  const rows = await ctx.db
+    .select({ session: shown('') })
+    .from(sessions)
+    .where(and(eq(sessions.userId, userId), isNull(sessions.endedAt), gt(sessions.expiresAt, ctx.now())))
+    .orderBy(desc(sessions.id))
+    .limit(MAX_SHOWN)
+  return rows.map(({ session }) => session)
+}
+
 /** Ends the session that asks. */
 export async function logout(ctx: EndCtx): Promise<void> {
   await endSession(ctx, sessionOf(ctx.actor), 'logout')
 }
+
+const shown = (current: string) =>
+  jsonObject<Session>({
+    id: sessions.id,
+    deviceName: sessions.deviceName,
+    userAgent: sessions.userAgent,
+    country: sessions.country,
+    current: sql`${sessions.id} = ${current}`,
+    createdAt: iso(sessions.createdAt),
+    lastUsedAt: iso(sessions.lastUsedAt),
+    expiresAt: iso(sessions.expiresAt),
+  })
 
 /** The person's open sessions, newest first. One trip. */
 export async function listSessions(
@@ -204,16 +263,7 @@ export async function listSessions(
 ) {
   const { db, actor } = ctx
   const [after] = page.cursor ? decodeCursor(LIST, page.cursor, CursorKey) : []
-  const session = jsonObject<Session>({
-    id: sessions.id,
-    deviceName: sessions.deviceName,
-    userAgent: sessions.userAgent,
-    country: sessions.country,
-    current: sql`${sessions.id} = ${actor.sessionId ?? ''}`,
-    createdAt: iso(sessions.createdAt),
-    lastUsedAt: iso(sessions.lastUsedAt),
-    expiresAt: iso(sessions.expiresAt),
-  })
+  const session = shown(actor.sessionId ?? '')
   const rows = await db
     .select({ session })
     .from(sessions)

@@ -24,7 +24,8 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
     .from(found)
     .leftJoin(credentials, eq(credentials.userId, found.id))
   const checked = await verifyPassword(input.password, row?.hash ?? undefined, ctx.config.auth.passwordPepper)
-  if (!row || !checked.ok) throw new AppError('invalid_credentials', 'The address or the password is wrong')
+  if (!row || !checked.ok)
+    throw new AppError('invalid_credentials', 'The address or the password is wrong', { subject: row?.userId })
   const { userId, me, isKnown, hasFactor } = row
   const person = { userId, me, isKnown, hasFactor }
   const by = { method: 'password', deviceName: input.deviceName } as const

@@ -70,6 +70,32 @@ async function signClaims(ctx: TokenCtx, claims: JWTPayload): Promise<string> {
     .sign(await key(first, 'sign'))
 }
 
+/** What we say of somebody, signed with the first key; its own `typ` keeps it from being taken for anything else. */
+export async function signStatement(ctx: TokenCtx, typ: string, claims: JWTPayload): Promise<string> {
+  const [first] = ctx.config.auth.jwtKeys
+  if (!first) throw new Error('no signing key')
+  return await new SignJWT(claims)
+    .setProtectedHeader({ alg: ALGORITHM, kid: first.kid, typ })
+    .setIssuer(ctx.config.publicUrl)
+    .setIssuedAt(Math.floor(ctx.now().getTime() / 1000))
+    .sign(await key(first, 'sign'))
+}
+
+/** The claims of such a statement; `invalid_request` for one that we did not sign, or not as this type. */
+export async function readStatement(ctx: TokenCtx, typ: string, token: string): Promise<JWTPayload> {
+  const options = { algorithms: [ALGORITHM], typ, issuer: ctx.config.publicUrl, currentDate: ctx.now() }
+  const find = async ({ kid }: { kid?: string }) => {
+    const jwk = ctx.config.auth.jwtKeys.find((known) => known.kid === kid)
+    if (!jwk) throw new Error('no such key')
+    return await key(jwk, 'verify')
+  }
+  try {
+    return (await jwtVerify(token, find, { ...options, clockTolerance: CLOCK_SKEW_S })).payload
+  } catch (cause) {
+    throw new AppError('invalid_request', 'This was not signed here', { cause })
+  }
+}
+
 /** The resource of RFC 8707 that this path belongs to. */
 export function resourceAt({ publicUrl }: Ctx['config'], path: string): string {
   return path === '/mcp' ? `${publicUrl}/mcp` : publicUrl

@@ -196,6 +196,7 @@ function asPerson({ actor, ...ctx }: Ctx): UserCtx {
 export const app = createApp()
 for (const { method, path, limit, handle } of ROUTES) {
   const meta: RouteMeta = {
+    operation: `${method} ${path}`,
     auth: 'person',
     limit,
     path,

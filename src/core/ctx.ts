@@ -15,6 +15,8 @@ export type PersonActor = {
   sessionId: string | null
   authAtMs?: number
   key?: ActingKey
+  /** As whom they act here, where the policy asks for a role. */
+  staff?: 'support' | 'admin'
 }
 export type Actor = PersonActor | { kind: 'anonymous' } | { kind: 'operator' } | { kind: 'system' }
 
@@ -30,6 +32,10 @@ export type Ctx = {
   meter: DatabaseMeter
   env: Env
   requestId: string
+  /** What is being done: the operation of the API, the tool, the job. */
+  operation: string
+  /** Which of the calls of a request it is, where a turn makes several. */
+  callId: string
   client: Client
   now(): Date
   /** A fresh id; under an Idempotency-Key the same one each time the request is done again. */

@@ -7,6 +7,7 @@ export const ERRORS = {
   session_ended: [401, 'This session has ended'],
   invalid_credentials: [401, 'The address or the password is wrong'],
   invalid_token: [401, 'The token is not valid'],
+  account_disabled: [401, 'This account is disabled'],
   token_replayed: [401, 'The refresh token was already used'],
   step_up_required: [401, 'This needs a fresh sign-in'],
   wrong_factor: [401, 'The code or the passkey is not right'],
@@ -43,19 +44,22 @@ export type ErrorCode = keyof typeof ERRORS
 /** `pointer` is a JSON Pointer into the body, or `query/name`, `path/name`, `header/name`. */
 export type FieldError = { pointer: string; detail: string }
 
-type Options = { cause?: unknown; errors?: FieldError[]; retryAfterS?: number }
+/** `subject`: the person a refused sign-in was for; told to the audit, never to the caller. */
+type Options = { cause?: unknown; errors?: FieldError[]; retryAfterS?: number; subject?: string | undefined }
 
 /** What the caller did or may cause. Anything else that is thrown is a bug and says nothing outside. */
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly errors: FieldError[] | undefined
   readonly retryAfterS: number | undefined
+  readonly subject: string | undefined
   constructor(code: ErrorCode, message: string, options: Options = {}) {
     super(message, { cause: options.cause })
     this.name = 'AppError'
     this.code = code
     this.errors = options.errors
     this.retryAfterS = options.retryAfterS
+    this.subject = options.subject
   }
 }
 

@@ -7,6 +7,8 @@ import { type Later, later, settled } from './schema.ts'
 /** Who may call a route and which limit counts its calls. */
 export type LimitClass = 'public' | 'signin' | 'read' | 'write' | 'ai'
 export type RouteMeta = {
+  /** What the audit calls it. */
+  operation: string
   auth: 'none' | 'person' | 'operator'
   limit: LimitClass
   path: string
@@ -125,7 +127,7 @@ function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: Route
     [true, [429, 500]],
     [takesInput, [400]],
     [auth !== 'none', [401, 503, 504]],
-    [auth === 'person', [403]],
+    [auth !== 'none', [403]],
     [request.params, [404]],
     [keyed, [409, 413, 422]],
     [hasBody, [413, 415]],
@@ -138,12 +140,19 @@ function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: Route
 
 function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], options: Options): Guarded<R, C> {
   const meta: RouteMeta = {
+    operation: spec.operationId,
     auth,
     limit: options.limit ?? (spec.method === 'get' ? 'read' : 'write'),
     path: spec.path,
     keyed: auth === 'person' && spec.method === 'post' && (options.idempotent ?? true),
     hasBody: spec.request?.body !== undefined,
   }
+  const bearers: Record<string, string[]>[] =
+    auth === 'none'
+      ? []
+      : auth === 'person'
+        ? [{ accessToken: [] }, { sessionCookie: [] }]
+        : [{ operatorToken: [] }, { staffToken: [] }]
   const middleware: MiddlewareHandler<AppEnv<C>> = (c, next) => c.var.guard(c, meta, next)
   const headers = options.ifMatch ? IfMatchHeader : meta.keyed ? IdempotencyHeader : undefined
   // A socket that opens has no headers of ours: its handshake is the runtime's.
@@ -156,8 +165,7 @@ function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], optio
   const route = createRoute({
     ...spec,
     request: { ...spec.request, ...(headers && { headers }) },
-    security:
-      auth === 'none' ? [] : auth === 'person' ? [{ accessToken: [] }, { sessionCookie: [] }] : [{ operatorToken: [] }],
+    security: bearers,
     responses: { ...problemsOf(spec, meta, options), ...responses },
     middleware,
   })
@@ -172,7 +180,7 @@ export const personRoute = <const R extends RouteSpec>(spec: R, options: Options
 /** A route anybody may call. */
 export const publicRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
   guarded<Ctx, R>(spec, 'none', { limit: 'public', ...options })
-/** A route for whoever runs the deployment, by the operator's token. */
+/** A route for whoever runs the deployment: by the operator's token, or by a sign-in with a role of the policy. */
 export const operatorRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
   guarded<Ctx, R>(spec, 'operator', options)
 

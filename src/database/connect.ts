@@ -64,9 +64,14 @@ function isRead(body: unknown): boolean {
   return !/\b(?:insert|update|delete)\b/i.test(body)
 }
 
-export function connect(config: { url: string; fetchEndpoint: string | undefined }, meter: DatabaseMeter): Database {
+/** `act` says what is being done; without it a change is told as one that was made by hand. */
+export function connect(
+  config: { url: string; fetchEndpoint: string | undefined },
+  meter: DatabaseMeter,
+  act?: () => object,
+): Database {
   const url = config.fetchEndpoint ?? neonEndpoint(config.url)
-  const client = neonClient(config.url, (init) => travel(url, init, meter))
+  const client = neonClient(config.url, (init) => travel(url, init, meter), act)
   // biome-ignore lint/nursery/noUnsafeTypeAssertion: drizzle asks no more of Neon's driver than this has
   return Object.assign(drizzle({ client: client as unknown as NeonQueryFunction<false, true> }), { $client: client })
 }

@@ -44,8 +44,36 @@ export function neonEndpoint(connectionString: string): string {
   return `https://${new URL(connectionString).hostname.replace(/^[^.]+\./, 'api.')}/sql`
 }
 
-/** Neon's `POST /sql`: a statement, or several as one transaction, for each trip. */
-export function neonClient(connectionString: string, send: Send): NeonClient {
+const CHANGES = /\b(?:insert into|delete from)\b|\bupdate\s+(?!of\b)["\w]/i
+const FLUSH: Statement = { query: 'select flush_audit()', params: [] }
+
+/** A statement that also says what is being done, in its text for all times and in a parameter for this one. */
+function telling({ query, params }: Statement, act: object): Statement {
+  const told = `with act as (insert into act (context) values ($${params.length + 1}))`
+  const rest = /^\s*with\s+/i.exec(query)
+  const text = rest ? `${told}, ${query.slice(rest[0].length)}` : `${told} ${query}`
+  return { query: text, params: [...params, JSON.stringify(act)] }
+}
+
+/**
+ * Neon's `POST /sql`: a statement, or several as one transaction, for each trip. What changes anything says `act`, for
+ * the triggers of the audit.
+ */
+export function neonClient(connectionString: string, send: Send, act?: () => object): NeonClient {
+  // What an act did in one commit is told there; in a later one of the same act it may have been told already.
+  let again = false
+  const told = (batch: boolean) => {
+    const said = { ...act?.(), again, batch }
+    again = true
+    return said
+  }
+  const one = (statement: Statement) =>
+    act && CHANGES.test(statement.query) ? telling(statement, told(false)) : statement
+  const all = (statements: Statement[]) => {
+    const first = act ? statements.findIndex(({ query }) => CHANGES.test(query)) : -1
+    const found = statements[first]
+    return found ? [...statements.with(first, telling(found, told(true))), FLUSH] : statements
+  }
   const headers = {
     'Neon-Connection-String': connectionString,
     'Neon-Raw-Text-Output': 'true',
@@ -66,14 +94,15 @@ export function neonClient(connectionString: string, send: Send): NeonClient {
         shape,
         // biome-ignore lint/suspicious/noThenProperty: drizzle makes the statements of a batch before it knows of the batch
         then(resolve, reject) {
-          asked ??= ask<Answered>(statement).then((answered) => toResult(answered, shape))
+          asked ??= ask<Answered>(one(statement)).then((answered) => toResult(answered, shape))
           return asked.then(resolve, reject)
         },
       }
     },
     async transaction(queries) {
-      const { results } = await ask<{ results: Answered[] }>({ queries: queries.map(({ statement }) => statement) })
-      return results.map((answered, n) => toResult(answered, queries[n]?.shape ?? {}))
+      const asked = all(queries.map(({ statement }) => statement))
+      const { results } = await ask<{ results: Answered[] }>({ queries: asked })
+      return results.slice(0, queries.length).map((answered, n) => toResult(answered, queries[n]?.shape ?? {}))
     },
   }
 }

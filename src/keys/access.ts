@@ -37,10 +37,12 @@ export async function readKey(ctx: KeyCtx, token: string): Promise<PersonActor> 
   // All are compared, so that the time tells nothing of which is there.
   const fits = [row?.hash, row?.previousHash].map((known) => isSame(hash, known ?? NO_HASH))
   if (!row?.isLive || !fits.includes(true))
-    throw new AppError('invalid_token', 'The API key is not valid, has expired or was revoked')
+    throw new AppError('invalid_token', 'The API key is not valid, has expired or was revoked', {
+      subject: row?.userId,
+    })
   const { id, userId, scopes, ratePerMinute } = row
   if (row.ipAllow.length > 0 && !isWithin(ctx.client.address, row.ipAllow))
-    throw new AppError('forbidden', 'This API key is not used from this address')
+    throw new AppError('forbidden', 'This API key is not used from this address', { subject: row.userId })
   if (row.isUseOld) noteUse(ctx, id)
   // Where a session is asked for, its id stands: statements, streams and sockets end with the key.
   return { kind: 'person', userId, sessionId: id, key: { id, scopes, ratePerMinute } }

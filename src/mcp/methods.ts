@@ -1,7 +1,8 @@
 import { z } from 'zod'
 import { bounded, toModelTool } from '#assistant'
+import { namedIn, noteDenial } from '#audit'
 import { describeError, findAppError, type Tool, type UserCtx } from '#core'
-import { databaseFailure } from '#database'
+import { acting, databaseFailure } from '#database'
 import { allowedTools, annotationsOf } from './access.ts'
 import { listResources, readResource, resourceTemplates } from './resources.ts'
 import { CODES, RpcError, readParams } from './rpc.ts'
@@ -58,11 +59,12 @@ function shownTool(tool: Tool) {
 // What a model can mend (its input, a thing that is not there) is a result that says so, not a failure of the protocol.
 async function callTool(ctx: UserCtx, tool: Tool, input: unknown): Promise<object> {
   try {
-    const { output, undo } = await tool.run(ctx, input)
+    const { output, undo } = await tool.run(acting(ctx, tool.name), input)
     return { ...resultOf(bounded(output)), ...(undo && { _meta: { 'aurelius.dev/undo': undo } }) }
   } catch (error) {
     const known = findAppError(error) ?? databaseFailure(error)
     if (known?.code === 'session_ended') throw known
+    if (known) noteDenial({ ...ctx, operation: tool.name }, known, namedIn(JSON.stringify(input)))
     if (!known) ctx.log.error('tool.failed', { tool: tool.name, ...describeError(error) })
     const detail = known?.message ?? 'This did not work'
     const said = { code: known?.code ?? 'internal', detail, ...(known?.errors && { errors: known.errors }) }

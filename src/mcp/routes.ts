@@ -3,7 +3,7 @@ import { AppError, createApp, type RouteMeta } from '#core'
 import { serve } from './serve.ts'
 
 const PATH = '/mcp'
-const META: RouteMeta = { auth: 'person', limit: 'write', path: PATH, keyed: false, hasBody: true }
+const META: RouteMeta = { operation: 'mcp', auth: 'person', limit: 'write', path: PATH, keyed: false, hasBody: true }
 
 /** The MCP server: Streamable HTTP without sessions or streams, so that any isolate answers any message. */
 export const app = createApp()

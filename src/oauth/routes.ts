@@ -206,7 +206,14 @@ export const OAUTH_ROUTES = ROUTES.map(({ method, path, summary }) => ({ method,
 
 export const app = createApp()
 for (const { method, path, limit, handle } of ROUTES) {
-  const meta: RouteMeta = { auth: 'none', limit, path, keyed: false, hasBody: method === 'POST' }
+  const meta: RouteMeta = {
+    operation: `${method} ${path}`,
+    auth: 'none',
+    limit,
+    path,
+    keyed: false,
+    hasBody: method === 'POST',
+  }
   app.on(
     method,
     path,

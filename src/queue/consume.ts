@@ -1,6 +1,6 @@
 import { type Column, inArray, type SQL, sql } from 'drizzle-orm'
 import { type Ctx, type DomainEvent, describeError, findAppError, withTimeout } from '#core'
-import { iso, prepared } from '#database'
+import { acting, iso, prepared } from '#database'
 import { Envelope } from './schema.ts'
 import { inbox, outbox } from './tables.ts'
 
@@ -71,7 +71,9 @@ async function deliver(ctx: Ctx, subscriber: Subscriber, theirs: Loaded[], outco
   const events = theirs.filter(({ type, done }) => subscriber.wants(type) && !done.has(subscriber.name))
   if (events.length === 0) return
   try {
-    await withTimeout(DEADLINE_MS, (signal) => Promise.race([subscriber.handle(ctx, events), aborted(signal)]))
+    await withTimeout(DEADLINE_MS, (signal) =>
+      Promise.race([subscriber.handle(acting(ctx, subscriber.name), events), aborted(signal)]),
+    )
     outcome.finished.push(...events.map(({ id }) => ({ consumer: subscriber.name, messageId: id })))
   } catch (error) {
     // One of them spoils no other; an object that hangs would for each of them.

@@ -1,5 +1,6 @@
 export {
   addressOf,
+  changeAccount,
   factsForPrompt,
   getMe,
   getPreferences,

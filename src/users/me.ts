@@ -205,3 +205,29 @@ export function factsForPrompt(ctx: MeCtx) {
   const { timeZone, locale, displayName } = users
   return ctx.db.select({ timeZone, locale, displayName }).from(users).where(ownedBy(ctx.actor, users.id))
 }
+
+/** What whoever runs the deployment changes of somebody, as a statement of a batch; `isFit`: the version was the one read. */
+export function changeAccount(
+  db: Ctx['db'],
+  id: string,
+  { disabled, role }: { disabled?: boolean | undefined; role?: 'person' | 'support' | 'admin' | undefined },
+  version: number | '*',
+) {
+  const current = db.$with('current').as(db.select({ id: users.id }).from(users).where(eq(users.id, id)))
+  const changed = db.$with('changed').as(
+    db
+      .update(users)
+      .set({
+        ...(role !== undefined && { role }),
+        ...(disabled !== undefined && { disabledAt: disabled ? sql`coalesce(${users.disabledAt}, now())` : null }),
+        version: sql`${users.version} + 1`,
+        updatedAt: sql`now()`,
+      })
+      .where(and(eq(users.id, id), version === '*' ? undefined : eq(users.version, version)))
+      .returning({ id: users.id }),
+  )
+  return db
+    .with(current, changed)
+    .select({ id: current.id, isFit: sql<boolean>`exists (select 1 from changed)` })
+    .from(current)
+}

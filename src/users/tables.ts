@@ -15,6 +15,11 @@ export const users = pgTable(
     /** When they showed that mail to the address reaches them. */
     emailVerifiedAt: at('email_verified_at'),
     displayName: text('display_name').notNull(),
+    role: text({ enum: ['person', 'support', 'admin'] })
+      .notNull()
+      .default('person'),
+    /** Since when whoever runs the deployment lets them do nothing. */
+    disabledAt: at('disabled_at'),
     timeZone: text('time_zone').notNull().default('UTC'),
     locale: text().notNull().default('en-US'),
     quietHours: jsonb('quiet_hours').$type<QuietHours | null>(),

@@ -131,11 +131,17 @@ async function tryEach(scene: Scene, operation: Operation): Promise<void> {
     const { secret } = await makeKey(asked.owner, { scopes: ['mcp'] })
     await ask(withHeaders(asked, { authorization: `Bearer ${secret}` }))
   }
-  const [name] = pathParameters(operation.path)
-  if (name !== undefined) {
-    const other = makeId(kindOf(operation.path)?.prefix ?? 'msg')
-    await ask(withPath(asked, fillPath(operation.path, { [name]: other })))
-    await ask(withPath(asked, fillPath(operation.path, { [name]: 'x'.repeat(200) })))
+  // Who holds no role.
+  if (operation.auth === 'operator')
+    await ask(withHeaders(asked, { authorization: `Bearer ${asked.owner.accessToken}` }))
+  const names = pathParameters(operation.path)
+  if (names.length > 0) {
+    const fill = (value: (name: string) => string) =>
+      withPath(asked, fillPath(operation.path, Object.fromEntries(names.map((name) => [name, value(name)]))))
+    const ofPeople = operation.path.startsWith('/v1/admin/people/') ? 'usr' : 'msg'
+    const prefix = kindOf(operation.path)?.prefix ?? ofPeople
+    await ask(fill((name) => makeId(name === 'sessionId' ? 'ses' : prefix)))
+    await ask(fill(() => 'x'.repeat(200)))
   }
   await ask(withPath(asked, `${asked.request.path}${asked.request.path.includes('?') ? '&' : '?'}limit=0x10`))
   if (operation.body) {

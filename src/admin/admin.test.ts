@@ -1,0 +1,126 @@
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makePerson } from '#test/database'
+import { PASSWORD, type Person, startWorld, type World } from '#test/world'
+import { flag, putFlag } from './flags.ts'
+import { listJobs, runJobs } from './jobs.ts'
+
+let world: World
+let admin: Person
+let support: Person
+beforeAll(async () => {
+  world = await startWorld()
+  admin = await world.person()
+  support = await world.person()
+  await world.query("update users set role = 'admin' where id = $1", [admin.userId])
+  await world.query("update users set role = 'support' where id = $1", [support.userId])
+}, 60_000)
+afterAll(() => world.stop())
+
+const codeOf = ({ status, json }: { status: number; json: unknown }) => `${status} ${String(Object(json).code)}`
+const audit = async (person: Person) => Object((await person.api('GET', '/v1/audit?limit=100')).json).items
+
+test('support sees who has an account and nothing of what is in it, and the person sees that they looked', async () => {
+  const person = await world.person()
+  await person.api('POST', '/v1/tasks', { body: { title: 'For no other eyes' } })
+  const path = `/v1/admin/people/${person.userId}`
+  const shown = await support.api('GET', path)
+  expect(shown.json).toMatchObject({
+    id: person.userId,
+    role: 'person',
+    plan: 'free',
+    counts: { tasks: 1, sessions: 1 },
+  })
+  expect((await support.api('GET', `/v1/admin/people?email=${encodeURIComponent(person.email)}`)).json).toMatchObject({
+    items: [{ id: person.userId }],
+  })
+  expect((await support.api('GET', `${path}/sessions`)).status).toBe(200)
+  const all = await support.api('GET', `/v1/admin/audit?person=${person.userId}`)
+  expect(all.text).toContain('createTask')
+  expect(all.text).not.toContain('no other eyes')
+  const looks = (await audit(person)).filter((line: { actor: { kind: string } }) => line.actor.kind === 'support')
+  expect(looks.map((line: { action: string }) => line.action)).toEqual([
+    'listAllAudit',
+    'listSessionsOfPerson',
+    'listPeople',
+    'getPerson',
+  ])
+  expect(codeOf(await support.api('PATCH', path, { body: { role: 'admin' }, headers: { 'if-match': '*' } }))).toBe(
+    '403 forbidden',
+  )
+})
+
+test('a role is gone with the next request after it was taken', async () => {
+  const helper = await world.person()
+  const give = (role: string) =>
+    admin.api('PATCH', `/v1/admin/people/${helper.userId}`, { body: { role }, headers: { 'if-match': '*' } })
+  expect(codeOf(await helper.api('GET', '/v1/admin/jobs'))).toBe('403 forbidden')
+  expect((await give('support')).json).toMatchObject({ role: 'support' })
+  expect((await helper.api('GET', '/v1/admin/jobs')).status).toBe(200)
+  await give('person')
+  expect(codeOf(await helper.api('GET', '/v1/admin/jobs'))).toBe('403 forbidden')
+  expect(
+    codeOf(
+      await admin.api('PATCH', `/v1/admin/people/${admin.userId}`, {
+        body: { role: 'person' },
+        headers: { 'if-match': '*' },
+      }),
+    ),
+  ).toBe('403 forbidden')
+})
+
+test('whoever is disabled is refused by the next request, with a key too, and signs in no more', async () => {
+  const person = await world.person()
+  const made = await person.api('POST', '/v1/api-keys', { body: { name: 'robot', scopes: ['tasks:read'] } })
+  const { secret } = Object(made.json)
+  const set = async (disabled: boolean) =>
+    await world.call('PATCH', `/v1/admin/people/${person.userId}`, {
+      token: world.vars.OPERATOR_TOKEN,
+      body: { disabled },
+      headers: { 'if-match': '*' },
+    })
+  const login = () => world.call('POST', '/v1/auth/login', { body: { email: person.email, password: PASSWORD } })
+  expect((await set(true)).status).toBe(200)
+  expect(codeOf(await person.api('GET', '/v1/tasks'))).toBe('401 session_ended')
+  expect(codeOf(await world.call('GET', '/v1/tasks', { token: secret }))).toBe('401 session_ended')
+  expect(codeOf(await world.call('POST', '/v1/auth/refresh', { body: { refreshToken: person.refreshToken } }))).toBe(
+    '401 session_ended',
+  )
+  expect(codeOf(await login())).toBe('401 account_disabled')
+  expect((await set(false)).status).toBe(200)
+  expect((await world.call('GET', '/v1/tasks', { token: secret })).status).toBe(200)
+  expect((await login()).status).toBe(200)
+  expect(codeOf(await person.api('GET', '/v1/tasks'))).toBe('401 session_ended')
+})
+
+test('a flag is off for who nobody named, on for a share of people that stays the same', async () => {
+  const people = await Promise.all(Array.from({ length: 40 }, () => makePerson()))
+  const [first] = people
+  if (!first) throw new Error('no people')
+  const on = async () =>
+    (await Promise.all(people.map((person) => flag(person, 'new_briefing')))).filter(Boolean).length
+  expect(await on()).toBe(0)
+  await putFlag(first, { name: 'new_briefing', enabled: true, percent: 0, people: [first.actor.userId] })
+  expect(await on()).toBe(1)
+  await putFlag(first, { name: 'new_briefing', enabled: true, percent: 50, people: [] })
+  const half = await on()
+  expect(half).toBeGreaterThan(5)
+  expect(half).toBeLessThan(35)
+  expect(await on()).toBe(half)
+  await putFlag(first, { name: 'new_briefing', enabled: false, percent: 100, people: [first.actor.userId] })
+  expect(await on()).toBe(0)
+})
+
+test('what came of a job is noted, and one that fails takes no other with it', async () => {
+  const ctx = await makePerson()
+  const jobs = {
+    fine: async () => undefined,
+    broken: async () => {
+      throw new Error('no such luck')
+    },
+  }
+  await runJobs(ctx, jobs)
+  await runJobs(ctx, jobs)
+  const found = await listJobs(ctx)
+  expect(found.find(({ job }) => job === 'fine')).toMatchObject({ error: null, failures: 0 })
+  expect(found.find(({ job }) => job === 'broken')).toMatchObject({ error: 'Error: no such luck', failures: 2 })
+})

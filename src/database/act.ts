@@ -1,0 +1,53 @@
+import { sql } from 'drizzle-orm'
+import type { Ctx } from '#core'
+import { connect } from './connect.ts'
+
+/** What a change says of itself to the audit: who does what, by which request. */
+export type Act = {
+  kind: 'session' | 'key' | 'support' | 'admin' | 'service' | 'system' | 'anonymous'
+  id: string
+  action: string
+  request: string
+  call: string
+  address: string
+  agent: string
+}
+
+type ActingCtx = Pick<Ctx, 'actor' | 'client' | 'requestId' | 'operation' | 'callId'>
+
+/** What a context is doing, for `connect` to say with each change. */
+export function actOf({ actor, client, requestId, operation, callId }: ActingCtx): Act {
+  const by = { action: operation, request: requestId, call: callId, address: client.address, agent: client.userAgent }
+  switch (actor.kind) {
+    case 'person':
+      if (actor.key) return { kind: 'key', id: actor.key.id, ...by }
+      return actor.sessionId === null
+        ? { kind: 'system', id: '', ...by }
+        : { kind: actor.staff ?? 'session', id: actor.sessionId, ...by }
+    case 'operator':
+      return { kind: 'service', id: 'operator', ...by }
+    case 'anonymous':
+    case 'system':
+      return { kind: actor.kind, id: '', ...by }
+  }
+}
+
+/** The same context, doing something of its own: a tool of a turn, a job of a tick. Its trips are counted as before. */
+export function acting<C extends Ctx>(ctx: C, operation: string, callId = ''): C {
+  const own = { ...ctx, operation, callId }
+  own.db = connect(ctx.config.database, ctx.meter, () => actOf(own))
+  return own
+}
+
+type Record = { person: string; target: string; changes?: object; denied?: string }
+
+/**
+ * Tells the audit of what is not in Postgres: an act elsewhere, once it is done and before it is answered; a denial; a
+ * look. `person` is whose chain it stands in. One trip of its own.
+ */
+export async function recordAct(ctx: ActingCtx & Pick<Ctx, 'config'>, { person, target, changes, denied }: Record) {
+  const db = connect(ctx.config.database, { trips: 0, ms: 0 })
+  const [act, said] = [JSON.stringify(actOf(ctx)), JSON.stringify(changes ?? {})]
+  await db.execute(sql`select append_audit(${act}::jsonb, ${person}, ${target}, ${denied === undefined ? 'done' : 'denied'},
+    ${denied ?? ''}, ${said}::jsonb)`)
+}
