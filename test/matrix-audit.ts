@@ -6,7 +6,7 @@ export type Holdings = Record<string, { rows: number; digest: string }>
 type Column = { table: string; column: string }
 
 // Machinery that is nobody's own.
-const SHARED = new Set(['inbox', 'dead_letters', 'changed_sources'])
+const SHARED = new Set(['inbox', 'dead_letters', 'changed_sources', 'erasure_receipts'])
 const OWNERS = ['user_id', 'principal']
 
 // What happens to an event after it was told is the relay's business.

@@ -48,6 +48,15 @@ async function makeNotification(world: World, person: Person, mark: string): Pro
   return id
 }
 
+async function makeReceipt(world: World): Promise<string> {
+  const id = makeId('era')
+  await world.query(
+    `insert into erasure_receipts (id, subject_hash, receipt, erased_at) values ($1, 'hash', 'a.b.c', now())`,
+    [id],
+  )
+  return id
+}
+
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
 
 async function makeTurn(world: World, person: Person, mark: string): Promise<string> {
@@ -106,6 +115,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     })),
     discard: remover('/v1/mcp/servers'),
   },
+  '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

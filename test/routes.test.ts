@@ -19,6 +19,7 @@ const PUBLIC: Record<string, string> = {
   'POST /v1/auth/register': 'makes the account',
   'POST /v1/auth/login': 'brings a password',
   'POST /v1/auth/refresh': 'brings a refresh token',
+  'GET /v1/erasure-receipts/{id}': 'who was erased can sign in nowhere; it names nobody',
   'GET /v1/mcp/callback': 'a browser comes back to it: brings a state that was given to a person',
   'GET /v1/mcp/client': 'what we are to authorization servers',
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',

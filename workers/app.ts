@@ -1,5 +1,6 @@
 import type { Context } from 'hono'
 import { HTTPException } from 'hono/http-exception'
+import { accountApp } from '#account'
 import { aiApp, aiCacheApp } from '#ai'
 import { assistantApp } from '#assistant'
 import { sessionsApp, signInApp } from '#auth'
@@ -38,6 +39,7 @@ const DOMAINS = [
   realtimeApp,
   queueApp,
   integrationsApp,
+  accountApp,
 ]
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/

@@ -1,6 +1,7 @@
 import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
+import { startErasures } from '#account'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
@@ -12,12 +13,14 @@ import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { consume, keepDeadLetters, pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
+import { sweepErased } from '#search'
 import { pruneKeys } from '#security'
 import { emptyBin } from '#tasks'
 import { app } from './app.ts'
 import { makeCtx } from './context.ts'
 import { subscribers } from './subscribers.ts'
 
+export { ErasePerson } from './erase-person.ts'
 export { Steward } from './steward.ts'
 export { UserSession } from './user-session.ts'
 
@@ -51,6 +54,8 @@ export default {
       pruneOauthStates,
       resealSecrets,
       pruneMail,
+      startErasures,
+      sweepErased,
     }
     await Promise.all(
       Object.entries(jobs).map(async ([job, run]) => {

@@ -32,6 +32,8 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/me': ['profile:read'],
   'PATCH /v1/me': ['profile:write'],
   'DELETE /v1/me': 'session',
+  'POST /v1/me/restore': 'session',
+  'GET /v1/erasure-receipts/{id}': 'public',
   'GET /v1/me/preferences': ['preferences:read'],
   'PATCH /v1/me/preferences': ['preferences:write'],
   'GET /v1/tasks': TASKS.read,

@@ -4,6 +4,7 @@ import { AppError, type Ctx, type PersonActor, type UserCtx } from '#core'
 
 const ALGORITHM = 'EdDSA' as const
 const ACCESS_TYPE = 'at+jwt'
+const RECEIPT_TYPE = 'erasure-receipt+jwt'
 /** How long an access token lasts; a session that ends sooner ends it sooner. */
 export const ACCESS_TOKEN_S = 600
 const CLOCK_SKEW_S = 5
@@ -54,6 +55,18 @@ export async function signAccessToken(ctx: TokenCtx, { userId, sessionId, authAt
     .setSubject(userId)
     .setIssuedAt(iat)
     .setExpirationTime(iat + ACCESS_TOKEN_S)
+    .sign(await key(first, 'sign'))
+}
+
+/** That a person was erased, signed by the key of the access tokens, and no access token: RFC 8725, 3.11. */
+export async function signReceipt(ctx: TokenCtx, id: string, claims: Record<string, unknown>): Promise<string> {
+  const [first] = ctx.config.auth.jwtKeys
+  if (!first) throw new Error('no signing key')
+  return await new SignJWT(claims)
+    .setProtectedHeader({ alg: ALGORITHM, kid: first.kid, typ: RECEIPT_TYPE })
+    .setIssuer(ctx.config.publicUrl)
+    .setJti(id)
+    .setIssuedAt(Math.floor(ctx.now().getTime() / 1000))
     .sign(await key(first, 'sign'))
 }
 

@@ -27,6 +27,8 @@ export type IdPrefix =
   | 'mcp'
   | 'key'
   | 'eml'
+  | 'era'
+  | 'exp'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

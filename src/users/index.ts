@@ -1,10 +1,12 @@
 export {
+  dueDeletions,
   factsForPrompt,
+  getDeletion,
   getMe,
   getPreferences,
   insertUser,
-  meDeleted,
   requirePerson,
+  setDeletion,
   setPreferences,
   userByEmail,
 } from './me.ts'
