@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -55,6 +56,19 @@ async function makeReceipt(world: World): Promise<string> {
     [id],
   )
   return id
+}
+
+// With its archive: it is there a moment after it was asked for, one at a time.
+async function makeExport(_: World, person: Person): Promise<string> {
+  let id = ''
+  for (const deadline = performance.now() + 20_000; performance.now() < deadline; await wait(20)) {
+    if (id === '') {
+      const asked = await person.api('POST', '/v1/me/export')
+      if (asked.status === 202) id = String(JSON.parse(asked.text).id)
+      else if (asked.status !== 409) throw new Error(`an export answered ${asked.status}: ${asked.text}`)
+    } else if ((await need(person, 'GET', `/v1/me/exports/${id}`)).state === 'ready') return id
+  }
+  throw new Error('an export is not ready in time')
 }
 
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
@@ -115,6 +129,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     })),
     discard: remover('/v1/mcp/servers'),
   },
+  '/v1/me/exports': { prefix: 'exp', make: makeExport },
   '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }

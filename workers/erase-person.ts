@@ -1,17 +1,11 @@
-import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep, type WorkflowStepConfig } from 'cloudflare:workers'
+import { WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloudflare:workers'
 import { ERASURE_STEPS, eraseStep } from '#account'
-import { makeCtx } from './context.ts'
-
-// Four minutes in all; then cron begins another.
-const TRY: WorkflowStepConfig = {
-  retries: { limit: 8, delay: '1 second', backoff: 'exponential' },
-  timeout: '10 minutes',
-}
+import { durableStep } from './durable-step.ts'
 
 /** One erasure: a step for each store. It is known by its id alone, which names nobody. */
 export class ErasePerson extends WorkflowEntrypoint<Env, { id: string }> {
-  override async run({ payload }: WorkflowEvent<{ id: string }>, step: WorkflowStep): Promise<void> {
-    for (const name of ERASURE_STEPS)
-      await step.do(name, TRY, () => eraseStep(makeCtx(this.env, this.ctx), payload.id, name))
+  override async run({ payload: { id } }: WorkflowEvent<{ id: string }>, step: WorkflowStep): Promise<void> {
+    const at = { env: this.env, runtime: this.ctx, step }
+    for (const name of ERASURE_STEPS) await durableStep(at, name, (ctx) => eraseStep(ctx, id, name))
   }
 }

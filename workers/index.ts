@@ -1,7 +1,7 @@
 import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
-import { startErasures } from '#account'
+import { pruneExports, resumeExports, startErasures } from '#account'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneSessions } from '#auth'
@@ -21,6 +21,7 @@ import { makeCtx } from './context.ts'
 import { subscribers } from './subscribers.ts'
 
 export { ErasePerson } from './erase-person.ts'
+export { ExportPerson } from './export-person.ts'
 export { Steward } from './steward.ts'
 export { UserSession } from './user-session.ts'
 
@@ -55,6 +56,8 @@ export default {
       resealSecrets,
       pruneMail,
       startErasures,
+      resumeExports,
+      pruneExports,
       sweepErased,
     }
     await Promise.all(

@@ -1,8 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm'
 
-/** What of a table's rows is in an export: all columns but these, in the order of `by`. */
-type Shown = { file: string; omit?: string[]; by?: string }
-type Claim = {
+/** What of a table's rows is in an export: all columns but these. */
+type Shown = { file: string; omit?: string[] }
+export type Claim = {
   /** The column that names the person; with `of`, one that names a row of theirs in that table. */
   owner: string
   of?: string

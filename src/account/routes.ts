@@ -2,7 +2,8 @@ import { z } from '@hono/zod-openapi'
 import { answer, createApp, etag, personRoute, publicRoute, s, versioned } from '#core'
 import { Me } from '#users'
 import { cancelDeletion, getReceipt, scheduleDeletion } from './erase.ts'
-import { Deletion, Receipt } from './schema.ts'
+import { getExport, listExports, openArchive, startExport } from './export.ts'
+import { DataExport, DataExportPage, Deletion, Receipt } from './schema.ts'
 
 const tags = ['Me']
 
@@ -37,10 +38,64 @@ const receiptRoute = publicRoute(
   { problems: [503, 504] },
 )
 
+const exportTags = ['Export']
+const exportId = z.strictObject({ id: s.id('exp') })
+
+const exportRoute = personRoute({
+  method: 'post',
+  path: '/me/export',
+  operationId: 'startExport',
+  summary: 'Have a copy of everything made',
+  description:
+    'Needs a sign-in of the last five minutes. One archive: JSON by kind, tasks with a due date as iCalendar, memories as Markdown, and a manifest with counts and digests. A mail says when it is ready.',
+  tags: exportTags,
+  responses: { 202: answer(DataExport, 'It is being made') },
+})
+const exportsRoute = personRoute({
+  method: 'get',
+  path: '/me/exports',
+  operationId: 'listExports',
+  summary: 'The copies that were asked for',
+  tags: exportTags,
+  request: { query: z.strictObject({ limit: s.limit, cursor: s.cursor }) },
+  responses: { 200: answer(DataExportPage, 'Newest first') },
+})
+const oneExportRoute = personRoute({
+  method: 'get',
+  path: '/me/exports/{id}',
+  operationId: 'getExport',
+  summary: 'How far a copy is',
+  tags: exportTags,
+  request: { params: exportId },
+  responses: { 200: answer(DataExport, 'The copy') },
+})
+const zip = { schema: z.string().max(1_000_000_000).openapi({ format: 'binary', description: 'The archive' }) }
+const archiveRoute = personRoute({
+  method: 'get',
+  path: '/me/exports/{id}/archive',
+  operationId: 'getExportArchive',
+  summary: 'The archive itself, for seven days',
+  tags: exportTags,
+  request: { params: exportId },
+  responses: { 200: { description: 'A zip archive', content: { 'application/zip': zip } } },
+})
+
 export const accountApp = createApp()
   .openapi(deleteRoute, async (c) => c.json(await scheduleDeletion(c.var.ctx), 202))
   .openapi(restoreRoute, async (c) => {
     const me = await cancelDeletion(c.var.ctx)
     return c.json(me, 200, etag(me.version))
+  })
+  .openapi(exportRoute, async (c) => c.json(await startExport(c.var.ctx), 202))
+  .openapi(exportsRoute, async (c) => c.json(await listExports(c.var.ctx, c.req.valid('query')), 200))
+  .openapi(oneExportRoute, async (c) => c.json(await getExport(c.var.ctx, c.req.valid('param').id), 200))
+  .openapi(archiveRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const { body, size } = await openArchive(c.var.ctx, id)
+    return c.body(body, 200, {
+      'Content-Type': 'application/zip',
+      'Content-Length': String(size),
+      'Content-Disposition': `attachment; filename="aurelius-${id}.zip"`,
+    })
   })
   .openapi(receiptRoute, async (c) => c.json(await getReceipt(c.var.ctx, c.req.valid('param').id), 200))

@@ -24,3 +24,18 @@ export const Receipt = s.later(() =>
     .openapi('ErasureReceipt'),
 )
 export type Receipt = z.infer<ReturnType<typeof Receipt>>
+
+export const DataExport = s.later(() =>
+  z
+    .strictObject({
+      id: s.id('exp'),
+      state: z.enum(['running', 'ready', 'failed']),
+      sizeBytes: s.int(0, Number.MAX_SAFE_INTEGER).nullable(),
+      createdAt: s.instant,
+      readyAt: s.instant.nullable(),
+      expiresAt: s.instant.nullable().openapi({ description: 'When the archive is deleted' }),
+    })
+    .openapi('DataExport'),
+)
+export type DataExport = z.infer<ReturnType<typeof DataExport>>
+export const DataExportPage = s.later(() => s.pageOf(DataExport()).openapi('DataExportPage'))

@@ -65,4 +65,5 @@ export const KEEPS_NOTHING: Readonly<Record<string, string>> = {
   AI: 'models',
   EMAIL: 'mail on its way',
   ERASE_PERSON: 'the ids of erasures',
+  EXPORT_PERSON: 'the ids of exports, and how far they came',
 }

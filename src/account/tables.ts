@@ -34,7 +34,7 @@ export const dataExports = pgTable(
     userId: text('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
-    state: text({ enum: ['running', 'ready', 'failed', 'expired'] })
+    state: text({ enum: ['running', 'ready', 'failed'] })
       .notNull()
       .default('running'),
     sizeBytes: bigint('size_bytes', { mode: 'number' }),
