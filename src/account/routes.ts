@@ -1,9 +1,10 @@
 import { z } from '@hono/zod-openapi'
-import { answer, createApp, etag, personRoute, publicRoute, s, versioned } from '#core'
+import { answer, body, createApp, etag, personRoute, publicRoute, s, versioned } from '#core'
 import { Me } from '#users'
 import { cancelDeletion, getReceipt, scheduleDeletion } from './erase.ts'
 import { getExport, listExports, openArchive, startExport } from './export.ts'
-import { DataExport, DataExportPage, Deletion, Receipt } from './schema.ts'
+import { importItems } from './import.ts'
+import { DataExport, DataExportPage, Deletion, Import, Imported, Receipt } from './schema.ts'
 
 const tags = ['Me']
 
@@ -51,6 +52,17 @@ const exportRoute = personRoute({
   tags: exportTags,
   responses: { 202: answer(DataExport, 'It is being made') },
 })
+const importRoute = personRoute({
+  method: 'post',
+  path: '/me/import',
+  operationId: 'importItems',
+  summary: 'Take items of an archive back',
+  description:
+    'Needs a sign-in of the last five minutes. Up to a hundred items of one file, as they are in the archive: projects before tasks, tasks before their subtasks, conversations before messages. They get ids of their own, each time the same ones. Name and preferences are for `PATCH /v1/me`; what was spent, sessions, keys and servers are not taken back.',
+  tags: exportTags,
+  request: { body: body(Import) },
+  responses: { 200: answer(Imported, 'What came of them') },
+})
 const exportsRoute = personRoute({
   method: 'get',
   path: '/me/exports',
@@ -87,12 +99,13 @@ export const accountApp = createApp()
     return c.json(me, 200, etag(me.version))
   })
   .openapi(exportRoute, async (c) => c.json(await startExport(c.var.ctx), 202))
+  .openapi(importRoute, async (c) => c.json(await importItems(c.var.ctx, c.req.valid('json')), 200))
   .openapi(exportsRoute, async (c) => c.json(await listExports(c.var.ctx, c.req.valid('query')), 200))
   .openapi(oneExportRoute, async (c) => c.json(await getExport(c.var.ctx, c.req.valid('param').id), 200))
   .openapi(archiveRoute, async (c) => {
     const { id } = c.req.valid('param')
-    const { body, size } = await openArchive(c.var.ctx, id)
-    return c.body(body, 200, {
+    const { body: content, size } = await openArchive(c.var.ctx, id)
+    return c.body(content, 200, {
       'Content-Type': 'application/zip',
       'Content-Length': String(size),
       'Content-Disposition': `attachment; filename="aurelius-${id}.zip"`,

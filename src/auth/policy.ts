@@ -34,6 +34,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'DELETE /v1/me': 'session',
   'POST /v1/me/restore': 'session',
   'POST /v1/me/export': 'session',
+  'POST /v1/me/import': 'session',
   'GET /v1/me/exports': 'session',
   'GET /v1/me/exports/{id}': 'session',
   'GET /v1/me/exports/{id}/archive': 'session',
