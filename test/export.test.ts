@@ -3,6 +3,7 @@ import { strFromU8, unzipSync } from 'fflate'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { firstOf, plain, readCalendar } from './icalendar.ts'
 import { OBJECTS } from './matrix-objects.ts'
+import { makeArchive } from './proofs/lib-archive.ts'
 import { makeId, type Person, startWorld, type World } from './world.ts'
 
 let world: World
@@ -14,7 +15,7 @@ afterAll(() => world.stop())
 type Manifest = { version: number; files: { name: string; items: number; bytes: number; sha256: string }[] }
 
 async function exported(person: Person) {
-  const id = (await OBJECTS['/v1/me/exports']?.make(world, person, '')) ?? ''
+  const id = await makeArchive(person)
   const headers = { authorization: `Bearer ${person.accessToken}` }
   const answer = await fetch(`${world.url}/v1/me/exports/${id}/archive`, { headers })
   const bytes = new Uint8Array(await answer.arrayBuffer())

@@ -1,5 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import { strFromU8, unzipSync } from 'fflate'
-import { OBJECTS } from '../matrix-objects.ts'
 import type { Person, World } from '../world.ts'
 
 export type Item = Record<string, unknown>
@@ -7,12 +7,28 @@ export type Archive = (name: string) => Item[]
 
 const FILES = ['projects', 'tasks', 'conversations', 'messages', 'memories', 'notifications'] as const
 const AT_ONCE = 50
+const LOOK_AGAIN_MS = 20
+const READY_WITHIN_MS = 60_000
 const MAX_ROUNDS = 3
 const ID = /\b[a-z]{2,4}_[0-9a-hjkmnp-tv-z]{26}\b/g
 
+/** Has an archive made, one at a time, and waits for it. */
+export async function makeArchive(person: Person): Promise<string> {
+  let id = ''
+  for (const deadline = performance.now() + READY_WITHIN_MS; performance.now() < deadline; await wait(LOOK_AGAIN_MS)) {
+    const asked = await (id === '' ? person.api('POST', '/v1/me/export') : person.api('GET', `/v1/me/exports/${id}`))
+    if (asked.status === 409) continue
+    if (asked.status > 202) throw new Error(`an export answered ${asked.status}: ${asked.text}`)
+    const said: { id: string; state: string } = JSON.parse(asked.text)
+    if (said.state === 'ready') return said.id
+    id = said.id
+  }
+  throw new Error('an export is not ready in time')
+}
+
 /** What a person is given of theirs: the items of a file by its name. */
 export async function exportAll(world: World, person: Person): Promise<Archive> {
-  const id = (await OBJECTS['/v1/me/exports']?.make(world, person, '')) ?? ''
+  const id = await makeArchive(person)
   const headers = { authorization: `Bearer ${person.accessToken}` }
   const answer = await fetch(`${world.url}/v1/me/exports/${id}/archive`, { headers })
   const files = unzipSync(new Uint8Array(await answer.arrayBuffer()))
