@@ -48,7 +48,14 @@ const version = s.int(1, MAX_VERSION)
 const count = s.int(0, MAX_VERSION)
 const at = s.instant.nullable()
 const position = z.number().min(-1e15).max(1e15)
-const userId = s.id('usr')
+// The id of what was exported: it names nothing that is here.
+const oldId = (prefix: string) =>
+  z
+    .string()
+    .max(40)
+    .regex(new RegExp(`^(?:${prefix})_[0-9a-hjkmnp-tv-z]{26}$`))
+    .openapi({ example: `${prefix}_01jd6w3k9q0123456789abcdef` })
+const userId = oldId('usr')
 const time = z
   .string()
   .max(8)
@@ -60,7 +67,7 @@ const kept = { userId, version, createdAt: s.instant, updatedAt: s.instant }
 const line = (max: number) => s.line(max).nullable()
 
 const Project = z.strictObject({
-  id: s.id('prj'),
+  id: oldId('prj'),
   ...kept,
   name: s.line(100),
   colour: z
@@ -74,15 +81,15 @@ const Project = z.strictObject({
 })
 const Task = z
   .strictObject({
-    id: s.id('task'),
+    id: oldId('task'),
     ...kept,
     title: s.line(300),
     notes: s.text(20_000),
     status: z.enum(['pending', 'in_progress', 'completed', 'cancelled']),
     priority: z.enum(['low', 'medium', 'high', 'urgent']),
     labels: s.list(s.line(50), 20),
-    projectId: s.id('prj').nullable(),
-    parentId: s.id('task').nullable(),
+    projectId: oldId('prj').nullable(),
+    parentId: oldId('task').nullable(),
     startDate: date,
     startTime: time,
     startZone: zone,
@@ -103,7 +110,7 @@ const Task = z
       .max(500)
       .refine((rule) => recurrenceProblem(rule) === undefined, 'must be a rule')
       .nullable(),
-    followsId: s.id('task').nullable(),
+    followsId: oldId('task').nullable(),
     position,
     externalProvider: line(50),
     externalId: line(500),
@@ -116,12 +123,12 @@ const Task = z
     path: ['completedAt'],
     message: 'goes with the status',
   })
-const Conversation = z.strictObject({ id: s.id('cnv'), ...kept, title: s.text(300) })
+const Conversation = z.strictObject({ id: oldId('cnv'), ...kept, title: s.text(300) })
 const Message = z.strictObject({
-  id: s.id('msg'),
+  id: oldId('msg'),
   userId,
-  conversationId: s.id('cnv'),
-  turnId: s.id('turn'),
+  conversationId: oldId('cnv'),
+  turnId: oldId('turn'),
   role: z.enum(['user', 'assistant']),
   // One that was still being said has ended by now.
   status: z
@@ -129,7 +136,7 @@ const Message = z.strictObject({
     .overwrite((status) => (status === 'streaming' ? 'interrupted' : status)),
   parts: s.list(Part(), 500),
   undoneCalls: s.list(s.text(100), 500),
-  callId: s.id('aic').nullable(),
+  callId: oldId('aic').nullable(),
   provider: line(50),
   model: line(100),
   inputTokens: count,
@@ -144,21 +151,21 @@ const Message = z.strictObject({
   updatedAt: s.instant,
 })
 const Memory = z.strictObject({
-  id: s.id('mem'),
+  id: oldId('mem'),
   ...kept,
   kind: z.enum(['fact', 'preference', 'person']),
   text: s.text(1000, 1),
-  sourceMessageId: s.id('msg').nullable(),
+  sourceMessageId: oldId('msg').nullable(),
   deletedAt: at,
 })
 const Notification = z.strictObject({
-  id: s.id('ntf'),
+  id: oldId('ntf'),
   ...kept,
   kind: z.enum(['reminder']),
   title: s.text(300),
   body: s.text(500),
   priority: z.enum(['low', 'medium', 'high', 'urgent']),
-  link: z.strictObject({ kind: z.literal('task'), id: s.id('task') }).nullable(),
+  link: z.strictObject({ kind: z.literal('task'), id: oldId('task') }).nullable(),
   dedupeKey: s.text(200, 1),
   scheduledAt: at,
   readAt: at,
