@@ -4,6 +4,7 @@ import { COMPAT_ROUTES } from '#compat/routes'
 import { codeOf, expireKey, type MadeKey, makeKey } from './matrix-keys.ts'
 import { ownRequest, validRequest } from './matrix-valid.ts'
 import { eachOf } from './proofs/all.ts'
+import { erasePerson } from './proofs/lib-erasure.ts'
 import { type Answer, type Person, startWorld, type World } from './world.ts'
 
 let world: World
@@ -71,7 +72,7 @@ test('a key that is none any more, or of elsewhere, is refused by every route an
   await person.api('DELETE', `/v1/api-keys/${revoked.id}`)
   const erased = await one()
   const gone = await makeKey(erased, { scopes: SCOPES })
-  await erased.api('DELETE', '/v1/me')
+  await erasePerson(world, erased)
   await expireKey(world, expired.id)
   const { secret } = valid
   const last = secret.endsWith('0') ? '1' : '0'
@@ -221,7 +222,7 @@ test('keys are their person’s alone, and so is what they reach', async () => {
   expect(codeOf(await other.api('GET', `/v1/api-keys/${id}`))).toBe('404 not_found')
   expect(codeOf(await other.api('POST', `/v1/api-keys/${id}/rotate`, { body: {} }))).toBe('404 not_found')
   expect((await other.api('GET', '/v1/api-keys')).json).toEqual({ items: [], nextCursor: null })
-  await other.api('DELETE', '/v1/me')
+  await erasePerson(world, other)
   expect((await world.call('GET', '/v1/tasks', { token: secret })).status).toBe(200)
 })
 

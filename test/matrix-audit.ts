@@ -16,6 +16,7 @@ const SHARED = new Set([
   'audit_tombstones',
   'feature_flags',
   'oauth_clients',
+  'erasure_receipts',
   'job_runs',
 ])
 const OWNERS = ['user_id', 'principal']

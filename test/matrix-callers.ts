@@ -1,6 +1,7 @@
 import { Buffer } from 'node:buffer'
 import { createHmac } from 'node:crypto'
 import { newSecrets } from '../local/secrets.ts'
+import { erasePerson } from './proofs/lib-erasure.ts'
 import { makeId, type Person, type World } from './world.ts'
 
 /** Sent as they are, in place of a valid `Authorization`. */
@@ -63,7 +64,7 @@ export async function endedTokens(world: World): Promise<Callers> {
   const [ended, one, other, erased] = await world.people(4)
   if (!ended || !one || !other || !erased) throw new Error('no people')
   await ended.api('POST', '/v1/auth/logout')
-  await erased.api('DELETE', '/v1/me')
+  await erasePerson(world, erased)
   return {
     'a session that ended': bearer(ended.accessToken),
     "another person's session": bearer(await world.token(one.userId, other.sessionId)),

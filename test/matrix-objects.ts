@@ -78,6 +78,15 @@ async function makePasskey(world: World, person: Person, mark: string): Promise<
   return id
 }
 
+async function makeReceipt(world: World): Promise<string> {
+  const id = makeId('era')
+  await world.query(
+    `insert into erasure_receipts (id, subject_hash, receipt, erased_at) values ($1, 'hash', 'a.b.c', now())`,
+    [id],
+  )
+  return id
+}
+
 async function makeIdentity(world: World, person: Person, mark: string): Promise<string> {
   const id = makeId('idt')
   await world.query('delete from identities where user_id = $1', [person.userId])
@@ -89,6 +98,19 @@ async function makeIdentity(world: World, person: Person, mark: string): Promise
     `insert into identities (id, user_id, provider, issuer, subject, email) values ($1, $2, 'google', 'x', $1, $3)`,
     [id, person.userId, mark],
   )
+  return id
+}
+
+// As the Workflow leaves it.
+async function makeExport(world: World, { userId }: Person): Promise<string> {
+  const id = makeId('exp')
+  await world.query(
+    `insert into data_exports (id, user_id, state, size_bytes, lease_until, ready_at, expires_at)
+      values ($1, $2, 'ready', 3, now(), now(), now() + interval '7 days')`,
+    [id, userId],
+  )
+  const bucket = await world.worker.miniflare.getR2Bucket('FILES')
+  await bucket.put(`exports/${userId}/${id}/archive.zip`, 'zip')
   return id
 }
 
@@ -162,6 +184,8 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
   '/v1/webhook-deliveries': { prefix: 'whd', make: makeDelivery },
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
+  '/v1/me/exports': { prefix: 'exp', make: makeExport },
+  '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

@@ -65,7 +65,8 @@ export function createContract(document: OpenApi, operations: Operation[]) {
   }
 }
 
-const hasCharset = ({ headers }: Seen) => /; ?charset=utf-8$/i.test(headers.get('content-type') ?? '')
+const hasCharset = ({ headers }: Seen) =>
+  /^application\/zip$|; ?charset=utf-8$/i.test(headers.get('content-type') ?? '')
 
 /** The document and its reference describe everything but themselves. */
 export const PUBLIC_FILES = ['/openapi.json', '/docs', '/docs/swagger-ui.css', '/docs/swagger-ui-bundle.js']

@@ -35,6 +35,7 @@ const PUBLIC: Record<string, string> = {
   'GET /v1/auth/providers/{provider}/callback': 'a browser comes back to it: brings a state and its cookie',
   'POST /v1/auth/providers/{provider}/callback': 'the same, by a form',
   'POST /v1/auth/providers/exchange': 'brings a code and its verifier',
+  'GET /v1/erasure-receipts/{id}': 'who was erased can sign in nowhere; it names nobody',
   'GET /v1/mcp/callback': 'a browser comes back to it: brings a state that was given to a person',
   'GET /v1/mcp/client': 'what we are to authorization servers',
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',

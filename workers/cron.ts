@@ -1,3 +1,4 @@
+import { pruneExports, resumeExports, startErasures } from '#account'
 import { runJobs as run } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
@@ -12,6 +13,7 @@ import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
 import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
+import { sweepErased } from '#search'
 import { pruneKeys, resealSecrets } from '#security'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
@@ -43,6 +45,10 @@ const JOBS = {
   pruneMail,
   sendWebhooks: (ctx: Ctx) => sendDue(ctx),
   pruneDeliveries,
+  startErasures,
+  resumeExports,
+  pruneExports,
+  sweepErased,
 }
 
 /** What every minute is for; one job's failure is its own. */

@@ -1,4 +1,4 @@
-import { DurableObject } from 'cloudflare:workers'
+import { DurableObject, WorkflowEntrypoint, type WorkflowEvent, type WorkflowStep } from 'cloudflare:workers'
 import type * as steward from './steward.ts'
 import type * as session from './user-session.ts'
 
@@ -49,6 +49,9 @@ export class UserSession extends DurableObject<Env> {
   }
   async erase() {
     return await (await this.#session()).erase()
+  }
+  async held() {
+    return await (await this.#session()).held()
   }
   override async fetch(request: Request): Promise<Response> {
     return await (await this.#session()).fetch(request)
@@ -113,7 +116,28 @@ export class Steward extends DurableObject<Env> {
   async erase() {
     return await (await this.#steward()).erase()
   }
+  async held() {
+    return await (await this.#steward()).held()
+  }
   override async alarm(): Promise<void> {
     await (await this.#steward()).alarm()
+  }
+}
+
+type Errand = { id: string }
+
+/** The door of an erasure: see erase-person.ts. */
+export class ErasePerson extends WorkflowEntrypoint<Env, Errand> {
+  override async run({ payload: { id } }: WorkflowEvent<Errand>, step: WorkflowStep): Promise<void> {
+    const { erasePerson } = await import('./erase-person.ts')
+    await erasePerson({ env: this.env, runtime: this.ctx, step }, id)
+  }
+}
+
+/** The door of an export: see export-person.ts. */
+export class ExportPerson extends WorkflowEntrypoint<Env, Errand> {
+  override async run({ payload: { id } }: WorkflowEvent<Errand>, step: WorkflowStep): Promise<void> {
+    const { exportPerson } = await import('./export-person.ts')
+    await exportPerson({ env: this.env, runtime: this.ctx, step }, id)
   }
 }

@@ -171,11 +171,11 @@ describe('the subscriber', () => {
     await stub.publish([{ id: 'a', topic: 'tasks', event: 'task.updated', data: null }])
     const ended = { userId: user.id, type: 'session.ended', room: null, data: { id: 'ses_other', reason: 'logout' } }
     await realtimeSubscriber.handle(ctx(), [event(1, ended)])
-    const gone = { userId: user.id, type: 'me.deleted', room: null, data: { id: user.id } }
     await realtimeSubscriber.handle(ctx(), [event(2, { ...ended, data: { id: sessionId, reason: 'logout' } })])
     expect(await Promise.all(closed)).toEqual([4001, 4001])
-    await realtimeSubscriber.handle(ctx(), [event(3, gone)])
+    await stub.erase()
     expect((await stub.publish([])).offset).toBe(0)
+    expect(await stub.held()).toBe(0)
   })
 })
 

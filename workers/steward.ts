@@ -22,11 +22,13 @@ import {
   armOwn,
   armTimer,
   cancelTimer,
+  countHeld,
   createLog,
   type DueTimer,
   describeError,
   fireDue,
   keepAlarm,
+  listTimers,
   migrate,
   nextAlarmMs,
   TIMER_MIGRATIONS,
@@ -36,7 +38,6 @@ import { configOf, makeCtx } from './context.ts'
 
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
 export type Cancelled = { ok: true; cancelled: boolean }
-export type WaitingTimer = { name: string; dueMs: number; version: number; attempts: number }
 type Arm = (name: string, dueMs: number, isMoved?: (fromMs: number) => boolean) => void
 
 const MAX_LISTED = 100
@@ -83,14 +84,8 @@ export class Steward extends DurableObject<Env> {
   }
 
   /** What waits, soonest first. */
-  list(): WaitingTimer[] {
-    return this.ctx.storage.sql
-      .exec<WaitingTimer>(
-        `select name, due_ms as "dueMs", version, attempts from timers
-         where due_ms is not null order by due_ms, name limit ?`,
-        MAX_LISTED,
-      )
-      .toArray()
+  list() {
+    return listTimers(this.ctx.storage.sql, MAX_LISTED)
   }
 
   /** Holds the worst case of a call, or says why not. */
@@ -144,13 +139,17 @@ export class Steward extends DurableObject<Env> {
     return { ok: true }
   }
 
+  /** How much there is of the person. */
+  async held(): Promise<number> {
+    return await countHeld(this.ctx.storage)
+  }
+
   override async alarm(): Promise<void> {
     const { storage } = this.ctx
     try {
       const { failed } = await fireDue(storage.sql, Date.now(), (timer) => this.#fire(timer))
-      for (const { name, attempt, error } of failed) {
+      for (const { name, attempt, error } of failed)
         createLog({}).error('timer.failed', { timer: name, attempt, ...describeError(error) })
-      }
     } finally {
       await keepAlarm(storage, Date.now())
     }

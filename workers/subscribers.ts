@@ -4,14 +4,12 @@ import { emailSubscriber } from '#email'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
-import { vectorSubscriber } from '#search'
 import { webhookSubscriber } from '#webhooks'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
   realtimeSubscriber,
   reminderSubscriber,
-  vectorSubscriber,
   cacheSubscriber,
   emailSubscriber,
   webhookSubscriber,

@@ -1,7 +1,7 @@
 import { DurableObject } from 'cloudflare:workers'
 import { type Calls, createInflight, type SharedAsk, shareCall } from '#ai'
 import { TURN_MIGRATIONS, type TurnRequest } from '#assistant'
-import { AppError, type DueTimer, describeError, fireDue, keepAlarm, migrate, TIMER_MIGRATIONS } from '#core'
+import { AppError, countHeld, type DueTimer, describeError, fireDue, keepAlarm, migrate, TIMER_MIGRATIONS } from '#core'
 import type { DatabaseMeter } from '#database'
 import {
   type Issued,
@@ -147,6 +147,11 @@ export class UserSession extends DurableObject<Env> {
     // What came in meanwhile was erased too.
     this.#room.empty()
     return { ok: true }
+  }
+
+  /** How much there is of the person. */
+  async held(): Promise<number> {
+    return await countHeld(this.ctx.storage)
   }
 
   override async alarm(): Promise<void> {

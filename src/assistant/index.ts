@@ -14,6 +14,6 @@ export {
 export { type OpenedTurn, openTurn, type TurnRequest } from './open.ts'
 export { bounded } from './output.ts'
 export { converse, type Passage, type PassageEvent } from './passage.ts'
-export type { Message } from './schema.ts'
+export { type Message, Part } from './schema.ts'
 export { standingTools, toModelTool } from './tools.ts'
 export { runTurn, type TurnResult } from './turn.ts'

@@ -103,6 +103,7 @@ const Source = z.object({
   PASSWORD_PEPPER: z.string().min(32, 'must have at least 32 characters'),
   ENCRYPTION_KEYS: EncryptionKeys,
   OPERATOR_TOKEN: z.string().min(32, 'must have at least 32 characters').optional(),
+  ERASURE_GRACE_DAYS: z.coerce.number().int().min(0).max(90).default(14),
   ALLOW_LOOPBACK_URLS: z.enum(['true', 'false']).default('false'),
   RATE_LIMIT_FACTOR: z.coerce.number().int().min(1).max(100_000).default(1),
   LOG_LEVEL: z.enum(['info', 'warn', 'error']).default('info'),
@@ -171,6 +172,8 @@ export type Config = {
   encryptionKeys: z.infer<typeof EncryptionKeys>
   /** What of a person's URLs may be called. */
   outbound: { loopback: boolean }
+  /** Between asking to be erased and being erased. */
+  erasureGraceDays: number
   rateLimitFactor: number
   logLevel: 'info' | 'warn' | 'error'
   ai: AiConfig
@@ -195,6 +198,9 @@ export function readConfig(env: object): Config {
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.ALLOW_LOOPBACK_URLS === 'true') {
     problems.push('ALLOW_LOOPBACK_URLS: must not be set in production')
   }
+  if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.ERASURE_GRACE_DAYS === 0) {
+    problems.push('ERASURE_GRACE_DAYS: must be 1 or more in production')
+  }
   if (!parsed.success || problems.length > 0)
     throw new Error(`The configuration has problems:\n- ${problems.join('\n- ')}`)
   const source = parsed.data
@@ -211,6 +217,7 @@ export function readConfig(env: object): Config {
     },
     encryptionKeys: source.ENCRYPTION_KEYS,
     outbound: { loopback: source.ALLOW_LOOPBACK_URLS === 'true' },
+    erasureGraceDays: source.ERASURE_GRACE_DAYS,
     rateLimitFactor: source.RATE_LIMIT_FACTOR,
     logLevel: source.LOG_LEVEL,
     ai: readAi(source),

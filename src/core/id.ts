@@ -36,6 +36,8 @@ export type IdPrefix =
   | 'oar'
   | 'grt'
   | 'idt'
+  | 'era'
+  | 'exp'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

@@ -93,6 +93,33 @@ export function cancelTimer(storage: SqlStorage, name: string, version: number, 
   return cancelled
 }
 
+/** A timer that waits. */
+type WaitingTimer = { name: string; dueMs: number; version: number; attempts: number }
+
+/** What waits, soonest first. */
+export function listTimers(storage: SqlStorage, limit: number): WaitingTimer[] {
+  return storage
+    .exec<WaitingTimer>(
+      `select name, due_ms as "dueMs", version, attempts from timers
+       where due_ms is not null order by due_ms, name limit ?`,
+      limit,
+    )
+    .toArray()
+}
+
+/** How much an object holds: its rows, but for those that say which schema and which epoch it has, and its alarm. */
+export async function countHeld(storage: DurableObjectStorage): Promise<number> {
+  const { sql } = storage
+  const tables = sql
+    .exec<{ name: string }>(
+      `select name from sqlite_master where type = 'table' and name not in ('migrations', 'epoch')
+       and name not like 'sqlite\\_%' escape '\\' and name not like '\\_cf\\_%' escape '\\'`,
+    )
+    .toArray()
+  const rows = tables.map(({ name }) => sql.exec<{ n: number }>(`select count(*) as n from "${name}"`).one().n)
+  return rows.reduce((sum, n) => sum + n, (await storage.getAlarm()) === null ? 0 : 1)
+}
+
 type Row = { name: string; due_ms: number; version: number; payload: string; attempts: number }
 
 /**

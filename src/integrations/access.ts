@@ -1,5 +1,5 @@
-import { and, eq, lt, or, sql } from 'drizzle-orm'
-import { AppError, describeError, type UserCtx, wait, withTimeout } from '#core'
+import { and, eq, isNotNull, lt, or, sql } from 'drizzle-orm'
+import { AppError, type Ctx, describeError, type UserCtx, wait, withTimeout } from '#core'
 import { iso, ownedBy } from '#database'
 import { seal, unseal } from '#security'
 import { askTokens, type Client, revokeToken, type Tokens } from './oauth.ts'
@@ -207,6 +207,11 @@ async function clientOf(ctx: OwnCtx, row: Row, { clientId, clientAuth }: Pick<Cl
 
 /** Tells the authorization server that its tokens are not wanted any more, beside the answer: if it hears it, good. */
 export function revokeLater(ctx: AccessCtx, row: Row): void {
+  ctx.waitUntil(revoke(ctx, row))
+}
+
+/** Never throws: who cannot be told now will not be told. */
+async function revoke(ctx: OwnCtx & Pick<UserCtx, 'log'>, row: Row): Promise<void> {
   const connection = row.oauth?.connection
   const column = row.refreshToken === null ? 'accessToken' : 'refreshToken'
   const endpoint = connection?.revocationEndpoint
@@ -216,5 +221,21 @@ export function revokeLater(ctx: AccessCtx, row: Row): void {
     const wire = { policy: ctx.config.outbound, signal }
     await revokeToken(wire, endpoint, client, await openSecret(ctx, row, column), SEALED[column])
   })
-  ctx.waitUntil(work.catch((error) => ctx.log.warn('mcp.not_revoked', { id: row.id, ...describeError(error) })))
+  await work.catch((error) => ctx.log.warn('mcp.not_revoked', { id: row.id, ...describeError(error) }))
+}
+
+const granted = (userId: string) =>
+  and(eq(mcpServers.userId, userId), or(isNotNull(mcpServers.accessToken), isNotNull(mcpServers.refreshToken)))
+
+/** Gives back every token other servers gave for a person: told to each that takes it back, and forgotten. */
+export async function revokeGrants(ctx: Pick<Ctx, 'config' | 'db' | 'log'>, userId: string): Promise<void> {
+  const as = { ...ctx, actor: { kind: 'person' as const, userId, sessionId: null } }
+  const rows = await ctx.db.select(accessOf).from(mcpServers).where(granted(userId))
+  for (const row of rows) await revoke(as, row)
+  await ctx.db.update(mcpServers).set({ accessToken: null, refreshToken: null }).where(granted(userId))
+}
+
+/** How many servers hold a token for a person. */
+export async function countGrants({ db }: Pick<Ctx, 'db'>, userId: string): Promise<number> {
+  return await db.$count(mcpServers, granted(userId))
 }

@@ -4,6 +4,7 @@ import { readConfig } from '#config'
 import { createLog } from '#core'
 import { makePerson, type Person, revoke } from '#test/database'
 import { type OauthFake, startOauthFake } from '#test/oauth-fake'
+import { countGrants, revokeGrants } from './access.ts'
 import { finishConnect, pruneOauthStates, startConnect } from './connect.ts'
 import { type McpServer, NewMcpServer } from './schema.ts'
 import { addServer, checkServer, getServer, removeServer, updateServer } from './servers.ts'
@@ -284,4 +285,16 @@ test('removed or signed in to another way, its tokens are revoked; a server that
   await removeServer(person, third.id)
   await person.settled()
   await expect(getServer(person, third.id)).rejects.toMatchObject({ code: 'not_found' })
+})
+
+test('with a person go all of their tokens, whether or not each server hears it', async () => {
+  const [person, other] = [await makeOwner(), await makeOwner()]
+  for (const owner of [person, person, other]) await connected(owner)
+  expect(await countGrants(person, person.actor.userId)).toBe(2)
+  await revokeGrants(person, person.actor.userId)
+  expect(formsTo('/revoke')).toHaveLength(2)
+  expect([await countGrants(person, person.actor.userId), await countGrants(other, other.actor.userId)]).toEqual([0, 1])
+  fake.ways.failing = 500
+  await revokeGrants(other, other.actor.userId)
+  expect(await countGrants(other, other.actor.userId)).toBe(0)
 })

@@ -1,4 +1,4 @@
-export type { ServerRow } from './access.ts'
+export { countGrants, revokeGrants, type ServerRow } from './access.ts'
 export { pruneOauthStates } from './connect.ts'
 export { mcpSealed } from './sealed.ts'
 export { serversForTurn } from './servers.ts'

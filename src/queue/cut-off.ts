@@ -12,9 +12,3 @@ export function cutOff({ env, waitUntil, log }: CutCtx, userId: string, ids: rea
   const closed = Promise.all(ids.map((id) => session.endSession(id)))
   waitUntil(closed.catch((error: unknown) => log.warn('session.not_cut_off', { reason: String(error) })))
 }
-
-/** The same for everything of a person who is gone. */
-export function cutOffPerson({ env, waitUntil, log }: CutCtx, userId: string): void {
-  const erased = env.USER_SESSION.getByName(userId).erase()
-  waitUntil(erased.catch((error: unknown) => log.warn('session.not_cut_off', { reason: String(error) })))
-}

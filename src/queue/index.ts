@@ -1,4 +1,4 @@
 export { consume, type Subscriber } from './consume.ts'
-export { cutOff, cutOffPerson } from './cut-off.ts'
+export { cutOff } from './cut-off.ts'
 export { keepDeadLetters } from './dead-letters.ts'
-export { forgetEvents, kick, pruneQueueTables, relay, tell } from './outbox.ts'
+export { kick, pruneQueueTables, relay, tell } from './outbox.ts'

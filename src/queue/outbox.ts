@@ -1,4 +1,4 @@
-import { and, asc, type Column, eq, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import { and, asc, type Column, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import type { Ctx, EventKind } from '#core'
 import type { Envelope } from './schema.ts'
 import { deadLetters, inbox, outbox } from './tables.ts'
@@ -95,11 +95,6 @@ async function send(ctx: RelayCtx, ids: string[]): Promise<void> {
     await ctx.db.update(outbox).set(back).where(inArray(outbox.id, ids))
     throw error
   }
-}
-
-/** Everything that waits to be told of a person goes with them, as a CTE of the statement that erases them. */
-export function forgetEvents(db: Ctx['db'], userId: string) {
-  return db.$with('untold').as(db.delete(outbox).where(eq(outbox.userId, userId)).returning({ id: outbox.id }))
 }
 
 /** Drops what was handled a week ago, and what the inbox and the dead letters remember of it. */

@@ -2,7 +2,6 @@ import { sessionEnded } from '#auth'
 import type { Ctx, DomainEvent } from '#core'
 import { keyRevoked } from '#keys'
 import type { Subscriber } from '#queue'
-import { meDeleted } from '#users'
 import type { NewEvent } from './log.ts'
 import { Topic } from './schema.ts'
 
@@ -14,14 +13,13 @@ export const realtimeSubscriber: Subscriber = {
     const userId = events[0]?.userId
     if (userId === undefined) return
     const session = ctx.env.USER_SESSION.getByName(userId)
-    // What ends comes before what is told, what erases after it.
+    // What ends comes before what is told.
     for (const { type, data } of events) {
       if (type === sessionEnded.type) await session.endSession(sessionEnded.data.parse(data).id)
       if (type === keyRevoked.type) await session.endSession(keyRevoked.data.parse(data).id)
     }
     const told = events.flatMap((event) => toTold(ctx, event))
     if (told.length > 0) await session.publish(told)
-    if (events.some(({ type }) => type === meDeleted.type)) await session.erase()
   },
 }
 

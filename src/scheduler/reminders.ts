@@ -24,12 +24,11 @@ const Remindable = z.object({
 /** Keeps the timers of the person's Steward as their tasks say. */
 export const reminderSubscriber: Subscriber = {
   name: 'reminders',
-  wants: (type) => type.startsWith('task.') || type === 'me.deleted',
+  wants: (type) => type.startsWith('task.'),
   handle: async (ctx, events) => {
     const userId = events[0]?.userId
     if (userId === undefined) return
     const steward = ctx.env.STEWARD.getByName(userId)
-    if (events.some(({ type }) => type === 'me.deleted')) return void (await steward.erase())
     const timers: NewTimer[] = []
     for (const event of events) {
       const task = Remindable.parse(event.data)

@@ -1,2 +1,2 @@
-export { type SearchCtx, vectorHealth, vectorStore, vectorSubscriber } from './store.ts'
+export { countVectors, eraseVectors, type SearchCtx, sweepErased, vectorHealth, vectorStore } from './store.ts'
 export type { VectorStore } from './vectors.ts'

@@ -1,8 +1,6 @@
-import { inArray, isNull, sql } from 'drizzle-orm'
+import { eq, inArray, isNull, or, sql } from 'drizzle-orm'
 import type { Config } from '#config'
 import type { Ctx, UserCtx } from '#core'
-import type { Subscriber } from '#queue'
-import { meDeleted } from '#users'
 import { pgvectorStore } from './pgvector.ts'
 import { embeddings } from './tables.ts'
 import { drop, vectorizeStore } from './vectorize.ts'
@@ -34,6 +32,19 @@ export async function vectorStore(ctx: SearchCtx): Promise<VectorStore | null> {
   return (await hasColumn(ctx)) ? pgvectorStore(ctx) : null
 }
 
+/** Lets go of a person's vectors, and of those that were left by people who are gone. */
+export async function eraseVectors(ctx: SystemCtx, userId: string): Promise<void> {
+  const store = await vectorStore({ ...ctx, actor: { kind: 'person', userId, sessionId: null } })
+  await store?.remove({})
+  await ctx.db.update(embeddings).set({ userId: null }).where(eq(embeddings.userId, userId))
+  await sweepErased(ctx)
+}
+
+/** How many vectors are a person's, or nobody's any more. */
+export async function countVectors({ db }: Pick<Ctx, 'db'>, userId: string): Promise<number> {
+  return await db.$count(embeddings, or(eq(embeddings.userId, userId), isNull(embeddings.userId)))
+}
+
 /** For `/health/ready`. */
 export async function vectorHealth(
   ctx: SystemCtx,
@@ -61,10 +72,4 @@ export async function sweepErased({ config, db, env }: SystemCtx): Promise<void>
     if (config.ai.vectors === 'vectorize' && env.VECTORIZE) await drop(env.VECTORIZE, rows)
     await db.delete(embeddings).where(inArray(embeddings.key, keys))
   }
-}
-
-export const vectorSubscriber: Subscriber = {
-  name: 'vectors',
-  wants: (type) => type === meDeleted.type,
-  handle: (ctx) => sweepErased(ctx),
 }

@@ -4,7 +4,7 @@ import { makePerson, type Person, revoke, testCtx } from '#test/database'
 import { personOnServer } from '#test/server'
 import { fakeVectorize } from '#test/vectorize'
 import { users } from '#users/tables'
-import { sweepErased, vectorHealth, vectorStore } from './store.ts'
+import { countVectors, eraseVectors, sweepErased, vectorHealth, vectorStore } from './store.ts'
 import { embeddings } from './tables.ts'
 
 const KIND = 'answer'
@@ -167,10 +167,18 @@ describe.each(Object.entries(scenes))('vectors in %s', (_, makeScene) => {
     const person = await make()
     await (await storeOf(person)).upsert([row('a', [1, 0, 0]), row('b', [1, 0, 0])])
     settle()
-    await person.db.delete(users).where(eq(users.id, person.actor.userId))
+    const { userId } = person.actor
+    expect(await countVectors(person, userId)).toBe(2)
+    await person.db.delete(users).where(eq(users.id, userId))
     await sweepErased(person)
     await sweepErased(person)
     settle()
+    const another = await make()
+    await (await storeOf(another)).upsert([row('a', [1, 0, 0])])
+    settle()
+    await eraseVectors(another, another.actor.userId)
+    settle()
+    expect(await countVectors(another, another.actor.userId)).toBe(0)
     const left = await person.db.select().from(embeddings).where(isNull(embeddings.userId))
     expect(left).toEqual([])
     const index = person.config.ai.vectors === 'vectorize' ? person.env.VECTORIZE : undefined

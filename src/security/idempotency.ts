@@ -82,9 +82,3 @@ export async function releaseKey(ctx: IdempotencyCtx, request: IdempotentRequest
 export async function pruneKeys(ctx: Pick<Ctx, 'db'>): Promise<void> {
   await ctx.db.delete(idempotencyKeys).where(lt(idempotencyKeys.seededAt, sql`now() - interval '1 hour' * ${KEPT_H}`))
 }
-
-/** A person's kept answers go with them, as a CTE of the statement that erases them. */
-export function forgetKeys(db: Ctx['db'], userId: string) {
-  const { principal, key } = idempotencyKeys
-  return db.$with('unkept').as(db.delete(idempotencyKeys).where(eq(principal, userId)).returning({ key }))
-}

@@ -1,7 +1,6 @@
 export { seal, unseal } from './envelope.ts'
 export {
   claimKey,
-  forgetKeys,
   type IdempotentRequest,
   keepAnswer,
   pruneKeys,

@@ -1,8 +1,6 @@
-import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
-import { claimKey } from '#security'
-import { makePerson, revoke } from '#test/database'
-import { deleteMe, getMe, getPreferences, setPreferences, updateMe } from './me.ts'
+import { makePerson } from '#test/database'
+import { getMe, getPreferences, setPreferences, updateMe } from './me.ts'
 
 test('a person reads and changes themselves in one trip each', async () => {
   const person = await makePerson({ timeZone: 'Europe/Berlin' })
@@ -39,27 +37,4 @@ test('preferences are set without touching what was not given', async () => {
   })
   await setPreferences(person, { workingHours: null })
   expect((await getPreferences(person)).workingHours).toBeNull()
-})
-
-test('who is erased leaves no row: not their person, not an untold event, not a kept answer', async () => {
-  const person = await makePerson()
-  const { userId } = person.actor
-  await updateMe(person, { displayName: 'Secret Name' }, '*')
-  await claimKey(person, { principal: userId, route: 'POST /v1/x', key: 'k', fingerprint: 'f' })
-  await deleteMe(person)
-  const { rows } = await person.db.execute<{ left: string }>(sql`
-    select type as left from outbox where user_id = ${userId}
-    union all select 'key' from idempotency_keys where principal = ${userId}
-    union all select 'person' from users where id = ${userId}
-    union all select 'session' from sessions where user_id = ${userId}`)
-  expect(rows).toEqual([{ left: 'me.deleted' }])
-  await expect(getMe(person)).rejects.toThrow()
-})
-
-test('an ended session erases nobody', async () => {
-  const person = await makePerson()
-  await revoke(person)
-  await expect(deleteMe(person)).rejects.toThrow()
-  const { rows } = await person.db.execute(sql`select 1 from users where id = ${person.actor.userId}`)
-  expect(rows).toHaveLength(1)
 })

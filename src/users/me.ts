@@ -1,15 +1,11 @@
-import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
-import { z } from 'zod'
-import { AppError, type Ctx, defineEvent, requireFresh, type UserCtx } from '#core'
+import { and, eq, isNotNull, isNull, lte, not, type SQL, sql } from 'drizzle-orm'
+import { AppError, type Ctx, defineEvent, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
-import { cutOffPerson, forgetEvents, kick, tell } from '#queue'
-import { forgetKeys } from '#security'
+import { kick, tell } from '#queue'
 import { Me, type MePatch, type Preferences, type PreferencesPatch } from './schema.ts'
 import { users } from './tables.ts'
 
 const meUpdated = defineEvent('me.updated', 'me', Me)
-/** Someone is gone: whoever keeps anything of theirs outside Postgres lets go of it. */
-export const meDeleted = defineEvent('me.deleted', null, z.strictObject({ id: z.string() }))
 
 function shown(u: ColumnsOf<typeof users>) {
   const preferences = jsonObject<Preferences>({
@@ -25,6 +21,7 @@ function shown(u: ColumnsOf<typeof users>) {
     emailVerified: sql`${u.emailVerifiedAt} is not null`,
     displayName: u.displayName,
     preferences,
+    deletionAt: iso(u.deletionAt),
     version: u.version,
     createdAt: iso(u.createdAt),
     updatedAt: iso(u.updatedAt),
@@ -42,6 +39,16 @@ export async function getMe(ctx: MeCtx): Promise<Me> {
     .where(ownedBy(ctx.actor, users.id))
   if (!row) throw new AppError('not_found', 'This person no longer exists')
   return row.me
+}
+
+/** The same, and the id under which they are to be erased; null: they stay. */
+export async function getDeletion(ctx: MeCtx): Promise<{ me: Me; erasureId: string | null }> {
+  const [row] = await ctx.db
+    .select({ me: shown(users), erasureId: users.erasureId })
+    .from(users)
+    .where(ownedBy(ctx.actor, users.id))
+  if (!row) throw new AppError('not_found', 'This person no longer exists')
+  return row
 }
 
 /** For whoever runs the deployment: `not_found` unless somebody has this id. One trip. */
@@ -106,26 +113,48 @@ export async function setPreferences(ctx: ChangeCtx, input: PreferencesPatch): P
   return (await updateMe(ctx, { preferences: input }, '*')).preferences
 }
 
-/** Erases the person and every row that is theirs, untold events and kept answers too; other stores follow by the event. */
-export async function deleteMe(ctx: ChangeCtx & Pick<UserCtx, 'now'>): Promise<void> {
-  requireFresh(ctx)
-  const { db, actor } = ctx
-  const gone = db.$with('gone').as(db.delete(users).where(ownedBy(actor, users.id)).returning())
-  const told = tell(db, 'told', gone, {
-    kind: meDeleted,
+/** When a person is to be erased and under which id; null: they stay. */
+export type Deletion = { at: Date; erasureId: string } | null
+
+/**
+ * Sets the day of a person's erasure, or takes it back, unless `isTooLate`: a statement for the batch that also says so
+ * by mail. Its row is the person and the event to kick; no row: there is nothing to change.
+ */
+export function setDeletion({ actor, db }: MeCtx, deletion: Deletion, isTooLate: SQL) {
+  const isChange = deletion ? isNull(users.deletionAt) : isNotNull(users.deletionAt)
+  const changed = db.$with('changed').as(
+    db
+      .update(users)
+      .set({
+        deletionAt: deletion?.at ?? null,
+        erasureId: deletion?.erasureId ?? null,
+        version: sql`${users.version} + 1`,
+        updatedAt: sql`now()`,
+      })
+      .where(and(ownedBy(actor, users.id), isChange, not(isTooLate)))
+      .returning(),
+  )
+  const told = tell(db, 'told', changed, {
+    kind: meUpdated,
     userId: actor.userId,
-    key: gone.id,
-    version: gone.version,
-    data: jsonObject({ id: gone.id }),
+    key: changed.id,
+    version: changed.version,
+    data: shown(changed),
   })
-  const rest = [forgetEvents(db, actor.userId), forgetKeys(db, actor.userId)]
-  const [row] = await db
-    .with(gone, told, ...rest)
-    .select({ eventId: told.id })
-    .from(told)
-  if (!row) throw new AppError('not_found', 'This person no longer exists')
-  cutOffPerson(ctx, actor.userId)
-  kick(ctx, [row.eventId])
+  return db
+    .with(changed, told)
+    .select({ me: shown(changed), eventId: told.id })
+    .from(changed)
+    .leftJoin(told, sql`true`)
+}
+
+/** Those whose day to be erased has come, a few at a time. */
+export function dueDeletions({ db, now }: Pick<Ctx, 'db' | 'now'>, limit: number) {
+  return db
+    .select({ id: sql<string>`${users.erasureId}`.as('erasure'), userId: users.id })
+    .from(users)
+    .where(lte(users.deletionAt, now()))
+    .limit(limit)
 }
 
 export type NewUser = {

@@ -1,5 +1,5 @@
 import { answer, body, createApp, etag, ifMatch, personRoute, versioned } from '#core'
-import { deleteMe, getMe, updateMe } from './me.ts'
+import { getMe, updateMe } from './me.ts'
 import { Me, MePatch, Preferences, PreferencesPatch } from './schema.ts'
 
 const tags = ['Me']
@@ -24,15 +24,6 @@ const change = personRoute(
   },
   { ifMatch: true },
 )
-const erase = personRoute({
-  method: 'delete',
-  path: '/me',
-  operationId: 'deleteMe',
-  summary: 'Erase this person and everything of theirs, at once',
-  description: 'Asks for a sign-in of the last five minutes: else 401 `step_up_required`.',
-  tags,
-  responses: { 204: { description: 'Gone' } },
-})
 const showPreferences = personRoute({
   method: 'get',
   path: '/me/preferences',
@@ -62,10 +53,6 @@ export const app = createApp()
   .openapi(change, async (c) => {
     const me = await ifMatch(c, (version) => updateMe(c.var.ctx, c.req.valid('json'), version))
     return c.json(me, 200, etag(me.version))
-  })
-  .openapi(erase, async (c) => {
-    await deleteMe(c.var.ctx)
-    return c.body(null, 204)
   })
   .openapi(showPreferences, async (c) => {
     const me = await getMe(c.var.ctx)

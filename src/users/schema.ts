@@ -67,6 +67,7 @@ export const Me = s.later(() =>
       emailVerified: z.boolean(),
       displayName: z.string().max(100),
       preferences: Preferences,
+      deletionAt: s.instant.nullable().openapi({ description: 'When everything of theirs will be erased' }),
       version: s.int(1, 2_147_483_647),
       createdAt: s.instant,
       updatedAt: s.instant,

@@ -25,9 +25,16 @@ export const users = pgTable(
     quietHours: jsonb('quiet_hours').$type<QuietHours | null>(),
     workingHours: jsonb('working_hours').$type<WorkingHours | null>(),
     voice: jsonb().$type<Voice>().notNull().default({}),
+    /** When they are to be erased, and under which id; null: they stay. */
+    deletionAt: at('deletion_at'),
+    erasureId: text('erasure_id'),
     version: integer().notNull().default(1),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
   },
-  (t) => [uniqueIndex('users_email').on(sql`lower(${t.email})`), index('users_created').on(t.createdAt)],
+  (t) => [
+    uniqueIndex('users_email').on(sql`lower(${t.email})`),
+    index('users_created').on(t.createdAt),
+    index('users_deletion').on(t.deletionAt).where(sql`${t.deletionAt} is not null`),
+  ],
 )

@@ -4,6 +4,7 @@ import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../wor
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { auditPerson, door, logPosition, type Report, TOPICS, type Told, timersOf, toldOf } from './lib-effects.ts'
+import { erasePerson } from './lib-erasure.ts'
 import { clock, declaredKinds, envelope, live, need, readAll, secondSession } from './lib-kinds.ts'
 import { type Listener, openListener } from './lib-listener.ts'
 import { type Proof, scaled } from './proof.ts'
@@ -39,7 +40,11 @@ const UNCLAIMED_MAIL: Sabotage[] = [
   { file: 'src/email/deliver.ts', find: "status} = 'queued' or", replace: "status} <> '' or" },
   { file: 'src/email/deliver.ts', find: 'content: null, error: null }', replace: 'error: null }' },
 ]
-const OUTLIVING: Sabotage = { file: 'src/users/me.ts', find: '[forgetEvents(db, actor.userId), ', replace: '[' }
+const OUTLIVING: Sabotage = {
+  file: 'src/account/claims.ts',
+  find: "  outbox: { owner: 'user_id', loose: true },\n",
+  replace: '',
+}
 
 type Scene = { world: World; chance: Chance; report: Report; kinds: Set<string>; delivered: number }
 
@@ -48,12 +53,11 @@ export const proof: Proof = {
   name: 'duplicate delivery',
   fast: true,
   // Two things stand between a second delivery and a second effect: the inbox, and the effect's own key (the event's id
-  // in the log, a timer's name). Without the inbox alone the keys still hold for whoever has one; erasing has none, and
-  // is seen to happen again. Without the keys alone only copies that race are seen, since the inbox stops the others.
+  // in the log, a timer's name). Without the inbox alone the keys still hold: nothing is to be seen. Without the keys
+  // alone only copies that race are seen, since the inbox stops the others.
   sabotages: {
-    'the inbox is not asked': [NO_INBOX],
-    'the log does not know ids': NO_KNOWN_IDS,
     'neither the inbox nor the log knows what was done': [NO_INBOX, ...NO_KNOWN_IDS],
+    'the log does not know ids': NO_KNOWN_IDS,
     'a timer has another name each time': [NAMELESS_TIMERS],
     'mail is sent whatever its row says': [NO_INBOX, ...UNCLAIMED_MAIL],
     'what was told of somebody outlives them': [OUTLIVING],
@@ -72,6 +76,7 @@ export const proof: Proof = {
         receiver.knows(JSON.parse(text).secret)
       })
       await eachOf(people, CONSUMERS, (person) => tryLife(scene, person))
+      await eachOf(people, 1, (person) => tryErasure(scene, person))
       compareKinds(scene)
       const posts = Map.groupBy(receiver.received, ({ id }) => id)
       for (const [id, { length }] of posts) if (length > 1) report(`the webhook ${id} was posted ${length} times`)
@@ -114,7 +119,6 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     const closes = bystander.closes.join()
     if (closes !== '4001') scene.report(`the socket of an ended session was closed with "${closes}"`)
     for (const problem of witness.problems) scene.report(problem)
-    await tryErasure(scene, person)
   } finally {
     witness.stop()
     bystander.stop()
@@ -166,11 +170,11 @@ async function tryErasure(scene: Scene, person: Person): Promise<void> {
   const { world } = scene
   await need(person, 'POST', '/v1/tasks', { title: 'too late', remindAt: clock(3 * 24 * 60) })
   const past = await toldOf(world, person.userId)
-  await need(person, 'DELETE', '/v1/me')
-  const end = (await toldOf(world, person.userId)).filter(({ type }) => type === 'me.deleted')
-  await world.queue(end.map(({ id }) => envelope(id)))
+  if (!(await erasePerson(world, person))) scene.report('a person was not erased')
+  const left = await toldOf(world, person.userId)
+  if (left.length > 0) scene.report(`${left.length} events outlived a person who was erased`)
   const erased = await logPosition(world, person.userId)
-  await deliver(scene, [...past, ...end])
+  await deliver(scene, past)
   const after = await logPosition(world, person.userId)
   if (after.epoch !== erased.epoch) scene.report('a person was erased more than once')
   if (after.offset > 0) scene.report(`${after.offset} events came back to the log of a person who was erased`)

@@ -20,7 +20,6 @@ const AUDITS: Record<string, Audit> = {
   realtime: auditLog,
   reminders: auditReminders,
   answers: auditAnswers,
-  vectors: auditVectors,
   email: auditMail,
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
@@ -160,12 +159,6 @@ async function auditAnswers(world: Seen, person: Owner, told: Told[], report: Re
   for (const event of told)
     if (consumersOf(event).includes('answers') && !known.has(event.id.split('.')[0]))
       report(`no answer heard of ${event.id}`)
-}
-
-async function auditVectors(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
-  if (!told.some((event) => consumersOf(event).includes('vectors'))) return
-  const left = await world.query('select 1 from embeddings where user_id = $1 or user_id is null', [person.userId])
-  if (left.length > 0) report(`${left.length} vectors outlived ${person.userId}`)
 }
 
 type Timer = { name: string; dueMs: number }

@@ -1,0 +1,100 @@
+import { eq } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { memories } from '#memories/tables'
+import { listTasks } from '#tasks'
+import { makePerson, revoke } from '#test/database'
+import { importItems, mappedId } from './import.ts'
+import { Import } from './schema.ts'
+
+const AT = '2026-01-02T03:04:05.678+00:00'
+const USER = `usr_${'0'.repeat(26)}`
+const idOf = (prefix: string, n: number) => `${prefix}_01jd6w3k9q${String(n).padStart(16, 'a')}`
+const kept = { userId: USER, version: 3, createdAt: AT, updatedAt: AT }
+const memory = (n: number, more = {}) => ({
+  id: idOf('mem', n),
+  ...kept,
+  kind: 'fact',
+  text: `memory ${n}`,
+  sourceMessageId: null,
+  deletedAt: null,
+  ...more,
+})
+const none = (...names: string[]) => Object.fromEntries(names.map((name) => [name, null]))
+const task = (n: number, more = {}) => ({
+  id: idOf('task', n),
+  ...kept,
+  title: `task ${n}`,
+  notes: '',
+  status: 'pending',
+  priority: 'medium',
+  labels: ['a'],
+  position: n,
+  ...none('projectId', 'parentId', 'startDate', 'startTime', 'startZone', 'startAt', 'dueDate', 'dueTime', 'dueZone'),
+  ...none('dueAt', 'remindDate', 'remindTime', 'remindZone', 'remindAt', 'remindedAt', 'estimateMinutes'),
+  ...none('actualMinutes', 'recurrence', 'followsId', 'externalProvider', 'externalId', 'aiReason', 'aiConfidence'),
+  ...none('completedAt', 'deletedAt'),
+  ...more,
+})
+const read = (file: string, items: object[]) => Import.parse({ file, items })
+
+test('ids are other ones for each person, always the same, in the order they were in', () => {
+  const ids = [1, 2, 3].map((n) => idOf('msg', n))
+  const [ada, ben] = ['usr_ada', 'usr_ben'].map((userId) => ids.map((id) => mappedId(userId, id)))
+  expect(ada).toEqual(ids.map((id) => mappedId('usr_ada', id)))
+  expect(new Set([...ids, ...(ada ?? []), ...(ben ?? [])]).size).toBe(9)
+  expect([...(ada ?? [])].sort()).toEqual(ada)
+  for (const id of ada ?? []) expect(id).toMatch(/^msg_01jd6w3k9q[0-9a-hjkmnp-tv-z]{16}$/)
+})
+
+test('what comes twice is there once, and as it was', async () => {
+  const person = await makePerson()
+  const given = read('memories', [memory(1), memory(2)])
+  expect(await importItems(person, given)).toEqual({ imported: 2, known: 0, left: [] })
+  expect(person.meter.trips).toBe(1)
+  expect(await importItems(person, given)).toEqual({ imported: 0, known: 2, left: [] })
+  const rows = await person.db.select().from(memories).where(eq(memories.userId, person.actor.userId))
+  expect(rows).toHaveLength(2)
+  expect(rows[0]).toMatchObject({ text: 'memory 1', version: 3, createdAt: new Date(AT) })
+})
+
+test('two people may have the same archive, and neither touches what is the other’s', async () => {
+  const [one, two] = [await makePerson(), await makePerson()]
+  const given = read('tasks', [task(1)])
+  for (const person of [one, two]) expect((await importItems(person, given)).imported).toBe(1)
+  for (const person of [one, two]) expect((await listTasks(person, { limit: 10 })).items).toHaveLength(1)
+})
+
+test('a subtask waits for its task, and no subtask has one of its own', async () => {
+  const person = await makePerson()
+  const [parent, child, grandchild] = [
+    task(1),
+    task(2, { parentId: idOf('task', 1) }),
+    task(3, { parentId: idOf('task', 2) }),
+  ]
+  expect(await importItems(person, read('tasks', [parent, child]))).toMatchObject({ imported: 1, left: [child.id] })
+  expect(await importItems(person, read('tasks', [child]))).toMatchObject({ imported: 1, left: [] })
+  expect(await importItems(person, read('tasks', [grandchild]))).toMatchObject({ imported: 0, left: [grandchild.id] })
+})
+
+test('what no verb would have made is refused', () => {
+  for (const more of [
+    { status: 'completed' },
+    { recurrence: 'FREQ=SECONDLY' },
+    { title: 'x'.repeat(301) },
+    { position: 1e16 },
+    { hash: 'x' },
+  ])
+    expect(Import.safeParse({ file: 'tasks', items: [task(1, more)] }).success).toBe(false)
+  expect(Import.safeParse({ file: 'users', items: [{ id: USER }] }).success).toBe(false)
+  expect(Import.safeParse({ file: 'tasks', items: [task(1)] }).success).toBe(true)
+})
+
+test('it takes a session that lives, and a fresh sign-in', async () => {
+  const person = await makePerson()
+  const stale = { ...person, actor: { ...person.actor, authAtMs: 1 } }
+  const given = read('memories', [memory(1)])
+  await expect(importItems(stale, given)).rejects.toMatchObject({ code: 'step_up_required' })
+  await revoke(person)
+  await expect(importItems(person, given)).rejects.toThrow()
+  await expect(importItems(person, read('tasks', [task(2, { parentId: idOf('task', 9) })]))).rejects.toThrow()
+})

@@ -1,0 +1,2 @@
+export { ERASURE_STEPS, eraseStep, startErasures } from './erase.ts'
+export { EXPORT_SECTIONS, exportPage, finishExport, pruneExports, resumeExports } from './export.ts'
