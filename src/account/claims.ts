@@ -24,8 +24,23 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   idempotency_keys: { owner: 'principal', loose: true },
   changed_sources: { owner: 'user_id', loose: true },
   refresh_tokens: { owner: 'session_id', of: 'sessions' },
+  oauth_requests: { owner: 'user_id' },
+  oauth_grants: { owner: 'user_id', shown: { file: 'apps', omit: ['challenge', 'code_hash', 'redirect_uri'] } },
   sessions: { owner: 'user_id', shown: { file: 'sessions' } },
   credentials: { owner: 'user_id' },
+  totp_secrets: { owner: 'user_id' },
+  recovery_codes: { owner: 'user_id' },
+  sign_in_challenges: { owner: 'user_id' },
+  passkeys: {
+    owner: 'user_id',
+    shown: { file: 'passkeys', omit: ['public_key', 'handle', 'counter', 'credential_id'] },
+  },
+  passkey_challenges: { owner: 'user_id' },
+  auth_codes: { owner: 'user_id' },
+  identities: { owner: 'user_id', shown: { file: 'identities' } },
+  sign_in_flows: { owner: 'user_id' },
+  webhook_deliveries: { owner: 'user_id' },
+  webhook_endpoints: { owner: 'user_id', shown: { file: 'webhooks', omit: ['secret', 'previous_secret'] } },
   api_keys: { owner: 'user_id', shown: { file: 'api-keys', omit: ['hash', 'previous_hash'] } },
   oauth_states: { owner: 'user_id' },
   mcp_servers: {
@@ -53,6 +68,8 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },
+  audit_log: { owner: 'user_id', ledger: true, shown: { file: 'audit', omit: ['hash'] } },
+  audit_heads: { owner: 'user_id', ledger: true },
   data_exports: { owner: 'user_id', shown: { file: 'exports', omit: ['lease_until', 'attempts'] } },
   users: { owner: 'id', shown: { file: 'profile', omit: ['erasure_id'] } },
 }
@@ -60,6 +77,10 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
 /** Tables that hold nothing of a person's, or that outlive them on purpose, and why. */
 export const UNCLAIMED: Readonly<Record<string, string>> = {
   embeddings: 'by the store of vectors',
+  oauth_clients: "apps, which are nobody's of ours",
+  audit_tombstones: 'the last hash of a chain, under no name',
+  feature_flags: 'settings of the deployment',
+  job_runs: 'what cron did last',
   erasures: 'what erases; its row goes with the receipt',
   erasure_receipts: 'says that somebody was erased, and not who',
 }

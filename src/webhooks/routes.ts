@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, created, etag, ifMatch, personRoute, s, versioned } from '#core'
+import { recordAct } from '#database'
 import { listDeliveries, replayDelivery, testWebhook } from './deliveries.ts'
 import { addWebhook, getWebhook, listWebhooks, removeWebhook, rotateSecret, updateWebhook } from './endpoints.ts'
 import {
@@ -147,6 +148,7 @@ export const app = createApp()
   .openapi(testRoute, async (c) => {
     const { ctx } = c.var
     const delivery = await testWebhook(ctx, c.req.valid('param').id)
+    await recordAct(ctx, { person: ctx.actor.userId, target: c.req.valid('param').id, changes: {} })
     ctx.waitUntil(sendDue(ctx, ctx.actor.userId))
     return c.json(delivery, 202)
   })
@@ -156,6 +158,7 @@ export const app = createApp()
   .openapi(replayRoute, async (c) => {
     const { ctx } = c.var
     const delivery = await replayDelivery(ctx, c.req.valid('param').id)
+    await recordAct(ctx, { person: ctx.actor.userId, target: delivery.id, changes: {} })
     ctx.waitUntil(sendDue(ctx, ctx.actor.userId))
     return c.json(delivery, 202)
   })
