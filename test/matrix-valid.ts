@@ -21,6 +21,7 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   login: async (world) => ({ body: { email: (await world.person()).email, password: PASSWORD } }),
   refresh: async (_, { refreshToken }) => ({ body: { refreshToken } }),
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
+  setSignaturePolicy: async () => ({ body: { demand: false } }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
     return { search: `?ticket=${ticket}` }

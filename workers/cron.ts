@@ -10,6 +10,7 @@ import { pruneNotifications } from '#notifications'
 import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { pruneKeys } from '#security'
+import { pruneNonces } from '#signatures'
 import { emptyBin } from '#tasks'
 import { makeCtx } from './context.ts'
 import { subscribers } from './subscribers.ts'
@@ -32,6 +33,7 @@ const JOBS = {
   pruneOauthStates,
   resealSecrets,
   pruneMail,
+  pruneNonces,
 }
 
 /** What every minute is for; one job's failure is its own. */

@@ -29,6 +29,11 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'PATCH /v1/api-keys/{id}': 'session',
   'DELETE /v1/api-keys/{id}': 'session',
   'POST /v1/api-keys/{id}/rotate': 'session',
+  'GET /v1/signing-keys': 'session',
+  'POST /v1/signing-keys': 'session',
+  'DELETE /v1/signing-keys/{id}': 'session',
+  'GET /v1/signing-keys/policy': 'session',
+  'PUT /v1/signing-keys/policy': 'session',
   'GET /v1/me': ['profile:read'],
   'PATCH /v1/me': ['profile:write'],
   'DELETE /v1/me': 'session',
@@ -111,6 +116,20 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /compat/anthropic/v1/models': AI.read,
   'GET /compat/anthropic/v1/models/{id}': AI.read,
 }
+
+/** What a stolen sign-in could do lasting harm by: unsigned, it is refused to a person who demands signatures. */
+const HIGH_SECURITY: ReadonlySet<string> = new Set([
+  'POST /v1/api-keys',
+  'PATCH /v1/api-keys/{id}',
+  'POST /v1/api-keys/{id}/rotate',
+  'POST /v1/signing-keys',
+  'DELETE /v1/signing-keys/{id}',
+  'PUT /v1/signing-keys/policy',
+  'DELETE /v1/me',
+  'PUT /v1/ai/budget',
+])
+
+export const isHighSecurity = (route: string): boolean => HIGH_SECURITY.has(route)
 
 /** Throws for a route that has no row: nobody said who may call it. */
 export function ruleOf(method: string, path: string): Rule {

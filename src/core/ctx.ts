@@ -15,6 +15,8 @@ export type PersonActor = {
   sessionId: string | null
   authAtMs?: number
   key?: ActingKey
+  /** Nothing is signed where it may be demanded: each statement asks whether it is. */
+  isUnsigned?: true
 }
 export type Actor = PersonActor | { kind: 'anonymous' } | { kind: 'operator' } | { kind: 'system' }
 

@@ -8,6 +8,8 @@ export const ERRORS = {
   invalid_token: [401, 'The token is not valid'],
   token_replayed: [401, 'The refresh token was already used'],
   step_up_required: [401, 'This needs a fresh sign-in'],
+  signature_required: [401, 'This needs a signed request'],
+  invalid_signature: [401, 'The signature of the request is not valid'],
   forbidden: [403, 'This is not allowed'],
   origin_refused: [403, 'This origin is not allowed'],
   not_found: [404, 'There is no such thing'],

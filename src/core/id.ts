@@ -27,6 +27,7 @@ export type IdPrefix =
   | 'mcp'
   | 'key'
   | 'eml'
+  | 'sgk'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

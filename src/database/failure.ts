@@ -1,6 +1,7 @@
 import { AppError } from '#core'
 
 const SESSION_ENDED = 'AU401'
+const NOT_SIGNED = 'AU402'
 const TIMED_OUT = new Set(['57014', '25P03'])
 // A value that no column or function takes, which a schema at the door should have refused.
 const NO_SUCH_VALUE = new Set(['22003', '22007', '22008', '22009', '22021', '22023', '22P02', '22P05'])
@@ -18,6 +19,10 @@ export function databaseFailure(error: unknown): AppError | undefined {
   const code = codeOf(error)
   if (code === SESSION_ENDED)
     return new AppError('session_ended', 'This session has ended; sign in again', { cause: error })
+  if (code === NOT_SIGNED)
+    return new AppError('signature_required', 'You demand that such requests are signed by one of your keys', {
+      cause: error,
+    })
   if (code && TIMED_OUT.has(code)) return new AppError('timeout', 'The database took too long', { cause: error })
   if (code && NOT_READY.has(code))
     return new AppError('unavailable', 'The database is busy', { cause: error, retryAfterS: 2 })

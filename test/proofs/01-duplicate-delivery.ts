@@ -112,6 +112,9 @@ async function tryKeys(person: Person): Promise<void> {
   const { id } = await need(person, 'POST', '/v1/api-keys', { name: 'script', scopes: ['tasks:read'] })
   await need(person, 'POST', `/v1/api-keys/${id}/rotate`, {})
   await need(person, 'DELETE', `/v1/api-keys/${id}`)
+  const publicKey = { kty: 'OKP', crv: 'Ed25519', x: 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs' }
+  const signing = await need(person, 'POST', '/v1/signing-keys', { name: 'script', publicKey })
+  await need(person, 'DELETE', `/v1/signing-keys/${signing.id}`)
 }
 
 // No route asks for work that can wait yet: what the cron tells when it is answered is written as it writes it.
