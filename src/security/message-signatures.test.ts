@@ -94,12 +94,12 @@ test('a time that is a little ahead, or just within five minutes, is taken', asy
 test('two signatures, one under another name, or a header twice, are refused', async () => {
   const [one, two] = [await lists(), await lists({ name: 'other' })]
   const tries = [
-    { 'signature-input': `${one.input}, ${two.input}`, signature: `${one.value}, ${two.value}` },
-    { 'signature-input': one.input, signature: `${one.value}, ${two.value}` },
-    { 'signature-input': `${one.input}, ${two.input}`, signature: one.value },
-    { 'signature-input': one.input, signature: two.value },
-    { 'signature-input': `${one.input}, ${one.input}`, signature: one.value },
-    { 'signature-input': one.input, signature: `${one.value}, ${one.value}` },
+    { 'Signature-Input': `${one.input}, ${two.input}`, Signature: `${one.value}, ${two.value}` },
+    { 'Signature-Input': one.input, Signature: `${one.value}, ${two.value}` },
+    { 'Signature-Input': `${one.input}, ${two.input}`, Signature: one.value },
+    { 'Signature-Input': one.input, Signature: two.value },
+    { 'Signature-Input': `${one.input}, ${one.input}`, Signature: one.value },
+    { 'Signature-Input': one.input, Signature: `${one.value}, ${one.value}` },
   ]
   for (const headers of tries) expect(await judge({}, {}, { headers })).toMatch(/one signature|as RFC 9421 writes/)
 })
