@@ -1,6 +1,6 @@
 import { type OpenAPIHono, z } from '@hono/zod-openapi'
 import { breakerStates, embeddingsHealth, transcriptionHealth } from '#ai'
-import { POLICY, publicKeys } from '#auth'
+import { isHighSecurity, POLICY, publicKeys } from '#auth'
 import { answer, type Ctx, createApp, publicRoute } from '#core'
 import { ping } from '#database'
 import { mailHealth } from '#email'
@@ -143,6 +143,8 @@ export function systemApp(whole: () => Promise<Documented>) {
   return app
 }
 
+const SIGNED = 'Signed (RFC 9421) where its person demands it: else 401 `signature_required`.'
+
 /** OpenAPI 3.1 of everything the app routes, made from the schemas that validate. */
 export function openApiDocument(app: Documented, url: string) {
   app.openAPIRegistry.registerComponent('securitySchemes', 'accessToken', {
@@ -175,7 +177,9 @@ export function openApiDocument(app: Documented, url: string) {
   })
   for (const [path, methods] of Object.entries(document.paths ?? {})) {
     for (const [method, operation] of Object.entries(methods)) {
-      const rule = POLICY[`${method.toUpperCase()} ${path}`]
+      const id = `${method.toUpperCase()} ${path}`
+      const rule = POLICY[id]
+      if (isHighSecurity(id)) operation.description = `${operation.description ?? ''} ${SIGNED}`.trim()
       if (rule !== undefined && typeof rule !== 'string') operation.security.push({ apiKey: [...rule] })
     }
   }

@@ -118,7 +118,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
 }
 
 /** What a stolen sign-in could do lasting harm by: unsigned, it is refused to a person who demands signatures. */
-const HIGH_SECURITY: ReadonlySet<string> = new Set([
+export const HIGH_SECURITY: ReadonlySet<string> = new Set([
   'POST /v1/api-keys',
   'PATCH /v1/api-keys/{id}',
   'POST /v1/api-keys/{id}/rotate',
