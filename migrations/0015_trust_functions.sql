@@ -194,6 +194,9 @@ select audit_table('identities', 'user_id', 'id', '{provider,issuer}', '{last_us
 --> statement-breakpoint
 select audit_table('oauth_grants', 'user_id', 'id', '{client_id,scopes,resource}', '{}', '{insert}');
 --> statement-breakpoint
+select audit_table('signing_keys', 'user_id', 'id', '{algorithm,demanded}', '{}',
+  '{insert,update,delete}');
+--> statement-breakpoint
 select audit_table('webhook_endpoints', 'user_id', 'id', '{url,events,enabled,disabled_reason,previous_until}',
   '{version,updated_at}', '{insert,update,delete}');
 --> statement-breakpoint
@@ -305,4 +308,14 @@ begin
   for person in select distinct p from unnest(people) as p order by 1 loop
     perform append_audit(act, person, coalesce(nullif(target, ''), person), 'done', '', '{}');
   end loop;
+end $$;
+--> statement-breakpoint
+-- A request without a signature where one may be demanded: the session must be alive, and its person must demand none.
+create function unsigned_session(session text, person text) returns boolean language plpgsql stable parallel safe as $$
+begin
+  perform live_session(session, person);
+  if exists (select 1 from signing_keys k where k.user_id = person and k.demanded) then
+    raise exception 'a signature is demanded' using errcode = 'AU404';
+  end if;
+  return true;
 end $$;

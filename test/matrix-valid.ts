@@ -93,6 +93,7 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
+  setSignaturePolicy: async () => ({ body: { demand: false } }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
     return { search: `?ticket=${ticket}` }

@@ -39,6 +39,8 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   auth_codes: { owner: 'user_id' },
   identities: { owner: 'user_id', shown: { file: 'identities' } },
   sign_in_flows: { owner: 'user_id' },
+  signature_nonces: { owner: 'key_id', of: 'signing_keys' },
+  signing_keys: { owner: 'user_id', shown: { file: 'signing-keys' } },
   webhook_deliveries: { owner: 'user_id' },
   webhook_endpoints: { owner: 'user_id', shown: { file: 'webhooks', omit: ['secret', 'previous_secret'] } },
   api_keys: { owner: 'user_id', shown: { file: 'api-keys', omit: ['hash', 'previous_hash'] } },

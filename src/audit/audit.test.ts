@@ -35,6 +35,7 @@ const NOT_AUDITED = [
   'refresh_tokens',
   'sign_in_challenges',
   'sign_in_flows',
+  'signature_nonces',
   'usage_events',
   'webhook_deliveries',
 ]

@@ -7,6 +7,7 @@ import { validRequest } from '../matrix-valid.ts'
 import { createContract } from '../openapi-contract.ts'
 import { fillPath, type Operation, pathParameters } from '../openapi-document.ts'
 import { sample } from '../openapi-sample.ts'
+import { demanding } from '../signing.ts'
 import { type Answer, makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
@@ -205,6 +206,17 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
     const { id } = Object(json)
     const update = (item: object) => withBody(asked, { action: 'update', items: [{ patch: { title: 'y' }, ...item }] })
     return [update({ id, version: 1 }), update({ id, version: 99 }), update({ id: makeId('task') })]
+  },
+  addSigningKey: async (_, asked) => {
+    await asked.owner.api('POST', asked.request.path, asked.request.options)
+    return [asked]
+  },
+  removeSigningKey: async (world, { owner: other }) => {
+    const owner = (await world.people(1))[0] ?? other
+    const { signer, keyid } = await demanding(world, owner)
+    const path = `/v1/signing-keys/${keyid}`
+    const headers = await signer.sign(keyid, { method: 'DELETE', url: `${world.vars.PUBLIC_URL}${path}` })
+    return [{ owner, request: { method: 'DELETE', path, options: { headers } } }]
   },
   setPersonPlan: async (_, asked) => [withPath(asked, `/v1/admin/people/${makeId('usr')}/plan`)],
   redriveDeadLetter: async (world, asked) => {
