@@ -188,7 +188,8 @@ select audit_table('recovery_codes', 'user_id', 'user_id', '{used_at}', '{}', '{
 select audit_table('passkeys', 'user_id', 'id', '{transports,aaguid,backup_eligible}', '{counter,backed_up,last_used_at}',
   '{insert,update,delete}');
 --> statement-breakpoint
-select audit_table('auth_codes', 'user_id', 'id', '{kind}', '{}', '{insert}');
+-- A code that somebody not signed in asked for is nobody's until it is mailed.
+select audit_table('auth_codes', 'user_id', 'id', '{kind}', '{tries}', '{insert,update}');
 --> statement-breakpoint
 select audit_table('identities', 'user_id', 'id', '{provider,issuer}', '{last_used_at}', '{insert,update,delete}');
 --> statement-breakpoint
@@ -292,7 +293,7 @@ declare
 begin
   select u.disabled_at into since from users u where u.id = new.user_id for share;
   if since is not null then
-    raise exception 'the account is disabled' using errcode = 'AU402';
+    raise exception 'the account is disabled' using errcode = 'AU402', detail = new.user_id;
   end if;
   return new;
 end $$;

@@ -157,11 +157,12 @@ type Beside = { other: string | undefined; resource: string }
 async function byCookie(c: Context, ctx: Ctx, cookie: string, { other, resource }: Beside): Promise<PersonActor> {
   if (other !== undefined) throw new AppError('unauthorized', 'Send Authorization or the cookie, not both')
   const actor = await readAccessToken(ctx, cookie, resource)
+  const subject = actor.userId
   if (c.req.method === 'GET' || c.req.method === 'HEAD') return actor
   if (!cookies.isOwnPage(c))
-    throw new AppError('origin_refused', 'A change by cookie comes from a page of an allowed origin')
+    throw new AppError('origin_refused', 'A change by cookie comes from a page of an allowed origin', { subject })
   if (!isCsrfToken(ctx, actor.sessionId, c.req.header('x-csrf-token')))
-    throw new AppError('forbidden', 'Send the CSRF token of this session: X-CSRF-Token')
+    throw new AppError('forbidden', 'Send the CSRF token of this session: X-CSRF-Token', { subject })
   return actor
 }
 

@@ -16,12 +16,21 @@ function codeOf(error: unknown): string | undefined {
   return undefined
 }
 
+// Of a refused sign-in, whose it was.
+function detailOf(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    if ('detail' in at && typeof at.detail === 'string') return at.detail
+  }
+  return undefined
+}
+
 /** What a database failure means to the caller; undefined where it is a bug. */
 export function databaseFailure(error: unknown): AppError | undefined {
   const code = codeOf(error)
   if (code === SESSION_ENDED)
     return new AppError('session_ended', 'This session has ended; sign in again', { cause: error })
-  if (code === DISABLED) return new AppError('account_disabled', 'This account is disabled', { cause: error })
+  if (code === DISABLED)
+    return new AppError('account_disabled', 'This account is disabled', { cause: error, subject: detailOf(error) })
   if (code === NO_ROLE) return new AppError('forbidden', 'Your role does not allow this', { cause: error })
   if (code === NOT_SIGNED)
     return new AppError('signature_required', 'You demand that such requests are signed by one of your keys', {
