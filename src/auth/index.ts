@@ -14,6 +14,7 @@ export { answerChallenge } from './second-step.ts'
 export {
   endAllOf,
   endSession,
+  hurry,
   pruneSessions,
   renew,
   requireRole,
