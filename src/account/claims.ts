@@ -1,7 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 
-/** What of a table's rows is in an export: all columns but these. */
-type Shown = { file: string; omit?: string[] }
+/** What of a table's rows is in an export: all columns but these, in the order of `by`, all of whose values follow `first`. */
+type Shown = { file: string; omit?: string[]; by?: { column: string; first: string } }
 export type Claim = {
   /** The column that names the person; with `of`, one that names a row of theirs in that table. */
   owner: string
@@ -68,7 +68,11 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },
-  audit_log: { owner: 'user_id', ledger: true, shown: { file: 'audit', omit: ['hash'] } },
+  audit_log: {
+    owner: 'user_id',
+    ledger: true,
+    shown: { file: 'audit', omit: ['hash'], by: { column: 'seq', first: '0' } },
+  },
   audit_heads: { owner: 'user_id', ledger: true },
   data_exports: { owner: 'user_id', shown: { file: 'exports', omit: ['lease_until', 'attempts'] } },
   users: { owner: 'id', shown: { file: 'profile', omit: ['erasure_id'] } },
