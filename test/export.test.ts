@@ -47,6 +47,8 @@ test('the archive holds what the person has, each file as the manifest says, and
   expect(text('memories.md')).toContain('- likes \\*stars\\*\n  and lines (fact, ')
   expect(items('messages').length).toBeGreaterThan(1)
   expect(items('usage').length).toBeGreaterThan(0)
+  expect(items('audit').map(({ seq }) => seq)).toEqual(items('audit').map((_, at) => at + 1))
+  expect(items('audit').length).toBeGreaterThan(5)
   expect(items('ai-budget')).toMatchObject([{ plan: 'free' }])
   for (const name of ['api-keys', 'mcp-servers', 'notifications', 'sessions', 'mail'])
     expect([name, items(name).length]).toEqual([name, expect.toBeOneOf([1, 2])])

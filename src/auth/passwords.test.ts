@@ -1,3 +1,4 @@
+import { eq, inArray } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { makePerson, revoke, type TestCtx } from '#test/database'
 import { answerMail, codesTo, mailCtx, mailsTo } from '#test/mailed'
@@ -7,6 +8,7 @@ import { askReset, changePassword, confirmReset } from './passwords.ts'
 import { confirmRegistration, register, registerDirectly } from './register.ts'
 import { listSessions } from './sessions.ts'
 import { login } from './sign-in.ts'
+import { authCodes, credentials } from './tables.ts'
 import { readAccessToken } from './tokens.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -101,6 +103,24 @@ test('who has no password sets their first with none to show', async () => {
   await changePassword(someone, { newPassword: OTHER })
   const { email } = await getMe(someone)
   expect((await login(someone, { email, password: OTHER, deviceName: 'x' })).kind).toBe('signed-in')
+})
+
+test('whatever sets a password, it is kept by the parameters of today', async () => {
+  const [registered, reset, changed, first] = [await person(), await person(), await person(), await makePerson()]
+  await confirmReset(reset.ctx, { token: await reset.resetCode(), password: OTHER })
+  await changePassword(changed.me, { currentPassword: PASSWORD, newPassword: OTHER })
+  await changePassword(first, { newPassword: OTHER })
+  const owners = [registered.me, reset.me, changed.me, first].map(({ actor }) => actor.userId)
+  const kept = await first.db.select().from(credentials).where(inArray(credentials.userId, owners))
+  const waiting = byMail()
+  const email = address()
+  await register(waiting, registration(email))
+  const [code] = await waiting.db.select().from(authCodes).where(eq(authCodes.email, email))
+  const hashes = [...kept.map(({ passwordHash }) => passwordHash), code?.registrant?.passwordHash]
+  expect(hashes).toHaveLength(5)
+  // OWASP's least for Argon2id, a salt of 16 bytes, 32 bytes of hash.
+  for (const hash of hashes) expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$[\w+/]{22}\$[\w+/]{43}$/)
+  expect(new Set(hashes).size).toBe(5)
 })
 
 const byMail = () => mailCtx({}, { registration: 'mailed' })

@@ -60,6 +60,19 @@ test('a log line never carries a secret, whatever field it hides in', () => {
   expect(JSON.parse(lines[0] ?? '')).toMatchObject({ level: 'info', event: 'a', requestId: 'req_1' })
 })
 
+test('no text begins a log line of its own, or moves the cursor of who reads it', () => {
+  const lines: string[] = []
+  const log = createLog({ requestId: 'req_1' }, 'info', (written) => void lines.push(written))
+  const forged = '{"level":"error","event":"forged"}'
+  const breaks = ['\n', '\r\n', '\r', '\v', '\f', '\b', '\u001b[2J', '\u0000']
+  for (const end of breaks) log.warn('a', { operation: `x${end}${forged}`, error: `"}${end}${forged}` })
+  expect(lines).toHaveLength(breaks.length)
+  for (const line of lines) {
+    expect(line).not.toMatch(/[\u0000-\u001f]/)
+    expect(JSON.parse(line)).toMatchObject({ level: 'warn', event: 'a', requestId: 'req_1' })
+  }
+})
+
 test('what a log says of a database error leaves out the statement and its values', () => {
   const failed = Object.assign(new Error("Failed query: insert … params: 'dear diary'"), {
     name: 'DrizzleQueryError',

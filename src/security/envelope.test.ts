@@ -48,3 +48,14 @@ test('after a rotation the new key seals and the old one still opens; once it is
   // The same name for another key is another key.
   await expect(unseal([makeKey('2026')], place, before)).rejects.toThrow('does not open')
 })
+
+test('of twenty thousand texts no two have an initialization vector or a key in common', async () => {
+  const keys = [makeKey('k1')]
+  const seen = { wrapped: new Set<string>(), iv: new Set<string>() }
+  for (let n = 0; n < 20_000; n++) {
+    const [, , wrapped = '', iv = ''] = (await seal(keys, place, 'x')).split('.')
+    seen.wrapped.add(wrapped)
+    seen.iv.add(iv)
+  }
+  expect([seen.wrapped.size, seen.iv.size]).toEqual([20_000, 20_000])
+})
