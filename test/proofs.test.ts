@@ -5,6 +5,7 @@ import { proof as contractCoverage } from './proofs/07-contract-coverage.ts'
 import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
 import { proof as refreshReplay } from './proofs/12-refresh-replay.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
+import { proof as rateLimits } from './proofs/20-rate-limits.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as budget } from './proofs/26-budget.ts'
 import { createChance } from './proofs/chance.ts'
@@ -24,6 +25,7 @@ const FAST: [Proof, number][] = [
   [tenantIsolation, 0.02],
   [refreshReplay, 0.03],
   [idempotency, 0.07],
+  [rateLimits, 0.1],
   [realtimeResume, 0.1],
   [budget, 0.08],
 ]

@@ -1,14 +1,6 @@
 import type { Context, Next } from 'hono'
 import { lackingScopes, readAccessToken, requireSession, ruleOf, scopesOf } from '#auth'
-import {
-  type ActingKey,
-  AppError,
-  type Ctx,
-  type Guard,
-  type LimitClass,
-  type PersonActor,
-  type RouteMeta,
-} from '#core'
+import { AppError, type Ctx, type Guard, type Limit, type LimitClass, type PersonActor, type RouteMeta } from '#core'
 import type { DatabaseMeter } from '#database'
 import { isKey, readKey } from '#keys'
 import {
@@ -19,9 +11,9 @@ import {
   keepAnswer,
   networkOf,
   releaseKey,
-  type Take,
+  takeKey,
   takeLimit,
-  takeQuota,
+  takeOwn,
 } from '#security'
 import { readBody } from './body.ts'
 
@@ -35,12 +27,11 @@ export const guard: Guard = async (c, meta, next) => {
     ctx.actor = await authenticate(c, ctx, meta)
   } catch (error) {
     // Whoever is not known is counted by where they come from: tokens cannot be tried without end.
-    spend(c, ctx, 'public', network)
+    await spend(c, ctx, 'public', network)
     throw error
   }
   const { actor } = ctx
-  if (actor.kind === 'person' && actor.key) spendKey(c, ctx, actor.key)
-  const take = spend(c, ctx, meta.limit, actor.kind === 'person' ? actor.userId : network)
+  const limit = await spend(c, ctx, meta.limit, network)
   permit(c, meta, actor)
   if (actor.kind === 'person') await asPerson(c, meta, Object.assign(ctx, { actor }), next)
   else {
@@ -48,28 +39,28 @@ export const guard: Guard = async (c, meta, next) => {
     await next()
   }
   // A Response of a handler's own, such as a stream, has none of the headers that were set before it.
-  if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, meta.limit, take)
+  if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, limit)
 }
 
-/** Counts the call, and says so whatever is answered. */
-function spend(c: Context, ctx: RequestCtx, limit: LimitClass, caller: string): Take {
-  const take = takeLimit(limit, caller, ctx.now(), ctx.config.rateLimitFactor)
-  limitHeaders(c, limit, take)
-  if (take.ok) return take
-  throw tooMany(`${limit} requests`, take)
+/** Counts the call, and says so whatever is answered; a key has a rate of its own beside the limits of its person. */
+async function spend(c: Context, ctx: RequestCtx, name: LimitClass, network: string): Promise<Limit> {
+  const { actor, config } = ctx
+  if (actor.kind === 'person' && actor.key) {
+    const take = await takeKey(ctx, actor.userId, actor.key)
+    if (take && !take.ok) throw tooMany('requests of this API key', { ...take, name: 'key' })
+  }
+  const take =
+    actor.kind === 'person'
+      ? await takeOwn(ctx, actor.userId, name)
+      : takeLimit(name, network, ctx.now(), config.rateLimitFactor)
+  const limit = { ...take, name }
+  limitHeaders(c, limit)
+  if (take.ok) return limit
+  throw tooMany(`${name} requests`, limit)
 }
 
-const tooMany = (what: string, { resetS }: Take) =>
-  new AppError('rate_limited', `Too many ${what}; wait ${resetS} s`, { retryAfterS: resetS })
-
-/** A key's own rate, beside the limits of its person. */
-function spendKey(c: Context, ctx: RequestCtx, { id, ratePerMinute }: ActingKey): void {
-  if (ratePerMinute === null) return
-  const take = takeQuota(`key:${id}`, { quota: ratePerMinute, windowS: 60 }, ctx.now())
-  if (take.ok) return
-  limitHeaders(c, 'key', take)
-  throw tooMany('requests of this API key', take)
-}
+const tooMany = (what: string, limit: Limit) =>
+  new AppError('rate_limited', `Too many ${what}; wait ${limit.resetS} s`, { limit })
 
 /** Only what the policy has a row for is open to anybody; a key may do less than its person. */
 function permit(c: Context, meta: RouteMeta, actor: Ctx['actor']): void {
@@ -123,12 +114,10 @@ async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx[
   return isKey(token) ? await readKey(ctx, token) : await readAccessToken(ctx, token)
 }
 
-type Counted = Omit<Take, 'ok'>
-
 /** What remains to the caller of a class of calls. */
-export function limitHeaders(c: Context, limit: string, { quota, left, windowS, resetS }: Counted): void {
-  c.header('RateLimit-Policy', `"${limit}";q=${quota};w=${windowS}`)
-  c.header('RateLimit', `"${limit}";r=${left};t=${resetS}`)
+export function limitHeaders(c: Context, { name, quota, left, windowS, resetS }: Limit): void {
+  c.header('RateLimit-Policy', `"${name}";q=${quota};w=${windowS}`)
+  c.header('RateLimit', `"${name}";r=${left};t=${resetS}`)
   c.header('X-RateLimit-Limit', String(quota))
   c.header('X-RateLimit-Remaining', String(left))
   c.header('X-RateLimit-Reset', String(resetS))

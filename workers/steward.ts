@@ -31,12 +31,12 @@ import {
   nextAlarmMs,
   TIMER_MIGRATIONS,
 } from '#core'
-import { type NewTimer, NewTimers, runTimer } from '#scheduler'
+import { listTimers, type NewTimer, NewTimers, runTimer } from '#scheduler'
+import { type Grant, grant, LIMIT_MIGRATIONS, type LimitAsk } from '#security'
 import { configOf, makeCtx } from './context.ts'
 
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
 export type Cancelled = { ok: true; cancelled: boolean }
-export type WaitingTimer = { name: string; dueMs: number; version: number; attempts: number }
 type Arm = (name: string, dueMs: number, isMoved?: (fromMs: number) => boolean) => void
 
 const MAX_LISTED = 100
@@ -46,7 +46,7 @@ const FLUSH_ROWS = 100
 const OVERDUE = 'budget:overdue'
 
 // Append only: what stands here may have been applied somewhere.
-const MIGRATIONS = [...TIMER_MIGRATIONS, ...BUDGET_MIGRATIONS]
+const MIGRATIONS = [...TIMER_MIGRATIONS, ...BUDGET_MIGRATIONS, ...LIMIT_MIGRATIONS]
 
 /** One person's timers and budget. Its name is the person's id. */
 export class Steward extends DurableObject<Env> {
@@ -83,14 +83,8 @@ export class Steward extends DurableObject<Env> {
   }
 
   /** What waits, soonest first. */
-  list(): WaitingTimer[] {
-    return this.ctx.storage.sql
-      .exec<WaitingTimer>(
-        `select name, due_ms as "dueMs", version, attempts from timers
-         where due_ms is not null order by due_ms, name limit ?`,
-        MAX_LISTED,
-      )
-      .toArray()
+  list() {
+    return listTimers(this.ctx.storage.sql, MAX_LISTED)
   }
 
   /** Holds the worst case of a call, or says why not. */
@@ -122,6 +116,11 @@ export class Steward extends DurableObject<Env> {
 
   setBudget(change: BudgetChange): BudgetSummary {
     return setBudget(this.ctx.storage.sql, change, Date.now(), this.#plan())
+  }
+
+  /** Gives calls of a window away. */
+  grantCalls(ask: LimitAsk): Grant {
+    return grant(this.ctx.storage.sql, ask, Date.now())
   }
 
   /** Brings the ledger's waiting lines to Postgres now. */

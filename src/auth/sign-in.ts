@@ -2,7 +2,7 @@ import { eq, sql } from 'drizzle-orm'
 import { AppError } from '#core'
 import { duplicateOf } from '#database'
 import { kick } from '#queue'
-import { hashPassword, networkOf, takeLimit, verifyPassword } from '#security'
+import { hashPassword, heedGuesses, noteWrongGuess, verifyPassword } from '#security'
 import { insertUser, userByEmail } from '#users'
 import { isKnownDevice, welcomeMail } from './mails.ts'
 import { type Admission, admit, openSession, type SignInCtx } from './open.ts'
@@ -36,13 +36,7 @@ export async function register(ctx: SignInCtx, input: Registration): Promise<Sig
 
 /** A new session for a right password; unknown address and wrong password are one answer and one duration. */
 export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
-  // By address and network together: whoever guesses from elsewhere does not lock the owner out.
-  const guesser = `${input.email.toLowerCase()} ${networkOf(ctx.client.address)}`
-  const tries = takeLimit('signin', guesser, ctx.now(), ctx.config.rateLimitFactor)
-  if (!tries.ok)
-    throw new AppError('rate_limited', 'Too many sign-ins for this address; wait a moment', {
-      retryAfterS: tries.resetS,
-    })
+  await heedGuesses(ctx, input.email)
   const found = userByEmail(ctx.db, input.email).as('found')
   const [row] = await ctx.db
     .select({
@@ -54,7 +48,10 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
     .from(found)
     .leftJoin(credentials, eq(credentials.userId, found.id))
   const checked = await verifyPassword(input.password, row?.hash ?? undefined, ctx.config.auth.passwordPepper)
-  if (!row || !checked.ok) throw new AppError('invalid_credentials', 'The address or the password is wrong')
+  if (!row || !checked.ok) {
+    noteWrongGuess(ctx)
+    throw new AppError('invalid_credentials', 'The address or the password is wrong')
+  }
   const { userId, me, isKnown } = row
   const person = { userId, me, isKnown }
   const by = { method: 'password', deviceName: input.deviceName } as const

@@ -38,19 +38,24 @@ export type ErrorCode = keyof typeof ERRORS
 /** `pointer` is a JSON Pointer into the body, or `query/name`, `path/name`, `header/name`. */
 export type FieldError = { pointer: string; detail: string }
 
-type Options = { cause?: unknown; errors?: FieldError[]; retryAfterS?: number }
+/** The limit that refused: its name, and that nothing of it is left for `resetS` seconds. */
+export type Limit = { name: string; quota: number; left: number; windowS: number; resetS: number }
+
+type Options = { cause?: unknown; errors?: FieldError[]; retryAfterS?: number; limit?: Limit }
 
 /** What the caller did or may cause. Anything else that is thrown is a bug and says nothing outside. */
 export class AppError extends Error {
   readonly code: ErrorCode
   readonly errors: FieldError[] | undefined
   readonly retryAfterS: number | undefined
+  readonly limit: Limit | undefined
   constructor(code: ErrorCode, message: string, options: Options = {}) {
     super(message, { cause: options.cause })
     this.name = 'AppError'
     this.code = code
     this.errors = options.errors
-    this.retryAfterS = options.retryAfterS
+    this.limit = options.limit
+    this.retryAfterS = options.retryAfterS ?? options.limit?.resetS
   }
 }
 

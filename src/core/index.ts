@@ -1,5 +1,5 @@
 export type { ActingKey, Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
-export { AppError, ERRORS, type ErrorCode, findAppError, toProblem } from './errors.ts'
+export { AppError, ERRORS, type ErrorCode, findAppError, type Limit, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
 export {
   type AppEnv,
