@@ -158,7 +158,7 @@ test('a right password is let in from where many were wrong: later than elsewher
     const client = { address, country: null, userAgent: '' }
     return { ...ctx, client, config: { ...ctx.config, rateLimitFactor: 1 } }
   }
-  const wrong = Array.from({ length: 10 }, (_, n) =>
+  const wrong = Array.from({ length: 12 }, (_, n) =>
     login(from(`203.0.113.${n}`), { email: address(), password: 'wrong', deviceName: 'x' }),
   )
   await Promise.allSettled(wrong)
