@@ -30,6 +30,6 @@ export type {
   ToolChoice,
 } from './model.ts'
 export { type Calls, type SharedAsk, shareCall } from './sharing.ts'
-export { explainExhausted } from './spending.ts'
+export { explainExhausted, readBudget } from './spending.ts'
 export { MAX_AUDIO_BYTES, type Transcript, transcribe, transcriptionHealth } from './transcribe.ts'
 export { writeUsage } from './usage.ts'
