@@ -24,7 +24,7 @@ export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { nextOccurrence, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'
 export { sseData } from './sse.ts'
-export { createTimer, wait, withTimeout } from './timeout.ts'
+export { aborted, createTimer, wait, withTimeout } from './timeout.ts'
 export {
   armOwn,
   armTimer,

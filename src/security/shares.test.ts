@@ -1,5 +1,5 @@
 import fc from 'fast-check'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import type { Ctx, LimitClass } from '#core'
 import { testCtx } from '#test/database'
 import { memorySql } from '#test/steward'
@@ -14,10 +14,11 @@ const AHEAD = READS / 50
 /** A person's Steward, and isolates that ask it; `away` while it cannot be asked. */
 function makeIsolates(count: number) {
   const clock = { ms: START_MS }
-  const steward = { sql: memorySql(LIMIT_MIGRATIONS), asks: 0, away: false }
+  const steward = { sql: memorySql(LIMIT_MIGRATIONS), asks: 0, away: false, hangs: false }
   const grantCalls = async (ask: LimitAsk) => {
     steward.asks++
     if (steward.away) throw new Error('away')
+    if (steward.hangs) await new Promise(() => {})
     return grant(steward.sql, ask, clock.ms)
   }
   const waiting: Promise<unknown>[] = []
@@ -105,16 +106,36 @@ test('who is refused is refused without asking until the window is over', async 
 })
 
 test('where the Steward is away nothing costly is let in, and the rest by what the isolate counts', async () => {
-  const { take, told, steward } = makeIsolates(1)
+  const { take, told, steward, clock } = makeIsolates(1)
   steward.away = true
   await expect(take(0, 'ai')).rejects.toMatchObject({ code: 'unavailable', retryAfterS: 2 })
   for (let n = 0; n < READS; n++) expect((await take(0, 'read')).ok).toBe(true)
   expect((await take(0, 'read')).ok).toBe(false)
+  expect(steward.asks).toBe(2)
   await told()
   steward.away = false
+  clock.ms += 2000
   // Back again, it hears of all that was let in meanwhile.
   expect(await take(0, 'read')).toMatchObject({ ok: false, left: 0 })
   expect(await take(1, 'read')).toMatchObject({ ok: false, left: 0 })
+})
+
+test('a Steward that does not answer holds nobody up: costly calls for two seconds, others not at all once that is known', async () => {
+  vi.useFakeTimers()
+  try {
+    const { take, steward } = makeIsolates(1)
+    steward.hangs = true
+    const refused = expect(take(0, 'ai')).rejects.toMatchObject({ code: 'unavailable' })
+    await vi.advanceTimersByTimeAsync(2000)
+    await refused
+    const reads = Array.from({ length: 2 * AHEAD }, () => take(0, 'read'))
+    await vi.advanceTimersByTimeAsync(2000)
+    expect((await Promise.all(reads)).every(({ ok }) => ok)).toBe(true)
+    // No timer is waited for here.
+    expect((await take(0, 'read')).ok).toBe(true)
+  } finally {
+    vi.useRealTimers()
+  }
 })
 
 test('a low rate of a key is exact, a high one is shared, none counts nothing', async () => {

@@ -1,4 +1,4 @@
-import { type ActingKey, AppError, type Ctx, describeError, type LimitClass } from '#core'
+import { type ActingKey, AppError, aborted, type Ctx, describeError, type LimitClass, withTimeout } from '#core'
 import { keepNewest, LIMITS, type Quota, secondsUntil, type Take } from './limits.ts'
 import type { Grant, LimitAsk } from './windows.ts'
 
@@ -18,12 +18,13 @@ type Share = {
   untold: number
   taken: number
   askedMs: number
+  failedMs: number
 }
 
 // Of the quota: let in before the Steward is heard, so that no call of an ordinary person waits for it, or is told to it.
 const AHEAD = 50
-// An ask of which nothing was heard so long is asked again.
-const STALE_ASK_MS = 2000
+// An ask of which nothing was heard so long has failed, and for as long again is not repeated for what can do without.
+const ASK_MS = 2000
 const AWAY_S = 2
 const TRIES = 4
 const MAX_SHARES = 20_000
@@ -54,8 +55,11 @@ export const { takeOwn, takeKey } = createShares()
 function take(shares: Shares, ctx: TakeCtx, counted: Counted): Take | Promise<Take> {
   const nowMs = ctx.now().getTime()
   const share = shareOf(shares, counted, nowMs)
-  if (!mayTake(share, counted))
-    return share.pool === 0 ? answer(share, counted, nowMs, false) : takeAsked(ctx, counted, share)
+  if (!mayTake(share, counted)) {
+    if (share.pool === 0) return answer(share, counted, nowMs, false)
+    const isAway = nowMs - share.failedMs < ASK_MS
+    return isAway && !counted.isExact ? takeAlone(share, counted, nowMs) : takeAsked(ctx, counted, share)
+  }
   use(share)
   if (!counted.isExact && isLow(share, counted, nowMs)) refill(ctx, counted, share)
   return answer(share, counted, nowMs, true)
@@ -74,6 +78,7 @@ function shareOf(shares: Shares, { name, userId, windowS }: Counted, nowMs: numb
     untold: 0,
     taken: 0,
     askedMs: 0,
+    failedMs: 0,
   }
   keepNewest(shares, key, share, MAX_SHARES)
   return share
@@ -90,7 +95,7 @@ function use(share: Share): void {
 }
 
 function isLow(share: Share, counted: Counted, nowMs: number): boolean {
-  if (nowMs - share.askedMs < STALE_ASK_MS) return false
+  if (nowMs - Math.max(share.askedMs, share.failedMs) < ASK_MS) return false
   return share.pool === null ? share.untold * 2 >= aheadOf(counted) : share.pool > 0 && share.left * 2 <= share.granted
 }
 
@@ -107,14 +112,18 @@ async function takeAsked(ctx: TakeCtx, counted: Counted, share: Share): Promise<
     if (counted.isExact)
       throw new AppError('unavailable', 'The limit cannot be asked; try again', { cause, retryAfterS: AWAY_S })
     ctx.log.warn('limit.not_told', describeError(cause))
-    // Meanwhile this isolate counts alone.
-    const isLet = share.taken < counted.quota
-    if (isLet) use(share)
-    return answer(share, counted, ctx.now().getTime(), isLet)
+    return takeAlone(share, counted, ctx.now().getTime())
   }
   const ok = share.left > 0
   if (ok) use(share)
   return answer(share, counted, ctx.now().getTime(), ok)
+}
+
+/** While the Steward is away the isolate counts by itself. */
+function takeAlone(share: Share, counted: Counted, nowMs: number): Take {
+  const ok = share.taken < counted.quota
+  if (ok) use(share)
+  return answer(share, counted, nowMs, ok)
 }
 
 /** A person's Steward, as far as it counts their calls. */
@@ -126,9 +135,12 @@ async function ask(ctx: TakeCtx, { name, userId, quota, windowS, isExact }: Coun
   share.askedMs = ctx.now().getTime()
   try {
     const steward: Counter = ctx.env.STEWARD.getByName(userId)
-    hear(share, await steward.grantCalls({ name, quota, windowS, isExact, spent, sinceMs: share.sinceMs }))
+    const asked = steward.grantCalls({ name, quota, windowS, isExact, spent, sinceMs: share.sinceMs })
+    hear(share, await withTimeout(ASK_MS, (signal) => Promise.race([asked, aborted(signal)])))
+    share.failedMs = 0
   } catch (error) {
     share.untold += spent
+    share.failedMs = ctx.now().getTime()
     throw error
   } finally {
     share.askedMs = 0
