@@ -35,6 +35,8 @@ export type WorkerOptions = {
   vars: Record<string, string>
   /** 0 or none: any free one. */
   port?: number
+  /** How many isolates answer, each at its own of `urls`, with the same objects behind them; one unless given. */
+  isolates?: number
   /** The tree whose wrangler.toml names the bindings, if not this one. */
   sourceDir?: string
   /** Each line the Worker logs; without it nothing is shown. */
@@ -44,6 +46,7 @@ export type WorkerOptions = {
 export type RunningWorker = {
   /** Straight into workerd: no proxy in front, WebSockets included. */
   url: string
+  urls: string[]
   /** For what a test does behind the API: bindings, storage and eviction of Durable Objects. */
   miniflare: Miniflare
   /** One cron tick, as of `at`; throws when the handler does. */
@@ -141,9 +144,11 @@ function hashOf(sourceDir: string, minify: boolean): string {
 
 /** Runs a bundle in workerd with the bindings of wrangler.toml's top level. Several may run in one process. */
 export async function startWorker(options: WorkerOptions): Promise<RunningWorker> {
-  const { bundleDir, persistDir, vars, sourceDir = ROOT, onLog = () => {} } = options
+  const { bundleDir, persistDir, vars, sourceDir = ROOT, onLog = () => {}, isolates = 1 } = options
   const port = options.port || (await freePort())
-  const url = `http://${HOST}:${port}`
+  const ports = [port, ...(await Promise.all(Array.from({ length: isolates - 1 }, freePort)))]
+  const urls = ports.map((each) => `http://${HOST}:${each}`)
+  const [url = ''] = urls
   guardRuntimes()
   const miniflare = new Miniflare(
     convertV4MiniflareOptions({
@@ -154,7 +159,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
       resourcePersistencePath: resolve(persistDir),
       handleStructuredLogs: onLog,
       log: logTo(onLog),
-      workers: workersOf(sourceDir, bundleDir, port, { PUBLIC_URL: url, ...vars }),
+      workers: workersOf(sourceDir, bundleDir, ports, { PUBLIC_URL: url, ...vars }),
     }),
   )
   await miniflare.ready.catch(async (error) => {
@@ -164,6 +169,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
   let stopped: Promise<void> | undefined
   return {
     url,
+    urls,
     miniflare,
     async scheduled(at = new Date()) {
       const worker = await miniflare.getWorker(NAME)
@@ -180,7 +186,7 @@ export async function startWorker(options: WorkerOptions): Promise<RunningWorker
 function workersOf(
   sourceDir: string,
   bundleDir: string,
-  port: number,
+  [port = 0, ...morePorts]: number[],
   vars: Record<string, string>,
 ): V4WorkerOptions[] {
   // Typed here: wrangler's own type for it has lost its fields.
@@ -199,7 +205,20 @@ function workersOf(
     bindings: { ...bindings, ...vars },
     unsafeDirectSockets: [{ host: HOST, port }],
   }
-  if (!assets?.binding) return [{ ...main, serviceBindings }]
+  const { durableObjects = {} } = main
+  const elsewhere = Object.entries(durableObjects).map(([name, object]) => [
+    name,
+    { ...(typeof object === 'string' ? { className: object } : object), scriptName: NAME },
+  ])
+  // Isolates of the same code, whose objects live beside the first.
+  const more = morePorts.map((each, at) => ({
+    ...main,
+    name: `${NAME}-${at + 2}`,
+    durableObjects: Object.fromEntries(elsewhere),
+    queueConsumers: {},
+    unsafeDirectSockets: [{ host: HOST, port: each }],
+  }))
+  if (!assets?.binding) return [main, ...more].map((each) => ({ ...each, serviceBindings }))
   // Beside the Worker, not around it: with `run_worker_first` nothing else reaches the files, and a request to a Worker
   // that has assets passes two more Workers on its way, which costs a third of the throughput.
   const beside = {
@@ -208,7 +227,8 @@ function workersOf(
     modules: [{ type: 'ESModule' as const, path: 'none.js', contents: 'export default {}' }],
     assets: { ...assets, binding: undefined, run_worker_first: false, routerConfig: { has_user_worker: false } },
   }
-  return [{ ...main, serviceBindings: { ...serviceBindings, [assets.binding]: beside.name } }, beside]
+  const services = { ...serviceBindings, [assets.binding]: beside.name }
+  return [...[main, ...more].map((each) => ({ ...each, serviceBindings: services })), beside]
 }
 
 function moduleType(name: string): 'ESModule' | 'CompiledWasm' {

@@ -251,6 +251,9 @@ CREATE TABLE "webhook_endpoints" (
 	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
 );
 --> statement-breakpoint
+ALTER TABLE "usage_events" ADD COLUMN "key_id" text;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD COLUMN "budget_micros_per_day" bigint;--> statement-breakpoint
+ALTER TABLE "api_keys" ADD COLUMN "budget_micros_per_month" bigint;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "role" text DEFAULT 'person' NOT NULL;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "disabled_at" timestamp with time zone;--> statement-breakpoint
 ALTER TABLE "users" ADD COLUMN "deletion_at" timestamp with time zone;--> statement-breakpoint

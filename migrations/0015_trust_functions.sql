@@ -176,7 +176,7 @@ select audit_table('messages', 'user_id', 'id', '{conversation_id,turn_id,role}'
 select audit_table('notifications', 'user_id', 'id', '{kind,priority,scheduled_at,read_at,expires_at}',
   '{version,updated_at}', '{insert,update,delete}');
 --> statement-breakpoint
-select audit_table('mcp_servers', 'user_id', 'id', '{url,header,enabled}',
+select audit_table('mcp_servers', 'user_id', 'id', '{header,enabled}',
   '{version,updated_at,token_version,token_lease,token_expires_at,status,last_error,tools,checked_at}',
   '{insert,update,delete}');
 --> statement-breakpoint
@@ -198,15 +198,16 @@ select audit_table('oauth_grants', 'user_id', 'id', '{client_id,scopes,resource}
 select audit_table('signing_keys', 'user_id', 'id', '{algorithm,demanded}', '{}',
   '{insert,update,delete}');
 --> statement-breakpoint
-select audit_table('webhook_endpoints', 'user_id', 'id', '{url,events,enabled,disabled_reason,previous_until}',
+select audit_table('webhook_endpoints', 'user_id', 'id', '{events,enabled,disabled_reason,previous_until}',
   '{version,updated_at}', '{insert,update,delete}');
 --> statement-breakpoint
 select audit_table('data_exports', 'user_id', 'id', '{}', '{}', '{insert}');
 --> statement-breakpoint
-select audit_table('feature_flags', '=service', 'name', '{enabled,percent,people}', '{updated_at}',
+-- Whom a flag is on for, and whose event was sent again, outlives nobody: of both only that it changed is told.
+select audit_table('feature_flags', '=service', 'name', '{enabled,percent}', '{updated_at}',
   '{insert,update,delete}');
 --> statement-breakpoint
-select audit_table('dead_letters', '=service', 'id', '{queue,outbox_id,redriven_at}', '{}', '{update}');
+select audit_table('dead_letters', '=service', 'id', '{queue,redriven_at}', '{}', '{update}');
 --> statement-breakpoint
 -- Someone is erased: their chain ends with this act, its last hash stays under no name, its lines go.
 create function end_audit() returns trigger language plpgsql security definer set search_path = public, pg_temp as $$

@@ -1,17 +1,27 @@
 import Anthropic, { PermissionDeniedError as ClaudeDenied } from '@anthropic-ai/sdk'
+import { LLMock } from '@copilotkit/aimock'
 import { Client } from '@modelcontextprotocol/sdk/client/index.js'
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js'
-import OpenAI, { AuthenticationError, PermissionDeniedError } from 'openai'
+import OpenAI, { AuthenticationError, PermissionDeniedError, RateLimitError } from 'openai'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { codeOf, type MadeKey, makeKey } from './matrix-keys.ts'
 import { openListener } from './proofs/lib-listener.ts'
 import { type Person, startWorld, type World } from './world.ts'
 
+const claude = new LLMock({ port: 0 })
+const MODEL = 'claude-sonnet-5-5'
 let world: World
 beforeAll(async () => {
-  world = await startWorld()
+  await claude.start()
+  world = await startWorld({
+    // The rules answer as the assistant; Claude is there by its name.
+    vars: { ANTHROPIC_API_KEY: 'test-key', ANTHROPIC_BASE_URL: claude.url, AI_PROVIDERS: 'offline,anthropic' },
+  })
 }, 60_000)
-afterAll(() => world.stop())
+afterAll(async () => {
+  await world.stop()
+  await claude.stop()
+})
 
 async function makePerson(): Promise<Person> {
   const [person] = await world.people(1)
@@ -42,6 +52,28 @@ test("OpenAI's client asks with a key, and the assistant does for it what the ke
   expect((await openai(able).models.list()).data.map(({ id }) => id)).toContain('aurelius')
   await expect(openai(mute).models.list()).rejects.toThrow(PermissionDeniedError)
   await expect(openai({ ...able, secret: `${able.secret}x` }).models.list()).rejects.toThrow(AuthenticationError)
+})
+
+test('a key spends on models what it may and no more, which takes nothing from what its person may', async () => {
+  const person = await makePerson()
+  const key = await makeKey(person, { scopes: ['ai:write'], budgetMicrosPerDay: 100_000 })
+  const other = await makeKey(person, { scopes: ['ai:write'] })
+  claude.onMessage('good evening', { content: 'Good evening.', usage: { input_tokens: 10, output_tokens: 5 } })
+  const greet = (by: MadeKey) =>
+    openai(by).chat.completions.create({ model: MODEL, max_tokens: 10, messages: [user('good evening')] })
+  expect((await greet(key)).usage).toMatchObject({ cost_micros: 70 })
+  const show = async () => (await person.api('GET', `/v1/api-keys/${key.id}`)).json
+  expect(await show()).toMatchObject({ budgetMicrosPerDay: 100_000, spent: { dayMicros: 70, monthMicros: 70 } })
+  const body = { budgetMicrosPerDay: 71 }
+  await person.api('PATCH', `/v1/api-keys/${key.id}`, { body, headers: { 'if-match': '*' } })
+  const refused = await greet(key).catch((error: unknown) => error)
+  expect(refused).toBeInstanceOf(RateLimitError)
+  expect(String(refused)).toContain('0.000001 USD is left of the budget of this API key')
+  expect((await greet(other)).usage).toMatchObject({ cost_micros: 70 })
+  expect(await show()).toMatchObject({ budgetMicrosPerDay: 71, spent: { dayMicros: 70 } })
+  const usage = (await person.api('GET', '/v1/ai/usage')).json
+  const spent = { calls: 1, costMicros: 70 }
+  expect(usage).toMatchObject({ total: { costMicros: 140 }, keys: [{ total: spent }, { total: spent }] })
 })
 
 test("Anthropic's client sends it as x-api-key", async () => {

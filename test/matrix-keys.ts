@@ -1,7 +1,13 @@
 import type { Answer, Person, World } from './world.ts'
 
 export type MadeKey = { id: string; prefix: string; secret: string; version: number }
-type Wanted = Partial<{ scopes: readonly string[]; ipAllow: string[]; ratePerMinute: number; expiresAt: string }>
+type Wanted = Partial<{
+  scopes: readonly string[]
+  ipAllow: string[]
+  ratePerMinute: number
+  budgetMicrosPerDay: number
+  expiresAt: string
+}>
 
 /** A key of this person's, made as they would make it. */
 export async function makeKey(person: Pick<Person, 'api'>, { scopes = ['tasks:read'], ...rest }: Wanted = {}) {

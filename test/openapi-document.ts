@@ -36,6 +36,7 @@ export type Content = Record<string, { schema: JsonSchema }>
 type DocumentedResponse = { description: string; headers?: Record<string, { required?: boolean }>; content?: Content }
 type Documented = {
   operationId: string
+  'x-rate-limit'?: string
   security?: Record<string, string[]>[]
   parameters?: Parameter[]
   requestBody?: { required?: boolean; content: Content }
@@ -54,6 +55,8 @@ export type Operation = {
   path: string
   operationId: string
   auth: 'none' | 'person' | 'operator'
+  /** The class its calls are counted in. */
+  limit: string | undefined
   parameters: Parameter[]
   body: JsonSchema | undefined
   responses: Record<string, DocumentedResponse>
@@ -78,6 +81,7 @@ function toOperation(method: string, path: string, spec: Documented): Operation 
     path,
     operationId,
     auth: schemes.includes('accessToken') ? 'person' : schemes.includes('operatorToken') ? 'operator' : 'none',
+    limit: spec['x-rate-limit'],
     parameters,
     // What is a form is refused as JSON: those tests send no other.
     body: Object.values(spec.requestBody?.content ?? {})[0]?.schema,

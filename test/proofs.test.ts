@@ -10,6 +10,7 @@ import { proof as tokenForgery } from './proofs/13-token-forgery.ts'
 import { proof as oauthAttacks } from './proofs/15-oauth-attacks.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
 import { proof as races } from './proofs/19-races.ts'
+import { proof as rateLimits } from './proofs/20-rate-limits.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as audit } from './proofs/25-audit.ts'
 import { proof as budget } from './proofs/26-budget.ts'
@@ -36,6 +37,7 @@ const FAST: [Proof, number, seen?: 'seen'][] = [
   [oauthAttacks, 0.5, 'seen'],
   [idempotency, 0.07],
   [races, 0.04, 'seen'],
+  [rateLimits, 0.1],
   [realtimeResume, 0.1],
   [audit, 0.03],
   [budget, 0.08],

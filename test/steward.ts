@@ -1,15 +1,21 @@
 import { DatabaseSync } from 'node:sqlite'
 import * as ai from '#ai'
+import type { Migration } from '#core'
 
-/** A person's budget on SQLite in memory: the engine of a Durable Object, and the verbs its Steward calls. */
-export function makeSteward(nowMs: () => number, plan = (): ai.BudgetSummary['plan'] => 'free') {
+/** SQLite in memory: the engine of a Durable Object. */
+export function memorySql(migrations: readonly Migration[]): SqlStorage {
   const database = new DatabaseSync(':memory:')
+  for (const migration of migrations) database.exec(migration.sql)
   const exec = (query: string, ...bindings: (string | number | null)[]) => {
     const rows = database.prepare(query).all(...bindings)
     return { toArray: () => rows, one: () => rows[0] }
   }
-  const sql = { exec } as unknown as SqlStorage
-  for (const migration of ai.BUDGET_MIGRATIONS) database.exec(migration.sql)
+  return { exec } as unknown as SqlStorage
+}
+
+/** A person's budget on SQLite in memory: the engine of a Durable Object, and the verbs its Steward calls. */
+export function makeSteward(nowMs: () => number, plan = (): ai.BudgetSummary['plan'] => 'free') {
+  const sql = memorySql(ai.BUDGET_MIGRATIONS)
   return {
     reserve: async (ask: ai.Ask) => ai.reserve(sql, ask, nowMs(), plan()),
     settle: async (settlement: ai.Settlement) => ai.settle(sql, settlement, nowMs()),

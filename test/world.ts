@@ -52,7 +52,7 @@ export type World = {
   vars: Record<string, string>
   document: OpenApi
   operations: Operation[]
-  /** The one that runs now. */
+  /** The one that runs now; what is called is the first of its isolates. */
   worker: RunningWorker
   /** What was done to this system's source. */
   changes: Sabotage[]
@@ -75,7 +75,7 @@ export type World = {
   /** A deploy: the Worker goes and comes back on the same port, with the same objects. */
   restart(): Promise<void>
   /** The same database under a Worker that was tampered with, over what was done to this one, or set otherwise. */
-  sabotaged(changes: Sabotage[], vars?: Record<string, string>): Promise<World>
+  sabotaged(changes: Sabotage[], vars?: Record<string, string>, isolates?: number): Promise<World>
   stop(): Promise<void>
 }
 
@@ -123,6 +123,7 @@ async function standUp(
   vars: Record<string, string>,
   changes: Sabotage[],
   onStop = async () => {},
+  isolates = 1,
 ): Promise<World> {
   const { database, mailbox } = ground
   const logs: LogLine[] = []
@@ -130,7 +131,15 @@ async function standUp(
   const start = (port: number) =>
     withSource(changes, async (sourceDir) => {
       const bundleDir = await buildWorker(BUNDLES, { sourceDir })
-      return await startWorker({ bundleDir, persistDir, vars, port, sourceDir, onLog: (line) => logs.push(line) })
+      return await startWorker({
+        bundleDir,
+        persistDir,
+        vars,
+        port,
+        isolates,
+        sourceDir,
+        onLog: (line) => logs.push(line),
+      })
     })
   const remove = () => rmSync(persistDir, { recursive: true, force: true })
   process.once('exit', remove)
@@ -176,7 +185,7 @@ async function standUp(
     query: (sql, params) => database.query(sql, params),
     queue: (bodies, queue = QUEUE) => deliver(worker, queue, bodies),
     scheduled: (at) => worker.scheduled(at),
-    sabotaged: (more, other) => standUp(ground, { ...vars, ...other }, [...changes, ...more]),
+    sabotaged: (more, other, count) => standUp(ground, { ...vars, ...other }, [...changes, ...more], undefined, count),
     async restart() {
       await worker.stop()
       worker = await start(Number(new URL(url).port))

@@ -104,10 +104,8 @@ const edgeLimit: MiddlewareHandler<Env> = async (c, next) => {
   const isAsked = config.rateLimitFactor === 1
   if (isAsked && !(await c.env.EDGE_LIMIT.limit({ key: networkOf(client.address) })).success) {
     // The edge says no more than this: that there is none left, for a window at most.
-    limitHeaders(c, 'edge', { ...EDGE, left: 0, resetS: EDGE.windowS })
-    throw new AppError('rate_limited', `More than ${EDGE.quota} requests a minute from one address`, {
-      retryAfterS: EDGE.windowS,
-    })
+    const limit = { ...EDGE, name: 'edge', left: 0, resetS: EDGE.windowS }
+    throw new AppError('rate_limited', `More than ${EDGE.quota} requests a minute from one address`, { limit })
   }
   await next()
 }
@@ -138,6 +136,7 @@ const toAnswer: ErrorHandler<Env> = async (error, c) => {
   const known = fromHttp(error) ?? findAppError(error) ?? databaseFailure(error) ?? fromObject(error)
   const problem = toProblem(known ?? error, requestId)
   if (problem.status >= 500) log.error('request.failed', { status: problem.status, ...describeError(error) })
+  if (known?.limit) limitHeaders(c, known.limit)
   if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
   if (problem.status === 401) {
     const { challengeAt } = await import('#oauth')

@@ -1,41 +1,31 @@
 import type { Context, Next } from 'hono'
+import { lackingScopes, requireRole, requireSession, ruleOf, scopesOf } from '#auth'
 import {
-  isCsrfToken,
-  lackingScopes,
-  readAccessToken,
-  requireRole,
-  requireSession,
-  resourceAt,
-  ruleOf,
-  scopesOf,
-} from '#auth'
-import {
-  type ActingKey,
   AppError,
   type Ctx,
-  cookies,
   type Guard,
+  type Limit,
   type LimitClass,
   type PersonActor,
   type RouteMeta,
+  requireFresh,
 } from '#core'
 import type { DatabaseMeter } from '#database'
-import { isKey, readKey } from '#keys'
 import {
   claimKey,
   claimsSignature,
   hashToken,
   type IdempotentRequest,
-  isSame,
   keepAnswer,
   networkOf,
   releaseKey,
-  type Take,
+  takeKey,
   takeLimit,
-  takeQuota,
+  takeOwn,
 } from '#security'
 import { asSigned } from '#signatures'
 import { readBody } from './body.ts'
+import { authenticate } from './caller.ts'
 
 type RequestCtx = Ctx & { meter: DatabaseMeter }
 
@@ -48,12 +38,10 @@ export const guard: Guard = async (c, meta, next) => {
     ctx.actor = await authenticate(c, ctx, meta)
   } catch (error) {
     // Whoever is not known is counted by where they come from: tokens cannot be tried without end.
-    spend(c, ctx, 'public', network)
+    await spend(c, ctx, 'public', network)
     throw error
   }
-  const caller = ctx.actor
-  if (caller.kind === 'person' && caller.key) spendKey(c, ctx, caller.key)
-  const take = spend(c, ctx, meta.limit, caller.kind === 'person' ? caller.userId : network)
+  const limit = await spend(c, ctx, meta.limit, network)
   const actor = await permit(c, meta, ctx)
   if (actor.kind === 'person') await asPerson(c, meta, Object.assign(ctx, { actor }), next)
   else {
@@ -61,28 +49,28 @@ export const guard: Guard = async (c, meta, next) => {
     await next()
   }
   // A Response of a handler's own, such as a stream, has none of the headers that were set before it.
-  if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, meta.limit, take)
+  if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, limit)
 }
 
-/** Counts the call, and says so whatever is answered. */
-function spend(c: Context, ctx: RequestCtx, limit: LimitClass, caller: string): Take {
-  const take = takeLimit(limit, caller, ctx.now(), ctx.config.rateLimitFactor)
-  limitHeaders(c, limit, take)
-  if (take.ok) return take
-  throw tooMany(`${limit} requests`, take)
+/** Counts the call, and says so whatever is answered; a key has a rate of its own beside the limits of its person. */
+async function spend(c: Context, ctx: RequestCtx, name: LimitClass, network: string): Promise<Limit> {
+  const { actor, config } = ctx
+  if (actor.kind === 'person' && actor.key) {
+    const take = await takeKey(ctx, actor.userId, actor.key)
+    if (take && !take.ok) throw tooMany('requests of this API key', { ...take, name: 'key' })
+  }
+  const take =
+    actor.kind === 'person'
+      ? await takeOwn(ctx, actor.userId, name)
+      : takeLimit(name, network, ctx.now(), config.rateLimitFactor)
+  const limit = { ...take, name }
+  limitHeaders(c, limit)
+  if (take.ok) return limit
+  throw tooMany(`${name} requests`, limit)
 }
 
-const tooMany = (what: string, { resetS }: Take) =>
-  new AppError('rate_limited', `Too many ${what}; wait ${resetS} s`, { retryAfterS: resetS })
-
-/** A key's own rate, beside the limits of its person. */
-function spendKey(c: Context, ctx: RequestCtx, { id, ratePerMinute }: ActingKey): void {
-  if (ratePerMinute === null) return
-  const take = takeQuota(`key:${id}`, { quota: ratePerMinute, windowS: 60 }, ctx.now())
-  if (take.ok) return
-  limitHeaders(c, 'key', take)
-  throw tooMany('requests of this API key', take)
-}
+const tooMany = (what: string, limit: Limit) =>
+  new AppError('rate_limited', `Too many ${what}; wait ${limit.resetS} s`, { limit })
 
 /** Only what the policy has a row for is open to anybody; a key may do less than its person, and a role is asked for anew. */
 async function permit(c: Context, meta: RouteMeta, ctx: RequestCtx): Promise<Ctx['actor']> {
@@ -90,6 +78,9 @@ async function permit(c: Context, meta: RouteMeta, ctx: RequestCtx): Promise<Ctx
   const method = c.req.method === 'HEAD' ? 'GET' : c.req.method
   const rule = ruleOf(method, c.req.path.startsWith('/v1/') ? `/v1${meta.path}` : meta.path)
   if (actor.kind === 'person' && typeof rule === 'object' && 'roles' in rule) {
+    // What a person let in acts for them and for nobody else.
+    if (actor.key) throw new AppError('forbidden', 'No API key or app may do this; sign in')
+    if (method !== 'GET') requireFresh({ ...ctx, actor })
     return { ...actor, staff: await requireRole({ ...ctx, actor }, rule.roles) }
   }
   if (actor.kind !== 'person' || !actor.key) return actor
@@ -130,48 +121,10 @@ async function bodyOf(c: Context, { hasBody }: RouteMeta, ctx: PersonCtx): Promi
   }
 }
 
-async function authenticate(c: Context, ctx: Ctx, meta: RouteMeta): Promise<Ctx['actor']> {
-  if (meta.auth === 'none') {
-    cookies.refuseStrangePage(c)
-    return { kind: 'anonymous' }
-  }
-  const header = c.req.header('authorization')
-  const key = header === undefined && meta.keyHeader ? c.req.header(meta.keyHeader) : undefined
-  const token = /^bearer +(\S+)$/i.exec(header ?? (key ? `Bearer ${key}` : ''))?.[1]
-  const cookie = meta.auth === 'person' ? cookies.access(c) : undefined
-  if (cookie !== undefined)
-    return await byCookie(c, ctx, cookie, { other: header ?? key, resource: resourceAt(ctx.config, meta.path) })
-  if (!token) throw new AppError('unauthorized', 'Send an access token or an API key: Authorization: Bearer …')
-  if (meta.auth === 'operator') {
-    const expected = ctx.config.auth.operatorToken
-    if (expected && isSame(token, expected)) return { kind: 'operator' }
-    return await readAccessToken(ctx, token, ctx.config.publicUrl)
-  }
-  if (isKey(token)) return await readKey(ctx, token)
-  return await readAccessToken(ctx, token, resourceAt(ctx.config, meta.path))
-}
-
-// What a browser sends by itself is no proof that its person meant it; a key is never in a cookie.
-type Beside = { other: string | undefined; resource: string }
-
-async function byCookie(c: Context, ctx: Ctx, cookie: string, { other, resource }: Beside): Promise<PersonActor> {
-  if (other !== undefined) throw new AppError('unauthorized', 'Send Authorization or the cookie, not both')
-  const actor = await readAccessToken(ctx, cookie, resource)
-  const subject = actor.userId
-  if (c.req.method === 'GET' || c.req.method === 'HEAD') return actor
-  if (!cookies.isOwnPage(c))
-    throw new AppError('origin_refused', 'A change by cookie comes from a page of an allowed origin', { subject })
-  if (!isCsrfToken(ctx, actor.sessionId, c.req.header('x-csrf-token')))
-    throw new AppError('forbidden', 'Send the CSRF token of this session: X-CSRF-Token', { subject })
-  return actor
-}
-
-type Counted = Omit<Take, 'ok'>
-
 /** What remains to the caller of a class of calls. */
-export function limitHeaders(c: Context, limit: string, { quota, left, windowS, resetS }: Counted): void {
-  c.header('RateLimit-Policy', `"${limit}";q=${quota};w=${windowS}`)
-  c.header('RateLimit', `"${limit}";r=${left};t=${resetS}`)
+export function limitHeaders(c: Context, { name, quota, left, windowS, resetS }: Limit): void {
+  c.header('RateLimit-Policy', `"${name}";q=${quota};w=${windowS}`)
+  c.header('RateLimit', `"${name}";r=${left};t=${resetS}`)
   c.header('X-RateLimit-Limit', String(quota))
   c.header('X-RateLimit-Remaining', String(left))
   c.header('X-RateLimit-Reset', String(resetS))

@@ -107,6 +107,9 @@ export class Steward extends DurableObject<Env> {
   async budget() {
     return (await this.#steward()).budget()
   }
+  async grantCalls(...given: Of<steward.Steward['grantCalls']>) {
+    return (await this.#steward()).grantCalls(...given)
+  }
   async setBudget(...given: Of<steward.Steward['setBudget']>) {
     return (await this.#steward()).setBudget(...given)
   }

@@ -171,3 +171,16 @@ test('a reminder rings by itself, at its time', async () => {
   await steward.arm([{ ...timer(id, 0), dueMs: due.getTime() }])
   await vi.waitFor(async () => expect(await toldTo(person)).toEqual(['Now']), { timeout: 5000, interval: 20 })
 })
+
+test('what was granted of a window outlives an eviction, and ends with the window', async () => {
+  const { steward } = await makeWorld()
+  const ask = { name: 'ai', quota: 2, windowS: 60, spent: 0, isExact: true }
+  const once = async (minutes: number) => {
+    clockAt(minutes)
+    return (await steward.grantCalls({ ...ask, sinceMs: at(minutes) })).granted
+  }
+  expect([await once(0), await once(0)]).toEqual([1, 1])
+  await evictDurableObject(steward)
+  expect(await once(0.9)).toBe(0)
+  expect(await once(1)).toBe(1)
+})

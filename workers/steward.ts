@@ -28,26 +28,24 @@ import {
   describeError,
   fireDue,
   keepAlarm,
-  listTimers,
   migrate,
   nextAlarmMs,
   TIMER_MIGRATIONS,
 } from '#core'
-import { type NewTimer, NewTimers, runTimer } from '#scheduler'
+import { listTimers, type NewTimer, NewTimers, runTimer } from '#scheduler'
+import { type Grant, grant, LIMIT_MIGRATIONS, type LimitAsk } from '#security'
 import { configOf, makeCtx } from './context.ts'
 
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
-export type Cancelled = { ok: true; cancelled: boolean }
 type Arm = (name: string, dueMs: number, isMoved?: (fromMs: number) => boolean) => void
 
-const MAX_LISTED = 100
 const FLUSH = 'usage:flush'
 const FLUSH_AFTER_MS = 1000
 const FLUSH_ROWS = 100
 const OVERDUE = 'budget:overdue'
 
 // Append only: what stands here may have been applied somewhere.
-const MIGRATIONS = [...TIMER_MIGRATIONS, ...BUDGET_MIGRATIONS]
+const MIGRATIONS = [...TIMER_MIGRATIONS, ...BUDGET_MIGRATIONS, ...LIMIT_MIGRATIONS]
 
 /** One person's timers and budget. Its name is the person's id. */
 export class Steward extends DurableObject<Env> {
@@ -70,7 +68,7 @@ export class Steward extends DurableObject<Env> {
     return { ok: true, armed }
   }
 
-  async cancel(name: string, version: number): Promise<Cancelled> {
+  async cancel(name: string, version: number): Promise<{ ok: true; cancelled: boolean }> {
     const { storage } = this.ctx
     const cancelled = cancelTimer(storage.sql, name, version, Date.now())
     await keepAlarm(storage, Date.now())
@@ -83,9 +81,8 @@ export class Steward extends DurableObject<Env> {
     return { ok: true }
   }
 
-  /** What waits, soonest first. */
   list() {
-    return listTimers(this.ctx.storage.sql, MAX_LISTED)
+    return listTimers(this.ctx.storage.sql)
   }
 
   /** Holds the worst case of a call, or says why not. */
@@ -119,6 +116,11 @@ export class Steward extends DurableObject<Env> {
     return setBudget(this.ctx.storage.sql, change, Date.now(), this.#plan())
   }
 
+  /** Gives calls of a window away. */
+  grantCalls(ask: LimitAsk): Grant {
+    return grant(this.ctx.storage.sql, ask, Date.now())
+  }
+
   /** Brings the ledger's waiting lines to Postgres now. */
   async flushUsage(): Promise<{ ok: true } | { ok: false; reason: 'unavailable' }> {
     try {
@@ -139,7 +141,6 @@ export class Steward extends DurableObject<Env> {
     return { ok: true }
   }
 
-  /** How much there is of the person. */
   async held(): Promise<number> {
     return await countHeld(this.ctx.storage)
   }

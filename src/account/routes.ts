@@ -42,16 +42,19 @@ const receiptRoute = publicRoute(
 const exportTags = ['Export']
 const exportId = z.strictObject({ id: s.id('exp') })
 
-const exportRoute = personRoute({
-  method: 'post',
-  path: '/me/export',
-  operationId: 'startExport',
-  summary: 'Have a copy of everything made',
-  description:
-    'Needs a sign-in of the last five minutes. One archive: JSON by kind, tasks with a due date as iCalendar, memories as Markdown, and a manifest with counts and digests. A mail says when it is ready.',
-  tags: exportTags,
-  responses: { 202: answer(DataExport, 'It is being made') },
-})
+const exportRoute = personRoute(
+  {
+    method: 'post',
+    path: '/me/export',
+    operationId: 'startExport',
+    summary: 'Have a copy of everything made',
+    description:
+      'Needs a sign-in of the last five minutes. One archive: JSON by kind, tasks with a due date as iCalendar, memories as Markdown, and a manifest with counts and digests. A mail says when it is ready.',
+    tags: exportTags,
+    responses: { 202: answer(DataExport, 'It is being made') },
+  },
+  { limit: 'export' },
+)
 const importRoute = personRoute({
   method: 'post',
   path: '/me/import',

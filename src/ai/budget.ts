@@ -1,4 +1,5 @@
 import type { Migration } from '#core'
+import { type KeySpending, leftOfKey, periodsOf, spentByKeys } from './key-spending.ts'
 import { type Ask, book, type Settlement } from './ledger.ts'
 import { type Limits, PLANS } from './plans.ts'
 import type { PlanName } from './schema.ts'
@@ -7,7 +8,7 @@ export type Left = { day: number; month: number }
 /** `settled`: the call of this id is over. `resetAtMs` is 0 where no time helps: the person paused it. */
 export type Refused = {
   ok: false
-  reason: 'paused' | 'day' | 'month' | 'cap' | 'background' | 'settled'
+  reason: 'paused' | 'day' | 'month' | 'cap' | 'background' | 'key' | 'settled'
   resetAtMs: number
   leftMicros: Left
 }
@@ -27,7 +28,14 @@ export type Window = {
   resetsAtMs: number
 }
 export type Account = { day: Window; month: Window }
-export type BudgetSummary = { plan: PlanName; isPaused: boolean; own: Account; background: Account }
+/** `keys`: what those that spent anything this month did spend. */
+export type BudgetSummary = {
+  plan: PlanName
+  isPaused: boolean
+  own: Account
+  background: Account
+  keys: Record<string, KeySpending>
+}
 
 /** To be listed among the migrations of the object that keeps a person's budget. */
 export const BUDGET_MIGRATIONS: readonly Migration[] = [
@@ -51,6 +59,7 @@ export const BUDGET_MIGRATIONS: readonly Migration[] = [
       is_paused integer not null, caps text not null)`,
   },
   { name: 'usage_outbox', sql: 'create table usage_outbox (id text primary key, line text not null) without rowid' },
+  { name: 'ai_calls_key', sql: 'alter table ai_calls add column key_id text' },
 ]
 
 const CLOSED_KEPT_MS = 7 * 24 * 3600_000
@@ -70,6 +79,7 @@ type CallRow = {
   cost: number
   reserved_ms: number
   ask: string
+  key_id: string | null
 }
 
 /**
@@ -82,7 +92,11 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
   const settings = readSettings(sql, plan)
   const account = ask.isBackground ? 'background' : 'own'
   const windows = readAccount(sql, settings, account, nowMs, ask.id)
-  const leftMicros = { day: windows.day.leftMicros, month: windows.month.leftMicros }
+  const ofKey = ask.key && leftOfKey(sql, ask.key, nowMs, ask.id)
+  const leftMicros = {
+    day: Math.min(windows.day.leftMicros, ofKey?.day ?? Number.MAX_SAFE_INTEGER),
+    month: Math.min(windows.month.leftMicros, ofKey?.month ?? Number.MAX_SAFE_INTEGER),
+  }
   const known = findCall(sql, ask.id)
   if (known && known.state !== 'reserved') return { ok: false, reason: 'settled', resetAtMs: 0, leftMicros }
   if (settings.isPaused) return { ok: false, reason: 'paused', resetAtMs: 0, leftMicros }
@@ -93,10 +107,14 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
     const isPlan = ask.worstMicros > limitMicros - spentMicros - reservedMicros
     return { ok: false, reason: ask.isBackground ? 'background' : isPlan ? name : 'cap', resetAtMs, leftMicros }
   }
+  for (const name of ['month', 'day'] as const) {
+    if (ask.worstMicros > leftMicros[name])
+      return { ok: false, reason: 'key', resetAtMs: windows[name].resetsAtMs, leftMicros }
+  }
   const { day, month } = periodsOf(nowMs)
   sql.exec(
-    `insert or replace into ai_calls (id, state, account, day, month, worst, reserved_ms, deadline_ms, ask)
-     values (?, 'reserved', ?, ?, ?, ?, ?, ?, ?)`,
+    `insert or replace into ai_calls (id, state, account, day, month, worst, reserved_ms, deadline_ms, ask, key_id)
+     values (?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?)`,
     ask.id,
     account,
     day,
@@ -105,6 +123,7 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
     nowMs,
     ask.deadlineMs,
     JSON.stringify(ask),
+    ask.key?.id ?? null,
   )
   const { worstMicros } = ask
   return { ok: true, leftMicros: { day: leftMicros.day - worstMicros, month: leftMicros.month - worstMicros } }
@@ -162,7 +181,7 @@ export function summary(sql: SqlStorage, nowMs: number, defaultPlan: PlanName): 
   const settings = readSettings(sql, defaultPlan)
   const { plan, isPaused } = settings
   const read = (account: AccountName) => readAccount(sql, settings, account, nowMs)
-  return { plan, isPaused, own: read('own'), background: read('background') }
+  return { plan, isPaused, own: read('own'), background: read('background'), keys: spentByKeys(sql, nowMs) }
 }
 
 /** Changes what is given; a lower limit takes nothing back that is held. */
@@ -179,14 +198,16 @@ export function setBudget(sql: SqlStorage, change: BudgetChange, nowMs: number, 
 
 function close(sql: SqlStorage, call: CallRow, state: 'settled' | 'lost', cost: number, nowMs: number): void {
   sql.exec('update ai_calls set state = ?, cost = ?, closed_ms = ? where id = ?', state, cost, nowMs, call.id)
-  const { account, day, month } = call
+  const { account, key_id: key, day, month } = call
   const micros = cost - call.cost
-  sql.exec(
-    `insert into ai_spent (account, period, micros) values (?, ?, ?), (?, ?, ?)
-     on conflict (account, period) do update set micros = micros + excluded.micros`,
-    ...[account, day, micros],
-    ...[account, month, micros],
-  )
+  for (const spender of key === null ? [account] : [account, key]) {
+    sql.exec(
+      `insert into ai_spent (account, period, micros) values (?, ?, ?), (?, ?, ?)
+       on conflict (account, period) do update set micros = micros + excluded.micros`,
+      ...[spender, day, micros],
+      ...[spender, month, micros],
+    )
+  }
 }
 
 function findCall(sql: SqlStorage, id: string): CallRow | undefined {
@@ -204,11 +225,6 @@ function readSettings(sql: SqlStorage, defaultPlan: PlanName): Settings {
   if (!row) return { plan: defaultPlan, ownPlan: '', isPaused: false, caps: { own: NO_CAPS, background: NO_CAPS } }
   const { plan: ownPlan, is_paused: isPaused, caps } = row
   return { plan: ownPlan === '' ? defaultPlan : ownPlan, ownPlan, isPaused: isPaused === 1, caps: JSON.parse(caps) }
-}
-
-function periodsOf(atMs: number): { day: string; month: string } {
-  const day = new Date(atMs).toISOString().slice(0, 10)
-  return { day, month: day.slice(0, 7) }
 }
 
 function readAccount(sql: SqlStorage, settings: Settings, account: AccountName, nowMs: number, except = ''): Account {

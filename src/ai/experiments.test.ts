@@ -47,6 +47,7 @@ function lineOf(person: Person, experiment: Decision['experiment'], over: Partia
     costMicros: 100,
     isEstimated: false,
     isBackground: false,
+    keyId: null,
     outcome: 'done',
     cache: 'off',
     firstTokenMs: 10,

@@ -13,6 +13,8 @@ export type Ask = {
   worstMicros: number
   isBackground: boolean
   deadlineMs: number
+  /** The API key that asks, and what it may spend. */
+  key?: { id: string; dayMicros: number | null; monthMicros: number | null }
 }
 
 /** What a call cost, as its provider said; estimated where it did not. */
@@ -45,6 +47,7 @@ export type LedgerRow = Usage & {
   costMicros: number
   isEstimated: boolean
   isBackground: boolean
+  keyId: string | null
   outcome: Settlement['outcome'] | 'lost' | 'reversed'
   cache: CacheState
   firstTokenMs: number | null
@@ -73,6 +76,7 @@ export function book(sql: SqlStorage, ask: Ask, reservedMs: number, entry: Entry
     costMicros,
     isEstimated,
     isBackground,
+    keyId: ask.key?.id ?? null,
     outcome,
     cache,
     firstTokenMs: entry.firstTokenMs ?? null,

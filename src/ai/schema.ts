@@ -50,6 +50,7 @@ export const Usage = s.later(() =>
       models: groups({ model: z.string().max(200) }),
       features: groups({ feature: name }),
       conversations: groups({ conversationId: s.id('cnv') }),
+      keys: groups({ keyId: s.id('key') }),
     })
     .openapi('AiUsage'),
 )

@@ -1,4 +1,4 @@
-import { AppError, describeError, findAppError } from '#core'
+import { AppError, describeError, findAppError, type PersonActor } from '#core'
 import { type Found, findCached, keepCached, type Place } from './cache.ts'
 import type { Call, Decision, GatewayEvent, Receipt } from './call.ts'
 import { findModel } from './catalogue.ts'
@@ -20,7 +20,7 @@ export type SharedAsk = {
   call: Call
   place: Place
   note: CacheNote
-  by: { userId: string; sessionId: string | null }
+  by: Pick<PersonActor, 'userId' | 'sessionId' | 'key'>
   ticket: string
 }
 
@@ -87,9 +87,9 @@ async function* inObject(
   signal: AbortSignal,
 ): AsyncGenerator<GatewayEvent> {
   const object: Sharer = ctx.env.USER_SESSION.getByName(ctx.actor.userId)
-  const { userId, sessionId } = ctx.actor
+  const { userId, sessionId, key } = ctx.actor
   const ticket = ctx.newId('req')
-  const stream = await object.shareCall({ call, place, note, by: { userId, sessionId }, ticket })
+  const stream = await object.shareCall({ call, place, note, by: { userId, sessionId, ...(key && { key }) }, ticket })
   const reader = stream.pipeThrough(new TextDecoderStream()).getReader()
   let isOver = false
   const leave = () => {

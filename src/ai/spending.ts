@@ -97,14 +97,16 @@ function cheaper({ reasons }: Decision, model: Model) {
 
 function askFor(ctx: SpendCtx, call: Omit<Call, 'request'>, id: string, heldMs: number) {
   const { kind, feature, conversationId, background } = call
+  const { userId, key } = ctx.actor
   return {
     id,
-    userId: ctx.actor.userId,
+    userId,
     kind,
     feature,
     conversationId: conversationId ?? null,
     isBackground: background ?? false,
     deadlineMs: ctx.now().getTime() + heldMs,
+    ...(key && { key: { id: key.id, dayMicros: null, monthMicros: null, ...key.budget } }),
   }
 }
 
@@ -235,6 +237,7 @@ const BUDGETS = {
   month: "this month's budget for AI",
   cap: 'the limit you set for AI',
   background: 'the budget for background work',
+  key: 'the budget of this API key',
 }
 
 const dollars = (micros: number) => (micros / MICROS_PER_DOLLAR).toFixed(6)

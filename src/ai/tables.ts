@@ -37,6 +37,8 @@ export const usageEvents = pgTable(
     costMicros: bigint('cost_micros', { mode: 'number' }).notNull(),
     isEstimated: boolean('is_estimated').notNull(),
     isBackground: boolean('is_background').notNull(),
+    // No foreign key: what was spent stays spent when the key is gone.
+    keyId: text('key_id'),
     outcome: text({ enum: ['done', 'failed', 'aborted', 'lost', 'reversed'] }).notNull(),
     cache: text().notNull(),
     firstTokenMs: integer('first_token_ms'),

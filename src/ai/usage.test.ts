@@ -41,6 +41,7 @@ function lineOf(person: Person, over: Partial<LedgerRow> = {}): LedgerRow {
     costMicros: 100,
     isEstimated: false,
     isBackground: false,
+    keyId: null,
     outcome: 'done',
     cache: 'off',
     firstTokenMs: 5,

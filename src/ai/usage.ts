@@ -40,7 +40,7 @@ export async function readUsage(ctx: UsageCtx, period: string): Promise<Usage> {
       usage: sql<Omit<Usage, 'from' | 'to'>>`json_build_object(
       'total', (select ${totals()} from mine),
       'kinds', ${by('kind')}, 'models', ${by('model')}, 'features', ${by('feature')},
-      'conversations', ${by('conversation_id', 'conversationId')})`,
+      'conversations', ${by('conversation_id', 'conversationId')}, 'keys', ${by('key_id', 'keyId')})`,
     })
     .from(sql`(select 1) as one`)
   if (!row) throw new Error('a select without a table gave no row')

@@ -145,3 +145,23 @@ test('a sign-in from a program or a country that was not seen before is told, on
   await expect(login(from('Safari', 'FR'), { email, password: 'wrong', deviceName: 'x' })).rejects.toThrow()
   expect(await told()).toBe(2)
 })
+
+test('a right password is let in from where many were wrong: later than elsewhere, not never', async () => {
+  const { ctx, email } = await signedIn()
+  const from = (address: string) => {
+    const client = { address, country: null, userAgent: '' }
+    return { ...ctx, client, config: { ...ctx.config, rateLimitFactor: 1 } }
+  }
+  const wrong = Array.from({ length: 12 }, (_, n) =>
+    login(from(`203.0.113.${n}`), { email: address(), password: 'wrong', deviceName: 'x' }),
+  )
+  await Promise.allSettled(wrong)
+  const took = async (place: string) => {
+    const started = performance.now()
+    const { kind } = await login(from(place), { email, password: PASSWORD, deviceName: 'x' })
+    return [kind, performance.now() - started >= 249]
+  }
+  expect(await took('203.0.113.200')).toEqual(['signed-in', true])
+  const client = { address: '198.51.100.1', country: null, userAgent: '' }
+  await login({ ...ctx, client }, { email, password: PASSWORD, deviceName: 'x' })
+})

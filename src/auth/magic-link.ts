@@ -1,16 +1,15 @@
 import { sql } from 'drizzle-orm'
 import { kick } from '#queue'
-import { hashToken } from '#security'
+import { hashToken, heedGuesses } from '#security'
 import { reachAddress, userById } from '#users'
 import { askCode, badCode, TAKEN, takeCode } from './codes.ts'
-import { limitGuesses } from './guesses.ts'
 import { isKnownDevice } from './mails.ts'
 import { type Admission, admit, type SignInCtx } from './open.ts'
 import type { MagicLinkConfirm } from './schema.ts'
 
 /** Mails a link that signs in, if the address is known: the answer does not say. */
 export async function askLink(ctx: SignInCtx, { email }: { email: string }): Promise<void> {
-  limitGuesses(ctx, email)
+  await heedGuesses(ctx, email)
   await askCode(ctx, 'link', email)
 }
 

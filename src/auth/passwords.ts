@@ -2,12 +2,11 @@ import { and, type Column, eq, ne, type SQL, sql, type WithSubquery } from 'driz
 import { AppError, type Ctx, requireFresh, type UserCtx } from '#core'
 import { jsonObject, liveSession, ownerId } from '#database'
 import { kick, tell } from '#queue'
-import { hashPassword, hashToken, verifyPassword } from '#security'
+import { hashPassword, hashToken, heedGuesses, noteWrongGuess, verifyPassword } from '#security'
 import { reachAddress, userById } from '#users'
 import { passwordChanged } from './account-mails.ts'
 import { askCode, badCode, isLive, TAKEN, takeCode } from './codes.ts'
 import { secondFactorOf } from './factors.ts'
-import { limitGuesses } from './guesses.ts'
 import { requireStrong } from './password-rules.ts'
 import type { PasswordChange, PasswordResetConfirm } from './schema.ts'
 import { endAll, endedSessions, hurry } from './sessions.ts'
@@ -17,7 +16,7 @@ type AskCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | '
 
 /** Mails a link to choose a new password, if the address is known: the answer does not say. */
 export async function askReset(ctx: AskCtx, { email }: { email: string }): Promise<void> {
-  limitGuesses(ctx, email)
+  await heedGuesses(ctx, email)
   await askCode(ctx, 'reset', email)
 }
 
@@ -72,7 +71,7 @@ export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassw
   requireFresh(ctx)
   const { db, actor } = ctx
   const { passwordPepper } = ctx.config.auth
-  limitGuesses(ctx, actor.userId)
+  await heedGuesses(ctx, actor.userId)
   const found = userById(db, actor.userId).as('found')
   const [row] = await db
     .select({ me: found.me, hash: credentials.passwordHash, hasSecondFactor: secondFactorOf(found.id) })
@@ -81,8 +80,10 @@ export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassw
     .where(liveSession(actor))
   if (!row) throw new AppError('not_found', 'This person no longer exists')
   const { me, hash, hasSecondFactor } = row
-  if (hash !== null && !(await verifyPassword(currentPassword ?? '', hash, passwordPepper)).ok)
+  if (hash !== null && !(await verifyPassword(currentPassword ?? '', hash, passwordPepper)).ok) {
+    noteWrongGuess(ctx)
     throw new AppError('invalid_credentials', 'The current password is wrong')
+  }
   await requireStrong(newPassword, { ...me, hasSecondFactor }, '/newPassword')
   const passwordHash = await hashPassword(newPassword, passwordPepper)
   const set = db.$with('set').as(

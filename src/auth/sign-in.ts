@@ -1,9 +1,8 @@
 import { eq, sql } from 'drizzle-orm'
 import { AppError } from '#core'
-import { hashPassword, verifyPassword } from '#security'
+import { hashPassword, heedGuesses, noteWrongGuess, verifyPassword } from '#security'
 import { userByEmail } from '#users'
 import { secondFactorOf } from './factors.ts'
-import { limitGuesses } from './guesses.ts'
 import { isKnownDevice } from './mails.ts'
 import { type Admission, admit, type SignInCtx } from './open.ts'
 import type { Login } from './schema.ts'
@@ -11,7 +10,7 @@ import { credentials } from './tables.ts'
 
 /** A new session for a right password; unknown address and wrong password are one answer and one duration. */
 export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
-  limitGuesses(ctx, input.email)
+  await heedGuesses(ctx, input.email)
   const found = userByEmail(ctx.db, input.email).as('found')
   const [row] = await ctx.db
     .select({
@@ -24,8 +23,10 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
     .from(found)
     .leftJoin(credentials, eq(credentials.userId, found.id))
   const checked = await verifyPassword(input.password, row?.hash ?? undefined, ctx.config.auth.passwordPepper)
-  if (!row || !checked.ok)
+  if (!row || !checked.ok) {
+    noteWrongGuess(ctx)
     throw new AppError('invalid_credentials', 'The address or the password is wrong', { subject: row?.userId })
+  }
   const { userId, me, isKnown, hasFactor } = row
   const person = { userId, me, isKnown, hasFactor }
   const by = { method: 'password', deviceName: input.deviceName } as const

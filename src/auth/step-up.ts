@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { AppError, type UserCtx } from '#core'
 import { ownedBy } from '#database'
-import { takeLimit, verifyPassword } from '#security'
+import { heedGuesses, noteWrongGuess, verifyPassword } from '#security'
 import { secondFactorOf } from './factors.ts'
 import type { StepUp } from './factors-schema.ts'
 import { openSession, type SignInCtx, sessionOf } from './open.ts'
@@ -51,8 +51,9 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
 }
 
 async function checkPassword(ctx: StepUpCtx, password: string, hash: string | undefined): Promise<void> {
-  const tries = takeLimit('signin', ctx.actor.userId, ctx.now(), ctx.config.rateLimitFactor)
-  if (!tries.ok) throw new AppError('rate_limited', 'Too many tries; wait a moment', { retryAfterS: tries.resetS })
+  await heedGuesses(ctx, ctx.actor.userId)
   const { ok } = await verifyPassword(password, hash, ctx.config.auth.passwordPepper)
-  if (!ok) throw new AppError('invalid_credentials', 'The password is wrong')
+  if (ok) return
+  noteWrongGuess(ctx)
+  throw new AppError('invalid_credentials', 'The password is wrong')
 }

@@ -3,8 +3,13 @@ import type { Database, DatabaseMeter } from '#database'
 import type { IdPrefix } from './id.ts'
 import type { Log } from './log.ts'
 
-/** What a person who acts by an API key may do. */
-export type ActingKey = { id: string; scopes: readonly string[]; ratePerMinute: number | null }
+/** What a person who acts by an API key may do; `budget` is what the key may spend on AI, beside its person's. */
+export type ActingKey = {
+  id: string
+  scopes: readonly string[]
+  ratePerMinute: number | null
+  budget?: { dayMicros: number | null; monthMicros: number | null }
+}
 /**
  * A signed-in person, or the system acting for one (`sessionId` null: no session that could end). By an API key, its id
  * is the session's: both end by the same statement. `authAtMs` is when the person themselves signed in.

@@ -46,8 +46,17 @@ export type ErrorCode = keyof typeof ERRORS
 /** `pointer` is a JSON Pointer into the body, or `query/name`, `path/name`, `header/name`. */
 export type FieldError = { pointer: string; detail: string }
 
+/** The limit that refused: its name, and that nothing of it is left for `resetS` seconds. */
+export type Limit = { name: string; quota: number; left: number; windowS: number; resetS: number }
+
 /** `subject`: the person a refused sign-in was for; told to the audit, never to the caller. */
-type Options = { cause?: unknown; errors?: FieldError[]; retryAfterS?: number; subject?: string | undefined }
+type Options = {
+  cause?: unknown
+  errors?: FieldError[]
+  retryAfterS?: number
+  limit?: Limit
+  subject?: string | undefined
+}
 
 /** What the caller did or may cause. Anything else that is thrown is a bug and says nothing outside. */
 export class AppError extends Error {
@@ -55,12 +64,14 @@ export class AppError extends Error {
   readonly errors: FieldError[] | undefined
   readonly retryAfterS: number | undefined
   readonly subject: string | undefined
+  readonly limit: Limit | undefined
   constructor(code: ErrorCode, message: string, options: Options = {}) {
     super(message, { cause: options.cause })
     this.name = 'AppError'
     this.code = code
     this.errors = options.errors
-    this.retryAfterS = options.retryAfterS
+    this.limit = options.limit
+    this.retryAfterS = options.retryAfterS ?? options.limit?.resetS
     this.subject = options.subject
   }
 }

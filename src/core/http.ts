@@ -5,7 +5,7 @@ import { AppError, ERRORS, type FieldError } from './errors.ts'
 import { type Later, later, settled } from './schema.ts'
 
 /** Who may call a route and which limit counts its calls. */
-export type LimitClass = 'public' | 'signin' | 'read' | 'write' | 'ai'
+export type LimitClass = 'public' | 'signin' | 'read' | 'write' | 'ai' | 'export'
 export type RouteMeta = {
   /** What the audit calls it. */
   operation: string
@@ -164,6 +164,7 @@ function guarded<C, R extends RouteSpec>(spec: R, auth: RouteMeta['auth'], optio
   )
   const route = createRoute({
     ...spec,
+    'x-rate-limit': meta.limit,
     request: { ...spec.request, ...(headers && { headers }) },
     security: bearers,
     responses: { ...problemsOf(spec, meta, options), ...responses },

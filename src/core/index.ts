@@ -1,6 +1,6 @@
 export * as cookies from './cookies.ts'
 export type { ActingKey, Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
-export { AppError, ERRORS, type ErrorCode, findAppError, toProblem } from './errors.ts'
+export { AppError, ERRORS, type ErrorCode, findAppError, type Limit, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
 export { requireFresh } from './fresh.ts'
 export {
@@ -26,7 +26,7 @@ export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { nextOccurrence, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'
 export { sseData } from './sse.ts'
-export { createTimer, wait, withTimeout } from './timeout.ts'
+export { aborted, createTimer, wait, withTimeout } from './timeout.ts'
 export {
   armOwn,
   armTimer,
@@ -35,7 +35,6 @@ export {
   type DueTimer,
   fireDue,
   keepAlarm,
-  listTimers,
   type Migration,
   migrate,
   nextAlarmMs,

@@ -9,6 +9,11 @@ export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => 
   }
 }
 
+/** For a race with what heeds no signal: rejects with what the signal is aborted with. */
+export function aborted(signal: AbortSignal): Promise<never> {
+  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+}
+
 /**
  * A time limit that can be set again and again, at the price of reading a clock: `run` is called when the last one has
  * passed. Paused, it does not pass; cleared in the end, nothing is kept awake by it.

@@ -94,19 +94,6 @@ export function cancelTimer(storage: SqlStorage, name: string, version: number, 
 }
 
 /** A timer that waits. */
-type WaitingTimer = { name: string; dueMs: number; version: number; attempts: number }
-
-/** What waits, soonest first. */
-export function listTimers(storage: SqlStorage, limit: number): WaitingTimer[] {
-  return storage
-    .exec<WaitingTimer>(
-      `select name, due_ms as "dueMs", version, attempts from timers
-       where due_ms is not null order by due_ms, name limit ?`,
-      limit,
-    )
-    .toArray()
-}
-
 /** How much an object holds: its rows, but for those that say which schema and which epoch it has, and its alarm. */
 export async function countHeld(storage: DurableObjectStorage): Promise<number> {
   const { sql } = storage

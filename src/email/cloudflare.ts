@@ -1,5 +1,5 @@
 import type { MailConfig } from '#config'
-import { withTimeout } from '#core'
+import { aborted, withTimeout } from '#core'
 import type { Mail, Outcome } from './message.ts'
 
 const TIMEOUT_MS = 8000
@@ -31,8 +31,4 @@ export async function sendByCloudflare(
     if (code !== said || UNKNOWN.has(code)) return { kind: 'unknown', reason: `cloudflare ${code}` }
     return { kind: LATER.has(code) ? 'later' : 'refused', reason: `cloudflare ${code}` }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 }

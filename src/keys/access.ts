@@ -20,6 +20,8 @@ const found = prepared((db, { prefix }: { prefix: string }) => {
       scopes: k.scopes,
       ipAllow: k.ipAllow,
       ratePerMinute: k.ratePerMinute,
+      dayMicros: k.budgetMicrosPerDay,
+      monthMicros: k.budgetMicrosPerMonth,
     })
     .from(k)
     .where(eq(k.prefix, prefix))
@@ -40,12 +42,17 @@ export async function readKey(ctx: KeyCtx, token: string): Promise<PersonActor> 
     throw new AppError('invalid_token', 'The API key is not valid, has expired or was revoked', {
       subject: row?.userId,
     })
-  const { id, userId, scopes, ratePerMinute } = row
+  const { id, userId, scopes, ratePerMinute, dayMicros, monthMicros } = row
   if (row.ipAllow.length > 0 && !isWithin(ctx.client.address, row.ipAllow))
     throw new AppError('forbidden', 'This API key is not used from this address', { subject: row.userId })
   if (row.isUseOld) noteUse(ctx, id)
   // Where a session is asked for, its id stands: statements, streams and sockets end with the key.
-  return { kind: 'person', userId, sessionId: id, key: { id, scopes, ratePerMinute } }
+  return {
+    kind: 'person',
+    userId,
+    sessionId: id,
+    key: { id, scopes, ratePerMinute, budget: { dayMicros, monthMicros } },
+  }
 }
 
 /** Beside the request and its trips. Of many at once the first writes, the others find it written. */

@@ -7,7 +7,15 @@ import { readKey } from './access.ts'
 import { createKey, revokeKey } from './keys.ts'
 import { apiKeys } from './tables.ts'
 
-const WANTED = { name: 'x', scopes: ['profile:read' as const], ipAllow: [], ratePerMinute: null, expiresAt: null }
+const WANTED = {
+  name: 'x',
+  scopes: ['profile:read' as const],
+  ipAllow: [],
+  ratePerMinute: null,
+  budgetMicrosPerDay: null,
+  budgetMicrosPerMonth: null,
+  expiresAt: null,
+}
 const failure = async (asked: Promise<unknown>) =>
   databaseFailure(
     await asked.then(

@@ -1,5 +1,6 @@
 import { and, desc, eq, isNull, lt, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
+import { readBudget } from '#ai'
 import {
   AppError,
   type Ctx,
@@ -14,7 +15,7 @@ import {
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'
-import type { ApiKey, ApiKeyPatch, ApiKeyWithSecret, NewApiKey, Rotation } from './schema.ts'
+import type { ApiKey, ApiKeyPatch, ApiKeyWithSecret, ApiKeyWithSpending, NewApiKey, Rotation } from './schema.ts'
 import { apiKeys } from './tables.ts'
 import { newKeyToken, newPrefix } from './token.ts'
 
@@ -46,6 +47,8 @@ function shown(k: ColumnsOf<typeof apiKeys>): SQL<ApiKey> {
     scopes: k.scopes,
     ipAllow: k.ipAllow,
     ratePerMinute: k.ratePerMinute,
+    budgetMicrosPerDay: k.budgetMicrosPerDay,
+    budgetMicrosPerMonth: k.budgetMicrosPerMonth,
     expiresAt: iso(k.expiresAt),
     lastUsedAt: iso(k.lastUsedAt),
     rotatedAt: iso(k.rotatedAt),
@@ -91,13 +94,23 @@ export async function createKey(ctx: WriteCtx & Pick<UserCtx, 'newId'>, input: N
   return { ...row.key, secret }
 }
 
-export async function getKey(ctx: ReadCtx, id: string): Promise<ApiKey> {
+async function getKey(ctx: ReadCtx, id: string): Promise<ApiKey> {
   const [row] = await ctx.db
     .select({ key: shown(apiKeys) })
     .from(apiKeys)
     .where(mine(ctx, id))
   if (!row) throw missing()
   return row.key
+}
+
+/** The key, and what it spent on AI in this UTC day and month. */
+export async function showKey(
+  ctx: Parameters<typeof readBudget>[0] & ReadCtx,
+  id: string,
+): Promise<ApiKeyWithSpending> {
+  const [key, { keys }] = await Promise.all([getKey(ctx, id), readBudget(ctx)])
+  const { dayMicros = 0, monthMicros = 0 } = keys[id] ?? {}
+  return { ...key, spent: { dayMicros, monthMicros } }
 }
 
 /** The person's keys that were not revoked, newest first. One trip. */

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, created, etag, ifMatch, personRoute, s, versioned } from '#core'
-import { createKey, getKey, listKeys, revokeKey, rotateKey, updateKey } from './keys.ts'
-import { ApiKey, ApiKeyPage, ApiKeyPatch, ApiKeyWithSecret, NewApiKey, Rotation } from './schema.ts'
+import { createKey, listKeys, revokeKey, rotateKey, showKey, updateKey } from './keys.ts'
+import { ApiKey, ApiKeyPage, ApiKeyPatch, ApiKeyWithSecret, ApiKeyWithSpending, NewApiKey, Rotation } from './schema.ts'
 
 const tags = ['API keys']
 const keyId = z.strictObject({ id: s.id('key') })
@@ -34,17 +34,17 @@ const showRoute = personRoute({
   method: 'get',
   path: '/api-keys/{id}',
   operationId: 'getApiKey',
-  summary: 'One key, without its secret',
+  summary: 'One key, without its secret, and what it spent on AI',
   tags,
   request: { params: keyId },
-  responses: { 200: versioned(ApiKey, 'The key') },
+  responses: { 200: versioned(ApiKeyWithSpending, 'The key') },
 })
 const changeRoute = personRoute(
   {
     method: 'patch',
     path: '/api-keys/{id}',
     operationId: 'updateApiKey',
-    summary: 'Change name, scopes, addresses, rate or expiry',
+    summary: 'Change name, scopes, addresses, rate, budget or expiry',
     description: FRESH,
     tags,
     request: { params: keyId, body: body(ApiKeyPatch) },
@@ -82,7 +82,7 @@ export const app = createApp()
     return c.json(made, 201, { ...etag(made.version), Location: `/v1/api-keys/${made.id}` })
   })
   .openapi(showRoute, async (c) => {
-    const found = await getKey(c.var.ctx, c.req.valid('param').id)
+    const found = await showKey(c.var.ctx, c.req.valid('param').id)
     return c.json(found, 200, etag(found.version))
   })
   .openapi(changeRoute, async (c) => {

@@ -17,6 +17,10 @@ const network = z
   .openapi({ example: '192.0.2.0/24' })
 const ipAllow = s.list(network, MAX_NETWORKS).openapi({ description: 'Where it may be used from; empty: anywhere' })
 const ratePerMinute = s.int(1, 10_000).nullable().openapi({ description: 'Beside the limits of its person' })
+const MAX_BUDGET_MICROS = 1_000_000_000_000
+const budget = s.int(0, MAX_BUDGET_MICROS).nullable().openapi({
+  description: 'What it may spend on AI, in micro-dollars, beside the budget of its person; null: as they may',
+})
 const expiresAt = s.instant.nullable()
 
 export const ApiKey = s.later(() =>
@@ -28,6 +32,8 @@ export const ApiKey = s.later(() =>
       scopes: s.list(scope, SCOPES.length),
       ipAllow,
       ratePerMinute,
+      budgetMicrosPerDay: budget,
+      budgetMicrosPerMonth: budget,
       expiresAt,
       lastUsedAt: s.instant.nullable().openapi({ description: 'To the minute' }),
       rotatedAt: s.instant.nullable(),
@@ -39,6 +45,18 @@ export const ApiKey = s.later(() =>
     .openapi('ApiKey'),
 )
 export type ApiKey = z.infer<ReturnType<typeof ApiKey>>
+const micros = s.int(0, Number.MAX_SAFE_INTEGER)
+export const ApiKeyWithSpending = s.later(() =>
+  z
+    .strictObject({
+      ...ApiKey().shape,
+      spent: z
+        .strictObject({ dayMicros: micros, monthMicros: micros })
+        .openapi({ description: 'On AI, in this UTC day and month, in micro-dollars' }),
+    })
+    .openapi('ApiKeyWithSpending'),
+)
+export type ApiKeyWithSpending = z.infer<ReturnType<typeof ApiKeyWithSpending>>
 export const ApiKeyPage = s.later(() => s.pageOf(ApiKey()).openapi('ApiKeyPage'))
 
 export const ApiKeyWithSecret = s.later(() =>
@@ -57,6 +75,8 @@ export const NewApiKey = z
     scopes,
     ipAllow: ipAllow.default([]),
     ratePerMinute: ratePerMinute.default(null),
+    budgetMicrosPerDay: budget.default(null),
+    budgetMicrosPerMonth: budget.default(null),
     expiresAt: expiresAt.default(null),
   })
   .openapi('NewApiKey')
@@ -68,6 +88,8 @@ export const ApiKeyPatch = z
     scopes: scopes.optional(),
     ipAllow: ipAllow.optional(),
     ratePerMinute: ratePerMinute.optional(),
+    budgetMicrosPerDay: budget.optional(),
+    budgetMicrosPerMonth: budget.optional(),
     expiresAt: expiresAt.optional(),
   })
   .openapi('ApiKeyPatch')

@@ -1,4 +1,4 @@
-import { index, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import { bigint, index, integer, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
 import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
@@ -19,6 +19,8 @@ export const apiKeys = pgTable(
     scopes: text().array().notNull(),
     ipAllow: text('ip_allow').array().notNull(),
     ratePerMinute: integer('rate_per_minute'),
+    budgetMicrosPerDay: bigint('budget_micros_per_day', { mode: 'number' }),
+    budgetMicrosPerMonth: bigint('budget_micros_per_month', { mode: 'number' }),
     expiresAt: at('expires_at'),
     lastUsedAt: at('last_used_at'),
     rotatedAt: at('rotated_at'),

@@ -1,5 +1,5 @@
 import { type Column, inArray, type SQL, sql } from 'drizzle-orm'
-import { type Ctx, type DomainEvent, describeError, findAppError, withTimeout } from '#core'
+import { aborted, type Ctx, type DomainEvent, describeError, findAppError, withTimeout } from '#core'
 import { acting, iso, prepared } from '#database'
 import { Envelope } from './schema.ts'
 import { inbox, outbox } from './tables.ts'
@@ -86,10 +86,6 @@ async function deliver(ctx: Ctx, subscriber: Subscriber, theirs: Loaded[], outco
       ctx.log.error('event.failed', { consumer: subscriber.name, type, eventId: id, ...describeError(error) })
     }
   }
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)))
 }
 
 function isTimeout(error: unknown): boolean {

@@ -1,3 +1,3 @@
 export { reminderSubscriber, ringReminder, sweepReminders } from './reminders.ts'
 export { type NewTimer, NewTimers } from './schema.ts'
-export { runTimer } from './timer.ts'
+export { listTimers, runTimer } from './timer.ts'

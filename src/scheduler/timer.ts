@@ -10,3 +10,17 @@ export async function runTimer(ctx: Ctx, timer: { payload: unknown }): Promise<v
       await ringReminder(ctx, payload)
   }
 }
+
+const MAX_LISTED = 100
+type WaitingTimer = { name: string; dueMs: number; version: number; attempts: number }
+
+/** What waits, soonest first. */
+export function listTimers(storage: SqlStorage): WaitingTimer[] {
+  return storage
+    .exec<WaitingTimer>(
+      `select name, due_ms as "dueMs", version, attempts from timers
+       where due_ms is not null order by due_ms, name limit ?`,
+      MAX_LISTED,
+    )
+    .toArray()
+}

@@ -1,4 +1,5 @@
 export { seal, unseal } from './envelope.ts'
+export { heedGuesses, noteWrongGuess } from './guesses.ts'
 export {
   claimKey,
   type IdempotentRequest,
@@ -6,7 +7,7 @@ export {
   pruneKeys,
   releaseKey,
 } from './idempotency.ts'
-export { networkOf, type Take, takeLimit, takeQuota } from './limits.ts'
+export { LIMITS, networkOf, takeLimit, takeQuota } from './limits.ts'
 export {
   acceptSignature,
   claimsSignature,
@@ -18,5 +19,7 @@ export {
 export { isNetwork, isWithin } from './networks.ts'
 export { hashPassword, hashToken, verifyPassword } from './password.ts'
 export { resealSecrets, type SealedColumn } from './reseal.ts'
+export { takeKey, takeOwn } from './shares.ts'
 export { isSame, sign } from './signature.ts'
 export { checkUrl, fetchOutside, type OutboundPolicy } from './url-guard.ts'
+export { type Grant, grant, LIMIT_MIGRATIONS, type LimitAsk } from './windows.ts'

@@ -16,11 +16,11 @@ const request = (principal: string, over = {}) => ({
 test('a limit lets its quota through and says when the window ends', () => {
   const caller = crypto.randomUUID()
   const start = new Date('2026-11-21T12:00:00Z')
-  const takes = Array.from({ length: 22 }, () => takeLimit('signin', caller, start, 1))
+  const takes = Array.from({ length: 22 }, () => takeLimit('guess', caller, start, 1))
   expect(takes.filter(({ ok }) => ok)).toHaveLength(20)
   expect(takes.at(-1)).toEqual({ ok: false, quota: 20, left: 0, windowS: 60, resetS: 60 })
-  expect(takeLimit('signin', caller, new Date(start.getTime() + 60_000), 1).ok).toBe(true)
-  expect(takeLimit('signin', crypto.randomUUID(), start, 1).left).toBe(19)
+  expect(takeLimit('guess', caller, new Date(start.getTime() + 60_000), 1).ok).toBe(true)
+  expect(takeLimit('guess', crypto.randomUUID(), start, 1).left).toBe(19)
 })
 
 test('a password is stored with its parameters, peppered, and compared whole', async () => {
