@@ -188,11 +188,15 @@ select audit_table('recovery_codes', 'user_id', 'user_id', '{used_at}', '{}', '{
 select audit_table('passkeys', 'user_id', 'id', '{transports,aaguid,backup_eligible}', '{counter,backed_up,last_used_at}',
   '{insert,update,delete}');
 --> statement-breakpoint
-select audit_table('auth_codes', 'user_id', 'id', '{kind}', '{}', '{insert}');
+-- A code that somebody not signed in asked for is nobody's until it is mailed.
+select audit_table('auth_codes', 'user_id', 'id', '{kind}', '{tries}', '{insert,update}');
 --> statement-breakpoint
 select audit_table('identities', 'user_id', 'id', '{provider,issuer}', '{last_used_at}', '{insert,update,delete}');
 --> statement-breakpoint
 select audit_table('oauth_grants', 'user_id', 'id', '{client_id,scopes,resource}', '{}', '{insert}');
+--> statement-breakpoint
+select audit_table('signing_keys', 'user_id', 'id', '{algorithm,demanded}', '{}',
+  '{insert,update,delete}');
 --> statement-breakpoint
 select audit_table('webhook_endpoints', 'user_id', 'id', '{url,events,enabled,disabled_reason,previous_until}',
   '{version,updated_at}', '{insert,update,delete}');
@@ -289,7 +293,7 @@ declare
 begin
   select u.disabled_at into since from users u where u.id = new.user_id for share;
   if since is not null then
-    raise exception 'the account is disabled' using errcode = 'AU402';
+    raise exception 'the account is disabled' using errcode = 'AU402', detail = new.user_id;
   end if;
   return new;
 end $$;
@@ -305,4 +309,14 @@ begin
   for person in select distinct p from unnest(people) as p order by 1 loop
     perform append_audit(act, person, coalesce(nullif(target, ''), person), 'done', '', '{}');
   end loop;
+end $$;
+--> statement-breakpoint
+-- A request without a signature where one may be demanded: the session must be alive, and its person must demand none.
+create function unsigned_session(session text, person text) returns boolean language plpgsql stable parallel safe as $$
+begin
+  perform live_session(session, person);
+  if exists (select 1 from signing_keys k where k.user_id = person and k.demanded) then
+    raise exception 'a signature is demanded' using errcode = 'AU404';
+  end if;
+  return true;
 end $$;

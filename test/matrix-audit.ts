@@ -76,6 +76,7 @@ export async function flushLedger({ worker }: Pick<World, 'worker'>, userId: str
 function ownerOf(table: string, columns: Column[]): string {
   if (table === 'users') return 't.id = $1'
   if (table === 'refresh_tokens') return 't.session_id in (select id from sessions where user_id = $1)'
+  if (table === 'signature_nonces') return 't.key_id in (select id from signing_keys where user_id = $1)'
   const column = OWNERS.find((name) => columns.some((known) => known.table === table && known.column === name))
   if (!column) throw new Error(`whose are the rows of ${table}? Give it a user_id, or name it here`)
   return `t.${column} = $1`

@@ -3,6 +3,9 @@ import { seal } from '#security'
 import { makeClient } from './sign-in-browser.ts'
 import { type Person, tokenHash, type World } from './world.ts'
 
+/** Of the accounts that these flows bring back. */
+export const ISSUER = 'https://idp.invalid'
+
 const random = () => randomBytes(32).toString('base64url')
 
 /** Behind the API: a browser that is as far on its way as this, in place of a provider that is not there. */
@@ -29,10 +32,14 @@ export const awayFlow = async (world: World) => {
 }
 
 /** The body that redeems an account of Google's; `linker` is who links it. */
-export async function backFlow(world: World, account: { email?: string; isVouched?: boolean } = {}, linker?: Person) {
+export async function backFlow(
+  world: World,
+  account: { subject?: string; email?: string; isVouched?: boolean } = {},
+  linker?: Person,
+) {
   const subject = random()
   const claims = {
-    issuer: 'https://idp.invalid',
+    issuer: ISSUER,
     subject,
     email: `${subject}@example.com`,
     isVouched: true,

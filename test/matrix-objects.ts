@@ -1,3 +1,4 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -114,6 +115,12 @@ async function makeExport(world: World, { userId }: Person): Promise<string> {
   return id
 }
 
+// No two alike: a public key is registered once.
+async function makeSigningKey(_: World, person: Person, mark: string): Promise<string> {
+  const publicKey = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
+  return String((await need(person, 'POST', '/v1/signing-keys', { name: mark, publicKey })).id)
+}
+
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
 
 async function makeTurn(world: World, person: Person, mark: string): Promise<string> {
@@ -153,6 +160,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/api-keys'),
   },
   '/v1/auth/identities': { prefix: 'idt', make: makeIdentity, discard: remover('/v1/auth/identities') },
+  '/v1/signing-keys': { prefix: 'sgk', make: makeSigningKey, discard: remover('/v1/signing-keys') },
   '/v1/tasks': {
     prefix: 'task',
     make: creator('/v1/tasks', (mark) => ({ title: mark })),

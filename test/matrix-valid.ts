@@ -93,6 +93,15 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
+  setSignaturePolicy: async () => ({ body: { demand: false } }),
+  endOtherSessions: async (world, owner) => {
+    await kindOf('/v1/auth/sessions/{id}')?.make(world, owner, 'mine')
+    return {}
+  },
+  restoreMe: async (_, owner) => {
+    await owner.api('DELETE', '/v1/me')
+    return {}
+  },
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
     return { search: `?ticket=${ticket}` }

@@ -21,7 +21,7 @@ export function openBrowser(world: World) {
     more: Record<string, string> = {},
   ) => {
     const cookie = [...jar].map(([name, value]) => `${name}=${value}`).join('; ')
-    const headers = { ...(cookie && { cookie }), ...(form && { origin: ISSUER }), ...more }
+    const headers = { ...(cookie && { cookie }), ...(form && { origin: world.vars.PUBLIC_URL ?? ISSUER }), ...more }
     const body = form ? new URLSearchParams(form) : null
     const response = await fetch(world.url + path, { method, headers, body, redirect: 'manual' })
     for (const line of response.headers.getSetCookie()) {

@@ -1,9 +1,9 @@
 import { expect, test } from 'vitest'
-import { POLICY, scopesAsked } from '#auth'
+import { isHighSecurity, POLICY, scopesAsked } from '#auth'
 import { COMPAT_ROUTES } from '#compat/routes'
 import { OAUTH_ROUTES } from '#oauth/routes'
+import { openApiDocument } from '../workers/document.ts'
 import { openAll } from '../workers/domains.ts'
-import { openApiDocument } from '../workers/system.ts'
 import { type OpenApi, readOperations } from './openapi-document.ts'
 
 const document: OpenApi = JSON.parse(JSON.stringify(openApiDocument(await openAll(), 'https://api.aurelius.dev')))
@@ -24,4 +24,13 @@ test('each row asks for who the route asks for, and the document tells a key wha
   })
   expect(wrong).toEqual([])
   expect(operations.length).toBeGreaterThan(50)
+})
+
+test('the document says which operations are signed where their person demands it', () => {
+  const told = operations.filter(({ path, method }) => {
+    const description: unknown = Object(document.paths[path]?.[method.toLowerCase()]).description
+    return String(description).includes('`signature_required`')
+  })
+  expect(told.map(({ id }) => id)).toEqual(operations.map(({ id }) => id).filter(isHighSecurity))
+  expect(told.length).toBeGreaterThan(7)
 })

@@ -13,7 +13,6 @@ import { proof as races } from './proofs/19-races.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as audit } from './proofs/25-audit.ts'
 import { proof as budget } from './proofs/26-budget.ts'
-import { proof as enumeration } from './proofs/33-enumeration.ts'
 import { createChance } from './proofs/chance.ts'
 import { PROOF_VARS, type Proof, summary } from './proofs/proof.ts'
 import { mannWhitney, signedRank } from './proofs/significance.ts'
@@ -23,23 +22,23 @@ const START_MS = 60_000
 const PROOF_MS = 60_000
 const SEED = 20_261_123
 
-// The share of the full number of cases; `npm run proofs` has all of them.
-const FAST: [Proof, number][] = [
+// The share of the full number of cases; `npm run proofs` has all of them. With `seen` one of its sabotages is tried here
+// too; those of the others take longer: `npm run proofs -- --sabotage`.
+const FAST: [Proof, number, seen?: 'seen'][] = [
   [duplicateDelivery, 0.05],
   [lostEnqueue, 0.2],
   [contractCoverage, 0.03],
-  [tenantIsolation, 0.02],
-  [roleMatrix, 0.3],
-  [massAssignment, 0.2],
-  [refreshReplay, 0.03],
-  [tokenForgery, 0.1],
-  [oauthAttacks, 0.5],
+  [tenantIsolation, 0.02, 'seen'],
+  [roleMatrix, 0.3, 'seen'],
+  [massAssignment, 0.2, 'seen'],
+  [refreshReplay, 0.03, 'seen'],
+  [tokenForgery, 0.1, 'seen'],
+  [oauthAttacks, 0.5, 'seen'],
   [idempotency, 0.07],
-  [races, 0.04],
+  [races, 0.04, 'seen'],
   [realtimeResume, 0.1],
   [audit, 0.03],
   [budget, 0.08],
-  [enumeration, 0.06],
 ]
 
 let world: World
@@ -48,7 +47,7 @@ beforeAll(async () => {
 }, START_MS)
 afterAll(() => world.stop())
 
-for (const [proof, share] of FAST) {
+for (const [proof, share, seen] of FAST) {
   test(
     `nothing violates ${proof.name}`,
     async () => {
@@ -59,6 +58,7 @@ for (const [proof, share] of FAST) {
     PROOF_MS,
   )
 
+  if (!seen) continue
   test(
     `a Worker that was tampered with violates ${proof.name}`,
     async () => {

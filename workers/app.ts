@@ -3,7 +3,7 @@ import { HTTPException } from 'hono/http-exception'
 import { refusalIn, setHeadersIn } from '#compat'
 import { type AppEnv, AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
-import { networkOf } from '#security'
+import { acceptSignature, networkOf } from '#security'
 import { configOf, makeCtx } from './context.ts'
 import { guard, limitHeaders } from './guard.ts'
 
@@ -14,11 +14,11 @@ export type App = ReturnType<typeof createApp>
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
 const EDGE = { quota: 3000, windowS: 60 }
 const OWN_HEADERS =
-  'Authorization, Content-Type, Aurelius-Session, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, X-CSRF-Token, traceparent'
+  'Authorization, Content-Digest, Content-Type, Aurelius-Session, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, Signature, Signature-Input, X-CSRF-Token, traceparent'
 // Clients of these protocols send many of their own; a wildcard does not stand for Authorization.
 const CLIENT_HEADERS = 'Authorization, *'
 const EXPOSED =
-  'ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed'
+  'Accept-Signature, ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed'
 const AI_EXPOSED =
   'Request-Id, Aurelius-Model, Aurelius-Provider, Aurelius-Cost-Micros, Aurelius-Cache, Aurelius-Overhead-Us, Aurelius-Decision'
 
@@ -147,6 +147,11 @@ const toAnswer: ErrorHandler<Env> = async (error, c) => {
       ? 'error="insufficient_user_authentication", max_age="300"'
       : `error="invalid_token", ${place}`
     c.header('WWW-Authenticate', `Bearer ${c.req.header('authorization') ? error : place}`)
+  }
+  if (problem.code === 'signature_required' || problem.code === 'invalid_signature') {
+    // The token is good: nothing is won by another.
+    c.header('WWW-Authenticate', 'Bearer')
+    c.header('Accept-Signature', acceptSignature(c.req.raw.body !== null))
   }
   if (problem.status === 426) c.header('Upgrade', 'websocket')
   const isRpc = c.req.path === '/mcp'

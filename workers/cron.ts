@@ -15,6 +15,7 @@ import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { sweepErased } from '#search'
 import { pruneKeys, resealSecrets } from '#security'
+import { pruneNonces } from '#signatures'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
 import { makeCtx } from './context.ts'
@@ -49,6 +50,7 @@ const JOBS = {
   resumeExports,
   pruneExports,
   sweepErased,
+  pruneNonces,
 }
 
 /** What every minute is for; one job's failure is its own. */

@@ -9,6 +9,7 @@ const DOMAINS: Domain[] = [
   { under: ['/', '/health', '/.well-known', '/openapi.json', '/docs'], open: openSystem },
   { under: ['/v1/auth'], open: () => import('#auth/routes') },
   { under: ['/v1/api-keys'], open: () => import('#keys/routes') },
+  { under: ['/v1/signing-keys'], open: () => import('#signatures/routes') },
   { under: ['/v1/me'], open: () => import('#users/routes') },
   { under: ['/v1/me', '/v1/erasure-receipts'], open: () => import('#account/routes') },
   { under: ['/v1/tasks', '/v1/projects'], open: () => import('#tasks/routes') },

@@ -23,6 +23,7 @@ import type { DatabaseMeter } from '#database'
 import { isKey, readKey } from '#keys'
 import {
   claimKey,
+  claimsSignature,
   hashToken,
   type IdempotentRequest,
   isSame,
@@ -33,6 +34,7 @@ import {
   takeLimit,
   takeQuota,
 } from '#security'
+import { asSigned } from '#signatures'
 import { readBody } from './body.ts'
 
 type RequestCtx = Ctx & { meter: DatabaseMeter }
@@ -103,7 +105,9 @@ type PersonCtx = RequestCtx & { actor: PersonActor }
 async function asPerson(c: Context, meta: RouteMeta, ctx: PersonCtx, next: Next): Promise<void> {
   const key = meta.keyed ? c.req.header('idempotency-key') : undefined
   const isKeyed = key !== undefined && key !== '' && key.length <= 255
-  const text = meta.hasBody || isKeyed ? await bodyOf(c, meta, ctx) : ''
+  const isRead = meta.hasBody || isKeyed || claimsSignature(c.req.raw.headers)
+  const text = isRead ? await bodyOf(c, meta, ctx) : ''
+  ctx.actor = await asSigned(ctx, `${c.req.method} /v1${meta.path}`, c.req.raw, text)
   if (isKeyed) {
     // The path is the caller's text: hashed, it is storable whatever it holds.
     const asked = `${c.req.method} ${meta.path} ${await hashToken(c.req.path)}`
@@ -153,11 +157,12 @@ type Beside = { other: string | undefined; resource: string }
 async function byCookie(c: Context, ctx: Ctx, cookie: string, { other, resource }: Beside): Promise<PersonActor> {
   if (other !== undefined) throw new AppError('unauthorized', 'Send Authorization or the cookie, not both')
   const actor = await readAccessToken(ctx, cookie, resource)
+  const subject = actor.userId
   if (c.req.method === 'GET' || c.req.method === 'HEAD') return actor
   if (!cookies.isOwnPage(c))
-    throw new AppError('origin_refused', 'A change by cookie comes from a page of an allowed origin')
+    throw new AppError('origin_refused', 'A change by cookie comes from a page of an allowed origin', { subject })
   if (!isCsrfToken(ctx, actor.sessionId, c.req.header('x-csrf-token')))
-    throw new AppError('forbidden', 'Send the CSRF token of this session: X-CSRF-Token')
+    throw new AppError('forbidden', 'Send the CSRF token of this session: X-CSRF-Token', { subject })
   return actor
 }
 

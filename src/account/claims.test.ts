@@ -53,6 +53,7 @@ test('claims name columns that are there, and tables that come later', async () 
   for (const [name, { owner, of, shown }] of Object.entries(CLAIMS)) {
     const columns = tables.find((table) => table.name === name)?.columns.map((column) => column.name) ?? []
     expect([name, columns]).toEqual([name, expect.arrayContaining([owner, ...(shown?.omit ?? [])])])
+    if (shown) expect([name, columns]).toEqual([name, expect.arrayContaining([shown.by ?? 'id'])])
     if (of !== undefined) expect(order.indexOf(of)).toBeGreaterThan(order.indexOf(name))
   }
 })

@@ -1,13 +1,17 @@
 import { type SQL, sql } from 'drizzle-orm'
 
-/** What of a table's rows is in an export: all columns but these, in the order of `by`, all of whose values follow `first`. */
-type Shown = { file: string; omit?: string[]; by?: { column: string; first: string } }
+/** What of a table's rows is in an export: all columns but these. `by`: the number its pages go by, where no id is. */
+type Shown = { file: string; omit?: string[]; by?: string }
 export type Claim = {
   /** The column that names the person; with `of`, one that names a row of theirs in that table. */
   owner: string
   of?: string
   /** No foreign key leads to the person: their rows are deleted by name. */
   loose?: boolean
+  /** The column with an address of theirs, where rows may have been written before they were a person here. */
+  address?: string
+  /** `owner` lists people: they are taken out of it, and the row stays. */
+  among?: boolean
   /** Rows that only a cascade may delete. */
   ledger?: boolean
   shown?: Shown
@@ -36,9 +40,11 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
     shown: { file: 'passkeys', omit: ['public_key', 'handle', 'counter', 'credential_id'] },
   },
   passkey_challenges: { owner: 'user_id' },
-  auth_codes: { owner: 'user_id' },
+  auth_codes: { owner: 'user_id', address: 'email' },
   identities: { owner: 'user_id', shown: { file: 'identities' } },
   sign_in_flows: { owner: 'user_id' },
+  signature_nonces: { owner: 'key_id', of: 'signing_keys' },
+  signing_keys: { owner: 'user_id', shown: { file: 'signing-keys' } },
   webhook_deliveries: { owner: 'user_id' },
   webhook_endpoints: { owner: 'user_id', shown: { file: 'webhooks', omit: ['secret', 'previous_secret'] } },
   api_keys: { owner: 'user_id', shown: { file: 'api-keys', omit: ['hash', 'previous_hash'] } },
@@ -58,7 +64,11 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
       ],
     },
   },
-  email_messages: { owner: 'user_id', shown: { file: 'mail', omit: ['content', 'provider_id', 'key'] } },
+  email_messages: {
+    owner: 'user_id',
+    address: 'to_address',
+    shown: { file: 'mail', omit: ['content', 'provider_id', 'key'] },
+  },
   cached_answers: { owner: 'user_id' },
   batch_calls: { owner: 'user_id', shown: { file: 'waiting-calls', omit: ['hold_id', 'batch_id'] } },
   messages: { owner: 'user_id', shown: { file: 'messages' } },
@@ -68,13 +78,10 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },
-  audit_log: {
-    owner: 'user_id',
-    ledger: true,
-    shown: { file: 'audit', omit: ['hash'], by: { column: 'seq', first: '0' } },
-  },
+  audit_log: { owner: 'user_id', ledger: true, shown: { file: 'audit', omit: ['hash'], by: 'seq' } },
   audit_heads: { owner: 'user_id', ledger: true },
   data_exports: { owner: 'user_id', shown: { file: 'exports', omit: ['lease_until', 'attempts'] } },
+  feature_flags: { owner: 'people', among: true, loose: true },
   users: { owner: 'id', shown: { file: 'profile', omit: ['erasure_id'] } },
 }
 
@@ -83,16 +90,24 @@ export const UNCLAIMED: Readonly<Record<string, string>> = {
   embeddings: 'by the store of vectors',
   oauth_clients: "apps, which are nobody's of ours",
   audit_tombstones: 'the last hash of a chain, under no name',
-  feature_flags: 'settings of the deployment',
   job_runs: 'what cron did last',
   erasures: 'what erases; its row goes with the receipt',
   erasure_receipts: 'says that somebody was erased, and not who',
 }
 
 /** The rows of a person's in a claimed table. */
-export function rowsOf(table: string, { owner, of }: Claim, userId: string): SQL {
+export function rowsOf(table: string, { owner, of, among }: Claim, userId: string): SQL {
   const from = sql`${sql.identifier(table)}`
   const column = sql.identifier(owner)
+  if (among) return sql`${from} t where t.${column} @> array[${userId}::text]`
   if (!of) return sql`${from} t where t.${column} = ${userId}`
   return sql`${from} t where t.${column} in (select o.id from ${sql.identifier(of)} o where o.user_id = ${userId})`
+}
+
+/** Those, and what was written to their address before they were anybody here; that is erased, and not shown. */
+export function tracesOf(table: string, claim: Claim, userId: string): SQL {
+  if (claim.address === undefined) return rowsOf(table, claim, userId)
+  const address = sql`(select lower(u.email) from users u where u.id = ${userId})`
+  return sql`${rowsOf(table, claim, userId)} or (t.${sql.identifier(claim.owner)} is null
+    and lower(t.${sql.identifier(claim.address)}) = ${address})`
 }

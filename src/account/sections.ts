@@ -43,19 +43,17 @@ const MORE: Record<string, Form> = { tasks: calendar, memories: markdown }
 
 const camel = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 
-const BY_ID = { column: 'id', first: '' }
-
-function tableSection(table: string, claim: Claim, shown: NonNullable<Claim['shown']>): Section {
-  const { file, omit = [], by = BY_ID } = shown
+function tableSection(table: string, claim: Claim, { file, omit = [], by }: NonNullable<Claim['shown']>): Section {
   const more = MORE[file]
-  const key = sql`t.${sql.identifier(by.column)}`
+  const key = sql`t.${sql.identifier(by ?? 'id')}`
+  const first = by === undefined ? '' : '0'
   return {
     name: file,
     forms: [json(file), ...(more ? [more] : [])],
     async page({ db }, userId, after) {
       const { rows } = await db.execute<{ item: Item; id: string }>(sql`
-        select to_jsonb(t) - string_to_array(${omit.join()}, ',') as item, ${key}::text as id from ${rowsOf(table, claim, userId)}
-        and ${key} > ${after ?? by.first} order by ${key} limit ${PAGE + 1}::int`)
+        select to_jsonb(t) - string_to_array(${omit.join()}, ',') as item, ${key}::text as id
+        from ${rowsOf(table, claim, userId)} and ${key} > ${after ?? first} order by ${key} limit ${PAGE + 1}::int`)
       const items = rows
         .slice(0, PAGE)
         .map(({ item }) => Object.fromEntries(Object.entries(item).map(([name, value]) => [camel(name), value])))

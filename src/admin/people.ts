@@ -1,9 +1,8 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { endAllOf } from '#auth'
+import { endAllOf, hurry } from '#auth'
 import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage } from '#core'
 import { actOf, iso } from '#database'
-import { kick } from '#queue'
 import { changeAccount } from '#users'
 import type { Account, AccountPatch, AccountQuery } from './schema.ts'
 
@@ -62,10 +61,7 @@ export async function changePerson(ctx: ChangeCtx, id: string, patch: AccountPat
   const isSelf = actor.kind === 'person' && actor.userId === id
   if (isSelf) throw new AppError('forbidden', 'Another admin does this for you, or nobody might be left')
   const [[found], told] = await db.batch([changeAccount(db, id, patch, version), endAllOf(db, id)])
-  kick(
-    ctx,
-    told.map(({ eventId }) => eventId),
-  )
+  hurry(ctx, id, told)
   if (!found) throw missing()
   if (!found.isFit) throw new AppError('version_stale', 'This person has changed since you read them')
   return await getAccount(ctx, id)

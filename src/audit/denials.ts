@@ -8,6 +8,7 @@ const DENIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   'invalid_credentials',
   'invalid_token',
   'token_replayed',
+  'wrong_factor',
   'step_up_required',
   'forbidden',
   'account_disabled',

@@ -107,8 +107,11 @@ export function takeCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: str
 }
 export const TAKEN = { userId: sql`(select user_id from taken)`, email: sql`(select email from taken)` }
 
-export const badCode = () =>
-  new AppError('invalid_token', 'This link was used, has expired, or was replaced by a newer one; ask for another')
+/** `subject`: whose it was, if that is known. */
+export const badCode = (subject?: string) =>
+  new AppError('invalid_token', 'This link was used, has expired, or was replaced by a newer one; ask for another', {
+    subject,
+  })
 
 /** Drops codes that nobody used. */
 export async function pruneCodes(ctx: Pick<Ctx, 'db' | 'now'>): Promise<void> {

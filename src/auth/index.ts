@@ -5,7 +5,7 @@ export { ChallengeAnswer } from './factors-schema.ts'
 export { endFamilies, familyOf, openSessions, startFamily } from './families.ts'
 export { pruneSignInFlows } from './flows.ts'
 export { isCsrfToken } from './hand-over.ts'
-export { lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
+export { isHighSecurity, lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
 export { signInHealth } from './providers.ts'
 export { type Challenge, Login, SessionList } from './schema.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'
@@ -14,6 +14,7 @@ export { answerChallenge } from './second-step.ts'
 export {
   endAllOf,
   endSession,
+  hurry,
   pruneSessions,
   renew,
   requireRole,

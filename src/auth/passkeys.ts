@@ -95,10 +95,10 @@ export async function addPasskey(ctx: WriteCtx, { response, name }: NewPasskey):
         count: sql<number>`(select count(*)::int from ${p} k where k.user_id = ${actor.userId})`,
       }),
   ])
-  if (!taken?.handle) throw wrongFactor()
+  if (!taken?.handle) throw wrongFactor(actor.userId)
   if (taken.count >= MOST) throw new AppError('conflict', `There are ${MOST} passkeys already; remove one first`)
   const verified = await verifyAttestation(ctx, response, challenge)
-  if (!verified.ok) throw wrongFactor(verified.cause)
+  if (!verified.ok) throw wrongFactor(actor.userId, verified.cause)
   const id = ctx.newId('psk')
   const { transports } = response.response
   const row = {

@@ -60,7 +60,7 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
       ended: endedSessions,
     })
     .from(changed)
-  if (!row) throw badCode()
+  if (!row) throw badCode(code.userId)
   kick(ctx, [row.changed, row.reached])
   hurry(ctx, code.userId, row.ended)
 }

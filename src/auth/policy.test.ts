@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
+import { HIGH_SECURITY, lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
 import { SCOPES } from './scopes.ts'
 
 test('what has no row is open to nobody', () => {
@@ -18,6 +18,13 @@ test('a key lacks what it was not given, and no key will do where a person must 
 test('no key reaches an account, a session, another key or a limit, whatever its scopes', () => {
   const reached = Object.entries(POLICY).flatMap(([route, rule]) => (scopesAsked(rule) ? [route] : []))
   expect(reached.filter((route) => /\/v1\/(auth|api-keys|admin)\b|^DELETE \/v1\/me$|^PUT /.test(route))).toEqual([])
+})
+
+test('what is high security changes something or gives all away, and no key reaches it', () => {
+  const wrong = [...HIGH_SECURITY].filter(
+    (route) => POLICY[route] !== 'session' || /^GET .*(?<!\/archive)$/.test(route),
+  )
+  expect(wrong).toEqual([])
 })
 
 test('every scope opens something, and each row asks for at least one', () => {

@@ -26,8 +26,12 @@ export const secretPlace = (rowId: string, userId: string) => ({
   userId,
 })
 
-export const wrongFactor = (cause?: unknown) =>
-  new AppError('wrong_factor', 'The code or the passkey is wrong, was used before, or came too late', { cause })
+/** `subject`: whose factor it was to be, if that is known. */
+export const wrongFactor = (subject: string | undefined, cause?: unknown) =>
+  new AppError('wrong_factor', 'The code or the passkey is wrong, was used before, or came too late', {
+    subject,
+    cause,
+  })
 
 /**
  * What was shown, right as far as reading tells. `spend` uses it up, as a CTE that has a row if it did: whatever is
@@ -85,14 +89,14 @@ async function checkTotp(ctx: ProveCtx, userId: string, code: string): Promise<P
       ),
     )
     .returning({ id: t.id, secret: t.secret, failures: t.failures })
-  if (!row && !(await hasSecondFactor(ctx, userId))) throw wrongFactor()
+  if (!row && !(await hasSecondFactor(ctx, userId))) throw wrongFactor(userId)
   if (!row)
     throw new AppError('rate_limited', 'Too many wrong codes; wait, or show something else', { retryAfterS: WAIT_S })
   const secret = await openSecret(ctx, userId, row)
   const step = stepOf(secret, code, now)
   if (step === null) {
     if (row.failures % FAILURES_A_WAIT === 0) await tellGuessed(ctx, userId, `${row.id}:${now.getTime()}`)
-    throw wrongFactor()
+    throw wrongFactor(userId)
   }
   return {
     userId,
@@ -153,14 +157,15 @@ export async function checkPasskey(ctx: ProveCtx, response: Assertion, userId?: 
     })
     .from(taken)
     .innerJoin(passkeys, eq(passkeys.credentialId, response.id))
-  if (!row || (userId !== undefined && row.userId !== userId)) throw wrongFactor()
+  const subject = userId ?? row?.userId
+  if (!row || subject !== row.userId) throw wrongFactor(subject)
   const { userHandle } = response.response
   // Without a name the handle is who they say they are; a wrong one is another account's answer.
-  if (userHandle ? userHandle !== row.handle : userId === undefined) throw wrongFactor()
+  if (userHandle ? userHandle !== row.handle : userId === undefined) throw wrongFactor(subject)
   const verified = await verifyAssertion(ctx, response, challenge, row)
   if (!verified.ok) {
     log.warn('passkey.refused', { id: row.id, reason: String(verified.cause) })
-    throw wrongFactor(verified.cause)
+    throw wrongFactor(subject, verified.cause)
   }
   const { counter, backedUp } = verified.value
   const at = now().toISOString()

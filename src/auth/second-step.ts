@@ -53,7 +53,7 @@ export async function answerChallenge(ctx: SignInCtx, input: ChallengeAnswer): P
     })
     .from(spent)
     .innerJoin(found, sql`true`)
-  if (!row) throw wrongFactor()
+  if (!row) throw wrongFactor(userId)
   const { me, isKnown, deviceName, method, codesLeft } = row
   const change = `A recovery code was used to sign in; ${codesLeft} are left`
   const mail = input.method === 'recovery_code' ? await factorMail(ctx, me, change, `recovery-code:${hash}`) : null
@@ -76,6 +76,6 @@ export async function signInWithPasskey(ctx: SignInCtx, { response, deviceName }
     .select({ me: found.me, isKnown: isKnownDevice(ctx, found.id) })
     .from(used)
     .innerJoin(found, sql`true`)
-  if (!row) throw wrongFactor()
+  if (!row) throw wrongFactor(userId)
   return await letIn(ctx, { userId, ...row }, { method: 'passkey', deviceName })
 }

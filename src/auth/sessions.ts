@@ -144,6 +144,7 @@ export const endedSessions = sql<Ended[]>`(select coalesce(json_agg(
 
 type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'>
 
+/** Closes now what these have open, and hurries the events that say so. */
 // What a hundred leave waits for the relay: a queue takes no more at once.
 export function hurry(ctx: Pick<Ctx, 'env' | 'waitUntil' | 'log'>, userId: string, ended: Ended[]): void {
   cutOff(
@@ -225,7 +226,10 @@ export function endAllOf(db: Ctx['db'], userId: string) {
     version: sql`extract(epoch from now())::bigint`,
     data: jsonObject({ id: gone.id, reason: sql`'disabled'::text` }),
   })
-  return db.with(ended, gone, told).select({ eventId: told.id }).from(told)
+  return db
+    .with(ended, gone, told)
+    .select({ id: sql<string>`split_part(${told.id}, '.', 1)`, eventId: told.id })
+    .from(told)
 }
 
 /** The open sessions of somebody, for support: where and when, newest first. One trip. */

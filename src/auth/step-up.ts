@@ -39,7 +39,7 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
     const proof = await checkFactor(ctx, userId, input)
     const used = proof.spend(sql`true`)
     const [spent] = await db.with(used).select({ userId: used.userId }).from(used)
-    if (!spent) throw wrongFactor()
+    if (!spent) throw wrongFactor(userId)
   }
   const before = row.methods.filter((method) => method !== input.method)
   const { deviceName } = row

@@ -109,7 +109,7 @@ const known = new Map<string, Known>()
 export async function readAccessToken(ctx: TokenCtx, token: string, resource: string): Promise<PersonActor> {
   const read = await readToken(ctx, token)
   if (read.resource === null || read.resource === resource) return read.actor
-  throw new AppError('invalid_token', 'The access token is for another resource')
+  throw new AppError('invalid_token', 'The access token is for another resource', { subject: read.actor.userId })
 }
 
 /** The same, wherever it is for. */

@@ -17,6 +17,8 @@ export type PersonActor = {
   key?: ActingKey
   /** As whom they act here, where the policy asks for a role. */
   staff?: 'support' | 'admin'
+  /** Nothing is signed where it may be demanded: each statement asks whether it is. */
+  isUnsigned?: true
 }
 export type Actor = PersonActor | { kind: 'anonymous' } | { kind: 'operator' } | { kind: 'system' }
 

@@ -11,6 +11,8 @@ export const ERRORS = {
   token_replayed: [401, 'The refresh token was already used'],
   step_up_required: [401, 'This needs a fresh sign-in'],
   wrong_factor: [401, 'The code or the passkey is not right'],
+  signature_required: [401, 'This needs a signed request'],
+  invalid_signature: [401, 'The signature of the request is not valid'],
   forbidden: [403, 'This is not allowed'],
   identity_unknown: [403, 'This account is linked to nobody'],
   origin_refused: [403, 'This origin is not allowed'],

@@ -38,6 +38,7 @@ export type IdPrefix =
   | 'idt'
   | 'era'
   | 'exp'
+  | 'sgk'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

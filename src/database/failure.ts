@@ -3,6 +3,7 @@ import { AppError } from '#core'
 const SESSION_ENDED = 'AU401'
 const DISABLED = 'AU402'
 const NO_ROLE = 'AU403'
+const NOT_SIGNED = 'AU404'
 const TIMED_OUT = new Set(['57014', '25P03'])
 // A value that no column or function takes, which a schema at the door should have refused.
 const NO_SUCH_VALUE = new Set(['22003', '22007', '22008', '22009', '22021', '22023', '22P02', '22P05'])
@@ -15,13 +16,26 @@ function codeOf(error: unknown): string | undefined {
   return undefined
 }
 
+// Of a refused sign-in, whose it was.
+function detailOf(error: unknown): string | undefined {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
+    if ('detail' in at && typeof at.detail === 'string') return at.detail
+  }
+  return undefined
+}
+
 /** What a database failure means to the caller; undefined where it is a bug. */
 export function databaseFailure(error: unknown): AppError | undefined {
   const code = codeOf(error)
   if (code === SESSION_ENDED)
     return new AppError('session_ended', 'This session has ended; sign in again', { cause: error })
-  if (code === DISABLED) return new AppError('account_disabled', 'This account is disabled', { cause: error })
+  if (code === DISABLED)
+    return new AppError('account_disabled', 'This account is disabled', { cause: error, subject: detailOf(error) })
   if (code === NO_ROLE) return new AppError('forbidden', 'Your role does not allow this', { cause: error })
+  if (code === NOT_SIGNED)
+    return new AppError('signature_required', 'You demand that such requests are signed by one of your keys', {
+      cause: error,
+    })
   if (code && TIMED_OUT.has(code)) return new AppError('timeout', 'The database took too long', { cause: error })
   if (code && NOT_READY.has(code))
     return new AppError('unavailable', 'The database is busy', { cause: error, retryAfterS: 2 })

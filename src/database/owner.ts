@@ -11,10 +11,17 @@ export function ownedBy(actor: PersonActor, column: Column): SQL | undefined {
 
 /** A condition that holds, or fails the statement; null session: the system acts for the person. */
 export function liveSession(actor: PersonActor): SQL | undefined {
-  return actor.sessionId === null ? undefined : sql`live_session(${actor.sessionId}, ${actor.userId})`
+  if (actor.sessionId === null) return undefined
+  // A request without a signature fails with AU402 where its person demands one.
+  return actor.isUnsigned
+    ? sql`unsigned_session(${actor.sessionId}, ${actor.userId})`
+    : sql`live_session(${actor.sessionId}, ${actor.userId})`
 }
 
 /** The owner of a new row, checked as `ownedBy` checks. */
 export function ownerId(actor: PersonActor): string | SQL<string> {
-  return actor.sessionId === null ? actor.userId : sql<string>`live_user(${actor.sessionId}, ${actor.userId})`
+  if (actor.sessionId === null) return actor.userId
+  return actor.isUnsigned
+    ? sql<string>`case when ${liveSession(actor)} then ${actor.userId}::text end`
+    : sql<string>`live_user(${actor.sessionId}, ${actor.userId})`
 }

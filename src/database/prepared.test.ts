@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { afterEach, expect, test } from 'vitest'
-import { databaseFailure, iso, ownedBy, prepared, preparedAs, preparedBatchAs, written } from '#database'
+import { databaseFailure, iso, ownedBy, ownerId, prepared, preparedAs, preparedBatchAs, written } from '#database'
 import { outbox } from '#queue/tables'
 import { makePerson, type Person, revoke } from '#test/database'
 
@@ -65,6 +65,25 @@ test('an ended session is refused, the system acting for the person is not, and 
   expect(databaseFailure(error)?.code).toBe('session_ended')
   const system = { db: person.db, actor: { ...person.actor, sessionId: null } }
   expect(await findEvents(system, { key })).toHaveLength(1)
+})
+
+test('what is not signed is refused to whoever demands signatures, prepared or not, and an ended session first', async () => {
+  const person = await makePerson()
+  const key = await writeEvent(person)
+  const { actor, db } = person
+  const unsigned = { db, actor: { ...actor, isUnsigned: true as const } }
+  expect(await findEvents(unsigned, { key })).toHaveLength(1)
+  await db.execute(sql`insert into signing_keys (id, user_id, name, algorithm, public_key, demanded)
+    values (${`sgk of ${actor.userId}`}, ${actor.userId}, 'x', 'ed25519', 'x', true)`)
+  const codeOf = async (asked: PromiseLike<unknown>) => {
+    const error = await asked.then(undefined, (cause: unknown) => cause)
+    return databaseFailure(error)?.code
+  }
+  expect(await codeOf(findEvents(unsigned, { key }))).toBe('signature_required')
+  expect(await codeOf(db.execute(sql`select ${ownerId(unsigned.actor)}`))).toBe('signature_required')
+  expect(await findEvents(person, { key })).toHaveLength(1)
+  await revoke(person)
+  expect(await codeOf(findEvents(unsigned, { key }))).toBe('session_ended')
 })
 
 test('several prepared statements are one trip and one transaction', async () => {

@@ -54,11 +54,14 @@ export function preparedBatchAs<V extends Values, const S extends readonly State
 ): (ctx: Asking, given: V) => Promise<Answers<S>> {
   type All = V & { userId: string; sessionId: string }
   const inSession = preparedBatch((db, all: All) => build({ db, actor: actorOf(all.userId, all.sessionId) }, all))
+  const unsigned = preparedBatch((db, all: All) =>
+    build({ db, actor: { ...actorOf(all.userId, all.sessionId), isUnsigned: true } }, all),
+  )
   const bySystem = preparedBatch((db, all: All) => build({ db, actor: actorOf(all.userId, null) }, all))
-  return async ({ actor: { userId, sessionId }, db }, given) =>
+  return async ({ actor: { userId, sessionId, isUnsigned }, db }, given) =>
     sessionId === null
       ? await bySystem(db, { ...given, userId, sessionId: '' })
-      : await inSession(db, { ...given, userId, sessionId })
+      : await (isUnsigned ? unsigned : inSession)(db, { ...given, userId, sessionId })
 }
 
 const actorOf = (userId: string, sessionId: string | null): PersonActor => ({ kind: 'person', userId, sessionId })

@@ -14,8 +14,8 @@ type Code =
 export class OauthError extends Error {
   readonly code: Code
   readonly back: string | undefined
-  constructor(code: Code, message: string, back?: string) {
-    super(message.replace(/[^\x20-\x7e]|["\\]/g, "'"))
+  constructor(code: Code, message: string, back?: string, cause?: unknown) {
+    super(message.replace(/[^\x20-\x7e]|["\\]/g, "'"), { cause })
     this.name = 'OauthError'
     this.code = code
     this.back = back

@@ -101,6 +101,8 @@ const signIn: Handler = async (c, ctx) => {
   } catch (error) {
     const known = findAppError(error)
     if (!known || !AGAIN.has(known.code)) throw error
+    // It is answered by a page, and told to the audit all the same.
+    c.error = known
     const status = known.code === 'rate_limited' ? 429 : 401
     // A challenge that is used up is begun anew, by the password.
     const challenge = known.code === 'invalid_token' ? undefined : given['challenge']
@@ -225,7 +227,7 @@ for (const { method, path, limit, handle } of ROUTES) {
 // What is nobody's fault, and what is no OAuth, is answered as everywhere.
 app.onError((error, c) => {
   const { requestId } = c.var.ctx
-  const known = findAppError(error) ?? databaseFailure(error)
+  const known = error instanceof OauthError ? undefined : (findAppError(error) ?? databaseFailure(error))
   if (!(error instanceof OauthError) && !known) throw error
   if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
   const status = known ? toProblem(known, requestId).status : error instanceof OauthError ? error.status : 500

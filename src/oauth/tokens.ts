@@ -9,7 +9,7 @@ import {
   signGrantToken,
   startFamily,
 } from '#auth'
-import { type Ctx, findAppError, randomToken } from '#core'
+import { AppError, type Ctx, findAppError, randomToken } from '#core'
 import { databaseFailure } from '#database'
 import { kick } from '#queue'
 import { hashToken } from '#security'
@@ -31,8 +31,8 @@ type TokenAnswer = {
   scope: string
 }
 
-const noGrant = (why = 'The code is not valid: it is unknown, used, old or for another') =>
-  new OauthError('invalid_grant', why)
+const noGrant = (why = 'The code is not valid: it is unknown, used, old or for another', cause?: AppError) =>
+  new OauthError('invalid_grant', why, undefined, cause)
 
 async function answer(ctx: TokenCtx, granted: Granted, refreshToken: string): Promise<TokenAnswer> {
   return {
@@ -99,15 +99,18 @@ export async function exchangeCode(ctx: TokenCtx, input: CodeExchange): Promise<
   if (!row) throw noGrant()
   kick(ctx, [row.eventId])
   if (row.verdict === 'target') throw new OauthError('invalid_target', 'The code is for another resource')
-  if (row.verdict !== 'ok') throw noGrant()
+  if (row.verdict !== 'ok') {
+    const code = row.verdict === 'replay' ? 'token_replayed' : 'invalid_token'
+    throw noGrant(undefined, new AppError(code, 'The code is not valid', { subject: row.userId }))
+  }
   return await answer(ctx, { ...row, clientId: input.client_id }, refreshToken)
 }
 
 // That a session has ended is, to an app, that its grant is not valid.
 function asNoGrant(error: unknown): never {
-  const code = (findAppError(error) ?? databaseFailure(error))?.code
-  if (code === 'session_ended' || code === 'invalid_token' || code === 'token_replayed')
-    throw noGrant('What was allowed has ended')
+  const known = findAppError(error) ?? databaseFailure(error)
+  if (known?.code === 'session_ended' || known?.code === 'invalid_token' || known?.code === 'token_replayed')
+    throw noGrant('What was allowed has ended', known)
   throw error
 }
 

@@ -7,6 +7,14 @@ export {
   releaseKey,
 } from './idempotency.ts'
 export { networkOf, type Take, takeLimit, takeQuota } from './limits.ts'
+export {
+  acceptSignature,
+  claimsSignature,
+  isSignedBy,
+  readPublicKey,
+  readSignature,
+  SIGNATURE_MAX_AGE_S,
+} from './message-signatures.ts'
 export { isNetwork, isWithin } from './networks.ts'
 export { hashPassword, hashToken, verifyPassword } from './password.ts'
 export { resealSecrets, type SealedColumn } from './reseal.ts'

@@ -129,6 +129,9 @@ async function tryKeys(person: Person): Promise<void> {
   const { id } = await need(person, 'POST', '/v1/api-keys', { name: 'script', scopes: ['tasks:read'] })
   await need(person, 'POST', `/v1/api-keys/${id}/rotate`, {})
   await need(person, 'DELETE', `/v1/api-keys/${id}`)
+  const publicKey = { kty: 'OKP', crv: 'Ed25519', x: 'JrQLj5P_89iXES9-vFgrIy29clF9CC_oPPsw3c5D0bs' }
+  const signing = await need(person, 'POST', '/v1/signing-keys', { name: 'script', publicKey })
+  await need(person, 'DELETE', `/v1/signing-keys/${signing.id}`)
 }
 
 // What is asked for by nobody in particular is told of the code itself.

@@ -7,6 +7,7 @@ import { validRequest } from '../matrix-valid.ts'
 import { createContract } from '../openapi-contract.ts'
 import { fillPath, type Operation, pathParameters } from '../openapi-document.ts'
 import { sample } from '../openapi-sample.ts'
+import { demanding } from '../signing.ts'
 import { type Answer, makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
@@ -14,12 +15,14 @@ import { handshake } from './lib-handshake.ts'
 import { OWN_CODES } from './lib-own-codes.ts'
 import { OWN_FACTORS } from './lib-own-factors.ts'
 import { OWN_PROVIDERS } from './lib-own-providers.ts'
+import { OWN_WEBHOOKS, RACED } from './lib-own-webhooks.ts'
 import { type Try, withBody, withHeaders, withPath, withRaw } from './lib-tries.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const GENERATED = 6000
 const FROM_CORPUS = 3000
 const AT_ONCE = 4
+const MOST_RACES = 20
 const TOO_LARGE = 'x'.repeat(1_000_001)
 const JSON_TYPE = { 'content-type': 'application/json' }
 
@@ -156,6 +159,11 @@ async function tryEach(scene: Scene, operation: Operation): Promise<void> {
     await ask({ ...asked, request: { ...asked.request, options: { body: asked.request.options.body } } })
   }
   for (const more of (await OWN[operation.operationId]?.(world, await again())) ?? []) await ask(more)
+  const raced = RACED[operation.operationId]
+  for (let times = 0; raced !== undefined && times < MOST_RACES; times++) {
+    const answers = await Promise.all([ask(asked), ask(asked), ask(asked)])
+    if (answers.some(({ status }) => status === raced)) break
+  }
 }
 
 async function tryKeys(scene: Scene, operation: Operation, asked: Try): Promise<void> {
@@ -192,6 +200,7 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
   ...OWN_CODES,
   ...OWN_PROVIDERS,
   ...OWN_FACTORS,
+  ...OWN_WEBHOOKS,
   finishMcpConnect: async (_, asked) => [withPath(asked, '/v1/mcp/callback')],
   createRealtimeTicket: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
   connectRealtime: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
@@ -205,6 +214,17 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
     const { id } = Object(json)
     const update = (item: object) => withBody(asked, { action: 'update', items: [{ patch: { title: 'y' }, ...item }] })
     return [update({ id, version: 1 }), update({ id, version: 99 }), update({ id: makeId('task') })]
+  },
+  addSigningKey: async (_, asked) => {
+    await asked.owner.api('POST', asked.request.path, asked.request.options)
+    return [asked]
+  },
+  removeSigningKey: async (world, { owner: other }) => {
+    const owner = (await world.people(1))[0] ?? other
+    const { signer, keyid } = await demanding(world, owner)
+    const path = `/v1/signing-keys/${keyid}`
+    const headers = await signer.sign(keyid, { method: 'DELETE', url: `${world.vars.PUBLIC_URL}${path}` })
+    return [{ owner, request: { method: 'DELETE', path, options: { headers } } }]
   },
   setPersonPlan: async (_, asked) => [withPath(asked, `/v1/admin/people/${makeId('usr')}/plan`)],
   redriveDeadLetter: async (world, asked) => {

@@ -1,8 +1,9 @@
 import { POLICY, SCOPES, scopesAsked } from '#auth'
 import { COMPAT_ROUTES } from '#compat/routes'
+import { OAUTH_ROUTES } from '#oauth/routes'
 import { makeKey } from '../matrix-keys.ts'
 import type { Request } from '../matrix-requests.ts'
-import { ownRequest, validRequest } from '../matrix-valid.ts'
+import { validRequest } from '../matrix-valid.ts'
 import type { Answer, Person, World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
@@ -13,7 +14,8 @@ const ROLES = ['person', 'support', 'admin'] as const
 
 type Rule = (typeof POLICY)[string] | undefined
 type Verdict = 'in' | '401' | '403'
-type Route = { id: string; request(owner: Person): Promise<Request> }
+// The document describes ours; the others speak protocols of their own.
+type Route = { id: string; isOurs: boolean; request(owner: Person): Promise<Request> }
 type Caller = { name: string; token: string | undefined; person: Person; expected: Verdict }
 
 export const proof: Proof = {
@@ -52,16 +54,18 @@ export const proof: Proof = {
 
 function routesOf(world: World): Route[] {
   const ours = world.operations.map((operation): Route => {
-    const make = operation.auth === 'none' ? validRequest : ownRequest
-    return { id: operation.id, request: (owner) => make(world, operation, owner) }
+    return { id: operation.id, isOurs: true, request: (owner) => validRequest(world, operation, owner) }
   })
-  const others = [...COMPAT_ROUTES, { method: 'POST', path: '/mcp' }].map(({ method, path }): Route => {
-    const named = path.replace('{id}', 'offline-1')
-    return {
-      id: `${method} ${path}`,
-      request: async () => ({ method, path: named, options: method === 'POST' ? { body: {} } : {} }),
-    }
-  })
+  const others = [...COMPAT_ROUTES, ...OAUTH_ROUTES, { method: 'POST', path: '/mcp' }].map(
+    ({ method, path }): Route => {
+      const named = path.replace('{id}', 'offline-1')
+      return {
+        id: `${method} ${path}`,
+        isOurs: false,
+        request: async () => ({ method, path: named, options: method === 'POST' ? { body: {} } : {} }),
+      }
+    },
+  )
   return [...ours, ...others]
 }
 
@@ -109,14 +113,9 @@ async function ask(world: World, route: Route, rule: Rule, { token, person }: Ca
   const owner = isOfRoles(rule) || rule === 'public' ? await one(world) : person
   const { method, path, options } = await route.request(owner)
   const given = { ...options, ...(token !== undefined && { token }) }
-  const answer =
-    path.startsWith('/compat') || path === '/mcp'
-      ? await plain(world, method, path, given)
-      : await world.call(method, path, given)
-  return verdictOf(answer)
+  return verdictOf(await (route.isOurs ? world.call(method, path, given) : plain(world, method, path, given)))
 }
 
-// These speak protocols of their own, which the document does not describe.
 async function plain(world: World, method: string, path: string, given: { token?: string; body?: unknown }) {
   const headers = { 'content-type': 'application/json', ...(given.token && { authorization: `Bearer ${given.token}` }) }
   const response = await fetch(world.url + path, {

@@ -37,7 +37,11 @@ export const proof: Proof = {
       { file: 'src/auth/tokens.ts', find: '        typ: ACCESS_TYPE,\n        issuer', replace: '        issuer' },
     ],
     'the audience is not asked': [
-      { file: 'src/auth/tokens.ts', find: '        audience: ctx.config.publicUrl,\n', replace: '' },
+      {
+        file: 'src/auth/tokens.ts',
+        find: "        audience: [publicUrl, resourceAt(ctx.config, '/mcp')],\n",
+        replace: '',
+      },
     ],
     'a token may bring its key': [
       {
@@ -52,8 +56,9 @@ export const proof: Proof = {
     'a cookie may hold a key': [
       {
         file: 'workers/guard.ts',
-        find: 'const actor = await readAccessToken(ctx, cookie)',
-        replace: 'const actor = isKey(cookie) ? await readKey(ctx, cookie) : await readAccessToken(ctx, cookie)',
+        find: 'const actor = await readAccessToken(ctx, cookie, resource)',
+        replace:
+          'const actor = isKey(cookie) ? await readKey(ctx, cookie) : await readAccessToken(ctx, cookie, resource)',
       },
     ],
     'a CSRF token is that of any session': [

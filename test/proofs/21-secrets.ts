@@ -4,7 +4,16 @@ import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { deploymentSecrets, dump, findSecrets, sowCanaries } from './lib-canaries.ts'
 import { drive, type Holder, type Load, nextVars, reseal, STEPS } from './lib-rotation.ts'
-import { connect, keepMail, keepSecrets, type Remote, startSmallRemote, trySwapped, trySwaps } from './lib-sealed.ts'
+import {
+  connect,
+  keepMail,
+  keepOthers,
+  keepSecrets,
+  type Remote,
+  startSmallRemote,
+  trySwapped,
+  trySwaps,
+} from './lib-sealed.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const PEOPLE = 20
@@ -16,7 +25,7 @@ const VARS = { ALLOW_LOOPBACK_URLS: 'true', LOG_LEVEL: 'info' }
 // What the queue hands over is told as it is, past what the log would strike out.
 const HEARD = [
   {
-    file: 'workers/index.ts',
+    file: 'workers/consumers.ts',
     find: 'else await consume(',
     replace: 'else console.log(JSON.stringify(batch.messages.map(({ body }) => body))), await consume(',
   },
@@ -45,13 +54,13 @@ export const proof: Proof = {
       },
     ],
     'one kind of secret is not sealed anew': [
-      { file: 'workers/sealed.ts', find: '[...mcpSealed,', replace: '[...mcpSealed.slice(1),' },
+      { file: 'workers/sealed.ts', find: '...mcpSealed,', replace: '...mcpSealed.slice(1),' },
     ],
     'only the first key verifies': [
       {
         file: 'src/auth/tokens.ts',
-        find: 'ctx.config.auth.jwtKeys.find(',
-        replace: 'ctx.config.auth.jwtKeys.slice(0, 1).find(',
+        find: 'ctx.config.auth.jwtKeys.find(({ kid }) =>',
+        replace: 'ctx.config.auth.jwtKeys.slice(0, 1).find(({ kid }) =>',
       },
     ],
     'only the first key opens': [
@@ -85,13 +94,15 @@ export const proof: Proof = {
     const chance = createChance(seed)
     try {
       // What others have sealed, with keys that are gone or in other ways, is not looked at.
-      await world.query('delete from mcp_servers')
+      for (const table of ['mcp_servers', 'totp_secrets', 'sign_in_flows', 'webhook_endpoints'])
+        await world.query(`delete from ${table}`)
       await world.query('update email_messages set content = null')
       const own = await world.sabotaged(HEARD, VARS)
       const scene = { own, remote, chance, share, report }
       const people = await own.people(Math.max(LEAST_PEOPLE, scaled(PEOPLE, share)))
       const kept = await eachOf(people, AT_ONCE, (person) => keepSecrets(person, remote))
       await keepMail(own, people[0]?.userId ?? '')
+      const more = await keepOthers(own, people)
       await connect(own, people[0] ?? (await own.person()), fake)
       const swaps = await trySwaps(own, chance, scaled(SWAPS, share), report)
       const swapped = await trySwapped(own, kept.flat(), remote, report)
@@ -102,8 +113,8 @@ export const proof: Proof = {
         refreshToken,
       }))
       const given = Object.fromEntries(
-        [...kept.flat().map(({ secret }) => secret), ...fake.secrets].map((text, at) => [
-          `secret ${at} of a server`,
+        [...kept.flat().map(({ secret }) => secret), ...fake.secrets, ...more].map((text, at) => [
+          `secret ${at} that is kept`,
           text,
         ]),
       )

@@ -4,9 +4,10 @@ import { kindOf } from '../matrix-objects.ts'
 import type { Request } from '../matrix-requests.ts'
 import { ownRequest, validRequest } from '../matrix-valid.ts'
 import { fillPath, type Operation, pathParameters } from '../openapi-document.ts'
-import type { Answer, Person, World } from '../world.ts'
+import type { Person, World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
+import { idOf, type Scene, tryMailed, tryOauth, tryOtherActs } from './lib-acts.ts'
 import { tamper } from './lib-tamper.ts'
 import { type Proof, scaled } from './proof.ts'
 
@@ -21,17 +22,13 @@ const NOT_TOLD: Record<string, string> = {
   checkMcpServer: 'what another server answered is noted, nothing of it is the person’s',
   connectMcpServer: 'the way there is begun; that it was gone is told when it comes back',
   readAllNotifications: 'there was none to mark',
+  offerPasskeySignIn: 'what an authenticator is to sign, for nobody yet',
+  offerPasskey: 'what an authenticator is to sign; that a passkey was added is told',
+  startProviderSignIn: 'the way there is begun, by nobody yet; that somebody signed in is told',
+  startIdentityLink: 'the way there is begun; that an account was linked is told',
+  requestPasswordReset: 'whose address it is, is looked up later: told by who mails the link',
+  requestMagicLink: 'whose address it is, is looked up later: told by who mails the link',
 }
-
-type Expected = {
-  what: string
-  requestId: string
-  action: string
-  outcome: 'done' | 'denied'
-  count: number
-  person?: string
-}
-type Scene = { world: World; expected: Expected[]; report(what: string): void }
 
 export const proof: Proof = {
   id: 25,
@@ -63,8 +60,10 @@ export const proof: Proof = {
     const violations: string[] = []
     const scene: Scene = { world, expected: [], report: (what) => void violations.push(what) }
     await eachOf(world.operations, AT_ONCE, (operation) => tryOperation(scene, operation))
-    await tryOthers(scene)
+    await tryOtherActs(scene)
+    await tryOauth(scene)
     await settle(scene)
+    await tryMailed(scene)
     const chains = await tryChains(scene)
     const tampered = await tamper(world, createChance(seed), scaled(TAMPERINGS, share), scene.report)
     const notes = [
@@ -77,8 +76,6 @@ export const proof: Proof = {
 
 const tokenOf = (world: World, { auth }: Operation, owner: Person) =>
   auth === 'operator' ? world.vars.OPERATOR_TOKEN : auth === 'person' ? owner.accessToken : undefined
-
-const idOf = (answer: Pick<Answer, 'headers'>): string => answer.headers.get('x-request-id') ?? ''
 
 async function one(world: World): Promise<Person> {
   const [person] = await world.people(1)
@@ -139,51 +136,6 @@ async function refused(scene: Scene, { id, operationId }: Operation, why: string
   const told = { requestId: idOf(answer), action: operationId, person: person.userId }
   expected.push({ what, ...told, outcome: 'denied', count: 1 })
   expected.push({ what: `${what} does nothing`, ...told, outcome: 'done', count: 0 })
-}
-
-/** What is done by other ways than an operation: a tool by MCP, a tool in a turn, a wrong password, a replayed token. */
-async function tryOthers({ world, expected, report }: Scene): Promise<void> {
-  const person = await world.person()
-  const call = { jsonrpc: '2.0', id: 1, method: 'tools/call' }
-  const mcp = (name: string, input: object) =>
-    fetch(`${world.url}/mcp`, {
-      method: 'POST',
-      body: JSON.stringify({ ...call, params: { name, arguments: input } }),
-      headers: { authorization: `Bearer ${person.accessToken}`, 'content-type': 'application/json' },
-    })
-  const made = await mcp('create_task', { title: 'By a host' })
-  expected.push({
-    what: 'a tool by MCP',
-    requestId: idOf(made),
-    action: 'create_task',
-    outcome: 'done',
-    count: 1,
-    person: person.userId,
-  })
-  const { id } = Object((await person.api('POST', '/v1/conversations', { body: { title: 'x' } })).json)
-  const said = await person.api('POST', `/v1/conversations/${id}/messages`, {
-    body: { text: 'remind me to call the dentist tomorrow at 9' },
-  })
-  if (said.status !== 200) report(`a turn answered ${said.status}`)
-  const turn = { requestId: idOf(said), outcome: 'done' as const, person: person.userId, count: 1 }
-  expected.push(
-    { what: 'a turn', action: 'sendMessage', ...turn },
-    { what: 'a tool in a turn', action: 'create_task', ...turn },
-  )
-  const login = (email: string) =>
-    world.call('POST', '/v1/auth/login', { body: { email, password: 'not the right one' } })
-  const wrong = { action: 'login', outcome: 'denied' as const }
-  const known = idOf(await login(person.email))
-  expected.push({ what: 'a wrong password', requestId: known, ...wrong, count: 1, person: person.userId })
-  expected.push({ what: 'a sign-in of nobody', requestId: idOf(await login('nobody@example.com')), ...wrong, count: 0 })
-  const budget = await person.api('PUT', '/v1/ai/budget', { body: { isPaused: true } })
-  expected.push({
-    what: 'an act elsewhere',
-    requestId: idOf(budget),
-    action: 'setAiBudget',
-    outcome: 'done',
-    count: budget.status < 300 ? 1 : 0,
-  })
 }
 
 type Told = { requestId: string; action: string; outcome: string; userId: string; isWhole: boolean }

@@ -34,8 +34,9 @@ export async function receiptOf(world: World, id: string, withinMs = WITHIN_MS):
 export async function fillPlaces(world: World, person: Person, mark: string): Promise<void> {
   const body = { displayName: mark, preferences: { locale: 'de-DE', quietHours: { from: '22:00', to: '07:00' } } }
   await need(person, 'PATCH', '/v1/me', body)
+  // An app is nobody's: its name stays.
   for (const [path, kind] of Object.entries(OBJECTS))
-    if (path !== '/v1/erasure-receipts') await kind.make(world, person, mark)
+    if (path !== '/v1/erasure-receipts') await kind.make(world, person, path === '/v1/oauth/grants' ? 'an app' : mark)
   const project = await need(person, 'POST', '/v1/projects', { name: mark, colour: '#3366cc' })
   const due = { due: clock(600), remindAt: clock(500), labels: ['a', 'b'], priority: 'high' }
   const parent = await need(person, 'POST', '/v1/tasks', { title: mark, projectId: project.id, notes: mark, ...due })
@@ -57,4 +58,51 @@ export async function fillPlaces(world: World, person: Person, mark: string): Pr
     select id, $2, $1, 1, $3, now() + interval '1 hour' from mcp_servers where user_id = $1 limit 1`)
   await query(`insert into dead_letters (id, queue, message_id, outbox_id, body)
     select $2, 'q', $3, id, '{}' from outbox where user_id = $1 limit 1`)
+  await fillWaysIn(world, person, mark)
+  await query(`insert into webhook_deliveries (id, user_id, endpoint_id, event_id, type, body)
+    select $2, $1, id, $2, 'task.created', $3 from webhook_endpoints where user_id = $1 limit 1`)
+  // People are named by flags, too.
+  await world.query("insert into feature_flags (name, people) values ($1, array['somebody else', $2])", [
+    makeId('flg'),
+    userId,
+  ])
+}
+
+/** How they sign in, and what is under way: some of it before it is known who they are. */
+async function fillWaysIn(world: World, person: Person, mark: string): Promise<void> {
+  const { userId, sessionId, email } = person
+  const query = (sql: string, ...more: string[]) => world.query(sql, [userId, makeId('row'), ...more])
+  const later = "now() + interval '1 hour'"
+  await query('insert into totp_secrets (id, user_id, secret) values ($2, $1, $3)', mark)
+  await query('insert into recovery_codes (hash, user_id) values ($2, $1)')
+  await query(
+    `insert into sign_in_challenges (hash, user_id, method, device_name, expires_at) values ($2, $1, 'password', $3, ${later})`,
+    mark,
+  )
+  await query(
+    `insert into passkey_challenges (hash, user_id, session_id, expires_at) values ($2, $1, $3, ${later})`,
+    sessionId,
+  )
+  await query(
+    `insert into sign_in_flows (hash, stage, provider, user_id, session_id, return_to, challenge, expires_at)
+      values ($2, 'begun', 'google', $1, $3, $4, 'x', ${later})`,
+    sessionId,
+    mark,
+  )
+  await query(
+    `insert into oauth_requests (id, hash, client_id, user_id, session_id, scopes, resource, redirect_uri, challenge, state, expires_at)
+      select $2, $2, client_id, $1, $3, scopes, resource, redirect_uri, 'x', $4, ${later} from oauth_grants where user_id = $1 limit 1`,
+    sessionId,
+    mark,
+  )
+  for (const path of ['password-reset', 'magic-link']) await need(person, 'POST', `/v1/auth/${path}`, { email })
+  // As who registers by mail leaves it, before they are a person.
+  await world.query(
+    `insert into auth_codes (id, kind, email, hash, expires_at) values ($1, 'register', $2, $1, ${later})`,
+    [makeId('cod'), email.toUpperCase()],
+  )
+  await world.query(
+    `insert into email_messages (id, key, kind, to_address, status) values ($1, $1, 'verify_address', $2, 'sent')`,
+    [makeId('eml'), email],
+  )
 }

@@ -1,3 +1,4 @@
+import { confirmedApp } from '../matrix-factors.ts'
 import { mailedCode } from '../matrix-valid.ts'
 import type { World } from '../world.ts'
 import { type Try, withBody } from './lib-tries.ts'
@@ -10,7 +11,13 @@ export const OWN_CODES: Record<string, (world: World, asked: Try) => Promise<Try
     withBody(asked, { ...Object(asked.request.options.body), password: 'not the right password' }),
   ],
   confirmEmail: async (_, asked) => [withBody(asked, { token: NO_CODE })],
-  signInByLink: async (_, asked) => [withBody(asked, { token: NO_CODE })],
+  signInByLink: async (world, asked) => {
+    await confirmedApp(asked.owner)
+    return [
+      withBody(asked, { token: NO_CODE }),
+      withBody(asked, { token: await mailedCode(world, 'link', asked.owner) }),
+    ]
+  },
   changeEmail: async (world, asked) => {
     const [other] = await world.people(1)
     const token = await mailedCode(world, 'email', { ...asked.owner, email: other?.email ?? '' })

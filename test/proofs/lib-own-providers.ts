@@ -1,5 +1,6 @@
-import { awayFlow, backFlow } from '../matrix-flows.ts'
-import type { World } from '../world.ts'
+import { confirmedApp } from '../matrix-factors.ts'
+import { awayFlow, backFlow, ISSUER } from '../matrix-flows.ts'
+import { makeId, type World } from '../world.ts'
 import { type Try, withBody, withHeaders, withPath, withRaw } from './lib-tries.ts'
 
 /** What only the verbs behind signing in by others refuse. */
@@ -21,11 +22,20 @@ export const OWN_PROVIDERS: Record<string, (world: World, asked: Try) => Promise
       withRaw(asked, query, { ...form, cookie: 'none=1' }),
     ]
   },
-  exchangeProviderCode: async (world, asked) => [
-    withBody(asked, await backFlow(world, { isVouched: false })),
-    withBody(asked, await backFlow(world, { email: asked.owner.email })),
-    withBody(asked, { code: 'x'.repeat(43), codeVerifier: 'x'.repeat(43) }),
-  ],
+  exchangeProviderCode: async (world, asked) => {
+    const subject = makeId('idt')
+    await confirmedApp(asked.owner)
+    await world.query(
+      `insert into identities (id, user_id, provider, issuer, subject) values ($1, $2, 'google', $3, $1)`,
+      [subject, asked.owner.userId, ISSUER],
+    )
+    return [
+      withBody(asked, await backFlow(world, { isVouched: false })),
+      withBody(asked, await backFlow(world, { email: asked.owner.email })),
+      withBody(asked, await backFlow(world, { subject })),
+      withBody(asked, { code: 'x'.repeat(43), codeVerifier: 'x'.repeat(43) }),
+    ]
+  },
   startIdentityLink: async (_, asked) => [
     withBody(asked, { ...Object(asked.request.options.body), provider: 'microsoft' }),
   ],

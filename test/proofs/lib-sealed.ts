@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net'
 import { getTableName } from 'drizzle-orm'
 import { seal, unseal } from '#security'
 import { sealedColumns } from '../../workers/sealed.ts'
+import { awayFlow } from '../matrix-flows.ts'
 import type { OauthFake } from '../oauth-fake.ts'
 import { makeId, type Person, type World } from '../world.ts'
 import { eachOf } from './all.ts'
@@ -42,7 +43,7 @@ export async function startSmallRemote(): Promise<Remote> {
   return { url: `http://127.0.0.1:${port}`, heard, stop }
 }
 
-type Server = { id: string; status: string; lastError: string | null }
+type Server = { id: string; status: string; lastError: string | null; secret?: string }
 async function post(person: Person, path: string, body?: object): Promise<Server> {
   const answer = await person.api('POST', path, body && { body })
   if (answer.status >= 300) throw new Error(`${path} is answered ${answer.status}: ${answer.text}`)
@@ -83,6 +84,18 @@ async function begin(person: Person, fake: OauthFake, name: string) {
   const { id } = await post(person, '/v1/mcp/servers', body)
   const started = await person.api('POST', `/v1/mcp/servers/${id}/connect`)
   return { id, url: String(JSON.parse(started.text).authorizationUrl) }
+}
+
+/** What people sign in with, what signs for them, and who is on the way to a provider; answers the secrets of it. */
+export async function keepOthers(world: World, people: Person[]): Promise<string[]> {
+  const made = await eachOf(people, 1, async (person) => {
+    const { secret: totp } = await post(person, '/v1/auth/totp')
+    const { id, secret: before } = await post(person, '/v1/webhooks', { url: 'https://hooks.aurelius.invalid/' })
+    const { secret: now } = await post(person, `/v1/webhooks/${id}/rotate`)
+    await awayFlow(world)
+    return [totp, before, now].map(String)
+  })
+  return made.flat()
 }
 
 /** A mail that waits, as it would where the provider is away: the only one whose content is still there. */

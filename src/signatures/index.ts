@@ -1,0 +1,2 @@
+export { asSigned } from './check.ts'
+export { pruneNonces } from './signing-keys.ts'
