@@ -24,7 +24,7 @@ export const proof: Proof = {
   fast: true,
   sabotages: {
     'a key is not asked for its scopes': [
-      { file: 'workers/guard.ts', find: 'if (lacking.length > 0) throw', replace: 'if (lacking.length > 99) throw' },
+      { file: 'workers/guard.ts', find: 'if (lacking.length === 0)', replace: 'if (lacking.length < 99)' },
     ],
     'any role will do': [{ file: 'workers/guard.ts', find: '}, rule.roles) }', replace: "}, ['support', 'admin']) }" }],
     'rows of the policy are wider than was declared': [
