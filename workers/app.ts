@@ -43,9 +43,10 @@ const begin: MiddlewareHandler<Env> = async (c, next) => {
   c.set('guard', guard)
   await next()
   const denied = c.error && (findAppError(c.error) ?? databaseFailure(c.error))
-  if (!denied) return
-  const { namedIn, noteDenial } = await import('#audit')
-  noteDenial(ctx, denied, namedIn(c.req.path))
+  if (denied) {
+    const { namedIn, noteDenial } = await import('#audit')
+    noteDenial(ctx, denied, namedIn(c.req.path))
+  }
   finish(c, ctx, ctx.meter, performance.now() - started, traceId)
 }
 
