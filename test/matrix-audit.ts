@@ -25,7 +25,10 @@ const OWNERS = ['user_id', 'principal']
 const CONTENTS: Record<string, string> = {
   outbox: 'jsonb_build_array(t.id, t.type, t.data)',
   email_messages: 'jsonb_build_array(t.id, t.kind, t.key)',
+  webhook_deliveries: 'jsonb_build_array(t.id, t.endpoint_id, t.type, t.body)',
 }
+// What is posted of an event comes after it, whenever the queue hands it over; the events are looked at themselves.
+const ONLY: Record<string, string> = { webhook_deliveries: "t.type = 'webhook.test'" }
 
 /**
  * Reads what people have straight from the tables: every table that names its owner is found by itself, and one
@@ -40,7 +43,7 @@ export async function createAuditor(world: Pick<World, 'query' | 'worker'>) {
   const selects = tables.map((table) => {
     const content = CONTENTS[table] ?? 'to_jsonb(t)'
     return `select '${table}' as name, count(*)::int as rows, md5(coalesce(string_agg(${content}::text, '|' order by ${content}::text), '')) as digest
-      from "${table}" t where ${ownerOf(table, found)}`
+      from "${table}" t where ${ownerOf(table, found)} and ${ONLY[table] ?? 'true'}`
   })
   const statement = selects.join(' union all ')
 

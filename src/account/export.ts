@@ -1,4 +1,4 @@
-import { and, desc, eq, gt, lt, lte, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, lt, lte, ne, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, encodeCursor, requireFresh, s, toPage, type UserCtx } from '#core'
 import { duplicateOf, iso, jsonObject, ownedBy, ownerId } from '#database'
@@ -38,10 +38,10 @@ export async function startExport(ctx: UserCtx): Promise<DataExport> {
   requireFresh(ctx)
   const { db, actor, env } = ctx
   const since = gt(dataExports.createdAt, sql`now() - interval '1 day'`)
-  const recent = await db.$count(dataExports, and(ownedBy(actor, dataExports.userId), since))
+  const id = ctx.newId('exp')
+  const recent = await db.$count(dataExports, and(ownedBy(actor, dataExports.userId), since, ne(dataExports.id, id)))
   if (recent >= PER_DAY * ctx.config.rateLimitFactor)
     throw new AppError('rate_limited', `No more than ${PER_DAY} exports a day`, { retryAfterS: 3600 })
-  const id = ctx.newId('exp')
   try {
     const values = { id, userId: ownerId(actor), leaseUntil: sql`now() + interval '1 minute'`, attempts: 1 }
     const [row] = await db.insert(dataExports).values(values).returning({ shown })
@@ -52,6 +52,9 @@ export async function startExport(ctx: UserCtx): Promise<DataExport> {
     )
     return row.shown
   } catch (error) {
+    // The same request again, whose answer was lost: it is told what it would have been told.
+    if (duplicateOf(error) === 'data_exports_pkey')
+      return { ...(await getExport(ctx, id)), state: 'running', sizeBytes: null, readyAt: null, expiresAt: null }
     if (duplicateOf(error) === 'data_exports_running') throw new AppError('conflict', 'An export is being made already')
     throw error
   }

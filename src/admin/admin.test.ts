@@ -82,6 +82,8 @@ test('whoever is disabled is refused by the next request, with a key too, and si
   expect((await set(true)).status).toBe(200)
   expect(codeOf(await person.api('GET', '/v1/tasks'))).toBe('401 session_ended')
   expect(codeOf(await world.call('GET', '/v1/tasks', { token: secret }))).toBe('401 session_ended')
+  const asked = { jsonrpc: '2.0', id: 1, method: 'tools/list' }
+  expect((await world.call('POST', '/mcp', { token: secret, body: asked })).status).toBe(401)
   expect(codeOf(await world.call('POST', '/v1/auth/refresh', { body: { refreshToken: person.refreshToken } }))).toBe(
     '401 session_ended',
   )

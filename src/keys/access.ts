@@ -16,6 +16,7 @@ const found = prepared((db, { prefix }: { prefix: string }) => {
       hash: k.hash,
       previousHash: sql<string | null>`case when ${k.graceUntil} > now() then ${k.previousHash} end`,
       isLive: sql<boolean>`${k.revokedAt} is null and (${k.expiresAt} is null or ${k.expiresAt} > now())`,
+      isDisabled: sql<boolean>`exists (select 1 from users u where u.id = ${k.userId} and u.disabled_at is not null)`,
       isUseOld: sql<boolean>`${k.lastUsedAt} is null or ${k.lastUsedAt} < now() - interval '1 minute'`,
       scopes: k.scopes,
       ipAllow: k.ipAllow,
@@ -43,6 +44,7 @@ export async function readKey(ctx: KeyCtx, token: string): Promise<PersonActor> 
       subject: row?.userId,
     })
   const { id, userId, scopes, ratePerMinute, dayMicros, monthMicros } = row
+  if (row.isDisabled) throw new AppError('session_ended', 'The person of this API key is disabled', { subject: userId })
   if (row.ipAllow.length > 0 && !isWithin(ctx.client.address, row.ipAllow))
     throw new AppError('forbidden', 'This API key is not used from this address', { subject: row.userId })
   if (row.isUseOld) noteUse(ctx, id)
