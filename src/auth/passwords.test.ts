@@ -131,6 +131,20 @@ test('who registered by mail begins with the code and the password they chose, t
   expect((await mailsTo(ctx, email)).map(({ kind }) => kind)).toEqual(['verify_address', 'welcome'])
 })
 
+test('whoever registers an address after its owner takes the code of the owner from them no more', async () => {
+  const ctx = byMail()
+  const email = address()
+  await register(ctx, registration(email))
+  await answerMail(ctx)
+  const token = await lastCode(ctx, email)
+  await register(ctx, { ...registration(email), password: OTHER })
+  await answerMail(ctx)
+  const later = await lastCode(ctx, email)
+  expect((await confirmRegistration(ctx, { token, password: PASSWORD, deviceName: 'x' })).user).toMatchObject({ email })
+  const again = confirmRegistration(ctx, { token: later, password: OTHER, deviceName: 'x' })
+  await expect(again).rejects.toMatchObject({ code: 'invalid_token' })
+})
+
 test('ten wrong passwords end the code of a registration', async () => {
   const ctx = byMail()
   const email = address()
