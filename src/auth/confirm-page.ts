@@ -14,8 +14,11 @@ const FORMS = {
   link: ['Sign in', 'magic-link', '', 'Signed in. For a client of your own, the answer:'],
 }
 
+const SECOND = 'You are not signed in: a second factor is needed. Sign in in the app, which asks for it.'
+
 // The code is taken from the address at once: it stays in no history, and only a press of the button uses it.
 const SCRIPT = `const FORMS = ${JSON.stringify(FORMS)}
+const SECOND = ${JSON.stringify(SECOND)}
 const [kind, token] = location.hash.slice(1).split('=')
 history.replaceState(null, '', location.pathname)
 const [title, path, label, done] = FORMS[kind] ?? []
@@ -36,9 +39,9 @@ at('form').addEventListener('submit', async (event) => {
   try {
     const answer = await fetch('/v1/auth/' + path + '/confirm', { method: 'POST', headers, body })
     const text = await answer.text()
-    at('said').textContent = answer.ok ? done : JSON.parse(text).detail
+    at('said').textContent = answer.status === 202 ? SECOND : answer.ok ? done : JSON.parse(text).detail
     at('form').hidden = answer.ok
-    if (answer.ok && kind === 'link') at('answer').textContent = text
+    if (answer.status === 200 && kind === 'link') at('answer').textContent = text
   } catch {
     at('said').textContent = 'No answer came; try again.'
   }
