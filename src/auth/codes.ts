@@ -98,12 +98,12 @@ export function isLive(ctx: Pick<Ctx, 'now'>, kind: CodeKind, hash: string): SQL
   return and(eq(authCodes.kind, kind), eq(authCodes.hash, hash), gt(authCodes.expiresAt, ctx.now()))
 }
 
-/** Uses a code up, as a CTE: of many at once one has the row. */
-export function takeCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string) {
+/** Uses a code up, as a CTE: of many at once one has the row. `also`: what else must hold of it. */
+export function takeCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string, also?: SQL) {
   return ctx.db.$with('taken').as(
     ctx.db
       .delete(authCodes)
-      .where(isLive(ctx, kind, hash))
+      .where(and(isLive(ctx, kind, hash), also))
       .returning(),
   )
 }

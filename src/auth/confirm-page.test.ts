@@ -45,3 +45,11 @@ test('a link that signs in says so, and that it did not where a second factor is
   expect(second.at('said').textContent).toMatch(/^You are not signed in: a second factor is needed. Sign in in the app/)
   expect(second.at('answer').textContent).toBe('')
 })
+
+test('a link that moves an address only shows its code: a click of whoever was mailed it asks for nothing', async () => {
+  const page = openPage('#email=ac_1')
+  expect(page.at('form').hidden).toBe(true)
+  expect(page.at('answer').textContent).toBe('ac_1')
+  expect(page.at('said').textContent).toMatch(/^Only if you asked .* app you are signed in with/)
+  expect(openPage('#verify=ac_1').at('form').hidden).toBe(false)
+})

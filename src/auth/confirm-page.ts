@@ -4,7 +4,13 @@ import { createHash } from 'node:crypto'
 const FORMS = {
   register: ['Begin your account', 'register', 'The password you chose', 'Your account is ready: you can sign in.'],
   verify: ['Confirm your address', 'verify-email', '', 'Your address is confirmed.'],
-  email: ['Confirm your new address', 'email', '', 'Your address was changed.'],
+  // The code counts for the account that asked alone: who was mailed it by a stranger gives nothing away by a click.
+  email: [
+    'Confirm your new address',
+    '',
+    '',
+    'Only if you asked to change the address of your account: enter this code in the app you are signed in with.',
+  ],
   reset: [
     'Choose a new password',
     'password-reset',
@@ -23,10 +29,14 @@ const [kind, token] = location.hash.slice(1).split('=')
 history.replaceState(null, '', location.pathname)
 const [title, path, label, done] = FORMS[kind] ?? []
 const at = (id) => document.getElementById(id)
-if (!path || !token) at('said').textContent = 'This is not a whole link; open it from the mail again.'
+if (!title || !token) at('said').textContent = 'This is not a whole link; open it from the mail again.'
 else {
   document.title = at('title').textContent = at('press').textContent = title
-  at('form').hidden = false
+  at('form').hidden = !path
+  if (!path) {
+    at('said').textContent = done
+    at('answer').textContent = token
+  }
   if (label) at('label').hidden = !(at('name').textContent = label)
   else at('password').disabled = true
   at('password').autocomplete = kind === 'reset' ? 'new-password' : 'current-password'
