@@ -28,7 +28,6 @@ const PUBLIC: Record<string, string> = {
   'POST /v1/auth/password-reset/confirm': 'brings a mailed code',
   'POST /v1/auth/magic-link': 'for whoever wants to sign in; only mail is the answer',
   'POST /v1/auth/magic-link/confirm': 'brings a mailed code',
-  'POST /v1/auth/email/confirm': 'brings a mailed code',
   'GET /v1/auth/confirm': 'a page that is the same for all',
   'POST /v1/auth/providers/{provider}/start': 'begins to sign in',
   'GET /v1/auth/providers/{provider}/start': 'a browser opens it: brings what was given to a client',

@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { AppError, type Ctx, requireFresh, type UserCtx } from '#core'
-import { duplicateOf, jsonObject } from '#database'
+import { duplicateOf, jsonObject, ownedBy } from '#database'
 import { sendMail } from '#email'
 import { kick, tell } from '#queue'
 import { hashToken } from '#security'
@@ -11,6 +11,7 @@ import { authCodes } from './tables.ts'
 
 type AskCtx = Pick<UserCtx, 'db' | 'config' | 'actor' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
 type ConfirmCtx = Pick<Ctx, 'db' | 'now' | 'env' | 'waitUntil' | 'log'>
+type MoveCtx = ConfirmCtx & Pick<UserCtx, 'actor'>
 
 /** Mails another link to confirm the address; `conflict` where it is confirmed. */
 export async function askVerification(ctx: AskCtx): Promise<void> {
@@ -33,7 +34,7 @@ export async function confirmVerification(ctx: ConfirmCtx, { token }: { token: s
   kick(ctx, [row.eventId])
 }
 
-/** Mails a link to the new address, known or not, and tells the old one. Nothing changes until the link is opened. */
+/** Mails a code to the new address, known or not, and tells the old one. Nothing changes until it is confirmed. */
 export async function askMove(ctx: AskCtx, { email }: { email: string }): Promise<void> {
   requireFresh(ctx)
   requireMail(ctx)
@@ -46,11 +47,14 @@ export async function askMove(ctx: AskCtx, { email }: { email: string }): Promis
   await mailCode(ctx, { id, kind: 'email', userId: me.id, email, reader: readerOf(me) }, told)
 }
 
-/** The address becomes the person's; what was mailed to the old one works no more. One trip. */
-export async function confirmMove(ctx: ConfirmCtx, { token }: { token: string }): Promise<void> {
-  const { db } = ctx
+/**
+ * The address becomes that of the person who asked, and confirms it: a stranger who was mailed the code cannot. What was
+ * mailed to the old one works no more. One trip.
+ */
+export async function confirmMove(ctx: MoveCtx, { token }: { token: string }): Promise<void> {
+  const { db, actor } = ctx
   const hash = await hashToken(token)
-  const taken = takeCode(ctx, 'email', hash)
+  const taken = takeCode(ctx, 'email', hash, ownedBy(actor, authCodes.userId))
   const before = addressOf(db, TAKEN.userId)
   const reached = reachAddress(db, { ...TAKEN, at: ctx.now() }, { moves: true })
   const voided = db

@@ -134,7 +134,7 @@ const moveRoute = personRoute(
     method: 'post',
     path: '/auth/email',
     operationId: 'requestEmailChange',
-    summary: 'Be mailed a link at a new address, to make it yours',
+    summary: 'Be mailed a code at a new address, to make it yours',
     description: 'Asks for a sign-in of the last five minutes. The old address is told.',
     tags,
     request: { body: body(Addressed) },
@@ -142,17 +142,18 @@ const moveRoute = personRoute(
   },
   BY_PERSON,
 )
-const confirmMoveRoute = publicRoute(
+const confirmMoveRoute = personRoute(
   {
     method: 'post',
     path: '/auth/email/confirm',
     operationId: 'changeEmail',
     summary: 'Make the new address yours',
+    description: 'Takes the code mailed to it, from the person who asked for it alone.',
     tags,
     request: { body: body(MailedCode) },
     responses: DONE,
   },
-  { ...CONFIRMED, problems: [401, 409, 503, 504] },
+  { ...BY_PERSON, problems: [409] },
 )
 const pageRoute = publicRoute({
   method: 'get',

@@ -128,7 +128,7 @@ test('asking takes one trip, known or not, and nothing is mailed to an address n
   }
 })
 
-test('an address is moved by a link at the new one; the old one is told, and what it was mailed works no more', async () => {
+test('an address is moved by a code at the new one; the old one is told, and what it was mailed works no more', async () => {
   const { ctx, email, me } = await person()
   await askLink(ctx, { email })
   await answerMail(ctx)
@@ -137,7 +137,10 @@ test('an address is moved by a link at the new one; the old one is told, and wha
   await askMove(me, { email: to })
   expect(await getMe(me)).toMatchObject({ email, version: 1 })
   expect((await mailsTo(ctx, email)).at(-1)).toMatchObject({ kind: 'account_changed' })
-  await confirmMove(ctx, { token: await lastCode(ctx, to) })
+  const token = await lastCode(ctx, to)
+  const { me: stranger } = await person(ctx)
+  await expect(confirmMove(stranger, { token })).rejects.toMatchObject(BAD)
+  await confirmMove(me, { token })
   expect(await getMe(me)).toMatchObject({ email: to, emailVerified: true, version: 2 })
   await answerMail(ctx)
   const told = (await mailsTo(ctx, email)).filter(({ kind }) => kind === 'account_changed')
@@ -145,12 +148,12 @@ test('an address is moved by a link at the new one; the old one is told, and wha
   await expect(confirmLink(ctx, { token: old, deviceName: 'x' })).rejects.toMatchObject(BAD)
 })
 
-test("nobody takes another's address: who asks hears nothing, who opens the link hears it is taken", async () => {
+test("nobody takes another's address: who asks hears nothing, who has the code hears it is taken", async () => {
   const { ctx, email, me } = await person()
   const { email: taken } = await person(ctx)
   await askMove(me, { email: taken.toUpperCase() })
   const token = await lastCode(ctx, taken.toUpperCase())
-  await expect(confirmMove(ctx, { token })).rejects.toMatchObject({ code: 'email_taken' })
+  await expect(confirmMove(me, { token })).rejects.toMatchObject({ code: 'email_taken' })
   expect(await getMe(me)).toMatchObject({ email })
 })
 

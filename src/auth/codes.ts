@@ -62,7 +62,8 @@ const MAILS: Record<CodeKind, LinkMail> = {
 
 /**
  * A code and the mail that bears it, as statements of a batch. Only mail that goes out voids the earlier code of the
- * kind: whoever asks too often in another's name does not take theirs away. Issuing one of the same id again does nothing.
+ * kind: whoever asks too often in another's name does not take theirs away. A registration voids none: each has its own
+ * password, and anybody may begin one. Issuing one of the same id again does nothing.
  */
 export async function issueCode(ctx: IssueCtx, { id, kind, userId, email, reader }: Issue) {
   const { db } = ctx
@@ -80,7 +81,8 @@ export async function issueCode(ctx: IssueCtx, { id, kind, userId, email, reader
     where ${authCodes.hash} is null`
   const isEarlier = sql`${authCodes.kind} = ${kind} and lower(${authCodes.email}) = lower(${email}) and ${authCodes.id} <> ${id}`
   const voided = db.delete(authCodes).where(and(isEarlier, isNotNull(authCodes.hash), mail.isQueued))
-  return { statements: [...mail.statements, db.execute(made), voided], eventId: mail.eventId }
+  const voids = kind === 'register' ? [] : [voided]
+  return { statements: [...mail.statements, db.execute(made), ...voids], eventId: mail.eventId }
 }
 
 // In the fragment, which no browser sends: the code is in no log on the way, and in no Referer.
@@ -96,12 +98,12 @@ export function isLive(ctx: Pick<Ctx, 'now'>, kind: CodeKind, hash: string): SQL
   return and(eq(authCodes.kind, kind), eq(authCodes.hash, hash), gt(authCodes.expiresAt, ctx.now()))
 }
 
-/** Uses a code up, as a CTE: of many at once one has the row. */
-export function takeCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string) {
+/** Uses a code up, as a CTE: of many at once one has the row. `also`: what else must hold of it. */
+export function takeCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string, also?: SQL) {
   return ctx.db.$with('taken').as(
     ctx.db
       .delete(authCodes)
-      .where(isLive(ctx, kind, hash))
+      .where(and(isLive(ctx, kind, hash), also))
       .returning(),
   )
 }

@@ -4,7 +4,13 @@ import { createHash } from 'node:crypto'
 const FORMS = {
   register: ['Begin your account', 'register', 'The password you chose', 'Your account is ready: you can sign in.'],
   verify: ['Confirm your address', 'verify-email', '', 'Your address is confirmed.'],
-  email: ['Confirm your new address', 'email', '', 'Your address was changed.'],
+  // The code counts for the account that asked alone: who was mailed it by a stranger gives nothing away by a click.
+  email: [
+    'Confirm your new address',
+    '',
+    '',
+    'Only if you asked to change the address of your account: enter this code in the app you are signed in with.',
+  ],
   reset: [
     'Choose a new password',
     'password-reset',
@@ -14,16 +20,23 @@ const FORMS = {
   link: ['Sign in', 'magic-link', '', 'Signed in. For a client of your own, the answer:'],
 }
 
+const SECOND = 'You are not signed in: a second factor is needed. Sign in in the app, which asks for it.'
+
 // The code is taken from the address at once: it stays in no history, and only a press of the button uses it.
 const SCRIPT = `const FORMS = ${JSON.stringify(FORMS)}
+const SECOND = ${JSON.stringify(SECOND)}
 const [kind, token] = location.hash.slice(1).split('=')
 history.replaceState(null, '', location.pathname)
 const [title, path, label, done] = FORMS[kind] ?? []
 const at = (id) => document.getElementById(id)
-if (!path || !token) at('said').textContent = 'This is not a whole link; open it from the mail again.'
+if (!title || !token) at('said').textContent = 'This is not a whole link; open it from the mail again.'
 else {
   document.title = at('title').textContent = at('press').textContent = title
-  at('form').hidden = false
+  at('form').hidden = !path
+  if (!path) {
+    at('said').textContent = done
+    at('answer').textContent = token
+  }
   if (label) at('label').hidden = !(at('name').textContent = label)
   else at('password').disabled = true
   at('password').autocomplete = kind === 'reset' ? 'new-password' : 'current-password'
@@ -36,9 +49,9 @@ at('form').addEventListener('submit', async (event) => {
   try {
     const answer = await fetch('/v1/auth/' + path + '/confirm', { method: 'POST', headers, body })
     const text = await answer.text()
-    at('said').textContent = answer.ok ? done : JSON.parse(text).detail
+    at('said').textContent = answer.status === 202 ? SECOND : answer.ok ? done : JSON.parse(text).detail
     at('form').hidden = answer.ok
-    if (answer.ok && kind === 'link') at('answer').textContent = text
+    if (answer.status === 200 && kind === 'link') at('answer').textContent = text
   } catch {
     at('said').textContent = 'No answer came; try again.'
   }

@@ -1,14 +1,19 @@
-import { eq, inArray } from 'drizzle-orm'
+import { and, eq, inArray, isNull } from 'drizzle-orm'
+
 import { expect, test } from 'vitest'
+import { apiKeys } from '#keys/tables'
 import { makePerson, revoke, type TestCtx } from '#test/database'
 import { answerMail, codesTo, mailCtx, mailsTo } from '#test/mailed'
 import { getMe } from '#users'
+import { webhookEndpoints } from '#webhooks/tables'
 import { askLink, confirmLink } from './magic-link.ts'
 import { askReset, changePassword, confirmReset } from './passwords.ts'
 import { confirmRegistration, register, registerDirectly } from './register.ts'
 import { listSessions } from './sessions.ts'
 import { login } from './sign-in.ts'
-import { authCodes, credentials } from './tables.ts'
+
+import { authCodes, credentials, identities, passkeys, recoveryCodes, totpSecrets } from './tables.ts'
+
 import { readAccessToken } from './tokens.ts'
 
 const PASSWORD = 'correct horse battery staple'
@@ -51,6 +56,40 @@ test('a reset sets the password, ends every session and says so of each, and sig
   await expect(confirmLink(ctx, { token: link, deviceName: 'x' })).rejects.toMatchObject({ code: 'invalid_token' })
   await answerMail(ctx)
   expect((await mailsTo(ctx, email)).at(-1)).toMatchObject({ kind: 'account_changed', status: 'queued' })
+})
+
+/** As many of everything that opens an account as somebody might leave in it. */
+async function leaveWays({ ctx, me }: Awaited<ReturnType<typeof person>>) {
+  const { userId } = me.actor
+  const some = { id: crypto.randomUUID(), userId }
+  const key = { name: 'k', prefix: some.id, hash: some.id, scopes: [], ipAllow: [] }
+  await ctx.db.insert(apiKeys).values({ ...some, ...key, id: ctx.newId('key') })
+  const device = { publicKey: '', handle: '', counter: 0, aaguid: '', backupEligible: false, backedUp: false, name: '' }
+  await ctx.db.insert(passkeys).values({ ...some, ...device, credentialId: some.id })
+  await ctx.db.insert(totpSecrets).values({ ...some, secret: '', confirmedAt: ctx.now() })
+  await ctx.db.insert(recoveryCodes).values({ hash: some.id, userId })
+  await ctx.db.insert(identities).values({ ...some, provider: 'google', issuer: 'g', subject: some.id })
+  await ctx.db.insert(webhookEndpoints).values({ ...some, url: '', description: '', events: [], secret: '' })
+  const left = async () => {
+    const tables = [passkeys, totpSecrets, recoveryCodes, identities, webhookEndpoints]
+    return await Promise.all(tables.map((table) => ctx.db.$count(table, eq(table.userId, userId))))
+  }
+  const liveKeys = () => ctx.db.$count(apiKeys, and(eq(apiKeys.userId, userId), isNull(apiKeys.revokedAt)))
+  return { left, liveKeys }
+}
+
+test('a reset revokes every API key and says so; the first that confirms the address removes every other way in', async () => {
+  const someone = await person()
+  const { ctx, resetCode } = someone
+  const first = await leaveWays(someone)
+  await confirmReset(ctx, { token: await resetCode(), password: OTHER })
+  expect(await first.left()).toEqual([0, 0, 0, 0, 0])
+  expect(await first.liveKeys()).toBe(0)
+  expect(JSON.stringify(ctx.sent)).toMatch(/"key_\w+\.2\.key\.revoked"/)
+  const second = await leaveWays(someone)
+  await confirmReset(ctx, { token: await resetCode(), password: PASSWORD })
+  expect(await second.left()).toEqual([1, 1, 1, 1, 1])
+  expect(await second.liveKeys()).toBe(0)
 })
 
 test('of many resets by one code at once one is done', async () => {
@@ -149,6 +188,20 @@ test('who registered by mail begins with the code and the password they chose, t
   expect((await begin(PASSWORD)).user).toMatchObject({ email, emailVerified: true, displayName: 'Sam' })
   await expect(begin(PASSWORD)).rejects.toMatchObject({ code: 'invalid_token' })
   expect((await mailsTo(ctx, email)).map(({ kind }) => kind)).toEqual(['verify_address', 'welcome'])
+})
+
+test('whoever registers an address after its owner takes the code of the owner from them no more', async () => {
+  const ctx = byMail()
+  const email = address()
+  await register(ctx, registration(email))
+  await answerMail(ctx)
+  const token = await lastCode(ctx, email)
+  await register(ctx, { ...registration(email), password: OTHER })
+  await answerMail(ctx)
+  const later = await lastCode(ctx, email)
+  expect((await confirmRegistration(ctx, { token, password: PASSWORD, deviceName: 'x' })).user).toMatchObject({ email })
+  const again = confirmRegistration(ctx, { token: later, password: OTHER, deviceName: 'x' })
+  await expect(again).rejects.toMatchObject({ code: 'invalid_token' })
 })
 
 test('ten wrong passwords end the code of a registration', async () => {

@@ -1,16 +1,18 @@
 import { and, type Column, eq, ne, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { AppError, type Ctx, requireFresh, type UserCtx } from '#core'
 import { jsonObject, liveSession, ownerId } from '#database'
+import { revokeAll, revokedKeys } from '#keys'
 import { kick, tell } from '#queue'
 import { hashPassword, hashToken, heedGuesses, noteWrongGuess, verifyPassword } from '#security'
 import { reachAddress, userById } from '#users'
+import { removeWebhooks } from '#webhooks'
 import { passwordChanged } from './account-mails.ts'
 import { askCode, badCode, isLive, TAKEN, takeCode } from './codes.ts'
 import { secondFactorOf } from './factors.ts'
 import { requireStrong } from './password-rules.ts'
 import type { PasswordChange, PasswordResetConfirm } from './schema.ts'
 import { endAll, endedSessions, hurry } from './sessions.ts'
-import { authCodes, credentials } from './tables.ts'
+import { authCodes, credentials, identities, passkeys, recoveryCodes, totpSecrets } from './tables.ts'
 
 type AskCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
 
@@ -23,8 +25,9 @@ export async function askReset(ctx: AskCtx, { email }: { email: string }): Promi
 type ResetCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'env' | 'waitUntil' | 'log'>
 
 /**
- * Sets a new password and ends every session. It signs nobody in: whoever reads the mail of a person still lacks
- * their second factor.
+ * Sets a new password, ends every session and revokes every API key. It signs nobody in: whoever reads the mail of a
+ * person still lacks their second factor. Where nobody had confirmed the address, somebody else may have begun the
+ * account in its owner's name: whatever they left to open it by goes too.
  */
 export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordResetConfirm): Promise<void> {
   const { db } = ctx
@@ -36,7 +39,8 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
   if (!code?.userId) throw badCode()
   const [known] = await userById(db, code.userId)
   if (!known) throw badCode()
-  await requireStrong(password, { ...known.me, hasSecondFactor: code.hasSecondFactor })
+  const hasSecondFactor = code.hasSecondFactor && known.me.emailVerified
+  await requireStrong(password, { ...known.me, hasSecondFactor })
   const passwordHash = await hashPassword(password, ctx.config.auth.passwordPepper)
   const taken = takeCode(ctx, 'reset', hash)
   const others = db.$with('others').as(
@@ -49,19 +53,25 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
     insert into ${credentials} (user_id, password_hash) select user_id, ${passwordHash}::text from taken
     on conflict (user_id) do update set password_hash = excluded.password_hash, updated_at = now()`)
   const ended = endAll(db, { userId: TAKEN.userId, now: ctx.now(), reason: 'password_reset' })
+  const revoked = revokeAll(db, TAKEN.userId)
   const reached = reachAddress(db, { ...TAKEN, at: ctx.now() })
+  const unknown = sql`(select id from reached)`
+  const strangers = [passkeys, totpSecrets, recoveryCodes, identities].map((table, n) =>
+    db.$with(`stranger_${n}`, {}).as(sql`delete from ${table} where user_id = ${unknown}`),
+  )
   const changed = tellPassword(db, taken, sql`${taken.id}`)
   const [row] = await db
-    .with(taken, others, set, ...ended, ...reached, changed)
+    .with(taken, others, set, ...ended, ...revoked, ...reached, ...strangers, removeWebhooks(db, unknown), changed)
     .select({
       changed: changed.id,
       reached: sql<string | null>`(select id from told_reached)`,
       ended: endedSessions,
+      revoked: revokedKeys,
     })
     .from(changed)
   if (!row) throw badCode(code.userId)
   kick(ctx, [row.changed, row.reached])
-  hurry(ctx, code.userId, row.ended)
+  hurry(ctx, code.userId, [...row.ended, ...row.revoked])
 }
 
 type ChangeCtx = Pick<UserCtx, 'db' | 'config' | 'actor' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>

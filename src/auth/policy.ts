@@ -36,7 +36,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/auth/magic-link': 'public',
   'POST /v1/auth/magic-link/confirm': 'public',
   'POST /v1/auth/email': 'session',
-  'POST /v1/auth/email/confirm': 'public',
+  'POST /v1/auth/email/confirm': 'session',
   'GET /v1/auth/confirm': 'public',
   'GET /v1/realtime': 'public',
   'POST /v1/auth/logout': 'session',

@@ -59,9 +59,9 @@ function shown(k: ColumnsOf<typeof apiKeys>): SQL<ApiKey> {
   })
 }
 
-function told(db: Ctx['db'], rows: Rows, kind: typeof keyCreated) {
+function told(db: Ctx['db'], rows: Rows, kind: typeof keyCreated, name = 'told') {
   const data = jsonObject({ id: rows.id, name: rows.name, prefix: rows.prefix })
-  return tell(db, 'told', rows, { kind, userId: sql`${rows.userId}`, key: rows.id, version: rows.version, data })
+  return tell(db, name, rows, { kind, userId: sql`${rows.userId}`, key: rows.id, version: rows.version, data })
 }
 
 function expiryOf(ctx: Pick<Ctx, 'now'>, expiresAt: string | null): Date | null {
@@ -214,6 +214,20 @@ export async function revokeKey(ctx: WriteCtx, id: string): Promise<void> {
   cutOff(ctx, ctx.actor.userId, [id])
   kick(ctx, [row.eventId])
 }
+
+/** Ends every key of the person `userId`, as CTEs of the statement that gives the reason; answered as `revokedKeys`. */
+export function revokeAll(db: Ctx['db'], userId: SQL) {
+  const revoked = db.$with('revoked').as(
+    db
+      .update(apiKeys)
+      .set({ revokedAt: sql`now()`, version: sql`${apiKeys.version} + 1` })
+      .where(and(sql`${apiKeys.userId} = ${userId}`, isNull(apiKeys.revokedAt)))
+      .returning(),
+  )
+  return [revoked, told(db, revoked, keyRevoked, 'told_revoked')] as const
+}
+export const revokedKeys = sql<{ id: string; eventId: string }[]>`(select coalesce(json_agg(
+  json_build_object('id', split_part(id, '.', 1), 'eventId', id)), '[]'::json) from told_revoked)`
 
 /** Drops keys that were revoked or ran out three months ago. */
 export async function pruneApiKeys(ctx: Pick<Ctx, 'db'>): Promise<void> {

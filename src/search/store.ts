@@ -1,4 +1,4 @@
-import { eq, inArray, isNull, or, sql } from 'drizzle-orm'
+import { eq, inArray, isNull, sql } from 'drizzle-orm'
 import type { Config } from '#config'
 import type { Ctx, UserCtx } from '#core'
 import { pgvectorStore } from './pgvector.ts'
@@ -40,9 +40,9 @@ export async function eraseVectors(ctx: SystemCtx, userId: string): Promise<void
   await sweepErased(ctx)
 }
 
-/** How many vectors are a person's, or nobody's any more. */
+/** How many vectors are a person's. */
 export async function countVectors({ db }: Pick<Ctx, 'db'>, userId: string): Promise<number> {
-  return await db.$count(embeddings, or(eq(embeddings.userId, userId), isNull(embeddings.userId)))
+  return await db.$count(embeddings, eq(embeddings.userId, userId))
 }
 
 /** For `/health/ready`. */

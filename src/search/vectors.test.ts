@@ -170,6 +170,7 @@ describe.each(Object.entries(scenes))('vectors in %s', (_, makeScene) => {
     const { userId } = person.actor
     expect(await countVectors(person, userId)).toBe(2)
     await person.db.delete(users).where(eq(users.id, userId))
+    expect(await countVectors(person, (await make()).actor.userId)).toBe(0)
     await sweepErased(person)
     await sweepErased(person)
     settle()

@@ -1,6 +1,6 @@
 import { and, count, desc, eq, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { AppError, decodeCursor, encodeCursor, requireFresh, s, toPage, type UserCtx } from '#core'
+import { AppError, type Ctx, decodeCursor, encodeCursor, requireFresh, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { checkUrl, seal, unseal } from '#security'
 import type { NewWebhook, SecretRotation, Webhook, WebhookPatch, WebhookWithSecret } from './schema.ts'
@@ -183,3 +183,7 @@ export async function secretsOf(
   if (!row.previousSecret || !row.previousUntil || row.previousUntil <= now()) return [newest]
   return [newest, await unseal(keys, placeOf('previous_secret', id, userId), row.previousSecret)]
 }
+
+/** Removes every endpoint of the person `userId`, as a CTE of the statement that gives the reason. */
+export const removeWebhooks = (db: Ctx['db'], userId: SQL) =>
+  db.$with('removed_webhooks', {}).as(sql`delete from ${webhookEndpoints} where user_id = ${userId}`)

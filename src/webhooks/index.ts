@@ -1,4 +1,5 @@
 export { pruneDeliveries } from './deliveries.ts'
+export { removeWebhooks } from './endpoints.ts'
 export { webhooksSealed } from './sealed.ts'
 export { sendDue } from './send.ts'
 export { webhookSubscriber } from './subscriber.ts'
