@@ -144,7 +144,7 @@ test('an address that is taken is not linked by it: the person links it themselv
   expect((await person.api('DELETE', `/v1/auth/identities/${id}`)).status).toBe(204)
   expect((await person.api('GET', '/v1/auth/identities')).json).toEqual({ items: [] })
   expect((await signIn('google')).answer.status).toBe(409)
-  expect(await mailsTo(email)).toEqual(['welcome', 'identity_linked', 'identity_unlinked'])
+  expect(await mailsTo(email)).toEqual(['welcome', 'verify_address', 'identity_linked', 'identity_unlinked'])
 })
 
 test('the last way in stays, also when two are taken away at once', async () => {
