@@ -1,5 +1,7 @@
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf } from '../matrix-factors.ts'
-import type { Answer, Person, World } from '../world.ts'
+import { OBJECTS } from '../matrix-objects.ts'
+import { mailedCode } from '../matrix-valid.ts'
+import { type Answer, makeRefreshToken, type Person, tokenHash, type World } from '../world.ts'
 import { handshake } from './lib-handshake.ts'
 import { type Proof, scaled } from './proof.ts'
 
@@ -93,6 +95,62 @@ const RACES: Race[] = [
     },
   },
   {
+    what: 'a mailed link that signs in',
+    success: 200,
+    async make(world, person) {
+      const body = { token: await mailedCode(world, 'link', person) }
+      return {
+        attempt: () => world.call('POST', '/v1/auth/magic-link/confirm', { body }),
+        audit: sessionsOf(world, person),
+      }
+    },
+  },
+  {
+    what: 'a mailed link that confirms an address',
+    success: 204,
+    async make(world, person) {
+      const body = { token: await mailedCode(world, 'verify', person) }
+      return { attempt: () => world.call('POST', '/v1/auth/verify-email/confirm', { body }) }
+    },
+  },
+  {
+    what: 'the code an app was given',
+    success: 200,
+    async make(world, person) {
+      const [code, verifier] = [makeRefreshToken().slice(3), makeRefreshToken().slice(3)]
+      const id = await OBJECTS['/v1/oauth/grants']?.make(world, person, 'an app')
+      const [grant] = await world.query(
+        `update oauth_grants set code_hash = $2, challenge = $3, code_used_at = null, code_expires_at = now() + interval '1 minute',
+          resource = $4 where id = $1 returning client_id, session_id`,
+        [id, tokenHash(code), tokenHash(verifier), world.vars.PUBLIC_URL],
+      )
+      const given = {
+        grant_type: 'authorization_code',
+        code,
+        code_verifier: verifier,
+        client_id: `${grant?.client_id}`,
+      }
+      const raw = new URLSearchParams(given).toString()
+      const headers = { 'content-type': 'application/x-www-form-urlencoded' }
+      return {
+        async attempt() {
+          // Not of the document.
+          const answer = await fetch(`${world.url}/oauth/token`, { method: 'POST', headers, body: raw })
+          await answer.body?.cancel()
+          return answer
+        },
+        async audit() {
+          // Whoever brought it again ended what the first was given.
+          const sql = `select s.ended_at is not null as ended, (select count(*)::int from refresh_tokens r where r.session_id = s.id) as tokens
+            from sessions s where s.id = $1`
+          const [row] = await world.query(sql, [grant?.session_id])
+          const problems = row?.ended === true ? [] : ['a code that came again ended nothing']
+          return row?.tokens === 1 ? problems : [...problems, `${row?.tokens} families began`]
+        },
+      }
+    },
+  },
+  {
     what: 'a ticket for a socket',
     success: 101,
     async make(world, person) {
@@ -120,6 +178,21 @@ export const proof: Proof = {
     ],
     'what a passkey signed works again': [
       { file: PROVE, find: '.delete(c)', replace: '.update(c).set({ sessionId: null })' },
+    ],
+    'a mailed link works again': [
+      {
+        file: 'src/auth/codes.ts',
+        find: `    ctx.db
+      .delete(authCodes)
+      .where(isLive(ctx, kind, hash))`,
+        replace: `    ctx.db
+      .update(authCodes)
+      .set({ tries: 0 })
+      .where(isLive(ctx, kind, hash))`,
+      },
+    ],
+    'the code of an app works again': [
+      { file: 'src/oauth/tokens.ts', find: "when code_used_at is not null then 'replay'", replace: '' },
     ],
     'a ticket opens again': [
       {
