@@ -53,6 +53,6 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
 async function checkPassword(ctx: StepUpCtx, password: string, hash: string | undefined): Promise<void> {
   const tries = takeLimit('signin', ctx.actor.userId, ctx.now(), ctx.config.rateLimitFactor)
   if (!tries.ok) throw new AppError('rate_limited', 'Too many tries; wait a moment', { retryAfterS: tries.resetS })
-  const { ok } = await verifyPassword(password, hash, ctx.config.auth.passwordPepper)
+  const { ok } = await verifyPassword(ctx, password, hash)
   if (!ok) throw new AppError('invalid_credentials', 'The password is wrong')
 }
