@@ -42,7 +42,7 @@ test('an isolate starts with the shell alone: what a request or an object needs 
   const code = readFileSync(join(await buildWorker(join(ROOT, 'node_modules/.cache/aurelius')), 'index.js'), 'utf8')
   // What the bundler writes of a module: its path, and a wrapper of that name where it is opened later.
   const paths = [...code.matchAll(/^\/\/ (\S+\.(?:[cm]?js|ts))$/gm)].map(([, path = '']) => path)
-  const later = new Set([...code.matchAll(/__esm\(\{\n\s+"([^"]+)"/g)].map(([, path]) => path))
+  const later = new Set([...code.matchAll(/__(?:esm|commonJS)\(\{\n\s+"([^"]+)"/g)].map(([, path]) => path))
   expect(later.size).toBeGreaterThan(300)
   const atOnce = paths.filter((path) => !later.has(path)).map((path) => path.replace(/^.*node_modules\//, ''))
   expect([...new Set(atOnce)].sort()).toEqual(['workers/index.ts', 'workers/objects.ts'])

@@ -22,7 +22,7 @@ export async function askReset(ctx: AskCtx, { email }: { email: string }): Promi
   await askCode(ctx, 'reset', email)
 }
 
-type ResetCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'env' | 'waitUntil' | 'log'>
+type ResetCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'client' | 'env' | 'waitUntil' | 'log'>
 
 /**
  * Sets a new password, ends every session and revokes every API key. It signs nobody in: whoever reads the mail of a
@@ -41,7 +41,7 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
   if (!known) throw badCode()
   const hasSecondFactor = code.hasSecondFactor && known.me.emailVerified
   await requireStrong(password, { ...known.me, hasSecondFactor })
-  const passwordHash = await hashPassword(password, ctx.config.auth.passwordPepper)
+  const passwordHash = await hashPassword(ctx, password)
   const taken = takeCode(ctx, 'reset', hash)
   const others = db.$with('others').as(
     db
@@ -80,7 +80,6 @@ type ChangeCtx = Pick<UserCtx, 'db' | 'config' | 'actor' | 'now' | 'newId' | 'cl
 export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassword }: PasswordChange): Promise<void> {
   requireFresh(ctx)
   const { db, actor } = ctx
-  const { passwordPepper } = ctx.config.auth
   await heedGuesses(ctx, actor.userId)
   const found = userById(db, actor.userId).as('found')
   const [row] = await db
@@ -90,12 +89,12 @@ export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassw
     .where(liveSession(actor))
   if (!row) throw new AppError('not_found', 'This person no longer exists')
   const { me, hash, hasSecondFactor } = row
-  if (hash !== null && !(await verifyPassword(currentPassword ?? '', hash, passwordPepper)).ok) {
+  if (hash !== null && !(await verifyPassword(ctx, currentPassword ?? '', hash)).ok) {
     noteWrongGuess(ctx)
     throw new AppError('invalid_credentials', 'The current password is wrong')
   }
   await requireStrong(newPassword, { ...me, hasSecondFactor }, '/newPassword')
-  const passwordHash = await hashPassword(newPassword, passwordPepper)
+  const passwordHash = await hashPassword(ctx, newPassword)
   const set = db.$with('set').as(
     db
       .insert(credentials)

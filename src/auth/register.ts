@@ -34,7 +34,7 @@ export async function registerDirectly(ctx: SignInCtx, input: Registration): Pro
 async function registrantOf(ctx: SignInCtx, input: Registration): Promise<Registrant> {
   const { email, displayName, timeZone, locale, password } = input
   await requireStrong(password, { email, displayName, hasSecondFactor: false })
-  const passwordHash = await hashPassword(password, ctx.config.auth.passwordPepper)
+  const passwordHash = await hashPassword(ctx, password)
   return { passwordHash, displayName, timeZone, locale }
 }
 
@@ -52,7 +52,7 @@ export async function confirmRegistration(ctx: SignInCtx, input: RegistrationCon
     .returning()
   if (!code?.registrant) throw badCode()
   const { email, registrant, id } = code
-  const { ok } = await verifyPassword(input.password, registrant.passwordHash, ctx.config.auth.passwordPepper)
+  const { ok } = await verifyPassword(ctx, input.password, registrant.passwordHash)
   if (!ok) throw new AppError('invalid_credentials', 'This is not the password that was chosen')
   try {
     return await makePerson(ctx, { email, registrant, deviceName: input.deviceName }, id)

@@ -22,7 +22,7 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
     })
     .from(found)
     .leftJoin(credentials, eq(credentials.userId, found.id))
-  const checked = await verifyPassword(input.password, row?.hash ?? undefined, ctx.config.auth.passwordPepper)
+  const checked = await verifyPassword(ctx, input.password, row?.hash ?? undefined)
   if (!row || !checked.ok) {
     noteWrongGuess(ctx)
     throw new AppError('invalid_credentials', 'The address or the password is wrong', { subject: row?.userId })
@@ -31,7 +31,7 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
   const person = { userId, me, isKnown, hasFactor }
   const by = { method: 'password', deviceName: input.deviceName } as const
   if (!checked.stale) return await admit(ctx, person, by)
-  const passwordHash = await hashPassword(input.password, ctx.config.auth.passwordPepper)
+  const passwordHash = await hashPassword(ctx, input.password)
   const rehash = ctx.db
     .update(credentials)
     .set({ passwordHash, updatedAt: sql`now()` })

@@ -52,7 +52,7 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
 
 async function checkPassword(ctx: StepUpCtx, password: string, hash: string | undefined): Promise<void> {
   await heedGuesses(ctx, ctx.actor.userId)
-  const { ok } = await verifyPassword(password, hash, ctx.config.auth.passwordPepper)
+  const { ok } = await verifyPassword(ctx, password, hash)
   if (ok) return
   noteWrongGuess(ctx)
   throw new AppError('invalid_credentials', 'The password is wrong')

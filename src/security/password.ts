@@ -2,13 +2,15 @@ import { Buffer } from 'node:buffer'
 import { createHmac } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { argon2id, argon2Verify } from 'argon2-wasm-edge'
-import { AppError } from '#core'
+import { AppError, type Ctx } from '#core'
+import { networkOf } from './limits.ts'
 
 // OWASP's minimum for Argon2id; the isolate's 128 MB are shared by all of its requests.
 const PARAMETERS = { memorySize: 19_456, iterations: 2, parallelism: 1, hashLength: 32 } as const
 const PHC_PREFIX = '$argon2id$v=19$m=19456,t=2,p=1$'
 // A hash does not yield: two of them would follow one another, and take another 19 MiB, for nothing.
 const SLOTS = { atOnce: 1, waiting: 100, waitMs: 5000 }
+const PER_NETWORK = 5
 const POLL_MS = 5
 const MAX_REST_MS = 500
 
@@ -19,11 +21,12 @@ const DUMMY = `${PHC_PREFIX}AAAAAAAAAAAAAAAAAAAAAA$dRzY82fgceWJKqstlAB6sn56dYrek
 type Slots = typeof SLOTS
 
 /**
- * Lets so many work at once; `unavailable`, with a time to come back, where too many wait. After each there is a rest as
- * long as it took: work that does not yield would follow work, and no other request between them be answered.
+ * Lets so many work at once; `unavailable`, with a time to come back, where too many wait, or more than the share of one
+ * caller: who asks a hundred times at once keeps nobody else out. After each there is a rest as long as it took: work that does not yield would follow work, and no other request between them be answered.
  */
 export function createSlots({ atOnce, waiting, waitMs }: Slots) {
-  let [working, queued, beganMs, restUntilMs] = [0, 0, 0, 0]
+  let [working, beganMs, restUntilMs] = [0, 0, 0]
+  const places = new Set<{ caller: string; cameMs: number }>()
   const tooMany = () => new AppError('unavailable', 'Too many sign-ins at once', { retryAfterS: 2 })
   const isFree = (nowMs: number) => {
     if (working >= atOnce) return false
@@ -36,10 +39,14 @@ export function createSlots({ atOnce, waiting, waitMs }: Slots) {
   }
 
   // Each request polls by its own timer: a promise of another request may never resolve here.
-  const acquire = async () => {
+  const acquire = async (caller: string, share: number) => {
     const cameMs = performance.now()
-    if (!isFree(cameMs) && queued >= waiting) throw tooMany()
-    queued++
+    // A request that was cut off while it waited never says so.
+    for (const place of places) if (cameMs - place.cameMs > waitMs) places.delete(place)
+    const theirs = [...places].filter((place) => place.caller === caller).length
+    if (!isFree(cameMs) && (places.size >= waiting || theirs >= share)) throw tooMany()
+    const place = { caller, cameMs }
+    places.add(place)
     try {
       while (!isFree(performance.now())) {
         if (performance.now() - cameMs >= waitMs) throw tooMany()
@@ -48,12 +55,12 @@ export function createSlots({ atOnce, waiting, waitMs }: Slots) {
       working++
       beganMs = performance.now()
     } finally {
-      queued--
+      places.delete(place)
     }
   }
 
-  return async <T>(work: () => Promise<T>): Promise<T> => {
-    await acquire()
+  return async <T>(work: () => Promise<T>, caller = '', share = waiting): Promise<T> => {
+    await acquire(caller, share)
     try {
       return await work()
     } finally {
@@ -63,25 +70,31 @@ export function createSlots({ atOnce, waiting, waitMs }: Slots) {
   }
 }
 
-const withSlot = createSlots(SLOTS)
+const inSlot = createSlots(SLOTS)
 
-function peppered(password: string, pepper: string): string {
-  return createHmac('sha256', pepper).update(password.normalize('NFKC'), 'utf8').digest('base64')
+type PasswordCtx = Pick<Ctx, 'config' | 'client'>
+
+const withSlot = <T>({ client, config }: PasswordCtx, work: () => Promise<T>) =>
+  inSlot(work, networkOf(client.address), PER_NETWORK * config.rateLimitFactor)
+
+function peppered({ config }: PasswordCtx, password: string): string {
+  return createHmac('sha256', config.auth.passwordPepper).update(password.normalize('NFKC'), 'utf8').digest('base64')
 }
 
 /** A PHC string of the peppered password: Argon2id, a salt of 16 bytes. */
-export function hashPassword(password: string, pepper: string): Promise<string> {
+export function hashPassword(ctx: PasswordCtx, password: string): Promise<string> {
   const salt = crypto.getRandomValues(new Uint8Array(16))
-  return withSlot(() => argon2id({ ...PARAMETERS, password: peppered(password, pepper), salt, outputType: 'encoded' }))
+  const secret = peppered(ctx, password)
+  return withSlot(ctx, () => argon2id({ ...PARAMETERS, password: secret, salt, outputType: 'encoded' }))
 }
 
 /** Takes the same time whether `hash` is there or not. `stale`: made with older parameters, hash it again. */
 export async function verifyPassword(
+  ctx: PasswordCtx,
   password: string,
   hash: string | undefined,
-  pepper: string,
 ): Promise<{ ok: boolean; stale: boolean }> {
-  const matches = await withSlot(() => argon2Verify({ password: peppered(password, pepper), hash: hash ?? DUMMY }))
+  const matches = await withSlot(ctx, () => argon2Verify({ password: peppered(ctx, password), hash: hash ?? DUMMY }))
   return { ok: matches && hash !== undefined, stale: hash !== undefined && !hash.startsWith(PHC_PREFIX) }
 }
 

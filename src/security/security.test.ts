@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { makePerson } from '#test/database'
+import { makePerson, testCtx } from '#test/database'
 import { claimKey, keepAnswer, releaseKey } from './idempotency.ts'
 import { networkOf, takeLimit } from './limits.ts'
 import { hashPassword, verifyPassword } from './password.ts'
@@ -24,13 +24,15 @@ test('a limit lets its quota through and says when the window ends', () => {
 })
 
 test('a password is stored with its parameters, peppered, and compared whole', async () => {
-  const pepper = 'p'.repeat(32)
-  const hash = await hashPassword('correct horse battery staple', pepper)
+  const ctx = testCtx()
+  const auth = { ...ctx.config.auth, passwordPepper: 'q'.repeat(32) }
+  const other = { ...ctx, config: { ...ctx.config, auth } }
+  const hash = await hashPassword(ctx, 'correct horse battery staple')
   expect(hash).toMatch(/^\$argon2id\$v=19\$m=19456,t=2,p=1\$/)
-  expect(await verifyPassword('correct horse battery staple', hash, pepper)).toEqual({ ok: true, stale: false })
-  expect((await verifyPassword('correct horse battery stapl', hash, pepper)).ok).toBe(false)
-  expect((await verifyPassword('correct horse battery staple', hash, 'q'.repeat(32))).ok).toBe(false)
-  expect((await verifyPassword('anything', undefined, pepper)).ok).toBe(false)
+  expect(await verifyPassword(ctx, 'correct horse battery staple', hash)).toEqual({ ok: true, stale: false })
+  expect((await verifyPassword(ctx, 'correct horse battery stapl', hash)).ok).toBe(false)
+  expect((await verifyPassword(other, 'correct horse battery staple', hash)).ok).toBe(false)
+  expect((await verifyPassword(ctx, 'anything', undefined)).ok).toBe(false)
 })
 
 test('a key is taken once, answers again, and refuses another request', async () => {

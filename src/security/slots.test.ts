@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
+import { testCtx } from '#test/database'
 import { createSlots, hashPassword } from './password.ts'
 
 const ROOMY = { atOnce: 3, waiting: 100, waitMs: 10_000 }
@@ -30,6 +31,24 @@ test('who finds too many waiting, or waits too long, is told when to come back',
   await first
 })
 
+test('a hundred from one network leave the others their turn; who names no network shares one', async () => {
+  const ctx = testCtx()
+  const from = (address: string) => ({
+    ...ctx,
+    config: { ...ctx.config, rateLimitFactor: 1 },
+    client: { ...ctx.client, address },
+  })
+  const hashes = (addresses: string[]) =>
+    Promise.allSettled(addresses.map((address) => hashPassword(from(address), 'correct horse battery staple')))
+  const busy = hashes(Array.from({ length: 100 }, (_, n) => `2001:db8::${n}`))
+  const unknown = hashes(Array.from({ length: 7 }, () => ''))
+  expect(await hashes(['198.51.100.1', '198.51.100.2'])).toMatchObject(Array(2).fill({ status: 'fulfilled' }))
+  const refused = { status: 'rejected', reason: { code: 'unavailable' } }
+  // One works and five wait.
+  expect(await busy).toMatchObject([...Array(6).fill({ status: 'fulfilled' }), ...Array(94).fill(refused)])
+  expect(await unknown).toMatchObject([...Array(5).fill({ status: 'fulfilled' }), ...Array(2).fill(refused)])
+})
+
 test('work that failed leaves its slot', async () => {
   const inSlot = createSlots({ ...ROOMY, atOnce: 1 })
   await expect(inSlot(() => Promise.reject(new Error('broke')))).rejects.toThrow('broke')
@@ -37,7 +56,8 @@ test('work that failed leaves its slot', async () => {
 })
 
 test('between two hashes others have as long as one took', async () => {
-  const hash = () => hashPassword('correct horse battery staple', 'p'.repeat(32))
+  const ctx = testCtx()
+  const hash = () => hashPassword(ctx, 'correct horse battery staple')
   await hash()
   let [isDone, longestMs, turns] = [false, 0, 0]
   const other = async () => {
