@@ -10,6 +10,10 @@ import { webhookDeliveries, webhookEndpoints } from './tables.ts'
 
 const BATCH = 25
 const AT_ONCE = 5
+// Of a claim: who answers nothing takes this much of it, however much waits for them.
+const SHARE = 5
+// The next minute's run begins again with whose turn it is.
+const RUN_MS = 40_000
 const TIMEOUT_MS = 10_000
 // Longer than a batch can take: whoever claimed it is gone.
 const LEASE_S = 90
@@ -34,8 +38,9 @@ type SendCtx = Pick<Ctx, 'db' | 'config' | 'env' | 'now' | 'newId' | 'log' | 'wa
 type Due = typeof webhookDeliveries.$inferSelect & { endpoint: typeof webhookEndpoints.$inferSelect }
 type Outcome = { kind: 'delivered' | 'gone' | 'refused'; status: number | null; error: string | null }
 
-/** Sends what is due, of everybody or of one person; answers how many attempts were made. */
+/** Sends what is due, of everybody or of one person, until its time is over; answers how many attempts were made. */
 export async function sendDue(ctx: SendCtx, userId?: string): Promise<number> {
+  const endsMs = ctx.now().getTime() + RUN_MS
   let sent = 0
   for (;;) {
     const due = await claim(ctx, userId)
@@ -45,16 +50,23 @@ export async function sendDue(ctx: SendCtx, userId?: string): Promise<number> {
     }
     await Promise.all(Array.from({ length: AT_ONCE }, work))
     sent += due.length
-    if (due.length < BATCH) return sent
+    if (due.length < SHARE || ctx.now().getTime() >= endsMs) return sent
   }
 }
 
-/** Those whose time has come, for this caller alone until the lease is over. One trip. */
+/**
+ * Those whose time has come, a few of each person, or of each endpoint of the one; for this caller alone until the lease
+ * is over. One trip.
+ */
 async function claim({ db }: SendCtx, userId?: string): Promise<Due[]> {
   const d = webhookDeliveries
   const isDue = sql`status = 'pending' and next_at <= now()`
   const theirs = userId === undefined ? sql`` : sql`and user_id = ${userId}`
-  const due = sql`(select id from ${d} where ${isDue} ${theirs} order by next_at limit ${BATCH} for update skip locked)`
+  const whose = userId === undefined ? sql`user_id` : sql`endpoint_id`
+  const ranked = sql`select id, next_at, row_number() over (partition by ${whose} order by next_at) as place
+    from ${d} where ${isDue} ${theirs}`
+  const first = sql`select id from (${ranked}) ranked where place <= ${SHARE} order by next_at limit ${BATCH}`
+  const due = sql`(select id from ${d} where id in (${first}) and ${isDue} for update skip locked)`
   const claimed = db.$with('claimed').as(
     db
       .update(d)

@@ -5,6 +5,9 @@ import { EVENTS } from './schema.ts'
 import { sendDue } from './send.ts'
 import { webhookDeliveries, webhookEndpoints } from './tables.ts'
 
+// As many of one endpoint may wait.
+const MAX_PENDING = 1000
+
 const OFFERED = new Set<string>(EVENTS)
 
 /** Writes down what is to be sent of each event, once for each endpoint that wants it, and hurries it. */
@@ -26,9 +29,23 @@ export const webhookSubscriber: Subscriber = {
       ),
     )
     if (deliveries.length === 0) return
-    await ctx.db.insert(webhookDeliveries).values(deliveries).onConflictDoNothing()
+    await ctx.db.batch([
+      ctx.db.insert(webhookDeliveries).values(deliveries).onConflictDoNothing(),
+      failOldest(ctx, first),
+    ])
     ctx.waitUntil(sendDue(ctx, first.userId))
   },
+}
+
+/** Ends the oldest of what waits for each of the person's endpoints, where more wait than may. */
+function failOldest({ db }: Pick<Ctx, 'db'>, { userId }: Pick<DomainEvent, 'userId'>) {
+  const d = webhookDeliveries
+  const ranked = sql`select id, row_number() over (partition by endpoint_id order by id desc) as place
+    from ${d} where user_id = ${userId} and status = 'pending'`
+  return db
+    .update(d)
+    .set({ status: 'failed', error: 'too many wait', endedAt: sql`now()` })
+    .where(sql`${d.id} in (select id from (${ranked}) ranked where place > ${MAX_PENDING})`)
 }
 
 function rowOf(ctx: Ctx, endpointId: string, { id: eventId, type, userId, at, data }: DomainEvent) {

@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm'
+import { eq, type SQL, sql } from 'drizzle-orm'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
 import type { DomainEvent } from '#core'
@@ -190,4 +190,48 @@ test('adding, changing and rotating ask for a sign-in of the last five minutes; 
   await expect(rotateSecret(stale, id, { overlapSeconds: 0 })).rejects.toMatchObject(step)
   for (let made = 1; made < 20; made++) await makeHook(person)
   await expect(makeHook(person)).rejects.toMatchObject({ code: 'conflict' })
+})
+
+/** So many that wait for an endpoint, the first the oldest; `next`: when they are due. */
+async function makeWaiting(person: Person, endpointId: string, count: number, next: SQL) {
+  const { userId } = person.actor
+  const rows = Array.from({ length: count }, () => {
+    const id = person.newId('whd')
+    return { id, userId, endpointId, eventId: id, type: 'task.updated', body: '{}', nextAt: next }
+  })
+  await person.db.insert(webhookDeliveries).values(rows)
+  return rows.map(({ id }) => id)
+}
+
+test('what waits for one person does not keep another waiting, and a run ends', async () => {
+  const [busy, other] = [await makeOwner(), await makeOwner()]
+  await makeWaiting(busy, (await makeHook(busy)).id, 30, sql`now() - interval '1 hour'`)
+  const [theirs = ''] = await makeWaiting(other, (await makeHook(other)).id, 1, sql`now()`)
+  let spentMs = 0
+  receiver.answers(() => {
+    spentMs += 11_000
+    return { status: 204 }
+  })
+  const slow = { ...busy, now: () => new Date(Date.now() + spentMs) }
+  expect(await sendDue(slow)).toBe(6)
+  expect(receiver.received.map(({ id }) => id)).toContain(theirs)
+  spentMs = 0
+  expect(await sendDue(slow, busy.actor.userId)).toBe(5)
+  receiver.answers(() => ({ status: 204 }))
+  spentMs = 0
+  expect(await sendDue(slow)).toBe(20)
+})
+
+test('a thousand wait for an endpoint; of more the oldest end as failed', async () => {
+  const person = await makeOwner()
+  const hook = await makeHook(person)
+  const [oldest, next] = await makeWaiting(person, hook.id, 1000, sql`now() + interval '1 hour'`)
+  await webhookSubscriber.handle(person, [event(person, 1), event(person, 2)])
+  await person.settled()
+  const failed = await listDeliveries(person, hook.id, { limit: 10, status: 'failed' })
+  expect(failed.items.map(({ id, error }) => [id, error])).toEqual([
+    [next, 'too many wait'],
+    [oldest, 'too many wait'],
+  ])
+  expect(receiver.received).toHaveLength(2)
 })
