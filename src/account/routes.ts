@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, etag, personRoute, publicRoute, s, versioned } from '#core'
+import { recordAct } from '#database'
 import { Me } from '#users'
 import { cancelDeletion, getReceipt, scheduleDeletion } from './erase.ts'
 import { getExport, listExports, openArchive, startExport } from './export.ts'
@@ -108,6 +109,7 @@ export const app = createApp()
   .openapi(archiveRoute, async (c) => {
     const { id } = c.req.valid('param')
     const { body: content, size } = await openArchive(c.var.ctx, id)
+    await recordAct(c.var.ctx, { person: c.var.ctx.actor.userId, target: id, changes: {} })
     return c.body(content, 200, {
       'Content-Type': 'application/zip',
       'Content-Length': String(size),

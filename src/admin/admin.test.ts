@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makePerson } from '#test/database'
+import { connectApp } from '#test/oauth-browser'
 import { PASSWORD, type Person, startWorld, type World } from '#test/world'
 import { flag, putFlag } from './flags.ts'
 import { listJobs, runJobs } from './jobs.ts'
@@ -44,9 +45,28 @@ test('support sees who has an account and nothing of what is in it, and the pers
     'listPeople',
     'getPerson',
   ])
+  for (const line of (await audit(person)).filter((one: { actor: { kind: string } }) => one.actor.kind === 'support'))
+    expect(line).toMatchObject({ actor: { id: '' }, address: '', agent: '' })
   expect(codeOf(await support.api('PATCH', path, { body: { role: 'admin' }, headers: { 'if-match': '*' } }))).toBe(
     '403 forbidden',
   )
+})
+
+test('no key or app of staff acts in their role, and support locks out no staff', async () => {
+  const made = await admin.api('POST', '/v1/api-keys', { body: { name: 'script', scopes: ['tasks:read'] } })
+  const { secret } = JSON.parse(made.text)
+  const other = await world.person()
+  const path = `/v1/admin/people/${other.userId}`
+  expect(codeOf(await world.call('GET', path, { token: secret }))).toBe('401 invalid_token')
+  const { accessToken, person: chief } = await connectApp(world, { scope: 'tasks:read' })
+  await world.query("update users set role = 'admin' where id = $1", [chief.userId])
+  const asApp = (method: string, body?: object) =>
+    world.call(method, path, { token: accessToken, headers: { 'if-match': '*' }, ...(body && { body }) })
+  expect(codeOf(await asApp('GET'))).toBe('403 forbidden')
+  expect(codeOf(await asApp('PATCH', { role: 'admin' }))).toBe('403 forbidden')
+  const sessions = `/v1/admin/people/${admin.userId}/sessions`
+  expect(codeOf(await support.api('DELETE', `${sessions}/${admin.sessionId}`))).toBe('403 forbidden')
+  expect((await admin.api('GET', '/v1/me')).status).toBe(200)
 })
 
 test('a role is gone with the next request after it was taken', async () => {

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { readBudget } from '#ai'
 import { AdminAuditQuery, AuditPage, listAllAudit } from '#audit'
 import { endSession, SessionList, sessionsOf } from '#auth'
-import { answer, body, createApp, etag, ifMatch, operatorRoute, s, versioned } from '#core'
+import { AppError, answer, body, type Ctx, createApp, etag, ifMatch, operatorRoute, s, versioned } from '#core'
 import { listFlags, putFlag } from './flags.ts'
 import { listJobs } from './jobs.ts'
 import { changePerson, getAccount, listPeople, noteLooks } from './people.ts'
@@ -110,6 +110,13 @@ const auditRoute = operatorRoute({
   responses: { 200: answer(AuditPage, 'A page, newest first') },
 })
 
+// Support may help people, and lock out no staff.
+async function requireBelow(ctx: Ctx, id: string): Promise<void> {
+  const { actor } = ctx
+  if (actor.kind === 'person' && actor.staff === 'support' && (await getAccount(ctx, id)).role !== 'person')
+    throw new AppError('forbidden', 'Only an admin ends a session of staff')
+}
+
 /** For a verb that is asked as the person themselves. */
 const actorOf = (userId: string) => ({ kind: 'person' as const, userId, sessionId: null })
 
@@ -143,6 +150,7 @@ export const app = createApp()
   })
   .openapi(endRoute, async (c) => {
     const { id, sessionId } = c.req.valid('param')
+    await requireBelow(c.var.ctx, id)
     await endSession({ ...c.var.ctx, actor: actorOf(id) }, sessionId, 'revoked')
     return c.body(null, 204)
   })

@@ -1,4 +1,4 @@
-import { and, desc, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
+import { and, type Column, desc, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { readStatement, signStatement } from '#auth'
 import { type Ctx, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
@@ -14,20 +14,24 @@ const HEAD_TYPE = 'audit-head+jwt'
 const Head = z.object({ sub: z.string(), seq: z.number(), hash: z.string() })
 
 const l = auditLog
-const shown = (): SQL<AuditRecord> =>
+// Where staff sit is not for whom they looked at: of them the person is told the role.
+const ofStaff = sql`${l.actorKind} in ('support', 'admin')`
+const unlessStaff = (column: Column) => sql<string>`case when ${ofStaff} then '' else ${column} end`
+
+const shown = (isForStaff: boolean): SQL<AuditRecord> =>
   jsonObject<AuditRecord>({
     userId: l.userId,
     seq: l.seq,
     at: iso(l.at),
-    actor: jsonObject({ kind: l.actorKind, id: l.actorId }),
+    actor: jsonObject({ kind: l.actorKind, id: isForStaff ? l.actorId : unlessStaff(l.actorId) }),
     action: l.action,
     target: l.target,
     outcome: l.outcome,
     reason: l.reason,
     requestId: l.requestId,
     callId: l.callId,
-    address: l.address,
-    agent: l.agent,
+    address: isForStaff ? l.address : unlessStaff(l.address),
+    agent: isForStaff ? l.agent : unlessStaff(l.agent),
     changes: l.changes,
     hash: l.hash,
   })
@@ -44,7 +48,7 @@ const filters = ({ action, outcome, from, to }: AuditQuery) =>
 export async function listAudit(ctx: Pick<UserCtx, 'db' | 'actor'>, query: AuditQuery) {
   const [before] = query.cursor ? decodeCursor(LIST, query.cursor, CursorKey) : []
   const rows = await ctx.db
-    .select({ record: shown() })
+    .select({ record: shown(false) })
     .from(l)
     .where(and(ownedBy(ctx.actor, l.userId), before === undefined ? undefined : lt(l.seq, before), filters(query)))
     .orderBy(desc(l.seq))
@@ -61,7 +65,7 @@ export async function listAllAudit(ctx: Pick<Ctx, 'db'>, query: AdminAuditQuery)
   const { person, requestId } = query
   const after = query.cursor ? decodeCursor(ADMIN_LIST, query.cursor, AdminCursorKey) : undefined
   const rows = await ctx.db
-    .select({ record: shown() })
+    .select({ record: shown(true) })
     .from(l)
     .where(
       and(

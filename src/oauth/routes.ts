@@ -28,8 +28,6 @@ const COOKIE_S = 600
 const PUBLIC = { 'Cache-Control': 'public, max-age=300' }
 /** What a person may mend on the same page. */
 const AGAIN = new Set(['invalid_credentials', 'wrong_factor', 'invalid_token', 'rate_limited'])
-const PASSKEY_ONLY =
-  'The second factor of this account is a passkey, which this page, without a script, cannot ask for: use an API key.'
 
 /** A page of ours: it runs nothing, loads nothing, is in no frame, and its form leads to us and the app alone. */
 async function show(c: Context, { html, leadsTo }: Page, status = 200): Promise<Response> {
@@ -91,11 +89,7 @@ const signIn: Handler = async (c, ctx) => {
   const { request: id } = readAs(RequestId(), given)
   try {
     const signedIn = await signInToRequest(ctx, { id, secret: secretIn(c, ctx) }, given)
-    if (signedIn.kind === 'challenge') {
-      const { challenge, methods } = signedIn.answer
-      if (methods.every((method) => method === 'passkey')) return await show(c, signInPage(id, PASSKEY_ONLY), 403)
-      return await show(c, codePage(id, challenge))
-    }
+    if (signedIn.kind === 'challenge') return await show(c, codePage(id, signedIn.answer.challenge))
     keep(c, ctx, signedIn.secret)
     return c.redirect('/oauth/consent', 303)
   } catch (error) {
