@@ -126,7 +126,7 @@ export function findOperation(operations: Operation[], method: string, path: str
   return found.find((operation) => operation.path === path) ?? found[0]
 }
 
-const ID_PATTERN = /^\^([a-z]{2,5})_\[/
+const ID_PATTERN = /^\^([a-z]{2,5})_\[0-9a-hj/
 
 /** The prefix of the ids a schema takes (`task` of `task_…`), undefined where it takes none. */
 export function idPrefixOf(document: OpenApi, schema: JsonSchema): string | undefined {

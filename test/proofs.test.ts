@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs'
+import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { proof as duplicateDelivery } from './proofs/01-duplicate-delivery.ts'
 import { proof as lostEnqueue } from './proofs/02-lost-enqueue.ts'
@@ -14,6 +16,7 @@ import { proof as rateLimits } from './proofs/20-rate-limits.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as audit } from './proofs/25-audit.ts'
 import { proof as budget } from './proofs/26-budget.ts'
+import { loadProofs } from './proofs/all.ts'
 import { createChance } from './proofs/chance.ts'
 import { PROOF_VARS, type Proof, summary } from './proofs/proof.ts'
 import { mannWhitney, signedRank } from './proofs/significance.ts'
@@ -22,6 +25,8 @@ import { startWorld, type World } from './world.ts'
 const START_MS = 60_000
 const PROOF_MS = 60_000
 const SEED = 20_261_123
+
+const ROOT = resolve(import.meta.dirname, '..')
 
 // The share of the full number of cases; `npm run proofs` has all of them. With `seen` one of its sabotages is tried here
 // too; those of the others take longer: `npm run proofs -- --sabotage`.
@@ -81,6 +86,15 @@ test('a sabotage whose place is gone, or is there twice, is an error', async () 
   const file = 'src/database/owner.ts'
   await expect(world.sabotaged([{ file, find: 'is nowhere in it', replace: '' }])).rejects.toThrow('0 times')
   await expect(world.sabotaged([{ file, find: 'import', replace: '' }])).rejects.toThrow(/\d times/)
+})
+
+test('every sabotage finds its place in the source', async () => {
+  const changes = (await loadProofs()).flatMap(({ id, sabotages }) =>
+    Object.entries(sabotages).flatMap(([name, all]) => all.map((change) => ({ ...change, name: `${id} ${name}` }))),
+  )
+  const lost = changes.filter(({ file, find }) => readFileSync(join(ROOT, file), 'utf8').split(find).length !== 2)
+  expect(lost.map(({ name, file, find }) => `${name}: ${file}: ${find}`)).toEqual([])
+  expect(changes.length).toBeGreaterThan(50)
 })
 
 test('the same seed gives the same chances, evenly', () => {

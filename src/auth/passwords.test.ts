@@ -239,9 +239,10 @@ test('a thousand guesses from elsewhere do not lock the owner out', async () => 
     client: { ...ctx.client, address: `198.51.100.${host}` },
   })
   const guess = (n: number) => login(from(n % 2), { email, password: `guess ${n}`, deviceName: 'x' })
-  const codes: unknown[] = []
-  for (let n = 0; n < 1000; n++) codes.push(await guess(n).catch(({ code }) => code))
-  expect(codes.filter((code) => code === 'rate_limited')).toHaveLength(960)
-  expect(new Set(codes)).toEqual(new Set(['rate_limited', 'invalid_credentials']))
+  const codes: unknown[] = await Promise.all(Array.from({ length: 1000 }, (_, n) => guess(n).catch(({ code }) => code)))
+  // Twenty of each network are tried at all, and few of those at once.
+  expect(codes.filter((code) => code === 'rate_limited').length).toBeGreaterThanOrEqual(960)
+  const refusals = ['rate_limited', 'invalid_credentials', 'unavailable']
+  expect(codes.filter((code) => !refusals.includes(String(code)))).toEqual([])
   expect((await login(from(9), { email, password: PASSWORD, deviceName: 'x' })).kind).toBe('signed-in')
 })

@@ -216,6 +216,7 @@ export const HIGH_SECURITY: ReadonlySet<string> = new Set([
   'PUT /v1/ai/budget',
   'POST /v1/auth/password',
   'POST /v1/auth/email',
+  'POST /v1/auth/email/confirm',
   'POST /v1/auth/totp',
   'POST /v1/auth/totp/confirm',
   'DELETE /v1/auth/totp',

@@ -55,7 +55,7 @@ export const proof: Proof = {
     ],
     'a cookie may hold a key': [
       {
-        file: 'workers/guard.ts',
+        file: 'workers/caller.ts',
         find: 'const actor = await readAccessToken(ctx, cookie, resource)',
         replace:
           'const actor = isKey(cookie) ? await readKey(ctx, cookie) : await readAccessToken(ctx, cookie, resource)',

@@ -184,11 +184,11 @@ export const proof: Proof = {
         file: 'src/auth/codes.ts',
         find: `    ctx.db
       .delete(authCodes)
-      .where(isLive(ctx, kind, hash))`,
+      .where(and(isLive(ctx, kind, hash), also))`,
         replace: `    ctx.db
       .update(authCodes)
       .set({ tries: 0 })
-      .where(isLive(ctx, kind, hash))`,
+      .where(and(isLive(ctx, kind, hash), also))`,
       },
     ],
     'the code of an app works again': [

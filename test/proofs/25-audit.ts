@@ -27,6 +27,7 @@ const NOT_TOLD: Record<string, string> = {
   startProviderSignIn: 'the way there is begun, by nobody yet; that somebody signed in is told',
   startIdentityLink: 'the way there is begun; that an account was linked is told',
   requestPasswordReset: 'whose address it is, is looked up later: told by who mails the link',
+  setSignaturePolicy: 'nothing was demanded before, and nothing is after',
   requestMagicLink: 'whose address it is, is looked up later: told by who mails the link',
 }
 
@@ -94,7 +95,9 @@ async function tryOperation(scene: Scene, operation: Operation): Promise<void> {
     world.call(asked.method, asked.path, { ...(token !== undefined && { token }), ...asked.options })
   const answer = await send(tokenOf(world, operation, owner))
   const isLook = auth === 'operator' && path.startsWith('/v1/admin/people/{id}')
-  const isTold = (method === 'GET' ? isLook : true) && NOT_TOLD[action] === undefined && answer.status < 300
+  // Who takes everything away is told.
+  const isTaken = action === 'getExportArchive'
+  const isTold = (method === 'GET' ? isLook || isTaken : true) && NOT_TOLD[action] === undefined && answer.status < 300
   const isOfMany = auth === 'operator' && method === 'GET' && !isLook
   const person = auth === 'person' || isLook ? { person: owner.userId } : {}
   const done = { action, outcome: 'done' as const, requestId: idOf(answer) }

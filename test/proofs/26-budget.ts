@@ -61,8 +61,8 @@ export const proof: Proof = {
     'a call that was stopped is not charged': [
       {
         file: 'src/ai/spending.ts',
-        find: 'if (!hold.isSent) return',
-        replace: 'if (!hold.isSent || isAborted) return',
+        find: 'if (!hold.isSent) {',
+        replace: 'if (!hold.isSent || isAborted) {',
       },
     ],
   },

@@ -1,3 +1,20 @@
+import { readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import type { Proof } from './proof.ts'
+
+const PROOF_FILE = /^\d\d-[a-z-]+\.ts$/
+
+/** The proofs whose files have one of these in their names; all of them where none is wanted. */
+export async function loadProofs(wanted: string[] = []): Promise<Proof[]> {
+  const files = readdirSync(import.meta.dirname).filter((file) => PROOF_FILE.test(file))
+  const named = files.filter((file) => wanted.length === 0 || wanted.some((name) => file.includes(name)))
+  if (named.length === 0) throw new Error(`no proof is called ${wanted.join(' or ')}; there are ${files.join(', ')}`)
+  const modules: { proof: Proof }[] = await Promise.all(
+    named.sort().map((file) => import(join(import.meta.dirname, file))),
+  )
+  return modules.map(({ proof }) => proof)
+}
+
 /** Does the work of every item, `atOnce` of them at a time; answers in the order of the items. */
 export async function eachOf<T, R>(
   items: readonly T[],

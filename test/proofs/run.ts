@@ -1,20 +1,7 @@
-import { readdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { startWorld, type World } from '../world.ts'
+import { loadProofs } from './all.ts'
 import { firstOf, PROOF_VARS, type Proof, summary } from './proof.ts'
-
-const PROOF_FILE = /^\d\d-[a-z-]+\.ts$/
-
-async function loadProofs(wanted: string[]): Promise<Proof[]> {
-  const files = readdirSync(import.meta.dirname).filter((file) => PROOF_FILE.test(file))
-  const named = files.filter((file) => wanted.length === 0 || wanted.some((name) => file.includes(name)))
-  if (named.length === 0) throw new Error(`no proof is called ${wanted.join(' or ')}; there are ${files.join(', ')}`)
-  const modules: { proof: Proof }[] = await Promise.all(
-    named.sort().map((file) => import(join(import.meta.dirname, file))),
-  )
-  return modules.map(({ proof }) => proof)
-}
 
 type Run = { seed: number; share: number }
 
