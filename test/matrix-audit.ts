@@ -21,7 +21,7 @@ const SHARED = new Set([
 ])
 const OWNERS = ['user_id', 'principal']
 
-// What happens to an event after it was told is the relay's business, and to mail after it was written its sender's.
+// What happens to an event after it was told is the relay's business, and to mail and webhooks after they were written their sender's.
 const CONTENTS: Record<string, string> = {
   outbox: 'jsonb_build_array(t.id, t.type, t.data)',
   email_messages: 'jsonb_build_array(t.id, t.kind, t.key)',
