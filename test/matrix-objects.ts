@@ -138,7 +138,17 @@ async function makeDecision(world: World, person: Person, mark: string): Promise
   return String(row?.call_id)
 }
 
-const webhook = creator('/v1/webhooks', (mark) => ({ url: 'https://hooks.aurelius.invalid/', description: mark }))
+const createWebhook = creator('/v1/webhooks', (mark) => ({ url: 'https://hooks.aurelius.invalid/', description: mark }))
+
+// A person has at most twenty, and a matrix asks for one more for each of its routes: the oldest make room.
+async function webhook(world: World, person: Person, mark: string): Promise<string> {
+  await world.query(
+    `delete from webhook_endpoints where id in (
+      select id from webhook_endpoints where user_id = $1 order by id desc offset 17)`,
+    [person.userId],
+  )
+  return await createWebhook(world, person, mark)
+}
 
 async function makeDelivery(world: World, person: Person, mark: string): Promise<string> {
   const hook = await webhook(world, person, mark)
