@@ -24,7 +24,7 @@ export {
 export { derivedId, type IdPrefix, newId, randomToken } from './id.ts'
 export { createLog, describeError } from './log.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
-export { nextOccurrence, recurrenceProblem, wallMs } from './recurrence.ts'
+export { nextOccurrence, occurrencesBetween, recurrenceProblem, type Wall, wallMs } from './recurrence.ts'
 export * as s from './schema.ts'
 export { sseData } from './sse.ts'
 export { aborted, createTimer, wait, withTimeout } from './timeout.ts'
@@ -42,3 +42,4 @@ export {
   TIMER_MIGRATIONS,
 } from './timers.ts'
 export { defineTool, type Tool } from './tool.ts'
+export { type Clock, createClock } from './wall.ts'

@@ -1,0 +1,250 @@
+import { z } from '@hono/zod-openapi'
+import { recurrenceProblem, s } from '#core'
+import { email } from '#users'
+
+const MAX_VERSION = 2_147_483_647
+const MAX_ATTENDEES = 100
+export const MAX_EXCEPTIONS = 200
+const MAX_REMINDERS = 5
+const MAX_LEAD_MINUTES = 28 * 24 * 60
+const MAX_WINDOW_DAYS = 370
+const MAX_BUSY_DAYS = 62
+export const MAX_OCCURRENCES = 5000
+const MAX_SLOTS = 50
+const DAY_MS = 86_400_000
+
+const EventStatus = z.enum(['confirmed', 'tentative', 'cancelled']).openapi('EventStatus')
+const Transparency = z.enum(['busy', 'free']).openapi('EventTransparency')
+const Visibility = z.enum(['private', 'public']).openapi('EventVisibility')
+const Response = z.enum(['needs_action', 'accepted', 'tentative', 'declined']).openapi('AttendeeResponse')
+
+const NewAttendee = z.strictObject({
+  name: s.line(200).nullable().default(null),
+  address: email,
+  response: Response.default('needs_action'),
+})
+const Attendee = z
+  .strictObject({ name: z.string().max(200).nullable(), address: z.string().max(254), response: Response })
+  .openapi('Attendee')
+
+const title = s.line(300)
+const notes = s.text(20_000)
+const location = s.text(500)
+const reminders = s
+  .list(s.int(0, MAX_LEAD_MINUTES), MAX_REMINDERS)
+  .refine((all) => new Set(all).size === all.length, 'must not repeat a reminder')
+  .openapi({ uniqueItems: true, description: 'Minutes before the start' })
+const recurrence = z
+  .string()
+  .max(500)
+  .overwrite((rule) =>
+    rule
+      .trim()
+      .toUpperCase()
+      .replace(/^RRULE:/, ''),
+  )
+  .superRefine((rule, issue) => {
+    const problem = recurrenceProblem(rule)
+    if (problem) issue.addIssue(problem)
+  })
+  .openapi({
+    description: 'RRULE of RFC 5545 by day, week, month or year, on the wall clock of `start`, which is the first',
+    example: 'FREQ=WEEKLY;BYDAY=MO',
+  })
+
+const EventTime = z
+  .strictObject({
+    date: s.localDate,
+    time: z.string().max(8).nullable(),
+    timeZone: z.string().max(64),
+    at: s.instant.openapi({
+      description: 'The instant it means; of whole days where the first begins and where the last ends',
+    }),
+  })
+  .openapi('EventTime')
+export type EventTime = z.infer<typeof EventTime>
+
+const differing = {
+  title: z.string().max(300),
+  notes: z.string().max(20_000),
+  location: z.string().max(500),
+  status: EventStatus,
+  transparency: Transparency,
+}
+const EventException = z
+  .strictObject({
+    occurrence: s.localDate.openapi({ description: 'The day it falls on by the rule' }),
+    isCancelled: z.boolean(),
+    ...z.object(differing).partial().shape,
+    start: s.MomentInput.optional(),
+    end: s.MomentInput.optional(),
+  })
+  .openapi('EventException')
+export type EventException = z.infer<typeof EventException>
+
+const common = {
+  id: s.id('cal'),
+  ...differing,
+  visibility: Visibility,
+  attendees: s.list(Attendee, MAX_ATTENDEES),
+  start: EventTime,
+  end: EventTime.openapi({ description: 'Of whole days the last one' }),
+  recurrence: z.string().max(500).nullable(),
+  reminders: s.list(s.int(0, MAX_LEAD_MINUTES), MAX_REMINDERS),
+  version: s.int(1, MAX_VERSION),
+}
+export const CalendarEvent = s.later(() =>
+  z
+    .strictObject({
+      ...common,
+      exceptions: s.list(EventException, 2 * MAX_EXCEPTIONS),
+      externalProvider: z.string().max(50).nullable(),
+      externalId: z.string().max(500).nullable(),
+      deletedAt: s.instant.nullable(),
+      createdAt: s.instant,
+      updatedAt: s.instant,
+    })
+    .openapi('CalendarEvent'),
+)
+export type CalendarEvent = z.infer<ReturnType<typeof CalendarEvent>>
+
+export const Occurrence = s.later(() =>
+  z
+    .strictObject({
+      ...common,
+      occurrence: s.localDate.nullable().openapi({ description: 'Which one of a series; null for what happens once' }),
+      isChanged: z.boolean().openapi({ description: 'Differs from its series' }),
+    })
+    .openapi('Occurrence'),
+)
+export type Occurrence = z.infer<ReturnType<typeof Occurrence>>
+export const OccurrencePage = s.later(() => s.pageOf(Occurrence()).openapi('OccurrencePage'))
+export const Today = s.later(() =>
+  z
+    .strictObject({
+      date: s.localDate,
+      timeZone: z.string().max(64),
+      items: s.list(Occurrence(), 100),
+      isMore: z.boolean().openapi({ description: 'There are more than are shown' }),
+    })
+    .openapi('Today'),
+)
+export type Today = z.infer<ReturnType<typeof Today>>
+
+const given = z.strictObject({
+  notes: notes.optional(),
+  location: location.optional(),
+  status: EventStatus.optional(),
+  transparency: Transparency.optional().openapi({ description: 'Unless said, a time is busy and a whole day is free' }),
+  visibility: Visibility.optional(),
+  attendees: s.list(NewAttendee, MAX_ATTENDEES).optional(),
+  recurrence: recurrence.nullable().optional(),
+  reminders: reminders.optional(),
+})
+const end = s.MomentInput.openapi({
+  description: 'Of whole days the last one. Left out: an hour later, or the same day',
+})
+export const NewEvent = given.extend({ title, start: s.MomentInput, end: end.optional() }).openapi('NewEvent')
+export type NewEvent = z.input<typeof NewEvent>
+/** Whence a sync brought it: never from a client. */
+export type Origin = { externalProvider?: string; externalId?: string }
+
+export const EventPatch = given
+  .extend({
+    title: title.optional(),
+    start: s.MomentInput.optional().openapi({ description: 'Without an end the end moves along' }),
+    end: s.MomentInput.optional(),
+  })
+  .openapi('EventPatch')
+export type EventPatch = z.input<typeof EventPatch>
+
+const occurrence = s.localDate.optional()
+/** One occurrence of a series, by the day it falls on by the rule. */
+export const OccurrenceQuery = z.strictObject({
+  occurrence: occurrence.openapi({ param: { description: 'One occurrence: the day it falls on by the rule' } }),
+})
+export const DeleteQuery = z
+  .strictObject({
+    occurrence: occurrence.openapi({ param: { description: 'One occurrence: the day it falls on by the rule' } }),
+    following: s.flag.optional().openapi({ param: { description: 'All later ones too' } }),
+  })
+  .refine(({ occurrence, following }) => !following || occurrence !== undefined, {
+    path: ['following'],
+    message: 'needs an occurrence',
+  })
+
+const moment = z
+  .union([s.localDate, s.instant])
+  .openapi({ description: "An instant, or a day from its start in the person's zone" })
+
+// By dates read as UTC: a zone is at most 14 hours away.
+const within = (days: number) => (range: { from: string; to: string }) => {
+  const ms = Date.parse(range.to) - Date.parse(range.from)
+  return ms > -DAY_MS && ms <= (days + 1) * DAY_MS
+}
+const range = { from: moment, to: moment }
+const isWithin = (days: number) => [within(days), { path: ['to'], message: `at most ${days} days after \`from\`` }] as const
+
+const window = z.strictObject({ ...range, text: s.text(200).optional() })
+export const EventQuery = window.extend({ limit: s.limit, cursor: s.cursor }).refine(...isWithin(MAX_WINDOW_DAYS))
+/** The same for an assistant. */
+export const EventFilter = window
+  .extend({ limit: s.int(1, 100).default(50), cursor: s.cursor })
+  .refine(...isWithin(MAX_WINDOW_DAYS))
+export type EventFilter = z.output<typeof EventFilter>
+export const UpcomingQuery = z.strictObject({ limit: s.limit })
+
+export const BusyQuery = z.strictObject(range).refine(...isWithin(MAX_BUSY_DAYS))
+export type BusyQuery = z.output<typeof BusyQuery>
+const Interval = z.strictObject({ start: s.instant, end: s.instant })
+export const FreeBusy = s.later(() =>
+  z
+    .strictObject({
+      timeZone: z.string().max(64),
+      from: s.instant,
+      to: s.instant,
+      busy: s.list(Interval, MAX_OCCURRENCES).openapi({ description: 'In order, apart from each other' }),
+    })
+    .openapi('FreeBusy'),
+)
+export type FreeBusy = z.infer<ReturnType<typeof FreeBusy>>
+
+const slot = { minutes: [5, 24 * 60], buffer: [0, 240], limit: [1, MAX_SLOTS] } as const
+const hours = z.enum(['working', 'any']).default('working')
+const slotOf = <T extends z.ZodType>(int: (min: number, max: number) => T) => ({
+  ...range,
+  minutes: int(...slot.minutes),
+  bufferMinutes: int(...slot.buffer).optional(),
+  hours: hours.openapi({ description: 'Within the working hours of the preferences, or at any hour that is not quiet' }),
+  limit: int(...slot.limit).optional(),
+})
+export const SlotQuery = z.strictObject(slotOf(s.queryInt)).refine(...isWithin(MAX_BUSY_DAYS))
+/** The same for an assistant. */
+export const SlotFilter = z.strictObject(slotOf(s.int)).refine(...isWithin(MAX_BUSY_DAYS))
+export type SlotFilter = z.input<typeof SlotFilter>
+export const Slots = s.later(() =>
+  z
+    .strictObject({
+      timeZone: z.string().max(64),
+      slots: s
+        .list(Interval.extend({ local: s.MomentInput }), MAX_SLOTS)
+        .openapi({ description: 'Best first: the earliest day, then what leaves no gap too short for anything' }),
+    })
+    .openapi('Slots'),
+)
+export type Slots = z.infer<ReturnType<typeof Slots>>
+
+const minutes = s.int(0, 10_080)
+export const CalendarAnalytics = s.later(() =>
+  z
+    .strictObject({
+      timeZone: z.string().max(64),
+      weeks: s
+        .list(z.strictObject({ weekStart: s.localDate, events: s.int(0, MAX_VERSION), meetingMinutes: minutes, busyMinutes: minutes }), 8)
+        .openapi({ description: 'Eight weeks from their Monday, the last is the current one, whole' }),
+      busyMinutesPerWeekday: s.list(s.int(0, MAX_VERSION), 7, 7).openapi({ description: 'From Monday' }),
+      busiestWeekday: s.int(1, 7).nullable().openapi({ description: 'Monday is 1; null when nothing was' }),
+    })
+    .openapi('CalendarAnalytics', { description: 'A meeting is what has attendees; what overlaps counts once' }),
+)
+export type CalendarAnalytics = z.infer<ReturnType<typeof CalendarAnalytics>>
