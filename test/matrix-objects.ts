@@ -163,6 +163,7 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
 }
 
 const deleteTask = remover('/v1/tasks')
+const deleteEvent = remover('/v1/calendar/events')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
 }
@@ -184,6 +185,13 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: deleteTask,
     before: { restoreTask: deleteTask, reopenTask: completeTask },
     forDeleted: ['restoreTask'],
+  },
+  '/v1/calendar/events': {
+    prefix: 'cal',
+    make: creator('/v1/calendar/events', (mark) => ({ title: mark, start: { date: '2031-03-10' } })),
+    discard: deleteEvent,
+    before: { restoreEvent: deleteEvent },
+    forDeleted: ['restoreEvent'],
   },
   '/v1/projects': {
     prefix: 'prj',

@@ -3,6 +3,7 @@ import { runJobs as run } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
+import { emptyCalendarBin, sweepEventReminders } from '#calendar'
 import type { Ctx } from '#core'
 import { acting } from '#database'
 import { pruneMail } from '#email'
@@ -27,6 +28,7 @@ const consumers = subscribers.map(({ name }) => name)
 const JOBS = {
   relay,
   sweepReminders,
+  sweepEventReminders,
   closeLostTurns,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
@@ -40,6 +42,7 @@ const JOBS = {
   pruneAnswers,
   runBatches,
   emptyBin,
+  emptyCalendarBin,
   pruneOauthStates,
   pruneOauth,
   resealSecrets: (ctx: Ctx) => resealSecrets(ctx, sealedColumns),

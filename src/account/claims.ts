@@ -75,6 +75,10 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   conversations: { owner: 'user_id', shown: { file: 'conversations' } },
   memories: { owner: 'user_id', shown: { file: 'memories' } },
   notifications: { owner: 'user_id', shown: { file: 'notifications' } },
+  calendar_events: {
+    owner: 'user_id',
+    shown: { file: 'calendar_events', omit: ['next_reminder_at', 'reminded_to', 'armings'] },
+  },
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },

@@ -9,7 +9,8 @@ const WEEKS = 8
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
 
-const minutesOf = (spans: Span[]) => Math.round(spans.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0) / MINUTE_MS)
+const minutesOf = (spans: Span[]) =>
+  Math.round(spans.reduce((sum, { startMs, endMs }) => sum + endMs - startMs, 0) / MINUTE_MS)
 
 /** How the person's time went, counted in their own days, the current week whole. One trip. */
 export async function getAnalytics(ctx: Pick<UserCtx, 'actor' | 'db' | 'now'>): Promise<CalendarAnalytics> {

@@ -1,52 +1,62 @@
+import { findAppError } from '#core'
 import { deleteWhole, restoreWhole } from './bin.ts'
-import { cancelOccurrence, restoreOccurrence, updateOccurrence } from './change-one.ts'
-import { getEvent } from './event.ts'
-import { fallsOn } from './occurrence.ts'
-import { missing } from './problem.ts'
-import type { ChangeCtx } from './row.ts'
-import type { CalendarEvent, EventPatch } from './schema.ts'
-import { type Change, updateWhole } from './update.ts'
+import { cancelOccurrence, getDay, putException, restoreOccurrence, updateOccurrence } from './change-one.ts'
+import { endedBefore, type Split, updateFollowing } from './following.ts'
+import type { ChangeCtx, CreateCtx } from './row.ts'
+import type { CalendarEvent, EventPatch, Restoration, Which } from './schema.ts'
+import { updateWhole } from './update.ts'
 
-const DAY_MS = 86_400_000
-
-/** Which of a series: one occurrence by the day it falls on by the rule, all from there on, or the whole. */
-export type Which = { occurrence?: string | undefined; following?: boolean | undefined }
-
-/** Changes an event, or one occurrence of it; with what was there before. */
+/** Changes an event, one occurrence of a series or all from there on; with what was there before. */
 export async function updateEvent(
-  ctx: ChangeCtx,
+  ctx: CreateCtx,
   id: string,
-  { occurrence }: Which,
+  { occurrence, scope }: Which,
   patch: EventPatch,
   version: number | '*',
-): Promise<Change> {
-  return occurrence === undefined
-    ? await updateWhole(ctx, id, patch, version)
-    : await updateOccurrence(ctx, id, occurrence, patch, version)
+): Promise<Split> {
+  if (occurrence === undefined) return { ...(await updateWhole(ctx, id, patch, version)), isSplit: false }
+  if (scope === 'following') return await updateFollowing(ctx, id, occurrence, patch, version)
+  return { ...(await updateOccurrence(ctx, id, occurrence, patch, version)), isSplit: false }
 }
 
-/** Puts an event into the bin, cancels an occurrence, or ends a series before it. What it was before the series ended is told too. */
+/** Puts an event into the bin, cancels an occurrence, or ends a series before it; `endedBefore` is the series until then. */
 export async function deleteEvent(
   ctx: ChangeCtx,
   id: string,
-  { occurrence, following }: Which,
+  { occurrence, scope }: Which,
 ): Promise<{ event: CalendarEvent; endedBefore?: CalendarEvent }> {
   if (occurrence === undefined) return { event: await deleteWhole(ctx, id) }
-  if (!following) return { event: await cancelOccurrence(ctx, id, occurrence) }
-  const event = await getEvent(ctx, id)
-  if (!fallsOn(event, occurrence) || event.recurrence === null) throw missing()
+  if (scope !== 'following') return { event: await cancelOccurrence(ctx, id, occurrence) }
+  const { event } = await getDay(ctx, id, occurrence)
   if (occurrence === event.start.date) return { event: await deleteWhole(ctx, id) }
-  const recurrence = endedBefore(event.recurrence, occurrence)
+  const recurrence = endedBefore(event.recurrence ?? '', occurrence)
   const { before, after } = await updateWhole(ctx, id, { recurrence }, event.version)
   return { event: after, endedBefore: before }
 }
 
 /** Takes an event out of the bin, or takes back that an occurrence was cancelled. */
-export async function restoreEvent(ctx: ChangeCtx, id: string, { occurrence }: Which): Promise<CalendarEvent> {
+export async function restoreEvent(
+  ctx: ChangeCtx,
+  id: string,
+  { occurrence }: Pick<Which, 'occurrence'>,
+): Promise<CalendarEvent> {
   return occurrence === undefined ? await restoreWhole(ctx, id) : await restoreOccurrence(ctx, id, occurrence)
 }
 
-function endedBefore(rule: string, day: string): string {
-  const last = new Date(Date.parse(day) - DAY_MS).toISOString().slice(0, 10).replaceAll('-', '')
-  return [...rule.split(';').filter((part) => !/^(?:COUNT|UNTIL)=/.test(part)), `UNTIL=${last}`].join(';')
+/** Puts back what a change of a series did, as its undo says; done twice it is done once. */
+export async function takeBack(ctx: ChangeCtx, undo: Restoration): Promise<CalendarEvent> {
+  const { id, occurrence, exception, recurrence, without } = undo
+  if (occurrence !== undefined && exception !== undefined) return await putException(ctx, id, occurrence, exception)
+  if (recurrence === undefined) return await restoreEvent(ctx, id, { occurrence })
+  const { after } = await updateWhole(ctx, id, { recurrence }, '*')
+  if (without !== undefined) await deleteIfThere(ctx, without)
+  return after
+}
+
+async function deleteIfThere(ctx: ChangeCtx, id: string): Promise<void> {
+  try {
+    await deleteWhole(ctx, id)
+  } catch (error) {
+    if (findAppError(error)?.code !== 'not_found') throw error
+  }
 }

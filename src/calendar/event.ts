@@ -5,7 +5,8 @@ import { type ReadCtx, shown } from './row.ts'
 import type { CalendarEvent } from './schema.ts'
 import { calendarEvents } from './tables.ts'
 
-const findEvent = preparedAs(({ actor, db }, { id }: { id: string }) =>
+/** An event and the zone of its person; no row for what is not there. */
+export const findEvent = preparedAs(({ actor, db }, { id }: { id: string }) =>
   db
     .select({ event: shown(calendarEvents), home: sql<string>`person_zone(${actor.userId})` })
     .from(calendarEvents)

@@ -9,7 +9,7 @@ export const eventDeleted = defineEvent('event.deleted', 'calendar', CalendarEve
 export const eventRestored = defineEvent('event.restored', 'calendar', CalendarEvent)
 
 /** What is told of the events a CTE changed, as a CTE of ids. */
-export function tellOf(db: ReadCtx['db'], { cte, rows }: Changed, kind: EventKind) {
+export function tellOf(db: ReadCtx['db'], { cte, rows }: Changed, kind: EventKind, name = 'told') {
   const data = shown(rows)
-  return tell(db, 'told', cte, { kind, userId: rows.userId, key: rows.id, version: rows.version, data })
+  return tell(db, name, cte, { kind, userId: rows.userId, key: rows.id, version: rows.version, data })
 }

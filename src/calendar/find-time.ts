@@ -36,7 +36,7 @@ export function daily(clock: Clock, hours: Hours, timeZone: string, { startMs, e
 export function slotsIn(open: readonly Span[], lengthMs: number): (Span & { scraps: number })[] {
   const isScrap = (ms: number) => ms > 0 && ms < SCRAP_MS
   return open.flatMap(({ startMs, endMs }) => {
-    const slots = []
+    const slots: (Span & { scraps: number })[] = []
     for (let at = Math.ceil(startMs / STEP_MS) * STEP_MS; at + lengthMs <= endMs; at += STEP_MS) {
       const scraps = Number(isScrap(at - startMs)) + Number(isScrap(endMs - at - lengthMs))
       slots.push({ startMs: at, endMs: at + lengthMs, scraps })
@@ -46,12 +46,15 @@ export function slotsIn(open: readonly Span[], lengthMs: number): (Span & { scra
 }
 
 /** The best of them that do not overlap: the earliest day, the least wasted, the earliest. */
-export function bestOf<T extends Span & { scraps: number }>(slots: readonly T[], dayOf: (ms: number) => string, limit: number): T[] {
+export function bestOf<T extends Span & { scraps: number }>(
+  slots: readonly T[],
+  dayOf: (ms: number) => string,
+  limit: number,
+): T[] {
   const days = new Map(slots.map((slot) => [slot, dayOf(slot.startMs)]))
   const day = (slot: T) => days.get(slot) ?? ''
   const ranked = slots.toSorted(
-    (one, other) =>
-      day(one).localeCompare(day(other)) || one.scraps - other.scraps || one.startMs - other.startMs,
+    (one, other) => day(one).localeCompare(day(other)) || one.scraps - other.scraps || one.startMs - other.startMs,
   )
   const best: T[] = []
   for (const slot of ranked) {
@@ -61,6 +64,11 @@ export function bestOf<T extends Span & { scraps: number }>(slots: readonly T[],
   return best
 }
 
+function localOf(clock: Clock, ms: number, timeZone: string) {
+  const { date, time } = clock.wall(ms, timeZone)
+  return { date, time: time.slice(0, 5), timeZone }
+}
+
 /**
  * Where so many minutes fit: from now on, in working hours or at any, never in quiet hours, and `bufferMinutes` from
  * whatever is there. Two trips at once.
@@ -68,10 +76,11 @@ export function bestOf<T extends Span & { scraps: number }>(slots: readonly T[],
 export async function findTime(ctx: Pick<UserCtx, 'actor' | 'db' | 'now'>, asked: SlotFilter): Promise<Slots> {
   const { from, to, minutes, bufferMinutes = 0, hours = 'working', limit = DEFAULT_LIMIT } = asked
   const bufferMs = bufferMinutes * MINUTE_MS
-  const [{ found, timeZone, fromMs, toMs }, { quietHours, workingHours }] = await Promise.all([
+  const [{ found, fromMs, toMs, ...home }, { quietHours, workingHours }] = await Promise.all([
     loadBusy(ctx, { from: startOf(from), to: startOf(to) }),
     getPreferences(ctx),
   ])
+  const timeZone = asked.timeZone ?? home.timeZone
   const clock = createClock()
   const window = { startMs: Math.max(fromMs, ctx.now().getTime()), endMs: toMs }
   if (window.startMs >= window.endMs) return { timeZone, slots: [] }
@@ -85,7 +94,7 @@ export async function findTime(ctx: Pick<UserCtx, 'actor' | 'db' | 'now'>, asked
     slots: best.map(({ startMs, endMs }) => ({
       start: new Date(startMs).toISOString(),
       end: new Date(endMs).toISOString(),
-      local: { ...clock.wall(startMs, timeZone), timeZone },
+      local: localOf(clock, startMs, timeZone),
     })),
   }
 }

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { AppError, createClock, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { containing, iso } from '#database'
 import { type Happening, happenings, toOccurrence, type Window } from './occurrence.ts'
-import { asker, type ReadCtx, shown, step } from './row.ts'
+import { asker, MAX_DAYS, type ReadCtx, shown, step } from './row.ts'
 import { type CalendarEvent, type EventFilter, MAX_OCCURRENCES, type Occurrence, type Today } from './schema.ts'
 import { calendarEvents } from './tables.ts'
 
@@ -22,25 +22,28 @@ type Asked = { from: SQL; to: SQL; most: number; after?: Key | undefined; also?:
 type Loaded = { timeZone: string; fromMs: number; toMs: number; events: CalendarEvent[] }
 
 /** What a window has to be made of: what happens once in it, and every series that may. One trip. */
-export async function loadWindow(ctx: ReadCtx, { from, to, most, after, also }: Asked): Promise<Loaded> {
+async function loadWindow(ctx: ReadCtx, { from, to, most, after, also }: Asked): Promise<Loaded> {
   const { db } = ctx
   const me = asker(ctx)
   const window = step(db, 'win', sql`select me.id, me.zone, ${from} as from_at, ${to} as to_at from me`)
   const found = alias(calendarEvents, 'found')
-  const isTheirs = sql`t.user_id = win.id and t.deleted_at is null and t.start_at < win.to_at ${also ? sql`and ${also}` : sql``}`
+  const isTheirs = sql`t.user_id = win.id and t.deleted_at is null ${also ? sql`and ${also}` : sql``}`
   const isLater = after ? sql`and (t.start_at, t.id) > (${after[0]}::timestamptz, ${after[1]})` : sql``
   // A series whose last day is told of has ended by then; what of it was moved may lie anywhere.
-  const lastDay = sql`(substring(t.recurrence from 'UNTIL=([0-9]{8})')::date + 3 + (t.end_date - t.start_date))`
+  const until = sql`substring(t.recurrence from 'UNTIL=([0-9]{8})')::date`
+  const lastDay = sql`(${until} + greatest(t.start_date - ${until}, 0) + 3 + (t.end_date - t.start_date))`
   const rows = step(
     db,
     'found',
     sql`
     (select t.* from win join ${calendarEvents} t on ${isTheirs}
-      where t.recurrence is null and (t.end_at > win.from_at or t.start_at >= win.from_at) ${isLater}
+      where t.recurrence is null and t.start_at < win.to_at and (t.end_at > win.from_at or t.start_at >= win.from_at)
+        and t.start_at > win.from_at - interval '1 day' * ${MAX_DAYS + 2}::int ${isLater}
       order by t.start_at, t.id limit ${most}::int)
     union all
     select t.* from win join ${calendarEvents} t on ${isTheirs}
-      where t.recurrence is not null and (t.exceptions <> '{}' or coalesce(${lastDay} >= win.from_at, true))`,
+      where t.recurrence is not null
+        and (t.exceptions <> '{}' or (t.start_at < win.to_at and coalesce(${lastDay} >= win.from_at, true)))`,
   )
   const answer = await db
     .with(me, window, rows)
@@ -80,7 +83,7 @@ function inOrder(one: Key, other: Key): number {
 }
 
 /** Everything that happens, in order of its start; of each series at most about `most` after `after`. */
-export function allOf({ events, ...window }: Loaded, most: number, after?: Key): Happening[] {
+function allOf({ events, ...window }: Loaded, most: number, after?: Key): Happening[] {
   const clock = createClock()
   const within: Window = { ...window, sinceMs: after && Date.parse(after[0]) }
   return events

@@ -8,11 +8,16 @@ const MARGIN_DAYS = 2
 /** From one instant to before another. */
 export type Span = { startMs: number; endMs: number }
 /** Once that an event happens; `occurrence` is the day it falls on by the rule, null for what happens once. */
-export type Happening = Span & { event: CalendarEvent; occurrence: string | null; exception: EventException | undefined }
+export type Happening = Span & {
+  event: CalendarEvent
+  occurrence: string | null
+  exception: EventException | undefined
+}
 /** What lies in it at all, and begins at `sinceMs` or later where that is given. */
 export type Window = { fromMs: number; toMs: number; sinceMs?: number | undefined }
 
-const dateOf = (ms: number) => new Date(Math.max(-2_208_902_400_000, Math.min(ms, 253_402_214_400_000))).toISOString().slice(0, 10)
+const dateOf = (ms: number) =>
+  new Date(Math.max(-2_208_902_400_000, Math.min(ms, 253_402_214_400_000))).toISOString().slice(0, 10)
 const shifted = (date: string, days: number) => dateOf(Date.parse(date) + days * DAY_MS)
 const daysBetween = (from: string, to: string) => Math.round((Date.parse(to) - Date.parse(from)) / DAY_MS)
 const wallLength = (start: Wall, end: Wall) =>
@@ -82,7 +87,7 @@ export function happenings(clock: Clock, event: CalendarEvent, window: Window, m
 
 /** As it is told of: what is different of this one is as its exception says. */
 export function toOccurrence(clock: Clock, { event, occurrence, exception, ...span }: Happening): Occurrence {
-  const { exceptions: _, externalProvider, externalId, deletedAt, createdAt, updatedAt, ...common } = event
+  const { exceptions: _, externalProvider, externalId, deletedAt, createdAt, ...common } = event
   const { start, end } = timesAt(clock, event, occurrence, exception)
   const { occurrence: _day, isCancelled, start: _start, end: _end, ...different } = exception ?? {}
   const at = (ms: number) => new Date(ms).toISOString()
@@ -92,6 +97,7 @@ export function toOccurrence(clock: Clock, { event, occurrence, exception, ...sp
     start: { ...start, at: at(span.startMs) },
     end: { ...end, at: at(span.endMs) },
     occurrence,
-    isChanged: exception !== undefined && (_start !== undefined || _end !== undefined || Object.keys(different).length > 0),
+    isChanged:
+      exception !== undefined && (_start !== undefined || _end !== undefined || Object.keys(different).length > 0),
   }
 }

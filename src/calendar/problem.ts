@@ -1,6 +1,6 @@
 import { AppError, type ErrorCode } from '#core'
 
-export const MAX_SERIES = 500
+export const MAX_SERIES = 200
 
 const PROBLEMS = {
   missing: ['not_found', 'There is no such event', 'id'],

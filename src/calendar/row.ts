@@ -23,7 +23,6 @@ export function shown(e: ColumnsOf<typeof calendarEvents>): SQL<CalendarEvent> {
     location: e.location,
     status: e.status,
     transparency: e.transparency,
-    visibility: e.visibility,
     attendees: e.attendees,
     start: eventTime(e.startDate, e.startTime, e.startZone, e.startAt),
     end: eventTime(e.endDate, e.endTime, e.endZone, e.endAt),
@@ -91,5 +90,6 @@ export function timesOf(patch: SQL, home: SQL): SQL {
 }
 
 /** What is wrong with them. */
-export const TIMES_PROBLEM = sql`when (s.start_time is null) <> w.is_day then 'shape' when e.end_at < e.start_at then 'order'
+export const TIMES_PROBLEM =
+  sql`when (s.start_time is null) <> w.is_day then 'shape' when e.end_at < e.start_at then 'order'
   when e.end_date - s.start_date > ${MAX_DAYS} or e.end_date > ${LAST_DAY} then 'long'`.inlineParams()

@@ -1,10 +1,10 @@
 import { z } from '@hono/zod-openapi'
-import { recurrenceProblem, s } from '#core'
+import { s } from '#core'
 import { email } from '#users'
 
 const MAX_VERSION = 2_147_483_647
 const MAX_ATTENDEES = 100
-export const MAX_EXCEPTIONS = 200
+export const MAX_EXCEPTIONS = 100
 const MAX_REMINDERS = 5
 const MAX_LEAD_MINUTES = 28 * 24 * 60
 const MAX_WINDOW_DAYS = 370
@@ -15,7 +15,6 @@ const DAY_MS = 86_400_000
 
 const EventStatus = z.enum(['confirmed', 'tentative', 'cancelled']).openapi('EventStatus')
 const Transparency = z.enum(['busy', 'free']).openapi('EventTransparency')
-const Visibility = z.enum(['private', 'public']).openapi('EventVisibility')
 const Response = z.enum(['needs_action', 'accepted', 'tentative', 'declined']).openapi('AttendeeResponse')
 
 const NewAttendee = z.strictObject({
@@ -34,23 +33,9 @@ const reminders = s
   .list(s.int(0, MAX_LEAD_MINUTES), MAX_REMINDERS)
   .refine((all) => new Set(all).size === all.length, 'must not repeat a reminder')
   .openapi({ uniqueItems: true, description: 'Minutes before the start' })
-const recurrence = z
-  .string()
-  .max(500)
-  .overwrite((rule) =>
-    rule
-      .trim()
-      .toUpperCase()
-      .replace(/^RRULE:/, ''),
-  )
-  .superRefine((rule, issue) => {
-    const problem = recurrenceProblem(rule)
-    if (problem) issue.addIssue(problem)
-  })
-  .openapi({
-    description: 'RRULE of RFC 5545 by day, week, month or year, on the wall clock of `start`, which is the first',
-    example: 'FREQ=WEEKLY;BYDAY=MO',
-  })
+const recurrence = s.rrule.openapi({
+  description: 'RRULE of RFC 5545 by day, week, month or year, on the wall clock of `start`, which is the first',
+})
 
 const EventTime = z
   .strictObject({
@@ -85,13 +70,13 @@ export type EventException = z.infer<typeof EventException>
 const common = {
   id: s.id('cal'),
   ...differing,
-  visibility: Visibility,
   attendees: s.list(Attendee, MAX_ATTENDEES),
   start: EventTime,
   end: EventTime.openapi({ description: 'Of whole days the last one' }),
   recurrence: z.string().max(500).nullable(),
   reminders: s.list(s.int(0, MAX_LEAD_MINUTES), MAX_REMINDERS),
   version: s.int(1, MAX_VERSION),
+  updatedAt: s.instant,
 }
 export const CalendarEvent = s.later(() =>
   z
@@ -102,7 +87,6 @@ export const CalendarEvent = s.later(() =>
       externalId: z.string().max(500).nullable(),
       deletedAt: s.instant.nullable(),
       createdAt: s.instant,
-      updatedAt: s.instant,
     })
     .openapi('CalendarEvent'),
 )
@@ -136,7 +120,6 @@ const given = z.strictObject({
   location: location.optional(),
   status: EventStatus.optional(),
   transparency: Transparency.optional().openapi({ description: 'Unless said, a time is busy and a whole day is free' }),
-  visibility: Visibility.optional(),
   attendees: s.list(NewAttendee, MAX_ATTENDEES).optional(),
   recurrence: recurrence.nullable().optional(),
   reminders: reminders.optional(),
@@ -158,20 +141,40 @@ export const EventPatch = given
   .openapi('EventPatch')
 export type EventPatch = z.input<typeof EventPatch>
 
-const occurrence = s.localDate.optional()
-/** One occurrence of a series, by the day it falls on by the rule. */
-export const OccurrenceQuery = z.strictObject({
-  occurrence: occurrence.openapi({ param: { description: 'One occurrence: the day it falls on by the rule' } }),
+const day = { description: 'One of a series: the day it falls on by the rule' }
+const which = {
+  occurrence: s.localDate.optional().openapi({ param: day }),
+  scope: z
+    .enum(['this', 'following', 'all'])
+    .optional()
+    .openapi({ param: { description: 'With an `occurrence`: it alone, unless said, or all from it on' } }),
+}
+const isOfOne = ({ occurrence, scope }: Which) => (scope ?? 'all') === 'all' || occurrence !== undefined
+const isOfAll = ({ occurrence, scope }: Which) => scope !== 'all' || occurrence === undefined
+const needsOne = { path: ['occurrence'], message: 'is needed by this scope' }
+const takesNone = { path: ['scope'], message: 'is not of one occurrence' }
+/** Which of a series is meant: all of it, one occurrence, or all from there on. */
+export type Which = { occurrence?: string | undefined; scope?: 'this' | 'following' | 'all' | undefined }
+const oneOrAll = <T extends z.ZodType<Which>>(schema: T) => schema.refine(isOfOne, needsOne).refine(isOfAll, takesNone)
+export const WhichQuery = oneOrAll(z.strictObject(which))
+export const OccurrenceQuery = z.strictObject({ occurrence: which.occurrence })
+
+const eventId = { id: s.id('cal') }
+/** What an assistant gives. */
+export const NamedEvent = oneOrAll(z.strictObject({ ...eventId, ...which }))
+export const NamedPatch = oneOrAll(EventPatch.extend({ ...eventId, ...which }))
+export const NamedMove = oneOrAll(
+  z.strictObject({ ...eventId, ...which, start: s.MomentInput, end: s.MomentInput.optional() }),
+)
+/** Puts back what was binned, what one occurrence differed by, or a rule that was ended, without what came after it. */
+export const Restoration = z.strictObject({
+  ...eventId,
+  occurrence: which.occurrence,
+  exception: z.union([EventException, z.null()]).optional(),
+  recurrence: recurrence.optional(),
+  without: s.id('cal').optional(),
 })
-export const DeleteQuery = z
-  .strictObject({
-    occurrence: occurrence.openapi({ param: { description: 'One occurrence: the day it falls on by the rule' } }),
-    following: s.flag.optional().openapi({ param: { description: 'All later ones too' } }),
-  })
-  .refine(({ occurrence, following }) => !following || occurrence !== undefined, {
-    path: ['following'],
-    message: 'needs an occurrence',
-  })
+export type Restoration = z.output<typeof Restoration>
 
 const moment = z
   .union([s.localDate, s.instant])
@@ -183,18 +186,20 @@ const within = (days: number) => (range: { from: string; to: string }) => {
   return ms > -DAY_MS && ms <= (days + 1) * DAY_MS
 }
 const range = { from: moment, to: moment }
-const isWithin = (days: number) => [within(days), { path: ['to'], message: `at most ${days} days after \`from\`` }] as const
+const atMost = <T extends z.ZodType<{ from: string; to: string }>>(days: number, schema: T) =>
+  schema.refine(within(days), { path: ['to'], message: `at most ${days} days after \`from\`` })
 
 const window = z.strictObject({ ...range, text: s.text(200).optional() })
-export const EventQuery = window.extend({ limit: s.limit, cursor: s.cursor }).refine(...isWithin(MAX_WINDOW_DAYS))
+export const EventQuery = atMost(MAX_WINDOW_DAYS, window.extend({ limit: s.limit, cursor: s.cursor }))
 /** The same for an assistant. */
-export const EventFilter = window
-  .extend({ limit: s.int(1, 100).default(50), cursor: s.cursor })
-  .refine(...isWithin(MAX_WINDOW_DAYS))
+export const EventFilter = atMost(
+  MAX_WINDOW_DAYS,
+  window.extend({ limit: s.int(1, 100).default(50), cursor: s.cursor }),
+)
 export type EventFilter = z.output<typeof EventFilter>
 export const UpcomingQuery = z.strictObject({ limit: s.limit })
 
-export const BusyQuery = z.strictObject(range).refine(...isWithin(MAX_BUSY_DAYS))
+export const BusyQuery = atMost(MAX_BUSY_DAYS, z.strictObject(range))
 export type BusyQuery = z.output<typeof BusyQuery>
 const Interval = z.strictObject({ start: s.instant, end: s.instant })
 export const FreeBusy = s.later(() =>
@@ -215,12 +220,15 @@ const slotOf = <T extends z.ZodType>(int: (min: number, max: number) => T) => ({
   ...range,
   minutes: int(...slot.minutes),
   bufferMinutes: int(...slot.buffer).optional(),
-  hours: hours.openapi({ description: 'Within the working hours of the preferences, or at any hour that is not quiet' }),
+  hours: hours.openapi({
+    description: 'Within the working hours of the preferences, or at any hour that is not quiet',
+  }),
+  timeZone: s.timeZone.optional().openapi({ description: 'Where the person will be: their hours are read there' }),
   limit: int(...slot.limit).optional(),
 })
-export const SlotQuery = z.strictObject(slotOf(s.queryInt)).refine(...isWithin(MAX_BUSY_DAYS))
+export const SlotQuery = atMost(MAX_BUSY_DAYS, z.strictObject(slotOf(s.queryInt)))
 /** The same for an assistant. */
-export const SlotFilter = z.strictObject(slotOf(s.int)).refine(...isWithin(MAX_BUSY_DAYS))
+export const SlotFilter = atMost(MAX_BUSY_DAYS, z.strictObject(slotOf(s.int)))
 export type SlotFilter = z.input<typeof SlotFilter>
 export const Slots = s.later(() =>
   z
@@ -240,7 +248,15 @@ export const CalendarAnalytics = s.later(() =>
     .strictObject({
       timeZone: z.string().max(64),
       weeks: s
-        .list(z.strictObject({ weekStart: s.localDate, events: s.int(0, MAX_VERSION), meetingMinutes: minutes, busyMinutes: minutes }), 8)
+        .list(
+          z.strictObject({
+            weekStart: s.localDate,
+            events: s.int(0, MAX_VERSION),
+            meetingMinutes: minutes,
+            busyMinutes: minutes,
+          }),
+          8,
+        )
         .openapi({ description: 'Eight weeks from their Monday, the last is the current one, whole' }),
       busyMinutesPerWeekday: s.list(s.int(0, MAX_VERSION), 7, 7).openapi({ description: 'From Monday' }),
       busiestWeekday: s.int(1, 7).nullable().openapi({ description: 'Monday is 1; null when nothing was' }),

@@ -20,7 +20,6 @@ export const calendarEvents = pgTable(
     location: text().notNull().default(''),
     status: text().notNull().default('confirmed'),
     transparency: text().notNull().default('busy'),
-    visibility: text().notNull().default('private'),
     attendees: jsonb().notNull().default([]),
     startDate: date('start_date').notNull(),
     startTime: time('start_time'),
@@ -35,8 +34,10 @@ export const calendarEvents = pgTable(
     exceptions: jsonb().notNull().default({}),
     // Minutes before the start.
     reminders: integer().array().notNull().default(sql`'{}'::integer[]`),
-    remindAt: at('remind_at'),
-    // How often the next reminder was set: the version of its timer.
+    // The next reminder, and up to when all were given.
+    nextReminderAt: at('next_reminder_at'),
+    remindedTo: at('reminded_to'),
+    // How often these were set: the version of the timer.
     armings: integer().notNull().default(0),
     externalProvider: text('external_provider'),
     externalId: text('external_id'),
@@ -48,7 +49,6 @@ export const calendarEvents = pgTable(
   (t) => [
     check('calendar_events_status', sql`${t.status} in ('confirmed', 'tentative', 'cancelled')`),
     check('calendar_events_transparency', sql`${t.transparency} in ('busy', 'free')`),
-    check('calendar_events_visibility', sql`${t.visibility} in ('private', 'public')`),
     check('calendar_events_days', sql`(${t.startTime} is null) = (${t.endTime} is null)`),
     check('calendar_events_order', sql`${t.startAt} <= ${t.endAt}`),
     index('calendar_events_start')
@@ -58,7 +58,7 @@ export const calendarEvents = pgTable(
       .on(t.userId, t.startAt)
       .where(sql`${t.recurrence} is not null and ${t.deletedAt} is null`),
     index('calendar_events_bin').on(t.deletedAt).where(sql`${t.deletedAt} is not null`),
-    index('calendar_events_reminders').on(t.remindAt).where(sql`${t.remindAt} is not null`),
+    index('calendar_events_reminders').on(t.nextReminderAt).where(sql`${t.nextReminderAt} is not null`),
     uniqueIndex('calendar_events_external')
       .on(t.userId, t.externalProvider, t.externalId)
       .where(sql`${t.externalId} is not null`),

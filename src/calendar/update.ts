@@ -22,7 +22,6 @@ const VALUES: [keyof EventPatch & keyof typeof calendarEvents.$inferInsert, SQL]
   ['location', value('location')],
   ['status', value('status')],
   ['transparency', value('transparency')],
-  ['visibility', value('visibility')],
   ['attendees', sql`j.patch->'attendees'`],
   ['recurrence', value('recurrence')],
   ['reminders', sql`array(select value::int from jsonb_array_elements_text(j.patch->'reminders'))`],
