@@ -39,6 +39,9 @@ export const workflows = pgTable(
     templateKey: text('template_key'),
     savesMinutes: integer('saves_minutes').notNull().default(0),
     failuresInRow: integer('failures_in_row').notNull().default(0),
+    /** The window of its throttle, and how many runs began in it. */
+    windowAt: at('window_at'),
+    windowUsed: integer('window_used').notNull().default(0),
     deletedAt: at('deleted_at'),
     version: integer().notNull().default(1),
     createdAt: at('created_at').notNull().defaultNow(),
@@ -143,6 +146,14 @@ export const workflowRuns = pgTable(
     evidence: jsonb().notNull().default([]),
     findings: jsonb().notNull().default([]),
     error: jsonb(),
+    /** What could not be taken back, and waits for the person. */
+    parked: jsonb().notNull().default([]),
+    /** What an instance that was lost had found out: its facts, its plan, when its waits end. */
+    kept: jsonb().notNull().default({}),
+    /** How often all of it was taken back: what is done after that has other keys. */
+    generation: integer().notNull().default(0),
+    /** The instance that has it. */
+    instanceId: text('instance_id'),
     suggestionId: text('suggestion_id'),
     accepted: boolean(),
     confidence: doublePrecision(),
@@ -161,7 +172,7 @@ export const workflowRuns = pgTable(
     uniqueIndex('workflow_runs_once').on(t.workflowId, t.onceKey).where(sql`${t.onceKey} is not null`),
     index('workflow_runs_user').on(t.userId, t.id),
     index('workflow_runs_workflow').on(t.workflowId, t.createdAt),
-    index('workflow_runs_concurrency')
+    uniqueIndex('workflow_runs_concurrency')
       .on(t.workflowId, t.concurrencyKey)
       .where(sql`${t.endedAt} is null and ${t.concurrencyKey} is not null`),
     index('workflow_runs_open').on(t.deadlineAt).where(sql`${t.endedAt} is null`),
