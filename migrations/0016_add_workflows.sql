@@ -56,6 +56,10 @@ CREATE TABLE "workflow_runs" (
 	"evidence" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"findings" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"error" jsonb,
+	"parked" jsonb DEFAULT '[]'::jsonb NOT NULL,
+	"kept" jsonb DEFAULT '{}'::jsonb NOT NULL,
+	"generation" integer DEFAULT 0 NOT NULL,
+	"instance_id" text,
 	"suggestion_id" text,
 	"accepted" boolean,
 	"confidence" double precision,
@@ -93,6 +97,8 @@ CREATE TABLE "workflows" (
 	"template_key" text,
 	"saves_minutes" integer DEFAULT 0 NOT NULL,
 	"failures_in_row" integer DEFAULT 0 NOT NULL,
+	"window_at" timestamp with time zone,
+	"window_used" integer DEFAULT 0 NOT NULL,
 	"deleted_at" timestamp with time zone,
 	"version" integer DEFAULT 1 NOT NULL,
 	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
@@ -118,7 +124,7 @@ CREATE UNIQUE INDEX "workflow_runs_cause" ON "workflow_runs" USING btree ("workf
 CREATE UNIQUE INDEX "workflow_runs_once" ON "workflow_runs" USING btree ("workflow_id","once_key") WHERE "workflow_runs"."once_key" is not null;--> statement-breakpoint
 CREATE INDEX "workflow_runs_user" ON "workflow_runs" USING btree ("user_id","id");--> statement-breakpoint
 CREATE INDEX "workflow_runs_workflow" ON "workflow_runs" USING btree ("workflow_id","created_at");--> statement-breakpoint
-CREATE INDEX "workflow_runs_concurrency" ON "workflow_runs" USING btree ("workflow_id","concurrency_key") WHERE "workflow_runs"."ended_at" is null and "workflow_runs"."concurrency_key" is not null;--> statement-breakpoint
+CREATE UNIQUE INDEX "workflow_runs_concurrency" ON "workflow_runs" USING btree ("workflow_id","concurrency_key") WHERE "workflow_runs"."ended_at" is null and "workflow_runs"."concurrency_key" is not null;--> statement-breakpoint
 CREATE INDEX "workflow_runs_open" ON "workflow_runs" USING btree ("deadline_at") WHERE "workflow_runs"."ended_at" is null;--> statement-breakpoint
 CREATE UNIQUE INDEX "workflow_versions_of" ON "workflow_versions" USING btree ("workflow_id","version");--> statement-breakpoint
 CREATE INDEX "workflow_versions_user" ON "workflow_versions" USING btree ("user_id","id");--> statement-breakpoint

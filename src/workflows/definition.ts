@@ -246,7 +246,7 @@ export type Definition = z.infer<ReturnType<typeof Definition>>
 export type Trigger = z.infer<typeof trigger>
 export type Parameter = z.infer<typeof parameter>
 export type Gather = z.infer<typeof gathered>
-export type Analysis = z.infer<typeof analysis>
+
 export type Step = Definition['actions'][number]
 
 /** The published JSON Schema of a definition (2020-12), for whoever writes one by hand or by a model. */

@@ -38,7 +38,6 @@ export function nowIn(at: Date, timeZone: string) {
     ...{ year, month, day, hour, minute },
   }
 }
-export type Now = ReturnType<typeof nowIn>
 
 function instantOf(value: string): number {
   const at = /^\d{4}-\d\d-\d\d/.test(value) ? Date.parse(value) : Number.NaN
