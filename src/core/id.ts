@@ -39,6 +39,9 @@ export type IdPrefix =
   | 'era'
   | 'exp'
   | 'sgk'
+  | 'wfl'
+  | 'run'
+  | 'trg'
 
 function base32(bytes: Uint8Array): string {
   let out = ''
