@@ -164,6 +164,7 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
 }
 
 const deleteTask = remover('/v1/tasks')
+const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
 const deleteEvent = remover('/v1/calendar/events')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
@@ -189,7 +190,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   },
   '/v1/calendar/events': {
     prefix: 'cal',
-    make: creator('/v1/calendar/events', (mark) => ({ title: mark, start: { date: '2031-03-10' } })),
+    make: creator('/v1/calendar/events', (mark) => ({ title: mark, start: { date: tomorrow() } })),
     discard: deleteEvent,
     before: { restoreEvent: deleteEvent },
     forDeleted: ['restoreEvent'],

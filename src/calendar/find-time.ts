@@ -19,10 +19,10 @@ type Hours = { from: string; to: string; days?: number[] }
 export function daily(clock: Clock, hours: Hours, timeZone: string, { startMs, endMs }: Span): Span[] {
   const spans: Span[] = []
   const first = Date.parse(clock.wall(startMs, timeZone).date) - DAY_MS
-  for (let day = first; ; day += DAY_MS) {
-    const dateOf = (ms: number) => new Date(ms).toISOString().slice(0, 10)
+  const last = Date.parse(clock.wall(endMs, timeZone).date)
+  const dateOf = (ms: number) => new Date(ms).toISOString().slice(0, 10)
+  for (let day = first; day <= last; day += DAY_MS) {
     const from = clock.ms({ date: dateOf(day), time: hours.from, timeZone })
-    if (from >= endMs) return merged(spans)
     const next = hours.to <= hours.from ? DAY_MS : 0
     const to = clock.ms({ date: dateOf(day + next), time: hours.to, timeZone })
     const weekday = new Date(day).getUTCDay() || 7
@@ -30,6 +30,7 @@ export function daily(clock: Clock, hours: Hours, timeZone: string, { startMs, e
     const span = { startMs: Math.max(from, startMs), endMs: Math.min(to, endMs) }
     if (span.startMs < span.endMs) spans.push(span)
   }
+  return merged(spans)
 }
 
 /** Every slot of this length on the quarter hours within what is open, with how much it wastes. */

@@ -4,8 +4,9 @@ import { encodeCursor, newId } from '#core'
 import { makePerson, type Person } from '#test/database'
 import { deleteEvent, updateEvent } from './change.ts'
 import { createEvent } from './create.ts'
+import { findTime } from './find-time.ts'
 import { listEvents, today, upcoming } from './list.ts'
-import type { NewEvent } from './schema.ts'
+import { BusyQuery, type NewEvent } from './schema.ts'
 
 const BERLIN = { timeZone: 'Europe/Berlin' }
 const at = (instant: string) => ({ now: () => new Date(instant) })
@@ -239,3 +240,21 @@ test('whatever the rule, zone and window, a series is what walking every day of 
   )
   expect(listed).toBeGreaterThan(100)
 }, 120_000)
+
+test('at either end of time a window is a window', async () => {
+  const person = await makePerson({ timeZone: 'Pacific/Kiritimati' })
+  await fill(person, [
+    { title: 'last', start: { date: '9999-12-30' } },
+    timed('first', '1900-01-02', '00:00', { recurrence: 'FREQ=DAILY' }),
+    timed('late', '9999-12-28', '23:00', { recurrence: 'FREQ=DAILY' }),
+  ])
+  for (const [from, to] of [
+    ['1900-01-04', '1900-01-05'],
+    ['9999-12-27', '9999-12-28'],
+  ] as const) {
+    expect((await listEvents(person, { from, to, limit: 9 })).items).toHaveLength(1)
+    expect((await findTime(person, { from, to, minutes: 60 })).slots.length > 0).toBe(from > '2')
+  }
+  const edges = ['1900-01-02', '9999-12-30', '9999-12-31T23:59:59Z', '9999-12-29']
+  for (const edge of edges) expect(BusyQuery.safeParse({ from: edge, to: edge }).success).toBe(false)
+})

@@ -11,6 +11,7 @@ import { calendarEvents } from './tables.ts'
 const LIST = 'calendar'
 const MAX_IN_DAY = 100
 const UPCOMING_DAYS = 370
+const USUAL_DAYS = 31
 
 // The end of the page: when the last one begins, its event, which of its occurrences.
 const CursorKey = z.tuple([s.instant, s.id('cal'), z.union([s.localDate, z.literal('')])])
@@ -65,9 +66,12 @@ async function loadWindow(ctx: ReadCtx, { from, to, most, after, also }: Asked):
   }
 }
 
+const dayStart = (day: SQL) => sql`wall_instant(${day}::timestamp, me.zone)`
+const todayOf = (now: Date) => sql`(${now.toISOString()}::timestamptz at time zone me.zone)::date`
+
 /** An instant as it is; a day is its start in the person's zone. */
 export function startOf(value: string): SQL {
-  return value.length > 10 ? sql`${value}::timestamptz` : sql`wall_instant(${value}::date::timestamp, me.zone)`
+  return value.length > 10 ? sql`${value}::timestamptz` : dayStart(sql`${value}::date`)
 }
 
 const keyOf = ({ startMs, event, occurrence }: Happening): Key => [
@@ -117,16 +121,17 @@ async function page(ctx: ReadCtx, asked: Asked, limit: number) {
 
 /** A page of what happens in a window, each occurrence of a series for itself. One trip; `invalid_cursor` for another list's. */
 export async function listEvents(
-  ctx: ReadCtx,
+  ctx: ListCtx,
   { from, to, text = '', limit, cursor }: EventFilter,
 ): Promise<{ items: Occurrence[]; nextCursor: string | null }> {
   const words = text.split(/\s+/).filter((word) => word !== '')
   const said = words.map((word) => sql`concat_ws(' ', t.title, t.notes, t.location) ilike ${containing(word)}`)
+  const start = from === undefined ? dayStart(todayOf(ctx.now())) : startOf(from)
   const { items, nextCursor } = await page(
     ctx,
     {
-      from: startOf(from),
-      to: startOf(to),
+      from: start,
+      to: to === undefined ? sql`${start} + interval '1 day' * ${USUAL_DAYS}::int` : startOf(to),
       most: limit,
       after: cursor === undefined ? undefined : decodeCursor(LIST, cursor, CursorKey),
       also: said.length > 0 ? sql.join(said, sql` and `) : undefined,
@@ -146,9 +151,8 @@ export async function upcoming(ctx: ListCtx, limit: number): Promise<{ items: Oc
 
 /** The person's day. One trip. */
 export async function today(ctx: ListCtx): Promise<Today> {
-  const day = sql`(${ctx.now().toISOString()}::timestamptz at time zone me.zone)::date`
-  const from = sql`wall_instant(${day}::timestamp, me.zone)`
-  const to = sql`wall_instant((${day} + 1)::timestamp, me.zone)`
+  const day = todayOf(ctx.now())
+  const [from, to] = [dayStart(day), dayStart(sql`(${day} + 1)`)]
   const { items, nextCursor, timeZone } = await page(ctx, { from, to, most: MAX_IN_DAY }, MAX_IN_DAY)
   const { date } = createClock().wall(ctx.now().getTime(), timeZone)
   return { date, timeZone, items, isMore: nextCursor !== null }

@@ -176,20 +176,28 @@ export const Restoration = z.strictObject({
 })
 export type Restoration = z.output<typeof Restoration>
 
+// What is counted in days has days before and after.
 const moment = z
   .union([s.localDate, s.instant])
+  .refine((value) => value > '1900-01-03' && value < '9999-12-29', 'must lie between 1900 and 9999')
   .openapi({ description: "An instant, or a day from its start in the person's zone" })
 
 // By dates read as UTC: a zone is at most 14 hours away.
-const within = (days: number) => (range: { from: string; to: string }) => {
+type Range = { from?: string | undefined; to?: string | undefined }
+const within = (days: number) => (range: Range) => {
+  if (range.from === undefined || range.to === undefined) return true
   const ms = Date.parse(range.to) - Date.parse(range.from)
   return ms > -DAY_MS && ms <= (days + 1) * DAY_MS
 }
 const range = { from: moment, to: moment }
-const atMost = <T extends z.ZodType<{ from: string; to: string }>>(days: number, schema: T) =>
+const atMost = <T extends z.ZodType<Range>>(days: number, schema: T) =>
   schema.refine(within(days), { path: ['to'], message: `at most ${days} days after \`from\`` })
 
-const window = z.strictObject({ ...range, text: s.text(200).optional() })
+const window = z.strictObject({
+  from: moment.optional().openapi({ description: 'An instant, or the start of a day; that of today when left out' }),
+  to: moment.optional().openapi({ description: 'Before it; when left out 31 days after `from`' }),
+  text: s.text(200).optional(),
+})
 export const EventQuery = atMost(MAX_WINDOW_DAYS, window.extend({ limit: s.limit, cursor: s.cursor }))
 /** The same for an assistant. */
 export const EventFilter = atMost(
