@@ -8,9 +8,8 @@ import {
   type ToolCall,
 } from '#ai'
 import { namedIn, noteDenial } from '#audit'
-import { AppError, describeError, findAppError, type Tool, type UserCtx } from '#core'
+import { AppError, bounded, describeError, findAppError, type Tool, type UserCtx } from '#core'
 import { acting, databaseFailure } from '#database'
-import { bounded } from './output.ts'
 import type { Part, ToolResultPart } from './schema.ts'
 import { toModelTool } from './tools.ts'
 
