@@ -1,3 +1,4 @@
+import { makeEffect } from '../matrix-objects.ts'
 import { mailedCode } from '../matrix-valid.ts'
 import { startReceiver } from '../webhook-receiver.ts'
 import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
@@ -101,6 +102,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
   const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
   try {
     await live(person)
+    await need(person, 'POST', '/v1/effects/undo', { id: await makeEffect(world, person, 'held') })
     await tryKeys(person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)

@@ -1,0 +1,7 @@
+export { endLostEffects } from './effects.ts'
+export { type EffectKind, effectKind, effectKinds } from './kinds.ts'
+export { realEffects } from './perform.ts'
+export type { Effects, NewEffect, Origin, Outcome } from './port.ts'
+export { type Recorded, recordingEffects } from './record.ts'
+export type { Undone } from './schema.ts'
+export { undoEffect, undoRun, undoSince } from './undo.ts'
