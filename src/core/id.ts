@@ -40,6 +40,9 @@ export type IdPrefix =
   | 'exp'
   | 'sgk'
   | 'eff'
+  | 'wfl'
+  | 'run'
+  | 'trg'
 
 function base32(bytes: Uint8Array): string {
   let out = ''
