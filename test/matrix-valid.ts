@@ -96,6 +96,8 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
   setSignaturePolicy: async () => ({ body: { demand: false } }),
+  performEffect: async () => ({ body: { kind: 'create_task', input: { title: 'mine' } } }),
+  previewEffect: async () => ({ body: { kind: 'create_task', input: { title: 'mine' } } }),
   undoEffects: async (world, owner) => ({ body: { id: await makeEffect(world, owner, 'mine') } }),
   endOtherSessions: async (world, owner) => {
     await kindOf('/v1/auth/sessions/{id}')?.make(world, owner, 'mine')

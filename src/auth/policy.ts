@@ -128,6 +128,8 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'DELETE /v1/memories/{id}': MEMORIES.write,
   'GET /v1/effects': EFFECTS.read,
   'GET /v1/effects/{id}': EFFECTS.read,
+  'POST /v1/effects': EFFECTS.write,
+  'POST /v1/effects/preview': EFFECTS.write,
   'POST /v1/effects/undo': EFFECTS.write,
   'GET /v1/effect-kinds': EFFECTS.read,
   'GET /v1/notifications': NOTIFICATIONS.read,

@@ -3,8 +3,11 @@ import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { ownedBy } from '#database'
 import { effectKinds } from './kinds.ts'
+import { realEffects } from './perform.ts'
+import { MAX_SAYS, type Outcome } from './port.ts'
+import { recordingEffects } from './record.ts'
 import { shown } from './row.ts'
-import type { Effect, EffectKindShown, EffectQuery, Undo, Undone } from './schema.ts'
+import type { Effect, EffectKindShown, EffectQuery, NewEffect, Preview, Undo, Undone } from './schema.ts'
 import { effects } from './tables.ts'
 import { undoEffect, undoRun, undoSince } from './undo.ts'
 
@@ -60,6 +63,31 @@ export function listKinds(): { items: EffectKindShown[] } {
     holdS: holdMs / 1000,
   }))
   return { items }
+}
+
+/** Does what the person themselves asks for. Under an Idempotency-Key it is the same act again. */
+export async function performFor(ctx: UserCtx, { kind, input }: NewEffect): Promise<Effect> {
+  const key = `api:${ctx.newId('req')}`
+  const asked = { kind, input, key, origin: { kind: 'api' as const }, tainted: false, isAgreed: true }
+  const outcome = await realEffects(ctx).perform(asked)
+  if (outcome.effectId === null) throw notAdmitted(outcome)
+  return await getEffect(ctx, outcome.effectId)
+}
+
+/** What it would do. Nothing is. */
+export async function preview(ctx: UserCtx, { kind, input }: NewEffect): Promise<Preview> {
+  const port = recordingEffects(ctx)
+  const asked = { kind, input, key: 'preview', origin: { kind: 'api' as const }, tainted: false, isAgreed: true }
+  const outcome = await port.perform(asked)
+  const [seen] = port.recorded
+  if (!seen) throw notAdmitted(outcome)
+  const { undoWindowMs, says, ...rest } = seen
+  return { ...rest, says: says.slice(0, MAX_SAYS), undoWindowS: undoWindowMs === null ? null : undoWindowMs / 1000 }
+}
+
+function notAdmitted(outcome: Outcome): AppError {
+  const { code, detail } = 'code' in outcome ? outcome : { code: 'invalid_request', detail: 'It cannot be done' }
+  return code === 'forbidden' ? new AppError('forbidden', detail) : new AppError('invalid_request', detail)
 }
 
 /** Takes back one effect, those of a run, or all since an instant. */

@@ -110,3 +110,26 @@ export const Undone = s.later(() =>
 )
 export type Undone = z.infer<ReturnType<typeof Undone>>
 export const UndoneList = s.later(() => z.strictObject({ items: s.list(Undone(), 100) }).openapi('EffectsUndone'))
+
+/** An act the person themselves asks for: it is agreed to. */
+export const NewEffect = z
+  .strictObject({
+    kind: s.line(100).openapi({ description: 'One of `GET /v1/effect-kinds`' }),
+    input: z.record(z.string().max(200), z.unknown()).openapi({ description: 'As the kind wants it' }),
+  })
+  .openapi('NewEffect')
+export type NewEffect = z.infer<typeof NewEffect>
+
+export const Preview = s.later(() =>
+  z
+    .strictObject({
+      kind: z.string().max(100),
+      says: z.string().max(500),
+      changes: s.list(Change(), 100),
+      outward: z.boolean(),
+      reversible: z.boolean(),
+      undoWindowS: count.nullable(),
+    })
+    .openapi('EffectPreview'),
+)
+export type Preview = z.infer<ReturnType<typeof Preview>>

@@ -1,4 +1,3 @@
-import { makeEffect } from '../matrix-objects.ts'
 import { mailedCode } from '../matrix-valid.ts'
 import { startReceiver } from '../webhook-receiver.ts'
 import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
@@ -102,7 +101,8 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
   const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
   try {
     await live(person)
-    await need(person, 'POST', '/v1/effects/undo', { id: await makeEffect(world, person, 'held') })
+    const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'rake' } })
+    await need(person, 'POST', '/v1/effects/undo', { id: effect.id })
     await tryKeys(person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)
