@@ -3,8 +3,10 @@ import { z } from 'zod'
 import type { ModelTool, PersonFacts } from '#ai'
 import { scopesOf, toolsWithin } from '#auth'
 import { AppError, defineTool, findAppError, type Tool, type UserCtx } from '#core'
+import { eventOfAct, markActUndone } from '#effects'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
+import { kick } from '#queue'
 import { taskTools } from '#tasks'
 import { personTools } from '#users'
 import type { OpenedTurn } from './open.ts'
@@ -96,9 +98,11 @@ async function takeBack(ctx: UserCtx, tool: Tool, input: unknown): Promise<void>
   }
 }
 
-async function markUndone(ctx: Pick<UserCtx, 'db' | 'actor'>, messageId: string, callId: string): Promise<void> {
-  await ctx.db
+async function markUndone(ctx: UserCtx, messageId: string, callId: string): Promise<void> {
+  const marked = ctx.db
     .update(messages)
     .set({ undoneCalls: sql`${messages.undoneCalls} || ${JSON.stringify([callId])}::jsonb` })
     .where(sql`${messages.id} = ${messageId} and ${messages.userId} = ${ctx.actor.userId}`)
+  const [, [effect]] = await ctx.db.batch([marked, markActUndone(ctx, messageId, callId)])
+  kick(ctx, [eventOfAct(effect)])
 }

@@ -8,8 +8,8 @@ import { isRecord } from './output.ts'
 export type Undo = { tool: string; input: unknown; says: string }
 /** The id under which a provider knows what was done, where it is not that of the output. */
 export type Evidence = { id: string | null; provider: string | null }
-/** `plan` is what was done, of a tool that says what it does. */
-export type ToolAnswer = { output: unknown; undo?: Undo; plan?: Plan; evidence?: Evidence }
+/** `before` is what it acted upon as it was found, `plan` what was done, of a tool that says what it does. */
+export type ToolAnswer = { output: unknown; before?: unknown; undo?: Undo; plan?: Plan; evidence?: Evidence }
 
 export type Change = { target: string | null; before: object | null; after: object | null }
 /** What an act would do, known before it is done; `undo` is null where nothing takes it back. */
@@ -61,9 +61,9 @@ export function defineTool<T extends z.ZodType, B = never>(given: ToolSpec<T, B>
     readOnly,
     run: async (ctx, given) => {
       const input = read(spec, given)
-      const { before, ...answer } = await spec.run(ctx, input)
+      const answer = await spec.run(ctx, input)
       if (!plan) return answer
-      const planned = plan(input, before ?? null, () => idOf(answer.output))
+      const planned = plan(input, answer.before ?? null, () => idOf(answer.output))
       return { ...answer, plan: planned, ...(planned.undo && { undo: planned.undo }) }
     },
     ...(state && { state: (ctx, input, newId) => state(ctx, read(spec, input), newId) }),

@@ -17,7 +17,7 @@ import { type Changes, changing, type EffectRow, eventOf, idsOf, tellOf, version
 import { effects } from './tables.ts'
 
 const MAX_OUTPUT = 4000
-const HERE = 'aurelius'
+export const HERE = 'aurelius'
 // What may work when it is tried again.
 const PASSING: ReadonlySet<string> = new Set(['unavailable', 'timeout', 'rate_limited', 'conflict', 'model_overloaded'])
 
@@ -75,7 +75,7 @@ async function keep(
 }
 
 /** What of an act that was done its row says, within bounds. */
-function doneAs({ says, changes, output }: Pick<Plan, 'says' | 'changes'> & { output: unknown }) {
+export function doneAs({ says, changes, output }: Pick<Plan, 'says' | 'changes'> & { output: unknown }) {
   return {
     status: 'done' as const,
     says: says.slice(0, MAX_SAYS).toWellFormed(),
@@ -85,7 +85,8 @@ function doneAs({ says, changes, output }: Pick<Plan, 'says' | 'changes'> & { ou
   }
 }
 
-function idIn(output: unknown): string | null {
+/** Of what a tool answered the id of the thing it is about. */
+export function idIn(output: unknown): string | null {
   if (!isRecord(output)) return null
   const { id, task } = output
   return typeof id === 'string' ? id : idIn(task)
