@@ -262,6 +262,19 @@ test('the recorder says what would be done, and writes nothing', async () => {
   expect((await listEffects(person, { limit: 10 })).items).toHaveLength(1)
 })
 
+test('several things changed at once are seen, done and taken back at once', async () => {
+  const person = await makePerson()
+  const ids = await Promise.all(['a', 'b'].map(async (title) => idIn(await done(person, 'create_task', { title }))))
+  const input = { items: ids.map((id) => ({ id, title: 'same' })) }
+  const port = recordingEffects(person)
+  await port.perform(effectOf('bulk_update', input))
+  expect(port.recorded[0]?.changes.map(({ before }) => before)).toEqual([{ title: 'a' }, { title: 'b' }])
+  const { effectId } = await done(person, 'bulk_update', input)
+  await undoEffect(person, effectId)
+  const titles = await Promise.all(ids.map(async (id) => (await getTask(person, id)).title))
+  expect(titles).toEqual(['a', 'b'])
+})
+
 test('what a recorder looks with cannot write, whoever tries', async () => {
   const person = await makePerson()
   const task = idIn(await done(person, 'create_task', { title: 'a' }))

@@ -1,4 +1,4 @@
-import { eq, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { Change, Plan, Undo } from '#core'
 import { ownedBy } from '#database'
 import { type ReadCtx, shown, toMomentInput } from './row.ts'
@@ -14,7 +14,8 @@ export function taskState({ actor }: ReadCtx, id: string): SQL<Task> {
 
 /** The same of several, as a list. */
 export function tasksState({ actor }: ReadCtx, ids: string[]): SQL<Task[]> {
-  return sql`(select json_agg(${shown(tasks)}) from ${tasks} where ${tasks.id} = any(${ids}::text[]) and ${ownedBy(actor, tasks.userId)})`
+  const mine = and(inArray(tasks.id, ids), ownedBy(actor, tasks.userId))
+  return sql`(select json_agg(${shown(tasks)}) from ${tasks} where ${mine})`
 }
 
 // What the patch touched, as it was: given back, it takes the change back.
