@@ -42,4 +42,4 @@ export {
   nextAlarmMs,
   TIMER_MIGRATIONS,
 } from './timers.ts'
-export { type Change, defineTool, type Evidence, type Plan, type Tool, type ToolAnswer, type Undo } from './tool.ts'
+export { type Change, defineTool, type Plan, type Tool, type ToolAnswer, type Undo } from './tool.ts'
