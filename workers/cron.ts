@@ -6,6 +6,7 @@ import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#a
 import { emptyCalendarBin, sweepEventReminders } from '#calendar'
 import type { Ctx } from '#core'
 import { acting } from '#database'
+import { endLostEffects } from '#effects'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
@@ -30,6 +31,7 @@ const JOBS = {
   sweepReminders,
   sweepEventReminders,
   closeLostTurns,
+  endLostEffects,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
   pruneSessions,

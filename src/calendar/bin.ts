@@ -15,7 +15,7 @@ const MAX_EMPTY_PASSES = 20
 
 type Moving = { id: string; kind: EventKind; to: SQL; judge: SQL }
 
-async function move(ctx: ChangeCtx, { id, kind, to, judge }: Moving): Promise<CalendarEvent> {
+async function move(ctx: ChangeCtx, { id, kind, to, judge }: Moving) {
   const { db } = ctx
   const me = asker(ctx)
   const before = alias(calendarEvents, 'before')
@@ -40,6 +40,7 @@ async function move(ctx: ChangeCtx, { id, kind, to, judge }: Moving): Promise<Ca
       problem: sql<Problem | null>`before.problem`,
       isThere: sql<boolean>`${before.id} is not null`,
       event: sql<CalendarEvent>`case when ${moved.rows.id} is not null then ${shown(moved.rows)} else ${shown(before)} end`,
+      was: shown(before),
       eventId: sql<string | null>`(select id from told)`,
     })
     .from(me)
@@ -48,11 +49,14 @@ async function move(ctx: ChangeCtx, { id, kind, to, judge }: Moving): Promise<Ca
   if (!row?.isThere) throw missing()
   if (row.problem) throw refusal(row.problem)
   kick(ctx, [row.eventId])
-  return row.event
+  return { event: row.event, before: row.was }
 }
 
 /** Puts an event, with all its occurrences, into the bin. One trip; `not_found` when it is there already. */
-export async function deleteWhole(ctx: ChangeCtx, id: string): Promise<CalendarEvent> {
+export async function deleteWhole(
+  ctx: ChangeCtx,
+  id: string,
+): Promise<{ event: CalendarEvent; before: CalendarEvent }> {
   return await move(ctx, {
     id,
     kind: eventDeleted,
@@ -63,13 +67,14 @@ export async function deleteWhole(ctx: ChangeCtx, id: string): Promise<CalendarE
 
 /** Takes an event out of the bin; one that is not there stays as it is. One trip. */
 export async function restoreWhole(ctx: ChangeCtx, id: string): Promise<CalendarEvent> {
-  return await move(ctx, {
+  const { event } = await move(ctx, {
     id,
     kind: eventRestored,
     to: sql`null::timestamptz`,
     judge: sql`case when t.deleted_at is not null and t.recurrence is not null
       and ${seriesOf(sql`me.id`)} >= ${MAX_SERIES} then 'many' end`,
   })
+  return event
 }
 
 /** Deletes for good what anybody put into the bin thirty days ago. */

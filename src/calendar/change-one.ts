@@ -39,10 +39,10 @@ export async function updateOccurrence(
 }
 
 /** Cancels one occurrence. Two trips; `not_found` when it is cancelled already. */
-export async function cancelOccurrence(ctx: ChangeCtx, id: string, occurrence: string): Promise<CalendarEvent> {
+export async function cancelOccurrence(ctx: ChangeCtx, id: string, occurrence: string) {
   const day = await getDay(ctx, id, occurrence)
   if (day.exception?.isCancelled) throw missing()
-  return await merge(ctx, day, { isCancelled: true }, '*')
+  return { event: await merge(ctx, day, { isCancelled: true }, '*'), before: day.event }
 }
 
 /** Takes back that one occurrence was cancelled, as it was before; any other stays as it is. Two trips. */

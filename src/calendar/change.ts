@@ -19,19 +19,19 @@ export async function updateEvent(
   return { ...(await updateOccurrence(ctx, id, occurrence, patch, version)), isSplit: false }
 }
 
-/** Puts an event into the bin, cancels an occurrence, or ends a series before it; `endedBefore` is the series until then. */
+/** Puts an event into the bin, cancels an occurrence, or ends a series before it; with what was there before. */
 export async function deleteEvent(
   ctx: ChangeCtx,
   id: string,
   { occurrence, scope }: Which,
-): Promise<{ event: CalendarEvent; endedBefore?: CalendarEvent }> {
-  if (occurrence === undefined) return { event: await deleteWhole(ctx, id) }
-  if (scope !== 'following') return { event: await cancelOccurrence(ctx, id, occurrence) }
+): Promise<{ event: CalendarEvent; before: CalendarEvent }> {
+  if (occurrence === undefined) return await deleteWhole(ctx, id)
+  if (scope !== 'following') return await cancelOccurrence(ctx, id, occurrence)
   const { event } = await getDay(ctx, id, occurrence)
-  if (occurrence === event.start.date) return { event: await deleteWhole(ctx, id) }
+  if (occurrence === event.start.date) return await deleteWhole(ctx, id)
   const recurrence = endedBefore(event.recurrence ?? '', occurrence)
   const { before, after } = await updateWhole(ctx, id, { recurrence }, event.version)
-  return { event: after, endedBefore: before }
+  return { event: after, before }
 }
 
 /** Takes an event out of the bin, or takes back that an occurrence was cancelled. */

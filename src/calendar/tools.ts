@@ -1,50 +1,23 @@
-import { defineTool, type Tool, type UserCtx } from '#core'
+import { defineTool, type Tool } from '#core'
 import { deleteEvent, takeBack, updateEvent } from './change.ts'
 import { createEvent } from './create.ts'
 import { findTime } from './find-time.ts'
-import type { Split } from './following.ts'
 import { listEvents } from './list.ts'
+import { changePlan, createPlan, deletePlan, eventState } from './plans.ts'
 import {
   type CalendarEvent,
   EventFilter,
-  type EventPatch,
-  type EventTime,
   NamedEvent,
   NamedMove,
   NamedPatch,
   NewEvent,
   Restoration,
   SlotFilter,
-  type Which,
 } from './schema.ts'
 
 const SERIES =
   ' Of an event that repeats give `occurrence`, the day as list_events tells it, to mean that one alone; with it `scope`' +
   ' "following" means all from then on. Without it the whole series is meant.'
-const quoted = ({ title }: CalendarEvent) => `\u201c${title}\u201d`
-const given = ({ date, time, timeZone }: EventTime) => ({ date, timeZone, ...(time !== null && { time }) })
-
-// What the patch touched, as it was: given back, it takes the change back.
-function asBefore({ start, end, ...before }: CalendarEvent, patch: EventPatch) {
-  const times = 'start' in patch || 'end' in patch ? { start: given(start), end: given(end) } : {}
-  return { ...Object.fromEntries(Object.entries(before).filter(([name]) => name in patch)), ...times }
-}
-
-function undoOf(id: string, { occurrence }: Which, { before, after, isSplit }: Split, patch: EventPatch) {
-  const says = `Changed ${quoted(before)} back`
-  if (isSplit) {
-    const { recurrence } = before
-    return { tool: 'restore_event', input: { id, recurrence, without: after.id }, says }
-  }
-  if (occurrence === undefined) return { tool: 'update_event', input: { id, ...asBefore(before, patch) }, says }
-  const exception = before.exceptions.find((one) => one.occurrence === occurrence) ?? null
-  return { tool: 'restore_event', input: { id, occurrence, exception }, says }
-}
-
-async function change(ctx: UserCtx, id: string, which: Which, patch: EventPatch) {
-  const changed = await updateEvent(ctx, id, which, patch, '*')
-  return { output: changed.after, undo: undoOf(id, which, changed, patch) }
-}
 
 /** Everything an assistant may do with the person's calendar. */
 export const calendarTools: Tool[] = [
@@ -54,13 +27,9 @@ export const calendarTools: Tool[] = [
       'Put an event into the calendar. `start` is a date with a time, or without one a whole day; `end` is of the same kind,' +
       ' and an hour later, or the same day, when left out. `recurrence` is an RRULE. `reminders` are minutes before the start.',
     input: NewEvent,
-    run: async (ctx, input) => {
-      const event = await createEvent(ctx, input)
-      return {
-        output: event,
-        undo: { tool: 'delete_event', input: { id: event.id }, says: `Deleted ${quoted(event)}` },
-      }
-    },
+    run: async (ctx, input) => ({ output: await createEvent(ctx, input) }),
+    state: (ctx, _, newId) => eventState(ctx, newId('cal')),
+    plan: (input, _, newId) => createPlan(newId('cal'), input),
   }),
   defineTool({
     name: 'list_events',
@@ -80,45 +49,50 @@ export const calendarTools: Tool[] = [
     readOnly: true,
     run: async (ctx, input) => ({ output: await findTime(ctx, input) }),
   }),
-  defineTool({
-    name: 'update_event',
-    description: `Change an event. Give only what changes.${SERIES}`,
-    input: NamedPatch,
-    run: async (ctx, { id, occurrence, scope, ...patch }) => await change(ctx, id, { occurrence, scope }, patch),
-  }),
-  defineTool({
-    name: 'move_event',
-    description: `Move an event to another time. It lasts as long as before when no \`end\` is given.${SERIES}`,
-    input: NamedMove,
-    run: async (ctx, { id, occurrence, scope, ...patch }) => await change(ctx, id, { occurrence, scope }, patch),
-  }),
+  ...[
+    { name: 'update_event', verb: 'Change', does: 'Change an event. Give only what changes.', input: NamedPatch },
+    {
+      name: 'move_event',
+      verb: 'Move',
+      does: 'Move an event to another time. It lasts as long as before when no `end` is given.',
+      input: NamedMove,
+    },
+  ].map(({ name, verb, does, input }) =>
+    defineTool<typeof input, CalendarEvent>({
+      name,
+      description: `${does}${SERIES}`,
+      input,
+      run: async (ctx, { id, occurrence, scope, ...patch }) => {
+        const { before, after } = await updateEvent(ctx, id, { occurrence, scope }, patch, '*')
+        return { output: after, before }
+      },
+      state: (ctx, { id, scope }, newId) => eventState(ctx, id, scope === 'following' ? newId('cal') : id),
+      plan: ({ id, occurrence, scope, ...patch }, before, newId) =>
+        changePlan(verb, { id, occurrence, scope }, patch, before, () => newId('cal')),
+    }),
+  ),
   defineTool({
     name: 'delete_event',
     description: `Delete an event.${SERIES}`,
     input: NamedEvent,
     destructive: true,
     run: async (ctx, { id, occurrence, scope }) => {
-      const { event, endedBefore } = await deleteEvent(ctx, id, { occurrence, scope })
-      const which = endedBefore
-        ? { recurrence: endedBefore.recurrence }
-        : event.deletedAt === null
-          ? { occurrence }
-          : {}
-      return {
-        output: event,
-        undo: { tool: 'restore_event', input: { id, ...which }, says: `Restored ${quoted(event)}` },
-      }
+      const { event, before } = await deleteEvent(ctx, id, { occurrence, scope })
+      return { output: event, before }
     },
+    state: (ctx, { id }) => eventState(ctx, id),
+    plan: deletePlan,
   }),
   defineTool({
     name: 'restore_event',
     description: 'Take an event out of the bin, or with `occurrence` take back that this one was cancelled or changed.',
     input: Restoration,
-    run: async (ctx, input) => {
-      const output = await takeBack(ctx, input)
-      const { id, occurrence, exception, recurrence } = input
-      if (exception !== undefined || recurrence !== undefined) return { output }
-      return { output, undo: { tool: 'delete_event', input: { id, occurrence }, says: `Deleted ${quoted(output)}` } }
+    run: async (ctx, input) => ({ output: await takeBack(ctx, input) }),
+    state: (ctx, { id }) => eventState(ctx, id),
+    plan: ({ id, occurrence, exception, recurrence }) => {
+      const isPlain = exception === undefined && recurrence === undefined
+      const undo = isPlain ? { tool: 'delete_event', input: { id, occurrence }, says: 'Deleted it again' } : null
+      return { says: 'Restore an event', changes: [{ target: id, before: null, after: null }], undo }
     },
   }),
 ]

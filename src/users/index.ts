@@ -15,4 +15,5 @@ export {
   userByEmail,
   userById,
 } from './me.ts'
-export { email, locale, Me, PreferencesPatch } from './schema.ts'
+export { email, locale, Me } from './schema.ts'
+export { personTools } from './tools.ts'
