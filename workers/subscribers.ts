@@ -1,5 +1,6 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
+import { eventReminderSubscriber } from '#calendar'
 import { emailSubscriber } from '#email'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
@@ -10,6 +11,7 @@ import { webhookSubscriber } from '#webhooks'
 export const subscribers: Subscriber[] = [
   realtimeSubscriber,
   reminderSubscriber,
+  eventReminderSubscriber,
   cacheSubscriber,
   emailSubscriber,
   webhookSubscriber,

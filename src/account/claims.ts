@@ -81,6 +81,10 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   memories: { owner: 'user_id', shown: { file: 'memories' } },
   effects: { owner: 'user_id', shown: { file: 'effects', omit: ['holder', 'lease_until', 'key'] } },
   notifications: { owner: 'user_id', shown: { file: 'notifications' } },
+  calendar_events: {
+    owner: 'user_id',
+    shown: { file: 'calendar_events', omit: ['next_reminder_at', 'reminded_to', 'armings'] },
+  },
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },
