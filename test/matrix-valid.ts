@@ -96,6 +96,10 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
   setSignaturePolicy: async () => ({ body: { demand: false } }),
+  bulkSchedules: async (world, owner) => {
+    const id = await kindOf('/v1/schedules/{id}')?.make(world, owner, 'mine')
+    return { body: { action: 'pause', ids: [id] } }
+  },
   endOtherSessions: async (world, owner) => {
     await kindOf('/v1/auth/sessions/{id}')?.make(world, owner, 'mine')
     return {}

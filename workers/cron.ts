@@ -12,7 +12,7 @@ import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
 import { pruneQueueTables, relay } from '#queue'
-import { sweepReminders } from '#scheduler'
+import { pruneScheduleRuns, sweepReminders, sweepSchedules } from '#scheduler'
 import { sweepErased } from '#search'
 import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
@@ -27,6 +27,7 @@ const consumers = subscribers.map(({ name }) => name)
 const JOBS = {
   relay,
   sweepReminders,
+  sweepSchedules,
   closeLostTurns,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
@@ -51,6 +52,7 @@ const JOBS = {
   pruneExports,
   sweepErased,
   pruneNonces,
+  pruneScheduleRuns,
 }
 
 /** What every minute is for; one job's failure is its own. */

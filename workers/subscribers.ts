@@ -3,7 +3,7 @@ import { accountSubscriber } from '#auth'
 import { emailSubscriber } from '#email'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
-import { reminderSubscriber } from '#scheduler'
+import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
@@ -14,4 +14,5 @@ export const subscribers: Subscriber[] = [
   emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
+  scheduleSubscriber,
 ]

@@ -75,6 +75,8 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   conversations: { owner: 'user_id', shown: { file: 'conversations' } },
   memories: { owner: 'user_id', shown: { file: 'memories' } },
   notifications: { owner: 'user_id', shown: { file: 'notifications' } },
+  schedule_runs: { owner: 'user_id', shown: { file: 'schedule-runs' } },
+  schedules: { owner: 'user_id', shown: { file: 'schedules' } },
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },

@@ -8,6 +8,7 @@ const AREAS = [
   'preferences',
   'conversations',
   'notifications',
+  'schedules',
   'profile',
   'integrations',
   'ai',

@@ -4,13 +4,20 @@ import { s } from '#core'
 const MAX_TITLE = 300
 const MAX_BODY = 500
 
-const NotificationKind = z.enum(['reminder', 'webhook']).openapi('NotificationKind')
+const NotificationKind = z.enum(['reminder', 'webhook', 'schedule']).openapi('NotificationKind')
 
 const NotificationPriority = z.enum(['low', 'medium', 'high', 'urgent']).openapi('NotificationPriority')
 
 // Not a component of the document: one that may be null somewhere would be null everywhere.
 const NotificationLink = z
-  .strictObject({ kind: z.literal('task'), id: s.id('task') })
+  .strictObject({
+    kind: z.enum(['task', 'schedule']),
+    id: z
+      .string()
+      .max(40)
+      .regex(/^[a-z]{2,5}_[0-9a-hjkmnp-tv-z]{26}$/)
+      .openapi({ example: 'task_01jd6w3k9q0123456789abcdef' }),
+  })
   .openapi({ description: 'What it is about' })
 
 export const Notification = s.later(() =>

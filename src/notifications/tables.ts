@@ -4,7 +4,7 @@ import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
 
-export type NotificationLink = { kind: 'task'; id: string }
+export type NotificationLink = { kind: 'task' | 'schedule'; id: string }
 
 /** What a person was told. A deleted one is emptied and expired: its key stays a while, so it does not come again. */
 export const notifications = pgTable(
