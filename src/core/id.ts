@@ -41,6 +41,9 @@ export type IdPrefix =
   | 'sgk'
   | 'sch'
   | 'srn'
+  | 'wfl'
+  | 'run'
+  | 'trg'
 
 function base32(bytes: Uint8Array): string {
   let out = ''
