@@ -169,17 +169,25 @@ async function loseTheLine(me: Me, phone: Listener, laptop: Listener): Promise<v
   expect(phone.connects()).toBe(connects + 1)
 }
 
-/** A reminder is on time where somebody listens, and waits where nobody does. */
+/** A reminder and a schedule are on time where somebody listens, and wait where nobody does. */
 async function ring(me: Me, laptop: Listener): Promise<void> {
-  const { title, at } = await remindIn(me, 'stretch', 2)
-  const heard = () =>
-    laptop.heard.find(({ event, data }) => event === 'notification.created' && titleOf(data) === title)
-  expect(await laptop.until(() => heard() !== undefined)).toBe(true)
-  const late = performance.timeOrigin + (heard()?.atMs ?? Infinity) - Date.parse(at)
-  expect(late).toBeGreaterThan(-1000)
-  expect(late).toBeLessThan(RINGS_WITHIN_MS)
-  const { items } = await me.call<Page<Notification>>('GET', '/v1/notifications?unread=true')
-  expect(items).toMatchObject([{ title, scheduledAt: at, readAt: null }])
+  for (const { title, at } of [await remindIn(me, 'stretch', 2), await scheduleIn(me, 'breathe', 3)]) {
+    const heard = () =>
+      laptop.heard.find(({ event, data }) => event === 'notification.created' && titleOf(data) === title)
+    expect(await laptop.until(() => heard() !== undefined)).toBe(true)
+    const late = performance.timeOrigin + (heard()?.atMs ?? Infinity) - Date.parse(at)
+    expect(late).toBeGreaterThan(-1000)
+    expect(late).toBeLessThan(RINGS_WITHIN_MS)
+    const { items } = await me.call<Page<Notification>>('GET', '/v1/notifications?unread=true&limit=1')
+    expect(items).toMatchObject([{ title, scheduledAt: at, readAt: null }])
+  }
+}
+
+async function scheduleIn(me: Me, title: string, seconds: number): Promise<{ title: string; at: string }> {
+  const at = new Date(Math.ceil(Date.now() / 1000 + seconds) * 1000).toISOString()
+  const when = { kind: 'at', at: { date: at.slice(0, 10), time: at.slice(11, 19) }, timeZone: 'UTC' }
+  await me.call('POST', '/v1/schedules', { name: title, when, action: { kind: 'notify', title } })
+  return { title, at }
 }
 
 async function remindIn(me: Me, title: string, seconds: number): Promise<{ title: string; at: string }> {

@@ -1,3 +1,4 @@
+import { setTimeout as wait } from 'node:timers/promises'
 import type { World } from './world.ts'
 
 /** What a person has: how many rows of each table, and a digest of what they hold. */
@@ -19,6 +20,8 @@ const SHARED = new Set([
   'erasure_receipts',
   'job_runs',
 ])
+const LOOK_EACH_MS = 50
+const MOST_LOOKS = 100
 const OWNERS = ['user_id', 'principal']
 
 // What happens to an event after it was told is the relay's business, and to mail and webhooks after they were written their sender's.
@@ -51,6 +54,7 @@ export async function createAuditor(world: Pick<World, 'query' | 'worker'>) {
     tables,
     async holdings(userId: string): Promise<Holdings> {
       await flushLedger(world, userId)
+      await settleRuns(world, userId)
       const rows = await world.query(statement, [userId])
       return Object.fromEntries(
         rows.map((row) => [String(row.name), { rows: Number(row.rows), digest: String(row.digest) }]),
@@ -74,6 +78,17 @@ type Stewards = { getByName(name: string): { flushUsage(): Promise<unknown> } }
 export async function flushLedger({ worker }: Pick<World, 'worker'>, userId: string): Promise<void> {
   const stewards = (await worker.miniflare.getDurableObjectNamespace('STEWARD')) as unknown as Stewards
   await stewards.getByName(userId).flushUsage()
+}
+
+/** Waits until what the person's schedules began is done: it comes after the answer. */
+async function settleRuns({ query }: Pick<World, 'query'>, userId: string): Promise<void> {
+  for (let looks = 0; looks < MOST_LOOKS; looks++) {
+    const waiting = await query("select 1 from schedule_runs where user_id = $1 and status = 'waiting' limit 1", [
+      userId,
+    ])
+    if (waiting.length === 0) return
+    await wait(LOOK_EACH_MS)
+  }
 }
 
 function ownerOf(table: string, columns: Column[]): string {

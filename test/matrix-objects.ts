@@ -232,6 +232,15 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/me/exports': { prefix: 'exp', make: makeExport },
   '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
+  '/v1/schedules': {
+    prefix: 'sch',
+    make: creator('/v1/schedules', (mark) => ({
+      name: mark,
+      when: { kind: 'cron', cron: '0 8 * * *' },
+      action: { kind: 'notify', title: mark },
+    })),
+    discard: remover('/v1/schedules'),
+  },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }

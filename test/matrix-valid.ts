@@ -96,6 +96,10 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
   setSignaturePolicy: async () => ({ body: { demand: false } }),
+  bulkSchedules: async (world, owner) => {
+    const id = await kindOf('/v1/schedules/{id}')?.make(world, owner, 'mine')
+    return { body: { action: 'pause', ids: [id] } }
+  },
   performEffect: async () => ({ body: { kind: 'create_task', input: { title: 'mine' } } }),
   previewEffect: async () => ({ body: { kind: 'create_task', input: { title: 'mine' } } }),
   undoEffects: async (world, owner) => ({ body: { id: await makeEffect(world, owner, 'mine') } }),

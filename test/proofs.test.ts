@@ -13,10 +13,12 @@ import { proof as oauthAttacks } from './proofs/15-oauth-attacks.ts'
 import { proof as idempotency } from './proofs/18-idempotency.ts'
 import { proof as races } from './proofs/19-races.ts'
 import { proof as rateLimits } from './proofs/20-rate-limits.ts'
+import { proof as scheduledWork } from './proofs/23-scheduled-work.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as audit } from './proofs/25-audit.ts'
 import { proof as budget } from './proofs/26-budget.ts'
 import { proof as undo } from './proofs/29-undo.ts'
+import { proof as schedules } from './proofs/32-schedules.ts'
 import { loadProofs } from './proofs/all.ts'
 import { createChance } from './proofs/chance.ts'
 import { PROOF_VARS, type Proof, summary } from './proofs/proof.ts'
@@ -44,9 +46,11 @@ const FAST: [Proof, number, seen?: 'seen'][] = [
   [idempotency, 0.07],
   [races, 0.04, 'seen'],
   [rateLimits, 0.1],
+  [scheduledWork, 0.05],
   [realtimeResume, 0.1],
   [audit, 0.03],
   [budget, 0.08],
+  [schedules, 0.02],
   [undo, 0.05],
 ]
 

@@ -14,7 +14,7 @@ import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
 import { pruneQueueTables, relay } from '#queue'
-import { sweepReminders } from '#scheduler'
+import { pruneScheduleRuns, sweepReminders, sweepSchedules } from '#scheduler'
 import { sweepErased } from '#search'
 import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
@@ -30,6 +30,7 @@ const JOBS = {
   relay,
   sweepReminders,
   sweepEventReminders,
+  sweepSchedules,
   closeLostTurns,
   endLostEffects,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
@@ -56,6 +57,7 @@ const JOBS = {
   pruneExports,
   sweepErased,
   pruneNonces,
+  pruneScheduleRuns,
 }
 
 /** What every minute is for; one job's failure is its own. */

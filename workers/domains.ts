@@ -19,6 +19,7 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/memories'], open: () => import('#memories/routes') },
   { under: ['/v1/effects', '/v1/effect-kinds'], open: () => import('#effects/routes') },
   { under: ['/v1/notifications'], open: () => import('#notifications/routes') },
+  { under: ['/v1/schedules'], open: () => import('#scheduler/routes') },
   { under: ['/v1/realtime'], open: () => import('#realtime/routes') },
   { under: ['/v1/admin'], open: () => import('#queue/routes') },
   { under: ['/v1/admin'], open: openSecrets },

@@ -4,7 +4,7 @@ import { eventReminderSubscriber } from '#calendar'
 import { emailSubscriber } from '#email'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
-import { reminderSubscriber } from '#scheduler'
+import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
@@ -16,4 +16,5 @@ export const subscribers: Subscriber[] = [
   emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
+  scheduleSubscriber,
 ]

@@ -1,8 +1,9 @@
 import { keepReminders } from '#calendar'
-import { ringReminder, type TimerHandlers } from '#scheduler'
+import { ringReminder, runSchedule, type TimerHandlers } from '#scheduler'
 
 /** What each kind of timer does when a person's Steward says that it is due. */
 export const timers: TimerHandlers = {
   reminder: ringReminder,
   event_reminder: keepReminders,
+  schedule: runSchedule,
 }

@@ -85,6 +85,8 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
     owner: 'user_id',
     shown: { file: 'calendar_events', omit: ['next_reminder_at', 'reminded_to', 'armings'] },
   },
+  schedule_runs: { owner: 'user_id', shown: { file: 'schedule-runs' } },
+  schedules: { owner: 'user_id', shown: { file: 'schedules' } },
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },

@@ -34,6 +34,7 @@ const NOT_AUDITED = [
   'passkey_challenges',
   'refresh_tokens',
   'run_steps',
+  'schedule_runs',
   'sign_in_challenges',
   'sign_in_flows',
   'signature_nonces',

@@ -17,6 +17,7 @@ const PROJECTS = { read: ['projects:read'], write: ['projects:write'] } as const
 const TALKS = { read: ['conversations:read'], write: ['conversations:write'] } as const
 const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
+const SCHEDULES = { read: ['schedules:read'], write: ['schedules:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
 const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
@@ -151,6 +152,20 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/notifications/{id}/seen': NOTIFICATIONS.write,
   'POST /v1/notifications/{id}/actions/{actionId}': NOTIFICATIONS.write,
   'DELETE /v1/notifications/{id}': NOTIFICATIONS.write,
+  'GET /v1/schedules': SCHEDULES.read,
+  'POST /v1/schedules': SCHEDULES.write,
+  'GET /v1/schedules/templates': SCHEDULES.read,
+  'GET /v1/schedules/statistics': SCHEDULES.read,
+  'POST /v1/schedules/preview': SCHEDULES.read,
+  'POST /v1/schedules/bulk': SCHEDULES.write,
+  'GET /v1/schedules/{id}': SCHEDULES.read,
+  'PATCH /v1/schedules/{id}': SCHEDULES.write,
+  'DELETE /v1/schedules/{id}': SCHEDULES.write,
+  'POST /v1/schedules/{id}/pause': SCHEDULES.write,
+  'POST /v1/schedules/{id}/resume': SCHEDULES.write,
+  'POST /v1/schedules/{id}/run': SCHEDULES.write,
+  'GET /v1/schedules/{id}/next': SCHEDULES.read,
+  'GET /v1/schedules/{id}/executions': SCHEDULES.read,
   // A socket may join every room.
   'POST /v1/realtime/ticket': [
     'realtime',
@@ -159,6 +174,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'calendar:read',
     'memories:read',
     'notifications:read',
+    'schedules:read',
     'effects:read',
     'conversations:read',
     'profile:read',

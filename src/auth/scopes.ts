@@ -9,6 +9,7 @@ const AREAS = [
   'preferences',
   'conversations',
   'notifications',
+  'schedules',
   'profile',
   'integrations',
   'ai',

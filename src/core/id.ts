@@ -40,6 +40,8 @@ export type IdPrefix =
   | 'exp'
   | 'sgk'
   | 'cal'
+  | 'sch'
+  | 'srn'
   | 'eff'
   | 'wfl'
   | 'run'

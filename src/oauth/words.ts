@@ -16,6 +16,8 @@ export const WORDS: Record<Scope, string> = {
   'conversations:write': 'Write in your conversations with Aurelius, change and delete them',
   'notifications:read': 'See your notifications',
   'notifications:write': 'Mark your notifications as read, and delete them',
+  'schedules:read': 'See your schedules and their runs',
+  'schedules:write': 'Add, change, run and delete your schedules',
   'profile:read': 'See your name and e-mail address',
   'profile:write': 'Change your name',
   'integrations:read': 'See which services you have connected',

@@ -1,4 +1,7 @@
+export { scheduleSubscriber } from './carry-out.ts'
+export { runSchedule, sweepSchedules } from './due.ts'
 export { reminderSubscriber, ringReminder, sweepReminders } from './reminders.ts'
+export { pruneScheduleRuns } from './runs.ts'
 export { type NewTimer, NewTimers, When } from './schema.ts'
 export { armTimers, cancelTimer, listTimers, runTimer, type TimerHandlers } from './timer.ts'
 export { nextTimes, whenProblem } from './when.ts'

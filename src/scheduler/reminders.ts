@@ -8,7 +8,7 @@ import { armTimers, cancelTimer } from './timer.ts'
 
 const DAY_MS = 24 * 3600_000
 const EARLY_MS = 1000
-const SWEEP_AFTER_S = 15
+const SWEEP_AFTER_MS = 15_000
 const SWEEP_LIMIT = 200
 // A Worker has six connections at once; one is left for the queue.
 const SWEEP_AT_ONCE = 5
@@ -102,7 +102,7 @@ export async function ringReminder(ctx: RingCtx, input: { userId: string; taskId
 
 /** Rings what a lost message or alarm left unsaid, oldest first, and wakes its Steward; answers how many it rang. */
 export async function sweepReminders(ctx: RingCtx): Promise<number> {
-  const late = await overdueReminders(ctx.db, SWEEP_AFTER_S, SWEEP_LIMIT)
+  const late = await overdueReminders(ctx.db, new Date(ctx.now().getTime() - SWEEP_AFTER_MS), SWEEP_LIMIT)
   let rung = 0
   for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
     const rings = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((reminder) => ringLate(ctx, reminder)))

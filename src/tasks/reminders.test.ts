@@ -15,7 +15,7 @@ const wall = (agoS: number) => {
 const remind = (person: Person, agoS: number) => createTask(person, { title: 'Call', remindAt: wall(agoS) })
 
 async function overdueOf(person: Person, olderThanS: number): Promise<string[]> {
-  const rows = await overdueReminders(person.db, olderThanS, LIMIT)
+  const rows = await overdueReminders(person.db, new Date(Date.now() - olderThanS * 1000), LIMIT)
   return rows.filter(({ userId }) => userId === person.actor.userId).map(({ id }) => id)
 }
 

@@ -1,11 +1,11 @@
-import { and, asc, eq, isNull, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
 import { ownedBy } from '#database'
 import { type ReadCtx, shown } from './row.ts'
 import type { Task } from './schema.ts'
 import { tasks, waitsToRemind } from './tables.ts'
 
-const GIVEN_UP_AFTER_DAYS = 7
+const GIVEN_UP_AFTER_MS = 7 * 24 * 3600_000
 
 /** The task if its reminder is still to be given: open, not in the bin, not reminded of. One trip. */
 export async function getReminder(ctx: ReadCtx, id: string): Promise<Task | null> {
@@ -26,16 +26,16 @@ export function markReminded(db: Ctx['db'], userId: string, id: string, remindAt
     .returning({ id: tasks.id })
 }
 
-/** The statement that finds reminders of anybody that should have been given `olderThanS` seconds ago, oldest first. */
-export function overdueReminders(db: Ctx['db'], olderThanS: number, limit: number) {
+/** The statement that finds reminders of anybody that should have been given by then, oldest first. */
+export function overdueReminders(db: Ctx['db'], by: Date, limit: number) {
   return db
     .select({ id: tasks.id, userId: tasks.userId })
     .from(tasks)
     .where(
       and(
         waitsToRemind(tasks),
-        sql`${tasks.remindAt} <= now() - interval '1 second' * ${olderThanS}`,
-        sql`${tasks.remindAt} > now() - interval '1 day' * ${GIVEN_UP_AFTER_DAYS}`,
+        lte(tasks.remindAt, by),
+        gt(tasks.remindAt, new Date(by.getTime() - GIVEN_UP_AFTER_MS)),
       ),
     )
     .orderBy(asc(tasks.remindAt))

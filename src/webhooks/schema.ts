@@ -20,6 +20,10 @@ export const EVENTS = [
   'notification.updated',
   'notification.deleted',
   'notification.all_read',
+  'schedule.created',
+  'schedule.updated',
+  'schedule.deleted',
+  'schedule.due',
 ] as const
 
 const MAX_OVERLAP_S = 86_400

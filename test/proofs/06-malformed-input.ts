@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import fc from 'fast-check'
 import { createAuditor, differences, type Holdings } from '../matrix-audit.ts'
 import { corpus, type Malformed, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
@@ -123,6 +124,8 @@ async function tryGenerated(scene: Scene, seed: number, count: number): Promise<
       return malformed ? [{ operation, malformed }] : []
     }),
   )
+  // Making them took seconds, in which nobody saw that idle connections were closed.
+  await nextTurn()
   const runs = Math.ceil(count / sources.length)
   for (const { operation, malformed } of sources) await tryOne(scene, operation, malformed, { seed, numRuns: runs })
   return runs * sources.length

@@ -1,6 +1,7 @@
 import { createAuditor, differences } from '../matrix-audit.ts'
 import { kindByPrefix, kindOf, OBJECTS, type ObjectKind } from '../matrix-objects.ts'
 import { type Ids, idSlots, type Request, requestFor } from '../matrix-requests.ts'
+import { validRequest } from '../matrix-valid.ts'
 import { type Operation, pathParameters } from '../openapi-document.ts'
 import { type Answer, makeId, type Person, type World } from '../world.ts'
 import { type Chance, createChance } from './chance.ts'
@@ -205,7 +206,7 @@ const fresh = async (world: World, person: Person, prefix: string) =>
 
 /** What is not asked for by id: lists, their cursors, and the answers kept under a key. */
 async function tryLists({ world, victim, stranger, report, count }: Case): Promise<void> {
-  const { operations, document } = world
+  const { operations } = world
   for (const operation of operations.filter(({ method, auth }) => method === 'GET' && auth === 'person')) {
     if (pathParameters(operation.path).length > 0) continue
     const list = await stranger.api('GET', operation.path)
@@ -220,8 +221,10 @@ async function tryLists({ world, victim, stranger, report, count }: Case): Promi
     if (page.text.includes(MARK)) report(`${operation.id}: another person's cursor shows what is theirs`)
   }
   for (const operation of operations.filter(({ takesKey, path }) => takesKey && pathParameters(path).length === 0)) {
-    const request = requestFor(document, operation)
-    const options = { ...request.options, headers: { 'idempotency-key': `shared-${victim.userId}` } }
+    // What names objects names the victim's own.
+    const request = await validRequest(world, operation, victim)
+    const headers = { ...request.options.headers, 'idempotency-key': `shared-${victim.userId}` }
+    const options = { ...request.options, headers }
     const first = await victim.api('POST', request.path, options)
     const second = await stranger.api('POST', request.path, options)
     count()

@@ -5,7 +5,7 @@ import { type Door, type Heard, openListener, type Position } from './lib-listen
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-export const TOPICS = ['tasks', 'projects', 'calendar', 'memories', 'notifications', 'effects', 'me']
+export const TOPICS = ['tasks', 'projects', 'calendar', 'memories', 'notifications', 'schedules', 'effects', 'me']
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }
@@ -24,6 +24,7 @@ const AUDITS: Record<string, Audit> = {
   email: auditMail,
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
+  schedules: auditSchedules,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
@@ -205,6 +206,24 @@ async function auditEventReminders(world: Seen, person: Owner, _: Told[], report
     [person.userId],
   )
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
+}
+
+// Each run that was begun told its person once; each schedule that has a next time has its timer, and no other is armed.
+async function auditSchedules(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
+  const rows = await world.query('select id, next_at from schedules where user_id = $1 and next_at is not null', [
+    person.userId,
+  ])
+  const expected = rows.map(({ id, next_at }) => `schedule:${id} ${new Date(String(next_at)).getTime()}`).sort()
+  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('schedule:'))
+  const found = timers.map(({ name, dueMs }) => `${name} ${dueMs}`).sort()
+  if (expected.join() !== found.join()) report(`schedules wait for ${expected.join()}, timers for ${found.join()}`)
+  const runs = await world.query(
+    `select r.id, r.status, count(n.id)::int as times from schedule_runs r left join notifications n
+      on n.user_id = r.user_id and n.dedupe_key = 'schedule:' || r.id where r.user_id = $1 group by r.id`,
+    [person.userId],
+  )
+  for (const { id, status, times } of runs)
+    if (status !== 'done' || times !== 1) report(`the run ${id} is "${status}" and told ${times} times`)
 }
 
 // What its row says went out lies in the mailbox once; of what nobody knows, once at most.

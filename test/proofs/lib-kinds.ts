@@ -63,10 +63,23 @@ export async function live(person: Person): Promise<void> {
   const fair = await need(person, 'POST', '/v1/calendar/events', market)
   await need(person, 'DELETE', `/v1/calendar/events/${fair.id}`)
   await need(person, 'POST', `/v1/calendar/events/${fair.id}/restore`)
+  await schedule(person)
   await need(person, 'PATCH', '/v1/me', { displayName: 'Gardener' })
   for (const title of ['open the greenhouse', 'feed the cat']) {
     await need(person, 'POST', '/v1/tasks', { title, remindAt: clock(-1) })
   }
+}
+
+async function schedule(person: Person): Promise<void> {
+  const at = { ...clock(24 * 60), date: '2100-01-01' }
+  const daily = { name: 'water', when: { kind: 'cron', cron: '0 7 * * *' }, action: { kind: 'notify', title: 'water' } }
+  const kept = await need(person, 'POST', '/v1/schedules', daily)
+  await need(person, 'PATCH', `/v1/schedules/${kept.id}`, { when: { kind: 'at', at } })
+  await need(person, 'POST', `/v1/schedules/${kept.id}/run`)
+  const gone = await need(person, 'POST', '/v1/schedules', daily)
+  await need(person, 'POST', `/v1/schedules/${gone.id}/pause`)
+  await need(person, 'POST', `/v1/schedules/${gone.id}/resume`)
+  await need(person, 'DELETE', `/v1/schedules/${gone.id}`)
 }
 
 /** What can happen to notifications that are there. */
