@@ -1,6 +1,7 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { emailSubscriber } from '#email'
+import { deliverySubscriber } from '#notifications'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
@@ -14,4 +15,5 @@ export const subscribers: Subscriber[] = [
   emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
+  deliverySubscriber,
 ]
