@@ -38,6 +38,8 @@ test('a new set is what production asks for, in a file that is its owner’s alo
     'OPERATOR_TOKEN',
     'PASSWORD_PEPPER',
     'REFRESH_KEY',
+    'VAPID_PRIVATE_KEY',
+    'VAPID_PUBLIC_KEY',
   ])
   expect(configOf(set).auth.jwtKeys).toHaveLength(1)
   for (const value of Object.values(set)) expect(said.stdout + said.stderr).not.toContain(value)

@@ -40,3 +40,17 @@ export function mailPage({ id, from, to, subject, kind, at, text }: Received): s
 <h2>HTML</h2><iframe sandbox title="The mail as HTML" src="/messages/${encodeURIComponent(id)}/html"></iframe>`,
   )
 }
+
+/** What reached devices, newest first. */
+export function pushesPage(pushes: { service: string; to: string; at: string; text: string }[]): string {
+  const rows = pushes.map(
+    ({ service, to, at, text }) =>
+      `<tr><td>${escapeHtml(service)}</td><td>${escapeHtml(to)}</td><td>${at}</td><td>${escapeHtml(text)}</td></tr>`,
+  )
+  const table = `<table><tr><th scope="col">Service</th><th scope="col">To</th><th scope="col">At</th><th scope="col">What</th></tr>
+${rows.join('\n')}</table>`
+  return page(
+    'Pushes of this machine',
+    rows.length > 0 ? table : '<p>Nothing was pushed yet. Reload to look again.</p>',
+  )
+}

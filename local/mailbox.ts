@@ -79,7 +79,8 @@ export async function startMailbox({ file, port = 0 }: MailboxOptions = {}): Pro
   }
 }
 
-async function listen(server: Server, port: number): Promise<number> {
+/** Listens on the port, or on any other where it is taken. */
+export async function listen(server: Server, port: number): Promise<number> {
   try {
     server.listen(port, HOST)
     await once(server, 'listening')

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { createECDH, randomBytes } from 'node:crypto'
 import { exportJWK, generateKeyPair } from 'jose'
 
 /** The secrets one deployment needs, by the names configuration reads. */
@@ -8,6 +8,8 @@ export type Secrets = {
   PASSWORD_PEPPER: string
   ENCRYPTION_KEYS: string
   OPERATOR_TOKEN: string
+  VAPID_PUBLIC_KEY: string
+  VAPID_PRIVATE_KEY: string
 }
 
 const secret = () => randomBytes(32).toString('base64url')
@@ -23,6 +25,15 @@ export function newEncryptionKey(): object {
   return { id: randomBytes(4).toString('hex'), key: randomBytes(32).toString('base64') }
 }
 
+/** The key by which push services know this deployment: a subscription is made for it. */
+function newVapidKey(): Pick<Secrets, 'VAPID_PUBLIC_KEY' | 'VAPID_PRIVATE_KEY'> {
+  const pair = createECDH('prime256v1')
+  const publicKey = pair.generateKeys('base64url')
+  // A private key may begin with zeros, which it is given without.
+  const privateKey = Buffer.from(pair.getPrivateKey('hex').padStart(64, '0'), 'hex').toString('base64url')
+  return { VAPID_PUBLIC_KEY: publicKey, VAPID_PRIVATE_KEY: privateKey }
+}
+
 export async function newSecrets(): Promise<Secrets> {
   return {
     JWT_KEYS: JSON.stringify([await newSigningKey()]),
@@ -30,5 +41,6 @@ export async function newSecrets(): Promise<Secrets> {
     PASSWORD_PEPPER: secret(),
     ENCRYPTION_KEYS: JSON.stringify([newEncryptionKey()]),
     OPERATOR_TOKEN: secret(),
+    ...newVapidKey(),
   }
 }

@@ -50,7 +50,10 @@ function fail(error: unknown): never {
   process.exit(1)
 }
 
-async function describe({ url, mailbox, providers }: World, { dataDir, databaseUrl }: Options): Promise<string> {
+async function describe(
+  { url, mailbox, pushes, providers }: World,
+  { dataDir, databaseUrl }: Options,
+): Promise<string> {
   const readiness = await fetch(`${url}/health/ready`)
   const { dependencies }: { dependencies: { name: string; provider: string }[] } = await readiness.json()
   const model = dependencies.find(({ name }) => name === 'model')?.provider ?? 'unknown'
@@ -60,6 +63,7 @@ async function describe({ url, mailbox, providers }: World, { dataDir, databaseU
     `  talk to it    ${chat}   (in another terminal)`,
     `  its API       ${url}/docs`,
     ...(mailbox ? [`  its mail      ${mailbox.url}`] : []),
+    `  its pushes    ${pushes.url}`,
     ...(providers ? [`  sign in as    ${Object.values(providers.people).join(', ')}: npm run sign-in google`] : []),
     `  model         ${model}${claude}`,
     `  data          ${dataDir}${databaseUrl ? ' and the database that was named' : ''}; log in ${join(dataDir, 'logs/worker.log')}`,

@@ -10,6 +10,7 @@ import { type Mailbox, startMailbox } from './mailbox.ts'
 import { migrate } from './migrate.ts'
 import { type Postgres, startPostgres } from './postgres.ts'
 import { type Providers, startProviders } from './providers.ts'
+import { type PushServices, startPushServices } from './push-services.ts'
 import { newSecrets, type Secrets } from './secrets.ts'
 import { buildWorker, type RunningWorker, startWorker } from './worker.ts'
 import { openWorkerLog } from './worker-log.ts'
@@ -33,6 +34,8 @@ export type World = {
   postgres: Postgres
   /** Where its mail ends; undefined where somebody else sends it. */
   mailbox: Mailbox | undefined
+  /** Where pushes to apps end, and those to browsers of this machine. */
+  pushes: PushServices
   /** Who plays Google, Microsoft and Apple; undefined where nobody does. */
   providers: Providers | undefined
   /** The Worker first, then what it stands on. */
@@ -71,6 +74,8 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       ? undefined
       : await startMailbox({ file: join(dataDir, 'mailbox.json'), port: port + 1 })
     undo.push(() => mailbox?.stop())
+    const pushes = await startPushServices({ port: port + 5 })
+    undo.push(() => pushes.stop())
     const publicUrl = `http://${HOST}:${port}`
     const providers = options.withProviders ? await startProviders({ publicUrl, port: port + 2 }) : undefined
     undo.push(() => providers?.stop())
@@ -81,6 +86,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
       AI_PLAN: 'max',
       ...(await embeddingVars(vars, undo)),
       ...mailbox?.vars,
+      ...pushes.vars,
       ...(providers && { PUBLIC_URL: publicUrl, ...providers.vars }),
       ...vars,
       DATABASE_URL: postgres.connectionString,
@@ -92,7 +98,7 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await answersReady(worker.url)
     const cron: Cron = startCron(worker.scheduled, (error) => onNotice(`cron: ${error.message}`))
     undo.push(() => cron.stop())
-    return { url: worker.url, worker, postgres, mailbox, providers, stop }
+    return { url: worker.url, worker, postgres, mailbox, pushes, providers, stop }
   } catch (error) {
     await stop()
     throw error

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto'
+import { generateKeyPairSync, randomBytes } from 'node:crypto'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -240,6 +240,11 @@ export const OBJECTS: Record<string, ObjectKind> = {
       action: { kind: 'notify', title: mark },
     })),
     discard: remover('/v1/schedules'),
+  },
+  '/v1/devices': {
+    prefix: 'dev',
+    make: creator('/v1/devices', (mark) => ({ kind: 'fcm', name: mark, token: randomBytes(20).toString('hex') })),
+    discard: remover('/v1/devices'),
   },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },

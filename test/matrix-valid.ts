@@ -107,6 +107,7 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
     await kindOf('/v1/auth/sessions/{id}')?.make(world, owner, 'mine')
     return {}
   },
+  registerDevice: async () => ({ body: { kind: 'fcm', name: 'Pixel', token: makeId('dev') } }),
   restoreMe: async (_, owner) => {
     await owner.api('DELETE', '/v1/me')
     return {}

@@ -16,6 +16,7 @@ const PUBLIC: Record<string, string> = {
   'GET /health': 'whoever watches the process has no account',
   'GET /health/ready': 'whoever sends it requests has none either; it tells names and latencies only',
   'GET /.well-known/jwks.json': 'public keys',
+  'GET /v1/devices/web-push-key': 'a public key',
   'POST /v1/auth/register': 'makes the account',
   'POST /v1/auth/login': 'brings a password',
   'POST /v1/auth/refresh': 'brings a refresh token',

@@ -38,6 +38,8 @@ const UNSIGNED: Record<string, string> = {
   'DELETE /v1/auth/sessions': 'only takes away',
   'DELETE /v1/oauth/grants/{id}': 'only takes away',
   'POST /v1/me/restore': 'takes an erasure back',
+  'POST /v1/devices': 'ends with the sign-in that made it',
+  'DELETE /v1/devices/{id}': 'only takes away',
 }
 const highSecurity = () =>
   world.operations.filter(({ id, method }) => method !== 'GET' && POLICY[id] === 'session' && !UNSIGNED[id])

@@ -11,7 +11,7 @@ import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
-import { pruneNotifications } from '#notifications'
+import { pruneLedger, pruneNotifications, sweepDeliveries } from '#notifications'
 import { pruneOauth } from '#oauth'
 import { pruneQueueTables, relay } from '#queue'
 import { pruneScheduleRuns, sweepReminders, sweepSchedules } from '#scheduler'
@@ -41,6 +41,8 @@ const JOBS = {
   pruneSignInFlows,
   pruneApiKeys,
   pruneNotifications,
+  sweepDeliveries,
+  pruneLedger,
   eraseForgotten,
   pruneAnswers,
   runBatches,

@@ -2,6 +2,7 @@ import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
 import { emailSubscriber } from '#email'
+import { deliverySubscriber } from '#notifications'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
@@ -17,4 +18,5 @@ export const subscribers: Subscriber[] = [
   webhookSubscriber,
   accountSubscriber,
   scheduleSubscriber,
+  deliverySubscriber,
 ]

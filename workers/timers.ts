@@ -1,4 +1,5 @@
 import { keepReminders } from '#calendar'
+import { deliverSoon } from '#notifications'
 import { ringReminder, runSchedule, type TimerHandlers } from '#scheduler'
 
 /** What each kind of timer does when a person's Steward says that it is due. */
@@ -6,4 +7,5 @@ export const timers: TimerHandlers = {
   reminder: ringReminder,
   event_reminder: keepReminders,
   schedule: runSchedule,
+  delivery: deliverSoon,
 }

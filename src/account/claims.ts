@@ -30,6 +30,7 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   refresh_tokens: { owner: 'session_id', of: 'sessions' },
   oauth_requests: { owner: 'user_id' },
   oauth_grants: { owner: 'user_id', shown: { file: 'apps', omit: ['challenge', 'code_hash', 'redirect_uri'] } },
+  devices: { owner: 'user_id', shown: { file: 'devices', omit: ['address', 'hash'] } },
   sessions: { owner: 'user_id', shown: { file: 'sessions' } },
   credentials: { owner: 'user_id' },
   totp_secrets: { owner: 'user_id' },
@@ -79,6 +80,8 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   messages: { owner: 'user_id', shown: { file: 'messages' } },
   conversations: { owner: 'user_id', shown: { file: 'conversations' } },
   memories: { owner: 'user_id', shown: { file: 'memories' } },
+  deliveries: { owner: 'user_id', shown: { file: 'deliveries', omit: ['provider_id'] } },
+  notification_settings: { owner: 'user_id', shown: { file: 'notification-settings', by: 'version' } },
   effects: { owner: 'user_id', shown: { file: 'effects', omit: ['holder', 'lease_until', 'key'] } },
   notifications: { owner: 'user_id', shown: { file: 'notifications' } },
   calendar_events: {

@@ -166,6 +166,14 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/schedules/{id}/run': SCHEDULES.write,
   'GET /v1/schedules/{id}/next': SCHEDULES.read,
   'GET /v1/schedules/{id}/executions': SCHEDULES.read,
+  'GET /v1/notifications/{id}/deliveries': NOTIFICATIONS.read,
+  'GET /v1/notifications/settings': NOTIFICATIONS.read,
+  'PATCH /v1/notifications/settings': NOTIFICATIONS.write,
+  'GET /v1/devices': NOTIFICATIONS.read,
+  'GET /v1/devices/web-push-key': 'public',
+  // It ends with the sign-in that made it, and a key has none.
+  'POST /v1/devices': 'session',
+  'DELETE /v1/devices/{id}': 'session',
   // A socket may join every room.
   'POST /v1/realtime/ticket': [
     'realtime',

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { MAIL_SETTINGS, type MailConfig, mailProblems, readMail, readRegistration } from './mail.ts'
 import { PASSKEY_SETTINGS, type PasskeyConfig, passkeyProblems, readPasskeys } from './passkeys.ts'
+import { PUSH_SETTINGS, type PushConfig, pushProblems, readPush } from './push.ts'
 import { readSignIn, SIGN_IN_SETTINGS, type SignInConfig, signInProblems } from './sign-in.ts'
 import { readTranscription, SPEECH_SETTINGS, speechProblems, type TranscriptionConfig } from './speech.ts'
 
@@ -126,6 +127,7 @@ const Source = z.object({
   ...SPEECH_SETTINGS,
   ...MAIL_SETTINGS,
   ...PASSKEY_SETTINGS,
+  ...PUSH_SETTINGS,
   ...SIGN_IN_SETTINGS,
 })
 
@@ -178,6 +180,7 @@ export type Config = {
   logLevel: 'info' | 'warn' | 'error'
   ai: AiConfig
   mail: MailConfig | null
+  push: PushConfig
   passkeys: PasskeyConfig
   registration: 'direct' | 'mailed'
   signIn: SignInConfig
@@ -190,6 +193,7 @@ export function readConfig(env: object): Config {
   const problems = parsed.success ? [] : parsed.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`)
   if (parsed.data) problems.push(...aiProblems(parsed.data))
   if (parsed.data) problems.push(...mailProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
+  if (parsed.data) problems.push(...pushProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
   if (parsed.data) problems.push(...passkeyProblems(passkeysOf(parsed.data)))
   if (parsed.data) problems.push(...signInProblems(parsed.data, parsed.data.ENVIRONMENT === 'production'))
   if (parsed.data?.ENVIRONMENT === 'production' && parsed.data.RATE_LIMIT_FACTOR !== 1) {
@@ -222,6 +226,7 @@ export function readConfig(env: object): Config {
     logLevel: source.LOG_LEVEL,
     ai: readAi(source),
     mail: readMail(source),
+    push: readPush(source, source.PUBLIC_URL),
     passkeys: passkeysOf(source),
     registration: readRegistration(source, source.ENVIRONMENT === 'production'),
     signIn: readSignIn(source),

@@ -46,6 +46,7 @@ export type IdPrefix =
   | 'wfl'
   | 'run'
   | 'trg'
+  | 'dlv'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

@@ -19,8 +19,11 @@ const DATA = {
   change: 'The password was changed.',
   provider: 'Google',
   address: 'sam@gmail.com',
+  title: 'Call the dentist',
+  details: 'before noon',
+  items: ['Call the dentist', 'Pay the rent'],
 }
-// Every template takes a part of these, and each is a text.
+// Every template takes a part of these.
 const ALL = Object.entries(TEMPLATES) as unknown as [string, Template<typeof DATA>][]
 const HOSTILE = fc.oneof(
   fc.string({ unit: 'binary', maxLength: 60 }),
@@ -63,7 +66,8 @@ describe.each(ALL)('%s', (_, template) => {
   test('whatever it is given, the elements stay ours and the subject too', () => {
     const clean = render(template, DATA)
     const tagsOf = (html: string) => [...html.matchAll(/<\/?([a-z0-9]+)/gi)].map(([, name]) => name).join()
-    const hostile = fc.record(Object.fromEntries(Object.keys(DATA).map((name) => [name, HOSTILE])))
+    const texts = Object.fromEntries(Object.keys(DATA).map((name) => [name, HOSTILE]))
+    const hostile = fc.record({ ...texts, items: fc.tuple(HOSTILE, HOSTILE) })
     fc.assert(
       fc.property(hostile, (given) => {
         const made = render(template, { ...DATA, ...given, url: LINK })

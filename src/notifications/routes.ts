@@ -9,6 +9,7 @@ import {
   takeAction,
   unreadCount,
 } from './notification.ts'
+import { reachApp } from './reach-routes.ts'
 import {
   AllRead,
   Notification,
@@ -87,6 +88,7 @@ const remove = personRoute({
 })
 
 export const app = createApp()
+  .route('/', reachApp)
   .openapi(list, async (c) => c.json(await listNotifications(c.var.ctx, c.req.valid('query')), 200))
   .openapi(unread, async (c) => c.json({ count: await unreadCount(c.var.ctx) }, 200))
   .openapi(readAll, async (c) => c.json(await markAllRead(c.var.ctx), 200))

@@ -1,3 +1,5 @@
+import { setTimeout as wait } from 'node:timers/promises'
+import { type PushServices, startPushServices } from '../../local/push-services.ts'
 import { mailedCode } from '../matrix-valid.ts'
 import { startReceiver } from '../webhook-receiver.ts'
 import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
@@ -15,6 +17,8 @@ const MOST_IN_A_BATCH = 12
 // As Queues does it: batches of one queue are handled by several consumers at once.
 const CONSUMERS = 4
 const REMINDERS_NOW = 2
+const PUSHED_WITHIN_MS = 15_000
+const LOOK_AGAIN_MS = 50
 
 // Nothing reaches the queue by itself: every delivery is one of ours.
 const NO_KICK: Sabotage = {
@@ -40,13 +44,25 @@ const UNCLAIMED_MAIL: Sabotage[] = [
   { file: 'src/email/deliver.ts', find: "status} = 'queued' or", replace: "status} <> '' or" },
   { file: 'src/email/deliver.ts', find: 'content: null, error: null }', replace: 'error: null }' },
 ]
+const UNCLAIMED_PUSH: Sabotage = {
+  file: 'src/notifications/ledger.ts',
+  find: "((status = 'waiting' and due_at",
+  replace: "((status in ('waiting', 'sent') and channel = 'push' and due_at",
+}
 const OUTLIVING: Sabotage = {
   file: 'src/account/claims.ts',
   find: "  outbox: { owner: 'user_id', loose: true },\n",
   replace: '',
 }
 
-type Scene = { world: World; chance: Chance; report: Report; kinds: Set<string>; delivered: number }
+type Scene = {
+  world: World
+  pushes: PushServices
+  chance: Chance
+  report: Report
+  kinds: Set<string>
+  delivered: number
+}
 
 export const proof: Proof = {
   id: 1,
@@ -60,15 +76,17 @@ export const proof: Proof = {
     'the log does not know ids': NO_KNOWN_IDS,
     'a timer has another name each time': [NAMELESS_TIMERS],
     'mail is sent whatever its row says': [NO_INBOX, ...UNCLAIMED_MAIL],
+    'a push is sent whatever its row says': [UNCLAIMED_PUSH],
     'what was told of somebody outlives them': [OUTLIVING],
   },
   async run(world, { seed, share }) {
     const violations: string[] = []
     const quiet = await world.sabotaged([NO_KICK])
     const receiver = await startReceiver()
+    const pushes = await startPushServices()
     try {
       const report: Report = (violation) => void violations.push(violation)
-      const scene: Scene = { world, chance: createChance(seed), report, kinds: new Set(), delivered: 0 }
+      const scene: Scene = { world, pushes, chance: createChance(seed), report, kinds: new Set(), delivered: 0 }
       // Registered as people are, which sends them mail.
       const people = await eachOf(Array.from({ length: scaled(PEOPLE, share) }), 2, () => quiet.person())
       await eachOf(people, 2, async (person) => {
@@ -81,12 +99,16 @@ export const proof: Proof = {
       const posts = Map.groupBy(receiver.received, ({ id }) => id)
       for (const [id, { length }] of posts) if (length > 1) report(`the webhook ${id} was posted ${length} times`)
       if (posts.size === 0) report('no webhook was posted')
+      const shown = Map.groupBy(pushes.pushed, ({ to, text }) => `${to} ${text}`)
+      for (const [push, { length }] of shown) if (length > 1) report(`${push} was pushed ${length} times`)
+      for (const { status, reason } of pushes.refused) report(`a push was refused by ${status}: ${reason}`)
       const notes = [
         `${scene.kinds.size} kinds of event, each message ${COPIES} times, in batches of 1 to ${MOST_IN_A_BATCH}`,
       ]
       return { cases: scene.delivered, violations, notes }
     } finally {
       receiver.close()
+      await pushes.stop()
       await quiet.stop()
     }
   },
@@ -100,6 +122,9 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
   const witness = await openListener(door(world.url, person.accessToken), { topics: TOPICS })
   const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
   try {
+    const { endpoint, keys } = scene.pushes.subscribe(world.vars['VAPID_PUBLIC_KEY'])
+    await need(person, 'POST', '/v1/devices', { kind: 'web_push', name: 'Firefox', endpoint, keys })
+    await need(person, 'PATCH', '/v1/notifications/settings', { pushAfterSeconds: 0 })
     await live(person)
     const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'rake' } })
     await need(person, 'POST', '/v1/effects/undo', { id: effect.id })
@@ -109,6 +134,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     await deliver(scene, await toldOf(world, person.userId))
     const rung = () => witness.heard.filter(({ event }) => event === 'notification.created')
     await witness.until(() => rung().length >= REMINDERS_NOW)
+    await hearPushes(scene, endpoint)
     await readAll(
       world,
       person,
@@ -126,6 +152,14 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     witness.stop()
     bystander.stop()
   }
+}
+
+// A push is due at once, and sent within the second.
+async function hearPushes({ pushes, report }: Scene, endpoint: string): Promise<void> {
+  const heard = () => pushes.pushed.filter(({ to }) => to === endpoint).length
+  for (const deadline = performance.now() + PUSHED_WITHIN_MS; performance.now() < deadline; await wait(LOOK_AGAIN_MS))
+    if (heard() >= REMINDERS_NOW) return
+  report(`of ${REMINDERS_NOW} reminders ${heard()} were pushed`)
 }
 
 async function tryKeys(person: Person): Promise<void> {

@@ -25,6 +25,7 @@ const AUDITS: Record<string, Audit> = {
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
   schedules: auditSchedules,
+  deliveries: auditDeliveries,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
@@ -269,6 +270,20 @@ async function auditAccountMail(world: Seen, person: Owner, told: Told[], report
   ])
   const changes = told.filter(({ type }) => /^(?:password|address)\.changed$/.test(type)).length
   if (rows.length !== changes) report(`${changes} changes of the account were written of ${rows.length} times`)
+}
+
+// Every notification is planned once: a socket, and no way of the same kind twice; what is due went out or is known not to.
+async function auditDeliveries(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query(
+    `select n.id, count(d.id) filter (where d.channel = 'socket')::int as sockets,
+        count(d.id)::int - count(distinct (d.channel, d.purpose, d.device_id)) filter (where d.id is not null)::int as twice
+      from notifications n left join deliveries d on d.notification_id = n.id where n.user_id = $1 group by n.id`,
+    [person.userId],
+  )
+  const created = new Set(told.flatMap(({ id, type }) => (type === 'notification.created' ? [id.split('.')[0]] : [])))
+  for (const { id, sockets, twice } of rows)
+    if (created.has(String(id)) && (sockets !== 1 || twice !== 0))
+      report(`${id} goes by ${sockets} sockets, and ${twice} ways twice`)
 }
 
 // Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.

@@ -62,6 +62,9 @@ export async function fillPlaces(world: World, person: Person, mark: string): Pr
   await fillWaysIn(world, person, mark)
   await query(`insert into webhook_deliveries (id, user_id, endpoint_id, event_id, type, body)
     select $2, $1, id, $2, 'task.created', $3 from webhook_endpoints where user_id = $1 limit 1`)
+  await need(person, 'PATCH', '/v1/notifications/settings', { dailyAt: '07:30' })
+  await query(`insert into deliveries (id, user_id, notification_id, channel, status, due_at, reason, created_at)
+    select $2, $1, id, 'mail', 'failed', now(), $3, now() from notifications where user_id = $1 limit 1`)
   // People are named by flags, too.
   await world.query("insert into feature_flags (name, people) values ($1, array['somebody else', $2])", [
     makeId('flg'),

@@ -9,13 +9,22 @@ const PER_SECOND = 50
 const RESEAL_WITHIN_MS = 20_000
 export const STEPS: readonly Step[] = ['add', 'promote', 'retire']
 
+const NO_VAPID = { VAPID_PUBLIC_KEY: '', VAPID_PRIVATE_KEY: '' }
+
 type Report = (what: string) => void
 export type Load = { requests: number; seconds: number }
 
 /** The next settings: both kinds of key are moved on by the same step. */
 export async function nextVars(vars: Record<string, string>, step: Step): Promise<Record<string, string>> {
   const [JWT_KEYS, ENCRYPTION_KEYS] = [vars.JWT_KEYS ?? '', vars.ENCRYPTION_KEYS ?? '']
-  const set: Secrets = { JWT_KEYS, ENCRYPTION_KEYS, REFRESH_KEY: '', PASSWORD_PEPPER: '', OPERATOR_TOKEN: '' }
+  const set: Secrets = {
+    JWT_KEYS,
+    ENCRYPTION_KEYS,
+    REFRESH_KEY: '',
+    PASSWORD_PEPPER: '',
+    OPERATOR_TOKEN: '',
+    ...NO_VAPID,
+  }
   const changed = await changeSet(await changeSet(set, 'jwt', step), 'encryption', step)
   return { JWT_KEYS: changed.JWT_KEYS, ENCRYPTION_KEYS: changed.ENCRYPTION_KEYS }
 }

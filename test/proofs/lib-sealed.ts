@@ -93,7 +93,9 @@ export async function keepOthers(world: World, people: Person[]): Promise<string
     const { id, secret: before } = await post(person, '/v1/webhooks', { url: 'https://hooks.aurelius.invalid/' })
     const { secret: now } = await post(person, `/v1/webhooks/${id}/rotate`)
     await awayFlow(world)
-    return [totp, before, now].map(String)
+    const token = makeId('dev')
+    await post(person, '/v1/devices', { kind: 'fcm', name: 'Pixel', token })
+    return [totp, before, now, token].map(String)
   })
   return made.flat()
 }

@@ -7,6 +7,7 @@ import { identityLinked, identityUnlinked } from './identity-changed.ts'
 import { keyCreated } from './key-created.ts'
 import { magicLink } from './magic-link.ts'
 import { newDevice } from './new-device.ts'
+import { notification, notificationDigest } from './notification.ts'
 import { passwordReset } from './password-reset.ts'
 import { verifyAddress } from './verify-address.ts'
 import { welcome } from './welcome.ts'
@@ -26,6 +27,8 @@ export const TEMPLATES = {
   account_changed: accountChanged,
   identity_linked: identityLinked,
   identity_unlinked: identityUnlinked,
+  notification,
+  notification_digest: notificationDigest,
 }
 export type Templates = typeof TEMPLATES
 export type MailKind = keyof Templates

@@ -1,0 +1,175 @@
+import { type Ctx, type DomainEvent, describeError, findAppError, type PersonActor } from '#core'
+import type { Subscriber } from '#queue'
+import { getMe, type Me } from '#users'
+import { notificationAllRead, notificationCreated, notificationDeleted, notificationUpdated } from './events.ts'
+import {
+  acknowledge,
+  CLAIM,
+  type Claimed,
+  claimDue,
+  giveUp,
+  overduePeople,
+  putOff,
+  reachable,
+  recordPlans,
+  settlePush,
+} from './ledger.ts'
+import { mailDigest, mailOne } from './mails.ts'
+import { heldUntil, planDeliveries, type Reached } from './plan.ts'
+import { push, pushOf } from './push.ts'
+import { getSettings } from './settings.ts'
+
+// A Worker has six connections at once; one is left for the database.
+const AT_ONCE = 5
+const SWEEP_LIMIT = 200
+const SECOND_MS = 1000
+
+type DeliverCtx = Pick<Ctx, 'db' | 'config' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
+
+const ofOne = new Set([notificationUpdated.type, notificationDeleted.type])
+
+/** Plans how each notification goes, and notes what was seen: read on one device, it is taken from the others. */
+export const deliverySubscriber: Subscriber = {
+  name: 'deliveries',
+  wants: (type) => type === notificationCreated.type || type === notificationAllRead.type || ofOne.has(type),
+  async handle(ctx, events) {
+    const [first] = events
+    if (!first) return
+    await plan(
+      ctx,
+      first.userId,
+      events.filter(({ type }) => type === notificationCreated.type),
+    )
+    const changed = events.filter(({ type }) => type !== notificationCreated.type)
+    if (changed.length === 0) return
+    const isAll = changed.some(({ type }) => type === notificationAllRead.type)
+    const isToClear = await acknowledge(ctx, first.userId, isAll ? null : changed.map(({ key }) => key))
+    if (isToClear) await armDeliveries(ctx, first.userId, [ctx.now()])
+  },
+}
+
+async function plan(ctx: DeliverCtx, userId: string, events: DomainEvent[]): Promise<void> {
+  if (events.length === 0) return
+  const [person, devices] = await Promise.all([personOf(ctx, userId), reachable(ctx, userId)])
+  if (!person) return
+  const plans = events.map(({ data }) => {
+    const told = notificationCreated.data.parse(data)
+    const all = planDeliveries(told, person.reached, ctx.now())
+    const planned = all.filter(({ channel }) => ctx.config.mail || (channel !== 'mail' && channel !== 'digest'))
+    return { notificationId: told.id, planned }
+  })
+  await recordPlans(
+    ctx,
+    userId,
+    plans,
+    devices.map(({ id }) => id),
+  )
+  const waiting = plans.flatMap(({ planned }) =>
+    planned.flatMap(({ channel, dueAt }) =>
+      channel === 'socket' || (channel === 'push' && devices.length === 0) ? [] : [dueAt],
+    ),
+  )
+  await armDeliveries(ctx, userId, waiting)
+}
+
+type Person = { me: Me; reached: Reached }
+
+// Undefined: they were erased meanwhile.
+async function personOf(ctx: DeliverCtx, userId: string): Promise<Person | undefined> {
+  const actor: PersonActor = { kind: 'person', userId, sessionId: null }
+  try {
+    const [me, settings] = await Promise.all([getMe({ db: ctx.db, actor }), getSettings({ db: ctx.db, actor })])
+    const { timeZone, quietHours } = me.preferences
+    return { me, reached: { timeZone, quietHours, settings } }
+  } catch (error) {
+    if (findAppError(error)?.code === 'not_found') return undefined
+    throw error
+  }
+}
+
+// One timer for each second in which something is due; whoever it wakes reads what that is.
+async function armDeliveries({ env, now }: DeliverCtx, userId: string, due: Date[]): Promise<void> {
+  const nowMs = now().getTime()
+  const seconds = new Set(due.map((at) => Math.ceil(Math.max(at.getTime(), nowMs) / SECOND_MS) * SECOND_MS))
+  if (seconds.size === 0) return
+  const timers = [...seconds].slice(0, 100).map((dueMs) => ({
+    name: `delivery:${dueMs}`,
+    dueMs,
+    version: nowMs,
+    payload: { kind: 'delivery' as const, userId, id: String(dueMs) },
+  }))
+  // Not by the scheduler, which tells people of what is due by this room.
+  const armed = await env.STEWARD.getByName(userId).arm(timers)
+  if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
+}
+
+/** Makes every delivery of a person that is due; answers how many were tried. */
+export async function deliverDue(ctx: DeliverCtx, { userId }: { userId: string }): Promise<number> {
+  const person = await personOf(ctx, userId)
+  if (!person) return 0
+  const claimed = await claimDue(ctx, userId)
+  const again: Date[] = claimed.length === CLAIM ? [ctx.now()] : []
+  const free: Claimed[] = []
+  for (const one of claimed) {
+    const held = one.row.purpose === 'show' ? heldUntil(person.reached, one.told.priority, ctx.now()) : null
+    if (!held) free.push(one)
+    else {
+      await putOff(ctx, one.row, held)
+      again.push(held)
+    }
+  }
+  const queue = free.filter(({ row }) => row.channel === 'push').values()
+  const work = async () => {
+    for (const one of queue) again.push(...(await pushOne(ctx, one)))
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  for (const one of free.filter(({ row }) => row.channel === 'mail')) await mailOne(ctx, person.me, one)
+  await mailDigest(
+    ctx,
+    person.me,
+    free.filter(({ row }) => row.channel === 'digest'),
+  )
+  await armDeliveries(ctx, userId, again)
+  return claimed.length
+}
+
+/** The same without being waited for: a service that hangs keeps no other timer waiting. What fails is swept. */
+export async function deliverSoon(ctx: DeliverCtx, { userId }: { userId: string }): Promise<void> {
+  ctx.waitUntil(deliverOf(ctx, userId))
+}
+
+/** Never throws: what could not be written down is `unknown` after its lease. */
+async function pushOne(ctx: DeliverCtx, claimed: Claimed): Promise<Date[]> {
+  const { row, told, device } = claimed
+  try {
+    if (!device) {
+      await giveUp(ctx, row, 'nobody is signed in on the device')
+      return []
+    }
+    const outcome = await push(ctx, device, pushOf(told, row.id, row.purpose, ctx.now()))
+    const again = await settlePush(ctx, claimed, outcome)
+    return again ? [again] : []
+  } catch (error) {
+    ctx.log.error('delivery.unsettled', { deliveryId: row.id, ...describeError(error) })
+    return []
+  }
+}
+
+/** Makes what a lost timer left, and says of what was being pushed that nobody knows; answers of how many people. */
+export async function sweepDeliveries(ctx: DeliverCtx): Promise<number> {
+  const people = await overduePeople(ctx, SWEEP_LIMIT)
+  const queue = people.values()
+  const work = async () => {
+    for (const userId of queue) await deliverOf(ctx, userId)
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+  return people.length
+}
+
+async function deliverOf(ctx: DeliverCtx, userId: string): Promise<void> {
+  try {
+    await deliverDue(ctx, { userId })
+  } catch (error) {
+    ctx.log.error('delivery.failed', { userId, ...describeError(error) })
+  }
+}
