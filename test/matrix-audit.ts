@@ -18,6 +18,9 @@ const SHARED = new Set([
   'oauth_clients',
   'erasure_receipts',
   'job_runs',
+  'jobs',
+  'job_attempts',
+  'job_queues',
 ])
 const OWNERS = ['user_id', 'principal']
 

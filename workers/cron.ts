@@ -1,5 +1,5 @@
 import { pruneExports, resumeExports, startErasures } from '#account'
-import { runJobs as run } from '#admin'
+import { runCron } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
@@ -11,7 +11,7 @@ import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
-import { pruneQueueTables, relay } from '#queue'
+import { pruneJobs, pruneQueueTables, relay, relayJobs } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { sweepErased } from '#search'
 import { pruneKeys, resealSecrets } from '#security'
@@ -26,6 +26,7 @@ const consumers = subscribers.map(({ name }) => name)
 
 const JOBS = {
   relay,
+  relayJobs,
   sweepReminders,
   closeLostTurns,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
@@ -51,10 +52,11 @@ const JOBS = {
   pruneExports,
   sweepErased,
   pruneNonces,
+  pruneJobs,
 }
 
 /** What every minute is for; one job's failure is its own. */
 export async function runJobs(env: Env, runtime: ExecutionContext): Promise<void> {
   const ctx = makeCtx(env, runtime)
-  await run(ctx, Object.fromEntries(Object.entries(JOBS).map(([job, work]) => [job, () => work(acting(ctx, job))])))
+  await runCron(ctx, Object.fromEntries(Object.entries(JOBS).map(([job, work]) => [job, () => work(acting(ctx, job))])))
 }

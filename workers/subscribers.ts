@@ -1,6 +1,5 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
-import { emailSubscriber } from '#email'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
@@ -11,7 +10,6 @@ export const subscribers: Subscriber[] = [
   realtimeSubscriber,
   reminderSubscriber,
   cacheSubscriber,
-  emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
 ]

@@ -39,6 +39,7 @@ export type IdPrefix =
   | 'era'
   | 'exp'
   | 'sgk'
+  | 'job'
 
 function base32(bytes: Uint8Array): string {
   let out = ''
