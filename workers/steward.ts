@@ -35,6 +35,7 @@ import {
 import { listTimers, type NewTimer, NewTimers, runTimer } from '#scheduler'
 import { type Grant, grant, LIMIT_MIGRATIONS, type LimitAsk } from '#security'
 import { configOf, makeCtx } from './context.ts'
+import { timers } from './timers.ts'
 
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
 type Arm = (name: string, dueMs: number, isMoved?: (fromMs: number) => boolean) => void
@@ -162,7 +163,7 @@ export class Steward extends DurableObject<Env> {
   async #fire(timer: DueTimer): Promise<void> {
     if (timer.name === FLUSH) await this.#flush()
     else if (timer.name === OVERDUE) await this.#closeOverdue()
-    else await runTimer(makeCtx(this.env, this.ctx), timer)
+    else await runTimer(makeCtx(this.env, this.ctx), timer, timers)
   }
 
   async #closeOverdue(): Promise<void> {
@@ -193,8 +194,7 @@ export class Steward extends DurableObject<Env> {
     const { sql } = this.ctx.storage
     for (let rows = unflushed(sql, FLUSH_ROWS); rows.length > 0; rows = unflushed(sql, FLUSH_ROWS)) {
       await writeUsage(makeCtx(this.env, this.ctx), rows)
-      const ids = rows.map(({ id }) => id)
-      flushed(sql, ids)
+      flushed(sql, rows)
     }
   }
 }

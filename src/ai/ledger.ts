@@ -96,6 +96,7 @@ export function unflushed(sql: SqlStorage, limit: number): LedgerRow[] {
 }
 
 /** Forgets lines that Postgres has. */
-export function flushed(sql: SqlStorage, ids: string[]): void {
+export function flushed(sql: SqlStorage, rows: { id: string }[]): void {
+  const ids = rows.map(({ id }) => id)
   sql.exec('delete from usage_outbox where id in (select value from json_each(?))', JSON.stringify(ids))
 }

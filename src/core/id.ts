@@ -40,6 +40,9 @@ export type IdPrefix =
   | 'exp'
   | 'sgk'
   | 'job'
+  | 'wfl'
+  | 'run'
+  | 'trg'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

@@ -224,7 +224,7 @@ function* daysOf(rule: Rule, after: number, nth: number, least: number): Generat
 }
 
 /** The instant a wall clock means, as `wall_instant` of the database says; a whole day ends at its last millisecond. */
-function instantMs({ date, time, timeZone }: Wall): number {
+export function wallMs({ date, time, timeZone }: Wall): number {
   const day = Temporal.PlainDate.from(date)
   if (time !== null)
     return day.toPlainDateTime(time).toZonedDateTime(timeZone, { disambiguation: 'compatible' }).epochMilliseconds
@@ -245,7 +245,7 @@ export function nextOccurrence(rule: string, due: Wall, now: Date): { date: stri
   const count = parts.get('COUNT')
   const start = dayOf(due.date)
   const ready = compile(parts, start)
-  const leastMs = Math.max(instantMs(due), now.getTime())
+  const leastMs = Math.max(wallMs(due), now.getTime())
   const isPastLeast = isAfter(due, leastMs)
   const isPastUntil = until && isAfterUntil({ ...due, time: due.time ?? '00:00:00' }, until)
   const least = periodOf(ready, Math.max(start, Math.floor(leastMs / DAY_MS) - 2))
@@ -262,7 +262,7 @@ export function nextOccurrence(rule: string, due: Wall, now: Date): { date: stri
 // A zone is never two days away: only near the instant is its clock asked.
 function isAfter(due: Wall, ms: number): (day: number) => boolean {
   const near = Math.floor(ms / DAY_MS)
-  return (day) => day > near + 2 || (day >= near - 2 && instantMs({ ...due, date: dateOf(day) }) > ms)
+  return (day) => day > near + 2 || (day >= near - 2 && wallMs({ ...due, date: dateOf(day) }) > ms)
 }
 
 // A whole day still counts when it begins by then.

@@ -1,5 +1,7 @@
 import { z } from '@hono/zod-openapi'
 
+export { rrule } from './rrule-schema.ts'
+
 /** A schema, or what makes it. */
 export type Later<T> = T | (() => T)
 
@@ -95,7 +97,7 @@ export const localDate = z.iso
   .max(10)
   .refine((value) => value >= '1900-01-02' && value <= '9999-12-30', 'must lie between 1900 and 9999')
   .openapi({ example: '2026-11-23' })
-const localTime = z
+export const localTime = z
   .string()
   .max(8)
   .regex(/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/)

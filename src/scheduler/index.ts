@@ -1,3 +1,4 @@
 export { reminderSubscriber, ringReminder, sweepReminders } from './reminders.ts'
-export { type NewTimer, NewTimers } from './schema.ts'
-export { listTimers, runTimer } from './timer.ts'
+export { type NewTimer, NewTimers, When } from './schema.ts'
+export { armTimers, cancelTimer, listTimers, runTimer, type TimerHandlers } from './timer.ts'
+export { nextTimes, whenProblem } from './when.ts'

@@ -5,7 +5,7 @@ import { deleteNotification, listNotifications } from '#notifications'
 import { outbox } from '#queue/tables'
 import { completeTask, createTask, deleteTask, getTask, reopenTask, restoreTask, type Task, updateTask } from '#tasks'
 import { makePerson, type Person, revoke } from '#test/database'
-import { reminderSubscriber, ringReminder, runTimer, sweepReminders } from './index.ts'
+import { reminderSubscriber, ringReminder, sweepReminders } from './index.ts'
 
 const MINUTE_MS = 60_000
 const DAY_MS = 24 * 60 * MINUTE_MS
@@ -164,14 +164,6 @@ test('a reminder rings for a person whose sessions have all ended', async () => 
   const task = await remind(person)
   await revoke(person)
   expect(await ring(task)).toBe('rung')
-})
-
-test('a timer is run by the kind of its payload; one of no known kind fails', async () => {
-  const { person, system } = await makeWorld()
-  const task = await remind(person)
-  await runTimer(system, { payload: { kind: 'reminder', userId: person.actor.userId, taskId: task.id } })
-  expect(await toldTo(person)).toHaveLength(1)
-  await expect(runTimer(system, { payload: { kind: 'unheard_of' } })).rejects.toThrow('discriminator')
 })
 
 test('the sweep rings what was lost, once, and wakes the Steward that lost it', async () => {

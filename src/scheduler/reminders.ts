@@ -4,6 +4,7 @@ import { insertNotification } from '#notifications'
 import { kick, type Subscriber } from '#queue'
 import { getReminder, markReminded, overdueReminders } from '#tasks'
 import type { NewTimer } from './schema.ts'
+import { armTimers, cancelTimer } from './timer.ts'
 
 const DAY_MS = 24 * 3600_000
 const EARLY_MS = 1000
@@ -28,17 +29,14 @@ export const reminderSubscriber: Subscriber = {
   handle: async (ctx, events) => {
     const userId = events[0]?.userId
     if (userId === undefined) return
-    const steward = ctx.env.STEWARD.getByName(userId)
     const timers: NewTimer[] = []
     for (const event of events) {
       const task = Remindable.parse(event.data)
       const timer = timerOf(task, event, ctx.now())
       if (timer) timers.push(timer)
-      else if (mayHaveOne(task, event)) await steward.cancel(nameOf(task.id), task.version)
+      else if (mayHaveOne(task, event)) await cancelTimer(ctx, userId, nameOf(task.id), task.version)
     }
-    if (timers.length === 0) return
-    const armed = await steward.arm(timers)
-    if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
+    await armTimers(ctx, userId, timers)
   },
 }
 

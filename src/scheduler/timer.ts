@@ -1,14 +1,39 @@
 import type { Ctx } from '#core'
-import { ringReminder } from './reminders.ts'
-import { TimerPayload } from './schema.ts'
+import { type NewTimer, type ReminderPayload, type RoomPayload, TimerPayload } from './schema.ts'
+
+type Handler<P> = (ctx: Ctx, payload: P) => Promise<unknown>
+/** What each kind of timer does when it is due, at least once; the shell lists them. What throws is tried again. */
+export type TimerHandlers = { reminder: Handler<ReminderPayload> } & {
+  [K in RoomPayload['kind']]?: Handler<RoomPayload>
+}
 
 /** Does what a due timer is for, by the kind of its payload. Throws: the timer is tried again. */
-export async function runTimer(ctx: Ctx, timer: { payload: unknown }): Promise<void> {
+export async function runTimer(ctx: Ctx, timer: { payload: unknown }, handlers: TimerHandlers): Promise<void> {
   const payload = TimerPayload.parse(timer.payload)
-  switch (payload.kind) {
-    case 'reminder':
-      await ringReminder(ctx, payload)
+  if (payload.kind === 'reminder') {
+    await handlers.reminder(ctx, payload)
+    return
   }
+  const handle = handlers[payload.kind]
+  if (!handle) throw new Error(`no room has timers of the kind ${payload.kind}`)
+  await handle(ctx, payload)
+}
+
+type ArmCtx = Pick<Ctx, 'env'>
+const MAX_ARMED = 100
+
+/** Arms timers of a person; one whose version is known, or a newer one, is left as it is. Throws where it is refused. */
+export async function armTimers(ctx: ArmCtx, userId: string, timers: NewTimer[]): Promise<void> {
+  const steward = ctx.env.STEWARD.getByName(userId)
+  for (let at = 0; at < timers.length; at += MAX_ARMED) {
+    const armed = await steward.arm(timers.slice(at, at + MAX_ARMED))
+    if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
+  }
+}
+
+/** Cancels this version of a timer and every older one, also one that arrives later. */
+export async function cancelTimer(ctx: ArmCtx, userId: string, name: string, version: number): Promise<void> {
+  await ctx.env.STEWARD.getByName(userId).cancel(name, version)
 }
 
 const MAX_LISTED = 100

@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { recurrenceProblem, s } from '#core'
+import { s } from '#core'
 
 export const MAX_BULK = 100
 const MAX_VERSION = 2_147_483_647
@@ -22,23 +22,9 @@ export const position = z
   .openapi({ description: 'Manual order; between two neighbours is their mean' })
 const version = s.int(1, MAX_VERSION)
 
-const recurrence = z
-  .string()
-  .max(500)
-  .overwrite((rule) =>
-    rule
-      .trim()
-      .toUpperCase()
-      .replace(/^RRULE:/, ''),
-  )
-  .superRefine((rule, issue) => {
-    const problem = recurrenceProblem(rule)
-    if (problem) issue.addIssue(problem)
-  })
-  .openapi({
-    description: 'RRULE of RFC 5545 by day, week, month or year, on the wall clock of `due`',
-    example: 'FREQ=WEEKLY;BYDAY=MO',
-  })
+const recurrence = s.rrule.openapi({
+  description: 'RRULE of RFC 5545 by day, week, month or year, on the wall clock of `due`',
+})
 
 const remindAt = s.MomentInput.refine(({ time }) => time !== undefined, {
   path: ['time'],
