@@ -27,7 +27,7 @@ const AUDITS: Record<string, Audit> = {
 }
 
 // The same of each kind of job.
-const JOB_AUDITS: Record<string, Audit> = { send_mail: auditMail }
+const JOB_AUDITS: Record<string, Audit> = { send_mail: auditMail, send_webhooks: auditWebhooks }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
 export type Seen = Pick<World, 'url' | 'worker' | 'query' | 'mailbox'>
