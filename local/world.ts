@@ -66,8 +66,11 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     await migrate(postgres, join(ROOT, 'migrations'), (tag, extension) =>
       onNotice(`migration ${tag} waits: this database has no extension ${extension}`),
     )
-    // The queue of the process before us is gone with all that was in it: the first tick of cron sends it anew, at once.
+    // The queues of the process before us are gone with all that was in them, and nobody does what it did: the first tick
+    // of cron sends it anew, at once.
     await postgres.query('update outbox set available_at = now() where dispatched_at is null and available_at > now()')
+    await postgres.query(`update jobs set send_at = now(),
+      available_at = case when status = 'running' then now() else available_at end where send_at is not null`)
     const log = openWorkerLog(join(dataDir, 'logs'), onNotice)
     undo.push(() => log.close())
     const mailbox = vars.MAIL_PROVIDER

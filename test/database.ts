@@ -34,6 +34,10 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
   }
   const there = new Map<PropertyKey, object>([
     ['EVENTS', events],
+    ...['EMAIL', 'AI_TASKS', 'INTEGRATIONS', 'NOTIFICATIONS', 'ANALYTICS'].map((queue): [string, object] => [
+      `JOBS_${queue}`,
+      events,
+    ]),
     ['STEWARD', { getByName: () => STEWARD }],
     [
       'USER_SESSION',

@@ -19,6 +19,9 @@ const SHARED = new Set([
   'oauth_clients',
   'erasure_receipts',
   'job_runs',
+  'jobs',
+  'job_attempts',
+  'job_queues',
 ])
 const LOOK_EACH_MS = 50
 const MOST_LOOKS = 100

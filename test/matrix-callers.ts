@@ -72,3 +72,28 @@ export async function endedTokens(world: World): Promise<Callers> {
     'a person who is gone': bearer(erased.accessToken),
   }
 }
+
+/** What only those who run the deployment may call. */
+export const OPERATOR = [
+  'DELETE /v1/admin/people/{id}/sessions/{sessionId}',
+  'GET /v1/admin/ai/experiments',
+  'GET /v1/admin/audit',
+  'GET /v1/admin/cron',
+  'GET /v1/admin/dead-letters',
+  'GET /v1/admin/flags',
+  'GET /v1/admin/jobs',
+  'GET /v1/admin/jobs/{id}',
+  'GET /v1/admin/people',
+  'GET /v1/admin/people/{id}',
+  'GET /v1/admin/people/{id}/sessions',
+  'GET /v1/admin/queues',
+  'GET /v1/admin/secrets',
+  'PATCH /v1/admin/people/{id}',
+  'PATCH /v1/admin/queues/{queue}',
+  'POST /v1/admin/dead-letters/{id}/redrive',
+  'POST /v1/admin/jobs/{id}/retry',
+  'POST /v1/admin/queues/{queue}/purge',
+  'POST /v1/admin/queues/{queue}/redrive',
+  'PUT /v1/admin/flags',
+  'PUT /v1/admin/people/{id}/plan',
+]

@@ -40,6 +40,17 @@ async function registrationCode(world: World) {
   return token
 }
 
+/** A job of a kind that nobody does. */
+export async function makeJob(world: World, userId: string, status = 'done'): Promise<string> {
+  const id = makeId('job')
+  await world.query(
+    `insert into jobs (id, queue, kind, owner, ref, key, status, max_attempts, ended_at)
+      values ($1, 'analytics', 'test', $2, 'nothing', $1, $3, 1, now())`,
+    [id, userId, status],
+  )
+  return id
+}
+
 type Wanted = Partial<Request['options']> & { search?: string; id?: string }
 
 /** The bodies and queries that no schema can tell. */
@@ -93,6 +104,11 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   exchangeProviderCode: async (world) => ({ body: await backFlow(world) }),
   linkIdentity: async (world, owner) => ({ body: await backFlow(world, {}, owner) }),
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
+  getJob: async (world, { userId }) => ({ id: await makeJob(world, userId) }),
+  retryJob: async (world, { userId }) => ({ id: await makeJob(world, userId, 'dead') }),
+  pauseJobQueue: async () => ({ body: { paused: false } }),
+  redriveJobs: async () => ({ body: {} }),
+  purgeJobs: async () => ({ body: { kind: 'of nobody' } }),
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
   setSignaturePolicy: async () => ({ body: { demand: false } }),
@@ -123,5 +139,9 @@ export async function validRequest(world: World, operation: Operation, owner: Pe
   const wanted = await WANTED[operation.operationId]?.(world, owner)
   if (!wanted) return await ownRequest(world, operation, owner)
   const { search = '', id = '', ...options } = wanted
-  return { method: operation.method, path: fillPath(operation.path, { id, provider: 'google' }) + search, options }
+  return {
+    method: operation.method,
+    path: fillPath(operation.path, { id, provider: 'google', queue: 'analytics' }) + search,
+    options,
+  }
 }

@@ -1,7 +1,7 @@
 import { request as rawRequest } from 'node:http'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { createAuditor, differences } from './matrix-audit.ts'
-import { type Callers, endedTokens, wrongTokens } from './matrix-callers.ts'
+import { type Callers, endedTokens, OPERATOR, wrongTokens } from './matrix-callers.ts'
 import { HEADERS, LIMITS, lacking } from './matrix-headers.ts'
 import { kindOf } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
@@ -40,22 +40,6 @@ const PUBLIC: Record<string, string> = {
   'GET /v1/mcp/client': 'what we are to authorization servers',
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',
 }
-const OPERATOR = [
-  'DELETE /v1/admin/people/{id}/sessions/{sessionId}',
-  'GET /v1/admin/ai/experiments',
-  'GET /v1/admin/audit',
-  'GET /v1/admin/dead-letters',
-  'GET /v1/admin/flags',
-  'GET /v1/admin/jobs',
-  'GET /v1/admin/people',
-  'GET /v1/admin/people/{id}',
-  'GET /v1/admin/people/{id}/sessions',
-  'GET /v1/admin/secrets',
-  'PATCH /v1/admin/people/{id}',
-  'POST /v1/admin/dead-letters/{id}/redrive',
-  'PUT /v1/admin/flags',
-  'PUT /v1/admin/people/{id}/plan',
-]
 
 const AT_ONCE = 4
 const START_MS = 60_000

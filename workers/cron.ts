@@ -1,5 +1,5 @@
 import { pruneExports, resumeExports, startErasures } from '#account'
-import { runJobs as run } from '#admin'
+import { runCron } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
@@ -13,7 +13,7 @@ import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneLedger, pruneNotifications, sweepDeliveries } from '#notifications'
 import { pruneOauth } from '#oauth'
-import { pruneQueueTables, relay } from '#queue'
+import { pruneJobs, pruneQueueTables, relay, relayJobs } from '#queue'
 import { pruneScheduleRuns, sweepReminders, sweepSchedules } from '#scheduler'
 import { sweepErased } from '#search'
 import { pruneKeys, resealSecrets } from '#security'
@@ -28,6 +28,7 @@ const consumers = subscribers.map(({ name }) => name)
 
 const JOBS = {
   relay,
+  relayJobs,
   sweepReminders,
   sweepEventReminders,
   sweepSchedules,
@@ -60,10 +61,11 @@ const JOBS = {
   sweepErased,
   pruneNonces,
   pruneScheduleRuns,
+  pruneJobs,
 }
 
 /** What every minute is for; one job's failure is its own. */
 export async function runJobs(env: Env, runtime: ExecutionContext): Promise<void> {
   const ctx = makeCtx(env, runtime)
-  await run(ctx, Object.fromEntries(Object.entries(JOBS).map(([job, work]) => [job, () => work(acting(ctx, job))])))
+  await runCron(ctx, Object.fromEntries(Object.entries(JOBS).map(([job, work]) => [job, () => work(acting(ctx, job))])))
 }

@@ -1,7 +1,6 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
-import { emailSubscriber } from '#email'
 import { deliverySubscriber } from '#notifications'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
@@ -14,7 +13,6 @@ export const subscribers: Subscriber[] = [
   reminderSubscriber,
   eventReminderSubscriber,
   cacheSubscriber,
-  emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
   scheduleSubscriber,

@@ -25,6 +25,7 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   inbox: { owner: 'message_id', of: 'outbox', loose: true },
   dead_letters: { owner: 'outbox_id', of: 'outbox', loose: true },
   outbox: { owner: 'user_id', loose: true },
+  jobs: { owner: 'owner', loose: true },
   idempotency_keys: { owner: 'principal', loose: true },
   changed_sources: { owner: 'user_id', loose: true },
   refresh_tokens: { owner: 'session_id', of: 'sessions' },
@@ -106,6 +107,8 @@ export const UNCLAIMED: Readonly<Record<string, string>> = {
   oauth_clients: "apps, which are nobody's of ours",
   audit_tombstones: 'the last hash of a chain, under no name',
   job_runs: 'what cron did last',
+  job_attempts: 'of jobs, and gone with them',
+  job_queues: 'which queues are paused',
   erasures: 'what erases; its row goes with the receipt',
   erasure_receipts: 'says that somebody was erased, and not who',
 }

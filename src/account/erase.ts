@@ -33,7 +33,7 @@ export async function scheduleDeletion(ctx: UserCtx): Promise<Deletion> {
   const [[row]] = await ctx.db.batch([asked, ...mail.statements])
   // Whoever asked at the same moment was first.
   if (!row) return await scheduleDeletion(ctx)
-  kick(ctx, [row.eventId, mail.eventId])
+  kick(ctx, [row.eventId, mail.job])
   return { deletionAt: at.toISOString(), receiptId }
 }
 

@@ -140,7 +140,7 @@ export async function finishExport(ctx: Ctx, id: string): Promise<void> {
   })
   const done = db.update(dataExports).set({ state: 'ready', sizeBytes, readyAt, expiresAt }).where(running(id))
   const [still] = await db.batch([done.returning({ id: dataExports.id }), ...mail.statements])
-  kick(ctx, [mail.eventId])
+  kick(ctx, [mail.job])
   if (still.length === 0) await dropUnder(ctx, folder(row))
 }
 

@@ -35,7 +35,7 @@ const vectors: Store = {
 const postgres: Store = {
   name: 'postgres',
   tables: Object.keys(CLAIMS),
-  bindings: ['EVENTS'],
+  bindings: ['EVENTS', 'JOBS_EMAIL', 'JOBS_AI_TASKS', 'JOBS_INTEGRATIONS', 'JOBS_NOTIFICATIONS', 'JOBS_ANALYTICS'],
   erase: eraseRows,
   verify: countRows,
 }

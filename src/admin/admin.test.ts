@@ -2,8 +2,8 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { makePerson } from '#test/database'
 import { connectApp } from '#test/oauth-browser'
 import { PASSWORD, type Person, startWorld, type World } from '#test/world'
+import { listCron, runCron } from './cron.ts'
 import { flag, putFlag } from './flags.ts'
-import { listJobs, runJobs } from './jobs.ts'
 
 let world: World
 let admin: Person
@@ -73,11 +73,11 @@ test('a role is gone with the next request after it was taken', async () => {
   const helper = await world.person()
   const give = (role: string) =>
     admin.api('PATCH', `/v1/admin/people/${helper.userId}`, { body: { role }, headers: { 'if-match': '*' } })
-  expect(codeOf(await helper.api('GET', '/v1/admin/jobs'))).toBe('403 forbidden')
+  expect(codeOf(await helper.api('GET', '/v1/admin/cron'))).toBe('403 forbidden')
   expect((await give('support')).json).toMatchObject({ role: 'support' })
-  expect((await helper.api('GET', '/v1/admin/jobs')).status).toBe(200)
+  expect((await helper.api('GET', '/v1/admin/cron')).status).toBe(200)
   await give('person')
-  expect(codeOf(await helper.api('GET', '/v1/admin/jobs'))).toBe('403 forbidden')
+  expect(codeOf(await helper.api('GET', '/v1/admin/cron'))).toBe('403 forbidden')
   expect(
     codeOf(
       await admin.api('PATCH', `/v1/admin/people/${admin.userId}`, {
@@ -140,9 +140,9 @@ test('what came of a job is noted, and one that fails takes no other with it', a
       throw new Error('no such luck')
     },
   }
-  await runJobs(ctx, jobs)
-  await runJobs(ctx, jobs)
-  const found = await listJobs(ctx)
+  await runCron(ctx, jobs)
+  await runCron(ctx, jobs)
+  const found = await listCron(ctx)
   expect(found.find(({ job }) => job === 'fine')).toMatchObject({ error: null, failures: 0 })
   expect(found.find(({ job }) => job === 'broken')).toMatchObject({ error: 'Error: no such luck', failures: 2 })
 })

@@ -1,1 +1,1 @@
-export { runJobs } from './jobs.ts'
+export { runCron } from './cron.ts'

@@ -3,8 +3,8 @@ import { readBudget } from '#ai'
 import { AdminAuditQuery, AuditPage, listAllAudit } from '#audit'
 import { endSession, SessionList, sessionsOf } from '#auth'
 import { AppError, answer, body, type Ctx, createApp, etag, ifMatch, operatorRoute, s, versioned } from '#core'
+import { listCron } from './cron.ts'
 import { listFlags, putFlag } from './flags.ts'
-import { listJobs } from './jobs.ts'
 import { changePerson, getAccount, listPeople, noteLooks } from './people.ts'
 import {
   Account,
@@ -12,10 +12,10 @@ import {
   AccountPatch,
   AccountQuery,
   AccountWithPlan,
+  CronRunList,
   Flag,
   FlagInput,
   FlagList,
-  JobList,
 } from './schema.ts'
 
 const tags = ['Operations']
@@ -91,13 +91,13 @@ const flagRoute = operatorRoute({
   request: { body: body(FlagInput) },
   responses: { 200: answer(Flag, 'The flag') },
 })
-const jobsRoute = operatorRoute({
+const cronRoute = operatorRoute({
   method: 'get',
-  path: '/admin/jobs',
-  operationId: 'listJobs',
+  path: '/admin/cron',
+  operationId: 'listCron',
   summary: 'When each scheduled job last ran, and what came of it',
   tags,
-  responses: { 200: answer(JobList, 'By name') },
+  responses: { 200: answer(CronRunList, 'By name') },
 })
 const auditRoute = operatorRoute({
   method: 'get',
@@ -156,7 +156,7 @@ export const app = createApp()
   })
   .openapi(flagsRoute, async (c) => c.json({ items: await listFlags(c.var.ctx) }, 200))
   .openapi(flagRoute, async (c) => c.json(await putFlag(c.var.ctx, c.req.valid('json')), 200))
-  .openapi(jobsRoute, async (c) => c.json({ items: await listJobs(c.var.ctx) }, 200))
+  .openapi(cronRoute, async (c) => c.json({ items: await listCron(c.var.ctx) }, 200))
   .openapi(auditRoute, async (c) => {
     const page = await listAllAudit(c.var.ctx, c.req.valid('query'))
     await noteLooks(

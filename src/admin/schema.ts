@@ -72,7 +72,7 @@ export const FlagInput = z
   .openapi('FeatureFlagInput')
 export type FlagInput = z.infer<typeof FlagInput>
 
-export const JobRun = s.later(() =>
+export const CronRun = s.later(() =>
   z
     .strictObject({
       job: z.string().max(64),
@@ -81,7 +81,7 @@ export const JobRun = s.later(() =>
       error: z.string().max(500).nullable(),
       failures: count.openapi({ description: 'In a row, to this one' }),
     })
-    .openapi('JobRun'),
+    .openapi('CronRun'),
 )
-export type JobRun = z.infer<ReturnType<typeof JobRun>>
-export const JobList = s.later(() => z.strictObject({ items: s.list(JobRun(), 100) }).openapi('JobRunList'))
+export type CronRun = z.infer<ReturnType<typeof CronRun>>
+export const CronRunList = s.later(() => z.strictObject({ items: s.list(CronRun(), 100) }).openapi('CronRunList'))

@@ -43,7 +43,7 @@ async function answerAsked(ctx: MailCtx, id: string): Promise<void> {
   if (registrant ? known : !known) {
     const told = known && (await accountExists(ctx, id, known.me))
     await db.batch([drop, ...(told?.statements ?? [])])
-    return kick(ctx, [told?.eventId])
+    return kick(ctx, [told?.job])
   }
   const { displayName = '', locale = 'en', timeZone = 'UTC' } = registrant ?? {}
   const reader = known ? readerOf(known.me) : { name: displayName, locale, timeZone }
@@ -52,7 +52,7 @@ async function answerAsked(ctx: MailCtx, id: string): Promise<void> {
   const issued = await issueCode(ctx, { id, kind, userId: known?.id ?? null, email: to, reader })
   const [first, ...rest] = issued.statements
   if (first) await db.batch([first, ...rest])
-  kick(ctx, [issued.eventId])
+  kick(ctx, [issued.job])
 }
 
 function accountExists(ctx: MailCtx, id: string, { id: userId, email, displayName }: Me) {
@@ -67,7 +67,7 @@ async function tellChange(ctx: MailCtx, key: string, userId: string, change: str
   const mail = await sendMail(ctx, { userId, to: to ?? known.me.email, template: 'account_changed', data, key })
   const [first, ...rest] = mail.statements
   if (first) await ctx.db.batch([first, ...rest])
-  kick(ctx, [mail.eventId])
+  kick(ctx, [mail.job])
 }
 
 async function tellMoved(ctx: MailCtx, id: string, userId: string, { from, to }: z.infer<typeof Moved>): Promise<void> {

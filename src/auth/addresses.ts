@@ -94,5 +94,5 @@ async function mailCode(ctx: AskCtx, issue: Issue, also?: Mail): Promise<void> {
   const issued: Issued = await issueCode(ctx, { id: ctx.newId('cod'), ...issue })
   const [first, ...rest] = [...issued.statements, ...(also?.statements ?? [])]
   if (first) await ctx.db.batch([first, ...rest])
-  kick(ctx, [issued.eventId, also?.eventId])
+  kick(ctx, [issued.job, also?.job])
 }

@@ -1,5 +1,7 @@
+import { eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { type Ctx, requireFresh } from '#core'
+import { jobs } from '#queue/tables'
 import { makePerson, revoke, testCtx } from '#test/database'
 import { mailCtx, mailsTo } from '#test/mailed'
 import { getMe } from '#users'
@@ -121,7 +123,11 @@ test('welcome and a link to confirm the address wait in the commit that made the
   const [mail, ...more] = await mailsTo(ctx, email)
   expect(more.map(({ kind, status }) => [kind, status])).toEqual([['verify_address', 'queued']])
   expect(mail).toMatchObject({ kind: 'welcome', status: 'queued', userId: tokens.user.id })
-  expect(ctx.sent).toContainEqual({ v: 1, kind: 'event', outboxId: `${mail?.id}.1.email.queued` })
+  const [job] = await ctx.db
+    .select()
+    .from(jobs)
+    .where(eq(jobs.key, `mail:${mail?.id}`))
+  expect(ctx.sent).toContainEqual({ v: 1, kind: 'job', jobId: job?.id })
   await expect(register(ctx, registration(email))).rejects.toMatchObject({ code: 'email_taken' })
   expect(await mailsTo(ctx, email)).toHaveLength(2)
 })

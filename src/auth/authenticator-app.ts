@@ -74,7 +74,7 @@ export async function confirmTotp(ctx: FactorCtx, { code }: { code: string }): P
     ...mail.statements,
   ])
   if (confirmed.length === 0) throw done()
-  kick(ctx, [mail.eventId])
+  kick(ctx, [mail.job])
   return { codes }
 }
 
@@ -94,7 +94,7 @@ export async function removeTotp(ctx: FactorCtx): Promise<void> {
     // One that was never confirmed never counted: nobody is told.
     ...(row.confirmedAt ? mail.statements : []),
   ])
-  if (row.confirmedAt) kick(ctx, [mail.eventId])
+  if (row.confirmedAt) kick(ctx, [mail.job])
 }
 
 /** Ten new recovery codes; those before work no more. */
@@ -119,6 +119,6 @@ export async function renewRecoveryCodes(ctx: FactorCtx): Promise<RecoveryCodes>
     ...mail.statements,
   ])
   if (made.length === 0) throw none()
-  kick(ctx, [mail.eventId])
+  kick(ctx, [mail.job])
   return { codes }
 }

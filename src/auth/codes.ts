@@ -67,7 +67,7 @@ const MAILS: Record<CodeKind, LinkMail> = {
  */
 export async function issueCode(ctx: IssueCtx, { id, kind, userId, email, reader }: Issue) {
   const { db } = ctx
-  if (!ctx.config.mail) return { statements: [], eventId: null }
+  if (!ctx.config.mail) return { statements: [], job: null }
   const code = newCode()
   const hash = await hashToken(code)
   const expiresAt = lifeOf(ctx.now())
@@ -82,7 +82,7 @@ export async function issueCode(ctx: IssueCtx, { id, kind, userId, email, reader
   const isEarlier = sql`${authCodes.kind} = ${kind} and lower(${authCodes.email}) = lower(${email}) and ${authCodes.id} <> ${id}`
   const voided = db.delete(authCodes).where(and(isEarlier, isNotNull(authCodes.hash), mail.isQueued))
   const voids = kind === 'register' ? [] : [voided]
-  return { statements: [...mail.statements, db.execute(made), ...voids], eventId: mail.eventId }
+  return { statements: [...mail.statements, db.execute(made), ...voids], job: mail.job }
 }
 
 // In the fragment, which no browser sends: the code is in no log on the way, and in no Referer.

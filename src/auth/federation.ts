@@ -186,7 +186,7 @@ async function makePerson(
       ...session.statements,
       ...welcome.statements,
     ])
-    kick(ctx, [welcome.eventId])
+    kick(ctx, [welcome.job])
     const user = made[0]?.me
     if (!user) throw new Error('an insert returned no row')
     return { kind: 'signed-in', answer: { ...(await session.tokens()), user } }

@@ -49,7 +49,7 @@ export async function linkIdentity(ctx: LinkCtx, input: LinkCode): Promise<Ident
       db.insert(identities).values(row).returning({ identity: shown }),
       ...told.statements,
     ])
-    kick(ctx, [told.eventId])
+    kick(ctx, [told.job])
     if (!made[0]) throw new Error('an insert returned no row')
     return made[0].identity
   } catch (error) {
@@ -80,7 +80,7 @@ export async function unlinkIdentity(ctx: LinkCtx, id: string): Promise<void> {
   ])
   // Two at once took the last two: the mail of the second is a warning too many, not one too few.
   if (gone.length === 0) throw lastWayIn()
-  kick(ctx, [told.eventId])
+  kick(ctx, [told.job])
 }
 
 const lastWayIn = () =>

@@ -49,7 +49,7 @@ export async function letIn(
   const session = await openSession(ctx, { userId, deviceName, method, before })
   const told = isKnown ? null : await newDeviceMail(ctx, me, session.id, deviceName)
   await ctx.db.batch([...session.statements, ...(told?.statements ?? []), ...also])
-  kick(ctx, [told?.eventId])
+  kick(ctx, [told?.job])
   return { ...(await session.tokens()), user: me }
 }
 

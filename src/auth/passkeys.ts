@@ -120,7 +120,7 @@ export async function addPasskey(ctx: WriteCtx, { response, name }: NewPasskey):
       ...mail.statements,
     ])
     if (!made) throw new Error('an insert returned no row')
-    kick(ctx, [mail.eventId])
+    kick(ctx, [mail.job])
     return made.passkey
   } catch (error) {
     if (duplicateOf(error) === 'passkeys_credential') throw new AppError('conflict', 'This passkey is known already')
@@ -173,7 +173,7 @@ export async function removePasskey(ctx: WriteCtx, id: string): Promise<void> {
     ...mail.statements,
   ])
   if (gone.length === 0) throw last()
-  kick(ctx, [mail.eventId])
+  kick(ctx, [mail.job])
 }
 
 /** What any authenticator may sign to sign somebody in, once, within five minutes. */

@@ -114,10 +114,10 @@ async function tellGuessed(ctx: ProveCtx, userId: string, key: string): Promise<
   const [found] = await userById(ctx.db, userId)
   if (!found) return
   const change = `${FAILURES_A_WAIT} wrong codes were given in a row, by somebody who knows your password or has a session`
-  const { statements, eventId } = await factorMail(ctx, found.me, change, `totp-guessed:${key}`)
+  const { statements, job } = await factorMail(ctx, found.me, change, `totp-guessed:${key}`)
   const [first, ...more] = statements
   if (first) await ctx.db.batch([first, ...more])
-  kick(ctx, [eventId])
+  kick(ctx, [job])
 }
 
 function checkRecoveryCode(ctx: ProveCtx, userId: string, code: string): Proof {

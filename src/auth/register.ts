@@ -88,7 +88,7 @@ async function makePerson(ctx: SignInCtx, { email, registrant, deviceName }: New
     ...(verify?.statements ?? []),
     ctx.db.delete(authCodes).where(eq(authCodes.id, codeId ?? '')),
   ])
-  kick(ctx, [welcome.eventId, verify?.eventId])
+  kick(ctx, [welcome.job, verify?.job])
   const user = made[0]?.me
   if (!user) throw new Error('an insert returned no row')
   return { ...(await session.tokens()), user }

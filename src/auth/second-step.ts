@@ -61,7 +61,7 @@ export async function answerChallenge(ctx: SignInCtx, input: ChallengeAnswer): P
   const forget = db.update(totpSecrets).set({ failures: 0, failedAt: null }).where(eq(totpSecrets.userId, userId))
   const shown = { method: input.method, before: [method], deviceName }
   const signedIn = await letIn(ctx, { userId, me, isKnown }, shown, [forget, ...(mail?.statements ?? [])])
-  kick(ctx, [mail?.eventId])
+  kick(ctx, [mail?.job])
   return signedIn
 }
 

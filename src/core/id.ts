@@ -42,6 +42,7 @@ export type IdPrefix =
   | 'cal'
   | 'sch'
   | 'srn'
+  | 'job'
   | 'eff'
   | 'wfl'
   | 'run'

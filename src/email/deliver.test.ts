@@ -1,11 +1,12 @@
 import { eq, sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, test, vi } from 'vitest'
-import { consume } from '#queue'
-import { outbox } from '#queue/tables'
+import { findAppError } from '#core'
+import { takeJobs } from '#queue'
+import { jobs } from '#queue/tables'
 import { makePerson, type Person, testCtx } from '#test/database'
 import { startSendGrid } from '#test/sendgrid-fake'
 import { users } from '#users/tables'
-import { emailSubscriber, pruneMail } from './deliver.ts'
+import { pruneMail, sendQueuedMail } from './deliver.ts'
 import { type NewMail, sendMail } from './send.ts'
 import { emailMessages } from './tables.ts'
 
@@ -38,23 +39,32 @@ const welcome = (person: Person): NewMail<'welcome'> => ({
   data: { name: 'Sam', url: 'https://app.example.com' },
 })
 
-/** Queues it as a batch of its own; answers its event. */
+/** Queues it as a batch of its own; answers its job. */
 async function queue(person: Person, mail: NewMail<'password_reset'> | NewMail<'welcome'>): Promise<string> {
   // Each of the two is one of the kinds.
-  const { statements, eventId } = await sendMail(person, mail as NewMail<'welcome'>)
+  const { statements, job } = await sendMail(person, mail as NewMail<'welcome'>)
   const [first, ...rest] = statements
   if (first) await person.db.batch([first, ...rest])
-  return eventId ?? ''
+  return job?.jobId ?? ''
 }
 
-/** One delivery of the event, as the queue makes it. */
-async function deliver(person: Person, eventId: string) {
-  const said: string[] = []
-  const retry = (options?: { delaySeconds?: number }) => void said.push(`retry in ${options?.delaySeconds}`)
-  const body = { v: 1, kind: 'event', outboxId: eventId }
-  const message = { id: eventId, body, attempts: 1, ack: () => void said.push('ack'), retry }
-  await consume(person, [message], [emailSubscriber])
-  return said[0]
+/** The job as its handler finds it; answers what it would be told to do: done, or to come again. */
+async function deliver(person: Person, id: string): Promise<string> {
+  const [job] = await person.db.select().from(jobs).where(eq(jobs.id, id))
+  if (!job) return 'no such job'
+  try {
+    await sendQueuedMail(person, { ...job, userId: job.owner, attempt: 1 })
+    return 'done'
+  } catch (error) {
+    return `again in ${findAppError(error)?.retryAfterS}`
+  }
+}
+
+/** One message of its queue. */
+async function arrive(person: Person, jobId: string): Promise<void> {
+  const body = { v: 1, kind: 'job', jobId }
+  const message = { id: jobId, body, attempts: 1, ack: () => undefined, retry: () => undefined }
+  await takeJobs(person, 'email', [message], { send_mail: sendQueuedMail })
 }
 
 const accepted = (person: Person) =>
@@ -70,13 +80,17 @@ async function rowOf(person: Person) {
 
 test('mail is written with what it tells of, and sent after; its content is sealed, and gone once it went', async () => {
   const person = await somebody()
-  const eventId = await queue(person, reset(person))
+  // What others left waiting would have its turn first.
+  await person.db.delete(jobs)
+  const jobId = await queue(person, reset(person))
   const waiting = await rowOf(person)
   expect(waiting).toMatchObject({ status: 'queued', toAddress: toOf(person), attempts: 0 })
   expect(JSON.stringify(waiting)).not.toContain('s3cret')
-  const [event] = await person.db.select().from(outbox).where(eq(outbox.id, eventId))
-  expect(event).toMatchObject({ type: 'email.queued', room: null, data: { id: waiting.id } })
-  expect(await deliver(person, eventId)).toBe('ack')
+  const { userId } = person.actor
+  const asked = { id: jobId, queue: 'email', kind: 'send_mail', owner: userId, ref: waiting.id, status: 'waiting' }
+  expect(await person.db.select().from(jobs).where(eq(jobs.owner, userId))).toMatchObject([asked])
+  await arrive(person, jobId)
+  expect(await person.db.select().from(jobs).where(eq(jobs.owner, userId))).toMatchObject([{ status: 'done' }])
   expect(accepted(person)).toHaveLength(1)
   expect(accepted(person)[0]?.content[0]?.value).toContain(URL_SENT)
   expect(await rowOf(person)).toMatchObject({
@@ -87,23 +101,21 @@ test('mail is written with what it tells of, and sent after; its content is seal
   })
 })
 
-test('an event that is delivered again, also behind the inbox, sends nothing more', async () => {
+test('a job that is done again, also at the same time, sends nothing more', async () => {
   const person = await somebody()
-  const eventId = await queue(person, reset(person))
-  for (let n = 0; n < 3; n++) expect(await deliver(person, eventId)).toBe('ack')
-  const { id } = await rowOf(person)
-  const again = { id: 'x', type: 'email.queued', userId: person.actor.userId, room: null, key: id, version: 1, at: '' }
-  await Promise.all(Array.from({ length: 3 }, () => emailSubscriber.handle(person, [{ ...again, data: { id } }])))
+  const jobId = await queue(person, reset(person))
+  for (let n = 0; n < 3; n++) expect(await deliver(person, jobId)).toBe('done')
+  await Promise.all(Array.from({ length: 3 }, () => deliver(person, jobId)))
   expect(accepted(person)).toHaveLength(1)
 })
 
 test('several deliveries at once send one mail', async () => {
   const person = await somebody()
-  const eventId = await queue(person, reset(person))
-  const said = await Promise.all(Array.from({ length: 5 }, () => deliver(person, eventId)))
+  const jobId = await queue(person, reset(person))
+  const said = await Promise.all(Array.from({ length: 5 }, () => deliver(person, jobId)))
   expect(accepted(person)).toHaveLength(1)
-  expect(said).toContain('ack')
-  expect(await deliver(person, eventId)).toBe('ack')
+  expect(said).toContain('done')
+  expect(await deliver(person, jobId)).toBe('done')
   expect(accepted(person)).toHaveLength(1)
 })
 
@@ -119,20 +131,20 @@ test('the same key is the same mail', async () => {
 
 test('a vendor that has no time is asked again when it said, and then it is sent once', async () => {
   const person = await somebody()
-  const eventId = await queue(person, welcome(person))
+  const jobId = await queue(person, welcome(person))
   fake.fail({ status: 429, headers: { 'retry-after': '42' } })
-  expect(await deliver(person, eventId)).toBe('retry in 42')
+  expect(await deliver(person, jobId)).toBe('again in 42')
   expect(await rowOf(person)).toMatchObject({ status: 'queued', error: 'sendgrid 429', content: expect.any(String) })
-  expect(await deliver(person, eventId)).toBe('ack')
+  expect(await deliver(person, jobId)).toBe('done')
   expect(accepted(person)).toHaveLength(1)
 })
 
 test('what is refused for good is over, and says so', async () => {
   const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
   const person = { ...(await somebody()), log }
-  const eventId = await queue(person, reset(person))
+  const jobId = await queue(person, reset(person))
   fake.fail({ status: 400 })
-  expect(await deliver(person, eventId)).toBe('ack')
+  expect(await deliver(person, jobId)).toBe('done')
   expect(await rowOf(person)).toMatchObject({ status: 'failed', content: null, error: 'sendgrid 400' })
   expect(log.error).toHaveBeenCalledWith('email.failed', expect.objectContaining({ kind: 'password_reset' }))
   expect(JSON.stringify(log.error.mock.calls)).not.toContain('@')
@@ -142,12 +154,12 @@ test('an answer that was lost: mail of security goes again, a welcome does not',
   const [one, other] = [await somebody(), await somebody()]
   const [security, greeting] = [await queue(one, reset(one)), await queue(other, welcome(other))]
   fake.fail('break')
-  expect(await deliver(one, security)).toMatch(/^retry/)
-  expect(await deliver(one, security)).toBe('ack')
+  expect(await deliver(one, security)).toMatch(/^again/)
+  expect(await deliver(one, security)).toBe('done')
   expect(accepted(one)).toHaveLength(2)
   fake.fail('break')
-  expect(await deliver(other, greeting)).toBe('ack')
-  expect(await deliver(other, greeting)).toBe('ack')
+  expect(await deliver(other, greeting)).toBe('done')
+  expect(await deliver(other, greeting)).toBe('done')
   expect(accepted(other)).toHaveLength(1)
   expect(await rowOf(other)).toMatchObject({ status: 'maybe_sent', content: null })
 })
@@ -166,11 +178,11 @@ test('a machine that died before it said so: nobody sends meanwhile; then it goe
   const [one, other] = [await somebody(), await somebody()]
   const [security, greeting] = [await queue(one, reset(one)), await queue(other, welcome(other))]
   await Promise.all([dieAfterSending(one, 5), dieAfterSending(other, 5)])
-  expect(await deliver(one, security)).toBe('retry in 20')
-  expect(await deliver(other, greeting)).toBe('retry in 20')
+  expect(await deliver(one, security)).toBe('again in 20')
+  expect(await deliver(other, greeting)).toBe('again in 20')
   await Promise.all([dieAfterSending(one, 25), dieAfterSending(other, 25)])
-  expect(await deliver(one, security)).toBe('ack')
-  expect(await deliver(other, greeting)).toBe('ack')
+  expect(await deliver(one, security)).toBe('done')
+  expect(await deliver(other, greeting)).toBe('done')
   expect([accepted(one).length, accepted(other).length]).toEqual([1, 0])
   expect(await rowOf(one)).toMatchObject({ status: 'sent', attempts: 2 })
   expect(await rowOf(other)).toMatchObject({ status: 'maybe_sent', content: null })
@@ -182,11 +194,12 @@ test('one address gets so many of a kind an hour, also when all are asked for at
     ...reset(person, n),
     to: n % 2 ? toOf(person) : toOf(person).toUpperCase(),
   }))
-  const events = await Promise.all(asked.map((mail) => queue(person, mail)))
+  const jobIds = await Promise.all(asked.map((mail) => queue(person, mail)))
   const refused = (await rows(person)).filter(({ status }) => status === 'refused')
   expect(refused).toHaveLength(3)
   expect(refused[0]).toMatchObject({ content: null, error: 'too many this hour' })
-  for (const eventId of events) expect(await deliver(person, eventId)).toBe('ack')
+  const said = await Promise.all(jobIds.map((jobId) => deliver(person, jobId)))
+  expect(said.toSorted()).toEqual([...Array(5).fill('done'), ...Array(3).fill('no such job')])
   expect((await rows(person)).filter(({ status }) => status === 'sent')).toHaveLength(5)
   const other = welcome(person)
   await deliver(person, await queue(person, { ...other, key: `${other.key}:welcome` }))
@@ -201,21 +214,21 @@ test('an address that takes no mail is recorded, and nothing else fails of it', 
 
 test('without a provider nothing is written and nothing fails', async () => {
   const person = await makePerson()
-  expect(await sendMail(person, welcome(person))).toMatchObject({ statements: [], eventId: null })
+  expect(await sendMail(person, welcome(person))).toMatchObject({ statements: [], job: null })
 })
 
 test('content under a key that is gone is not sent as anything else', async () => {
   const person = await somebody()
-  const eventId = await queue(person, reset(person))
+  const jobId = await queue(person, reset(person))
   const config = { ...person.config, encryptionKeys: [{ id: 'new', key: `${'A'.repeat(43)}=` }] }
-  expect(await deliver({ ...person, config }, eventId)).toBe('ack')
+  expect(await deliver({ ...person, config }, jobId)).toBe('done')
   expect(await rowOf(person)).toMatchObject({ status: 'failed', content: null })
   expect(accepted(person)).toHaveLength(0)
 })
 
 test('what was not sent in a day loses its content, and a month later every row goes', async () => {
   const person = await somebody()
-  const eventId = await queue(person, reset(person))
+  const jobId = await queue(person, reset(person))
   const age = async (interval: string) => {
     const createdAt = sql`now() - ${interval}::interval`
     await person.db.update(emailMessages).set({ createdAt }).where(eq(emailMessages.userId, person.actor.userId))
@@ -225,7 +238,7 @@ test('what was not sent in a day loses its content, and a month later every row 
   expect(await rowOf(person)).toMatchObject({ status: 'queued', content: expect.any(String) })
   await age('25 hours')
   expect(await rowOf(person)).toMatchObject({ status: 'failed', content: null })
-  expect(await deliver(person, eventId)).toBe('ack')
+  expect(await deliver(person, jobId)).toBe('done')
   expect(accepted(person)).toHaveLength(0)
   await age('31 days')
   expect(await rows(person)).toEqual([])
@@ -233,9 +246,9 @@ test('what was not sent in a day loses its content, and a month later every row 
 
 test('mail that waits goes with the person it is for', async () => {
   const person = await somebody()
-  const eventId = await queue(person, reset(person))
+  const jobId = await queue(person, reset(person))
   await person.db.delete(users).where(eq(users.id, person.actor.userId))
   expect(await rows(person)).toEqual([])
-  await deliver(person, eventId)
+  await deliver(person, jobId)
   expect(accepted(person)).toHaveLength(0)
 })

@@ -1,11 +1,11 @@
 import { and, eq, inArray, isNotNull, lt, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { AppError, type Ctx } from '#core'
-import type { Subscriber } from '#queue'
+import type { JobHandler } from '#queue'
 import { unseal } from '#security'
 import { Content, Mail, type Outcome } from './message.ts'
 import { handOver } from './provider.ts'
-import { emailQueued, placeOf } from './send.ts'
+import { placeOf } from './send.ts'
 import { emailMessages } from './tables.ts'
 import { TEMPLATES } from './templates/all.ts'
 
@@ -17,14 +17,8 @@ const REPEATABLE = Object.entries(TEMPLATES).flatMap(([kind, { isRepeatable }]) 
 type DeliverCtx = Pick<Ctx, 'db' | 'config' | 'env' | 'log'>
 type Row = typeof emailMessages.$inferSelect
 
-/** Sends what was queued. A second delivery finds the row sent; one that broke off in between goes by its kind. */
-export const emailSubscriber: Subscriber = {
-  name: 'email',
-  wants: (type) => type === emailQueued.type,
-  async handle(ctx, events) {
-    for (const { data } of events) await deliver(ctx, emailQueued.data.parse(data).id)
-  },
-}
+/** Sends the mail a job is about. A second attempt finds the row sent; one that broke off in between goes by its kind. */
+export const sendQueuedMail: JobHandler = (ctx, { ref }) => deliver(ctx, ref)
 
 async function deliver(ctx: DeliverCtx, id: string): Promise<void> {
   const row = await claim(ctx, id)

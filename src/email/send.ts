@@ -1,16 +1,11 @@
 import { eq, sql } from 'drizzle-orm'
-import { z } from 'zod'
-import { type Ctx, defineEvent } from '#core'
-import { jsonObject } from '#database'
-import { tell } from '#queue'
+import type { Ctx } from '#core'
+import { enqueueOf, type QueuedJob } from '#queue'
 import { seal } from '#security'
 import { render, type Template } from './component.ts'
 import { Address, Content } from './message.ts'
 import { emailMessages } from './tables.ts'
 import { type MailKind, TEMPLATES, type Templates } from './templates/all.ts'
-
-/** Mail waits to be sent. It says which, and nothing of what is in it. */
-export const emailQueued = defineEvent('email.queued', null, z.strictObject({ id: z.string() }))
 
 export type { MailKind }
 export type DataOf<K extends MailKind> = Parameters<Templates[K]['body']>[0]
@@ -33,12 +28,12 @@ export const placeOf = (id: string, userId: string | null) => ({
 })
 
 /**
- * Mail as statements for the batch of what it tells of, and the event to `kick` after it. It is recorded as refused where
+ * Mail as statements for the batch of what it tells of, and the job to `kick` after it. It is recorded as refused where
  * the address takes none, or had as many of the kind this hour as it may.
  */
 export async function sendMail<K extends MailKind>(ctx: Pick<Ctx, 'db' | 'config' | 'newId'>, mail: NewMail<K>) {
   const { db, config } = ctx
-  if (!config.mail) return { statements: [], eventId: null, isQueued: sql<boolean>`false` }
+  if (!config.mail) return { statements: [], job: null, isQueued: sql<boolean>`false` }
   const { userId, to, key, template: kind } = mail
   const id = ctx.newId('eml')
   // The type of a template's data is lost in the table of all of them.
@@ -63,27 +58,24 @@ export async function sendMail<K extends MailKind>(ctx: Pick<Ctx, 'db' | 'config
       .onConflictDoNothing({ target: e.key })
       .returning(),
   )
-  const due = db.$with('due').as(
-    db
-      .select({ id: made.id, owner: sql<string>`coalesce(${made.userId}, ${made.id})`.as('owner') })
-      .from(made)
-      .where(eq(made.status, 'queued')),
-  )
-  const told = tell(db, 'told', due, {
-    kind: emailQueued,
-    userId: due.owner,
-    key: due.id,
-    version: sql`1`,
-    data: jsonObject({ id: due.id }),
+  const due = db
+    .$with('due')
+    .as(db.select({ id: made.id, userId: made.userId }).from(made).where(eq(made.status, 'queued')))
+  const job: QueuedJob = { queue: 'email', jobId: ctx.newId('job') }
+  const asked = enqueueOf(db, 'asked', due, {
+    ...{ id: job.jobId, queue: 'email', kind: 'send_mail' },
+    userId: due.userId,
+    ref: due.id,
+    key: sql`'mail:' || ${due.id}`,
   })
   // Those who come at once count one after the other: a statement sees what was committed before it began.
   const lock = sql`hashtextextended(${`${kind} ${to.toLowerCase()}`}::text, 0)`
   return {
     statements: [
       db.execute(sql`select pg_advisory_xact_lock(${lock})::text`),
-      db.with(made, due, told).select({ eventId: told.id }).from(told),
+      db.with(made, due, asked).select({ jobId: asked.id }).from(asked),
     ],
-    eventId: `${id}.1.${emailQueued.type}`,
+    job,
     /** For later statements of the batch: whether it will be sent. */
     isQueued: sql<boolean>`exists (select 1 from ${e} where ${e.id} = ${id} and ${e.status} = 'queued')`,
   }

@@ -4,21 +4,26 @@ import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage } from '#core
 import { iso, jsonObject } from '#database'
 import { type Message, markDispatched } from './consume.ts'
 import { kick } from './outbox.ts'
-import { type DeadLetter, Envelope } from './schema.ts'
+import { type DeadLetter, Envelope, JobMessage } from './schema.ts'
 import { deadLetters, outbox } from './tables.ts'
 
 const LIST = 'dead-letters'
 // A letter is named by what the queue named its message.
 const CursorKey = z.tuple([s.text(200)])
 
-/** Keeps what failed every attempt and says so loudly; `redrive` sends it again. */
+/**
+ * Keeps what failed every attempt and says so loudly; `redrive` sends it again. A message that asks for jobs is not kept:
+ * their rows are what waits, and the relay sends another.
+ */
 export async function keepDeadLetters(ctx: Ctx, queue: string, messages: readonly Message[]): Promise<void> {
-  const rows = messages.map(({ id, body }) => {
+  const rows = messages.flatMap(({ id, body }) => {
+    if (JobMessage.safeParse(body).success) return []
     const outboxId = Envelope.safeParse(body).data?.outboxId ?? null
-    return { id: `dlq_${id}`, queue, messageId: id, outboxId, body: JSON.stringify(body ?? null) }
+    return [{ id: `dlq_${id}`, queue, messageId: id, outboxId, body: JSON.stringify(body ?? null) }]
   })
   const ids = rows.flatMap(({ outboxId }) => outboxId ?? [])
-  await ctx.db.batch([ctx.db.insert(deadLetters).values(rows).onConflictDoNothing(), markDispatched(ctx, ids)])
+  if (rows.length > 0)
+    await ctx.db.batch([ctx.db.insert(deadLetters).values(rows).onConflictDoNothing(), markDispatched(ctx, ids)])
   for (const message of messages) {
     ctx.log.error('queue.dead_letter', { queue, messageId: message.id, attempts: message.attempts })
     message.ack()

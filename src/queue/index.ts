@@ -1,4 +1,6 @@
-export { consume, type Subscriber } from './consume.ts'
+export { consume, type Message, type Subscriber } from './consume.ts'
 export { cutOff } from './cut-off.ts'
 export { keepDeadLetters } from './dead-letters.ts'
+export { enqueue, enqueueOf, type JobQueue, pruneJobs, type QueuedJob, relayJobs } from './jobs.ts'
 export { kick, pruneQueueTables, relay, tell } from './outbox.ts'
+export { type Job, type JobHandler, takeJobs } from './run-jobs.ts'

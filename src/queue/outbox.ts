@@ -1,5 +1,6 @@
 import { and, asc, type Column, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import type { Ctx, EventKind } from '#core'
+import { type QueuedJob, sendJobs } from './jobs.ts'
 import type { Envelope } from './schema.ts'
 import { deadLetters, inbox, outbox } from './tables.ts'
 
@@ -41,14 +42,14 @@ export function tell(db: Ctx['db'], name: string, from: WithSubquery, event: Tol
 
 type KickCtx = Pick<Ctx, 'env' | 'waitUntil' | 'log'>
 
-/** Hurries events to the queue after their commit; only a speed-up, the relay sends what this loses. */
-export function kick(ctx: KickCtx, ids: (string | null | undefined)[]): void {
-  const messages = ids.flatMap((id) => (id ? [{ body: envelope(id) }] : []))
-  if (messages.length === 0) return
+/** Hurries events, by id, and jobs to their queues after their commit; only a speed-up, the relays send what this loses. */
+export function kick(ctx: KickCtx, ids: (string | QueuedJob | null | undefined)[]): void {
+  const messages = ids.flatMap((id) => (typeof id === 'string' ? [{ body: envelope(id) }] : []))
+  const jobs = ids.flatMap((id) => (typeof id === 'object' && id !== null ? [id] : []))
+  if (messages.length + jobs.length === 0) return
+  const sent = [messages.length > 0 && ctx.env.EVENTS.sendBatch(messages), sendJobs(ctx.env, jobs)]
   ctx.waitUntil(
-    ctx.env.EVENTS.sendBatch(messages).catch((error: unknown) =>
-      ctx.log.warn('outbox.kick_failed', { reason: String(error) }),
-    ),
+    Promise.all(sent).catch((error: unknown) => ctx.log.warn('outbox.kick_failed', { reason: String(error) })),
   )
 }
 

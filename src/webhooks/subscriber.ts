@@ -1,6 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Ctx, DomainEvent } from '#core'
-import type { Subscriber } from '#queue'
+import { enqueue, type JobHandler, kick, type Subscriber } from '#queue'
 import { EVENTS } from './schema.ts'
 import { sendDue } from './send.ts'
 import { webhookDeliveries, webhookEndpoints } from './tables.ts'
@@ -10,7 +10,7 @@ const MAX_PENDING = 1000
 
 const OFFERED = new Set<string>(EVENTS)
 
-/** Writes down what is to be sent of each event, once for each endpoint that wants it, and hurries it. */
+/** Writes down what is to be sent of each event, once for each endpoint that wants it, and the job that sends it. */
 export const webhookSubscriber: Subscriber = {
   name: 'webhooks',
   wants: (type) => OFFERED.has(type),
@@ -29,13 +29,25 @@ export const webhookSubscriber: Subscriber = {
       ),
     )
     if (deliveries.length === 0) return
-    await ctx.db.batch([
+    const { userId } = first
+    const job = {
+      queue: 'integrations',
+      kind: 'send_webhooks',
+      userId,
+      ref: userId,
+      key: `webhooks:${userId}:${first.id}`,
+    } as const
+    const [, , asked] = await ctx.db.batch([
       ctx.db.insert(webhookDeliveries).values(deliveries).onConflictDoNothing(),
       failOldest(ctx, first),
+      enqueue(ctx.db, [{ id: ctx.newId('job'), ...job }]),
     ])
-    ctx.waitUntil(sendDue(ctx, first.userId))
+    kick(ctx, asked)
   },
 }
+
+/** Sends what is due of a person's; each delivery is claimed, and tried again, by its own row. */
+export const sendWebhooks: JobHandler = async (ctx, { ref }) => void (await sendDue(ctx, ref))
 
 /** Ends the oldest of what waits for each of the person's endpoints, where more wait than may. */
 function failOldest({ db }: Pick<Ctx, 'db'>, { userId }: Pick<DomainEvent, 'userId'>) {

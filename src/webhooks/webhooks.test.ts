@@ -2,13 +2,14 @@ import { eq, type SQL, sql } from 'drizzle-orm'
 import { afterEach, beforeEach, expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
 import type { DomainEvent } from '#core'
+import { jobs } from '#queue/tables'
 import { makePerson, type Person } from '#test/database'
 import { startReceiver } from '#test/webhook-receiver'
 import { listDeliveries, replayDelivery, testWebhook } from './deliveries.ts'
 import { addWebhook, getWebhook, listWebhooks, rotateSecret, updateWebhook } from './endpoints.ts'
 import type { EVENTS } from './schema.ts'
 import { DELAYS_S, sendDue } from './send.ts'
-import { webhookSubscriber } from './subscriber.ts'
+import { sendWebhooks, webhookSubscriber } from './subscriber.ts'
 import { webhookDeliveries, webhookEndpoints } from './tables.ts'
 
 let receiver: Awaited<ReturnType<typeof startReceiver>>
@@ -40,13 +41,24 @@ const due = (person: Person) =>
     .update(webhookDeliveries)
     .set({ nextAt: sql`now()` })
     .where(eq(webhookDeliveries.userId, person.actor.userId))
+/** What was asked for is done, each job by one message of its own. */
+async function work(person: Person): Promise<void> {
+  await person.settled()
+  const theirs = eq(jobs.owner, person.actor.userId)
+  const asked = await person.db.select().from(jobs).where(theirs).orderBy(jobs.id)
+  for (const job of asked) await sendWebhooks(person, { ...job, userId: job.owner, attempt: 1 })
+}
 
 test('an event arrives signed, as the outside reader of Standard Webhooks checks it, and once however often it is told', async () => {
   const person = await makeOwner()
   const hook = await makeHook(person)
   const events = [event(person, 1), event(person, 2)]
   for (let times = 0; times < 3; times++) await webhookSubscriber.handle(person, events)
-  await person.settled()
+  const asked = await person.db.select().from(jobs).where(eq(jobs.owner, person.actor.userId))
+  expect(asked).toMatchObject([{ queue: 'integrations', kind: 'send_webhooks', ref: person.actor.userId }])
+  expect(person.sent).toEqual([{ v: 1, kind: 'job', jobId: asked[0]?.id }])
+  await work(person)
+  await work(person)
   await sendDue(person)
   expect(receiver.received.map(({ body }) => JSON.parse(body))).toEqual([
     { type: 'task.updated', timestamp: '2026-11-22T09:00:00.000Z', data: { id: 'task_1', title: 'Milk \u{1f95b}' } },
@@ -64,7 +76,7 @@ test('an endpoint gets what it asked for, and one that is off nothing', async ()
   const person = await makeOwner()
   const hook = await makeHook(person, { events: ['task.completed'] })
   await webhookSubscriber.handle(person, [event(person, 1), event(person, 2, 'task.completed')])
-  await person.settled()
+  await work(person)
   expect((await deliveriesOf(person, hook.id)).map(({ type }) => type)).toEqual(['task.completed'])
   await updateWebhook(person, hook.id, { enabled: false }, '*')
   await webhookSubscriber.handle(person, [event(person, 3, 'task.completed')])
@@ -76,7 +88,7 @@ test('what is refused is tried again for three days under one id; then the endpo
   const hook = await makeHook(person)
   receiver.answers(() => ({ status: 500 }))
   await webhookSubscriber.handle(person, [event(person, 1)])
-  await person.settled()
+  await work(person)
   expect(DELAYS_S.reduce((sum, seconds) => sum + seconds, 0)).toBeGreaterThan(3 * 86_400)
   for (const [attempts, seconds] of DELAYS_S.entries()) {
     const [one] = await deliveriesOf(person, hook.id)
@@ -102,7 +114,7 @@ test('one delivery that fails for good leaves an endpoint on that took another i
   const hook = await makeHook(person)
   receiver.answers(({ body }) => ({ status: body.includes('task.deleted') ? 500 : 200 }))
   await webhookSubscriber.handle(person, [event(person, 1, 'task.deleted'), event(person, 2)])
-  await person.settled()
+  await work(person)
   await person.db
     .update(webhookDeliveries)
     .set({ attempts: DELAYS_S.length })
@@ -227,7 +239,7 @@ test('a thousand wait for an endpoint; of more the oldest end as failed', async 
   const hook = await makeHook(person)
   const [oldest, next] = await makeWaiting(person, hook.id, 1000, sql`now() + interval '1 hour'`)
   await webhookSubscriber.handle(person, [event(person, 1), event(person, 2)])
-  await person.settled()
+  await work(person)
   const failed = await listDeliveries(person, hook.id, { limit: 10, status: 'failed' })
   expect(failed.items.map(({ id, error }) => [id, error])).toEqual([
     [next, 'too many wait'],

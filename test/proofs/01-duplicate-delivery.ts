@@ -7,6 +7,7 @@ import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { auditPerson, door, logPosition, type Report, TOPICS, type Told, timersOf, toldOf } from './lib-effects.ts'
 import { erasePerson } from './lib-erasure.ts'
+import { auditJobs, deliverJobs, jobKinds, jobsOf } from './lib-jobs.ts'
 import { clock, declaredKinds, envelope, live, need, readAll, secondSession } from './lib-kinds.ts'
 import { type Listener, openListener } from './lib-listener.ts'
 import { type Proof, scaled } from './proof.ts'
@@ -19,12 +20,13 @@ const CONSUMERS = 4
 const REMINDERS_NOW = 2
 const PUSHED_WITHIN_MS = 15_000
 const LOOK_AGAIN_MS = 50
+const SPLIT = { copies: COPIES, mostInBatch: MOST_IN_A_BATCH, atOnce: CONSUMERS }
 
 // Nothing reaches the queue by itself: every delivery is one of ours.
 const NO_KICK: Sabotage = {
   file: 'src/queue/outbox.ts',
-  find: 'if (messages.length === 0) return',
-  replace: 'if (messages.length >= 0) return',
+  find: 'if (messages.length + jobs.length === 0) return',
+  replace: 'if (messages.length + jobs.length >= 0) return',
 }
 const NO_INBOX: Sabotage = {
   file: 'src/queue/consume.ts',
@@ -49,6 +51,19 @@ const UNCLAIMED_PUSH: Sabotage = {
   find: "((status = 'waiting' and due_at",
   replace: "((status in ('waiting', 'sent') and channel = 'push' and due_at",
 }
+// What ran is claimed again; beside it mail that forgets its own row, or nobody would see it there.
+const UNCLAIMED_JOBS: Sabotage[] = [
+  {
+    file: 'src/queue/run-jobs.ts',
+    find: "sql`status = 'waiting' and available_at <= now()`",
+    replace: "sql`status <> 'dead'`",
+  },
+  {
+    file: 'src/queue/run-jobs.ts',
+    find: "w.status = 'waiting' and w.available_at <= now() and (select",
+    replace: '(select',
+  },
+]
 const OUTLIVING: Sabotage = {
   file: 'src/account/claims.ts',
   find: "  outbox: { owner: 'user_id', loose: true },\n",
@@ -61,6 +76,8 @@ type Scene = {
   chance: Chance
   report: Report
   kinds: Set<string>
+  /** Of jobs. */
+  works: Set<string>
   delivered: number
 }
 
@@ -75,7 +92,8 @@ export const proof: Proof = {
     'neither the inbox nor the log knows what was done': [NO_INBOX, ...NO_KNOWN_IDS],
     'the log does not know ids': NO_KNOWN_IDS,
     'a timer has another name each time': [NAMELESS_TIMERS],
-    'mail is sent whatever its row says': [NO_INBOX, ...UNCLAIMED_MAIL],
+    'a job that ran is run again': UNCLAIMED_JOBS,
+    'mail is sent whatever its row says': [...UNCLAIMED_JOBS, ...UNCLAIMED_MAIL],
     'a push is sent whatever its row says': [UNCLAIMED_PUSH],
     'what was told of somebody outlives them': [OUTLIVING],
   },
@@ -86,7 +104,15 @@ export const proof: Proof = {
     const pushes = await startPushServices()
     try {
       const report: Report = (violation) => void violations.push(violation)
-      const scene: Scene = { world, pushes, chance: createChance(seed), report, kinds: new Set(), delivered: 0 }
+      const scene: Scene = {
+        world,
+        pushes,
+        chance: createChance(seed),
+        report,
+        kinds: new Set(),
+        works: new Set(),
+        delivered: 0,
+      }
       // Registered as people are, which sends them mail.
       const people = await eachOf(Array.from({ length: scaled(PEOPLE, share) }), 2, () => quiet.person())
       await eachOf(people, 2, async (person) => {
@@ -103,7 +129,7 @@ export const proof: Proof = {
       for (const [push, { length }] of shown) if (length > 1) report(`${push} was pushed ${length} times`)
       for (const { status, reason } of pushes.refused) report(`a push was refused by ${status}: ${reason}`)
       const notes = [
-        `${scene.kinds.size} kinds of event, each message ${COPIES} times, in batches of 1 to ${MOST_IN_A_BATCH}`,
+        `${scene.kinds.size} kinds of event, ${scene.works.size} of job, each message ${COPIES} times, in batches of 1 to ${MOST_IN_A_BATCH}`,
       ]
       return { cases: scene.delivered, violations, notes }
     } finally {
@@ -142,8 +168,10 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     )
     await need(person, 'DELETE', `/v1/auth/sessions/${other.id}`)
     await deliver(scene, await toldOf(world, person.userId))
+    await deliverWork(scene, person)
     await hearsAll(scene, person, witness)
     await auditPerson(world, person, witness, scene.report)
+    await auditJobs(world, person.userId, scene.report)
     await bystander.until(() => bystander.closes.length > 0)
     const closes = bystander.closes.join()
     if (closes !== '4001') scene.report(`the socket of an ended session was closed with "${closes}"`)
@@ -209,12 +237,18 @@ const idOf = (data: unknown): string => (typeof data === 'object' && data && 'id
 async function tryErasure(scene: Scene, person: Person): Promise<void> {
   const { world } = scene
   await need(person, 'POST', '/v1/tasks', { title: 'too late', remindAt: clock(3 * 24 * 60) })
-  const past = await toldOf(world, person.userId)
+  const [past, work] = [await toldOf(world, person.userId), await jobsOf(world, person.userId)]
   if (!(await erasePerson(world, person))) scene.report('a person was not erased')
   const left = await toldOf(world, person.userId)
   if (left.length > 0) scene.report(`${left.length} events outlived a person who was erased`)
+  const undone = await jobsOf(world, person.userId)
+  if (undone.length > 0) scene.report(`${undone.length} jobs outlived a person who was erased`)
   const erased = await logPosition(world, person.userId)
+  const mails = world.mailbox.messages().length
   await deliver(scene, past)
+  await deliverJobs(world, work, { chance: scene.chance, ...SPLIT })
+  const more = world.mailbox.messages().length - mails
+  if (more > 0) scene.report(`${more} mails were sent after a person was erased`)
   const after = await logPosition(world, person.userId)
   if (after.epoch !== erased.epoch) scene.report('a person was erased more than once')
   if (after.offset > 0) scene.report(`${after.offset} events came back to the log of a person who was erased`)
@@ -242,6 +276,13 @@ async function deliver(scene: Scene, told: Told[]): Promise<void> {
   scene.delivered += messages.length
 }
 
+/** The same of the messages that ask for jobs. */
+async function deliverWork(scene: Scene, { userId }: Person): Promise<void> {
+  const work = await jobsOf(scene.world, userId)
+  for (const { kind } of work) scene.works.add(kind)
+  scene.delivered += await deliverJobs(scene.world, work, { chance: scene.chance, ...SPLIT })
+}
+
 // One more, after everything: what comes before it is all that came.
 async function hearsAll(scene: Scene, person: Person, witness: Listener): Promise<void> {
   const { id } = await need(person, 'POST', '/v1/memories', { text: 'the last word' })
@@ -252,7 +293,8 @@ async function hearsAll(scene: Scene, person: Person, witness: Listener): Promis
 }
 
 // A kind that is declared and does not happen here would be delivered twice by nobody but production.
-function compareKinds({ kinds, report }: Scene): void {
+function compareKinds({ kinds, works, report }: Scene): void {
+  for (const kind of jobKinds()) if (!works.has(kind)) report(`no job ${kind} was delivered: make one happen here`)
   const declared = declaredKinds()
   for (const kind of declared) if (!kinds.has(kind)) report(`no ${kind} was delivered: make one happen here`)
   for (const kind of kinds)

@@ -3,7 +3,7 @@ import { confirmedApp } from '../matrix-factors.ts'
 import { makeKey } from '../matrix-keys.ts'
 import { corpus, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
 import { kindOf } from '../matrix-objects.ts'
-import { validRequest } from '../matrix-valid.ts'
+import { makeJob, validRequest } from '../matrix-valid.ts'
 import { createContract } from '../openapi-contract.ts'
 import { fillPath, type Operation, pathParameters } from '../openapi-document.ts'
 import { sample } from '../openapi-sample.ts'
@@ -141,8 +141,8 @@ async function tryEach(scene: Scene, operation: Operation): Promise<void> {
   if (names.length > 0) {
     const fill = (value: (name: string) => string) =>
       withPath(asked, fillPath(operation.path, Object.fromEntries(names.map((name) => [name, value(name)]))))
-    const ofPeople = operation.path.startsWith('/v1/admin/people/') ? 'usr' : 'msg'
-    const prefix = kindOf(operation.path)?.prefix ?? ofPeople
+    const [, admin = ''] = /^\/v1\/admin\/(\w+)\//.exec(operation.path) ?? []
+    const prefix = kindOf(operation.path)?.prefix ?? { people: 'usr', jobs: 'job' }[admin] ?? 'msg'
     await ask(fill((name) => makeId(name === 'sessionId' ? 'ses' : prefix)))
     await ask(fill(() => 'x'.repeat(200)))
   }
@@ -227,6 +227,9 @@ const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
     return [{ owner, request: { method: 'DELETE', path, options: { headers } } }]
   },
   setPersonPlan: async (_, asked) => [withPath(asked, `/v1/admin/people/${makeId('usr')}/plan`)],
+  retryJob: async (world, asked) => [
+    withPath(asked, `/v1/admin/jobs/${await makeJob(world, asked.owner.userId)}/retry`),
+  ],
   redriveDeadLetter: async (world, asked) => {
     await asked.owner.api('POST', '/v1/tasks', { body: { title: 'x' } })
     const [event] = await world.query('select id from outbox where user_id = $1', [asked.owner.userId])

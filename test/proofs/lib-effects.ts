@@ -1,10 +1,12 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
+import { jobKinds, jobsOf } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
+const MAILED_WITHIN_MS = 30_000
 export const TOPICS = ['tasks', 'projects', 'calendar', 'memories', 'notifications', 'schedules', 'effects', 'me']
 
 /** An event as it was committed: what everybody must hear of once. */
@@ -21,12 +23,14 @@ const AUDITS: Record<string, Audit> = {
   reminders: auditReminders,
   'event-reminders': auditEventReminders,
   answers: auditAnswers,
-  email: auditMail,
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
   schedules: auditSchedules,
   deliveries: auditDeliveries,
 }
+
+// The same of each kind of job.
+const JOB_AUDITS: Record<string, Audit> = { send_mail: auditMail, send_webhooks: auditWebhooks }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
 export type Seen = Pick<World, 'url' | 'worker' | 'query' | 'mailbox'>
@@ -96,6 +100,11 @@ export async function auditPerson(world: Seen, person: Owner, witness: Witness |
     const audit = AUDITS[name]
     if (audit) await audit(world, person, told, report)
     else report(`nobody counts the effects of the consumer ${name}`)
+  }
+  for (const kind of jobKinds()) {
+    const audit = JOB_AUDITS[kind]
+    if (audit) await audit(world, person, told, report)
+    else report(`nobody counts the effects of the jobs ${kind}`)
   }
   await auditInbox(world, person, told, report)
   if (witness) countOnce('a socket', witness.heard, told, report)
@@ -228,10 +237,17 @@ async function auditSchedules(world: Seen, person: Owner, _: Told[], report: Rep
 }
 
 // What its row says went out lies in the mailbox once; of what nobody knows, once at most.
-async function auditMail(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
-  const rows = await world.query('select id, status from email_messages where user_id = $1', [person.userId])
-  const events = told.filter(({ type }) => type === 'email.queued').length
-  if (events !== rows.length) report(`${rows.length} mails wait to be sent by ${events} events`)
+async function auditMail(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
+  const deadline = performance.now() + MAILED_WITHIN_MS
+  const read = () => world.query('select id, status from email_messages where user_id = $1', [person.userId])
+  const isOnItsWay = ({ status }: Record<string, unknown>) => status === 'queued' || status === 'sending'
+  let rows = await read()
+  while (rows.some(isOnItsWay) && performance.now() < deadline) {
+    await wait(LOOK_AGAIN_MS)
+    rows = await read()
+  }
+  const asked = (await jobsOf(world, person.userId)).filter(({ kind }) => kind === 'send_mail').length
+  if (asked !== rows.length) report(`${rows.length} mails wait to be sent by ${asked} jobs`)
   for (const { id, status } of rows) {
     const times = world.mailbox.messages().filter((mail) => mail.id === id).length
     const isRight = status === 'sent' ? times === 1 : status === 'maybe_sent' && times <= 1

@@ -1,13 +1,13 @@
 import { sql } from 'drizzle-orm'
 import { type Ctx, describeError } from '#core'
 import { iso, jsonObject } from '#database'
-import type { JobRun } from './schema.ts'
+import type { CronRun } from './schema.ts'
 import { jobRuns as j } from './tables.ts'
 
 const MAX_ERROR = 500
 
 /** Runs the jobs of a tick, each on its own, and notes what came of them. A failure of one is none of the others'. */
-export async function runJobs(ctx: Ctx, jobs: Record<string, () => Promise<unknown>>): Promise<void> {
+export async function runCron(ctx: Ctx, jobs: Record<string, () => Promise<unknown>>): Promise<void> {
   const rows = await Promise.all(
     Object.entries(jobs).map(async ([job, run]) => {
       const startedAt = ctx.now()
@@ -39,10 +39,10 @@ export async function runJobs(ctx: Ctx, jobs: Record<string, () => Promise<unkno
 }
 
 /** When each job last ran. One trip. */
-export async function listJobs({ db }: Pick<Ctx, 'db'>): Promise<JobRun[]> {
+export async function listCron({ db }: Pick<Ctx, 'db'>): Promise<CronRun[]> {
   const { job, durationMs, error, failures } = j
   const rows = await db
-    .select({ run: jsonObject<JobRun>({ job, startedAt: iso(j.startedAt), durationMs, error, failures }) })
+    .select({ run: jsonObject<CronRun>({ job, startedAt: iso(j.startedAt), durationMs, error, failures }) })
     .from(j)
     .orderBy(j.job)
   return rows.map(({ run }) => run)

@@ -1,0 +1,12 @@
+import { sendQueuedMail } from '#email'
+import type { JobHandler, JobQueue } from '#queue'
+import { sendWebhooks } from '#webhooks'
+
+/** What each queue carries: who does the work of every kind of job. */
+export const handlers: Readonly<Record<JobQueue, Readonly<Record<string, JobHandler>>>> = {
+  email: { send_mail: sendQueuedMail },
+  'ai-tasks': {},
+  integrations: { send_webhooks: sendWebhooks },
+  notifications: {},
+  analytics: {},
+}
