@@ -23,7 +23,7 @@ import { mannWhitney, signedRank } from './proofs/significance.ts'
 import { startWorld, type World } from './world.ts'
 
 const START_MS = 60_000
-const PROOF_MS = 60_000
+const PROOF_MS = 180_000
 const SEED = 20_261_123
 
 const ROOT = resolve(import.meta.dirname, '..')

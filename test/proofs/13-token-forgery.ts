@@ -27,7 +27,7 @@ export const proof: Proof = {
         replace: `  const part = (at: number) => JSON.parse(atob((token.split('.')[at] ?? '').replaceAll('-', '+').replaceAll('_', '/')))
   try {
     const { sub, sid } = part(1)
-    if (part(0).alg === 'none') return { kind: 'person', userId: sub, sessionId: sid }
+    if (part(0).alg === 'none') return { actor: { kind: 'person', userId: sub, sessionId: sid }, expiresMs: 0, resource: null }
   } catch {}
   const seen = known.get(token)
 `,
@@ -42,6 +42,7 @@ export const proof: Proof = {
         find: "        audience: [publicUrl, resourceAt(ctx.config, '/mcp')],\n",
         replace: '',
       },
+      { file: 'src/auth/tokens.ts', find: ' || (clientId === undefined && aud !== publicUrl)', replace: '' },
     ],
     'a token may bring its key': [
       {

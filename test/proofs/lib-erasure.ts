@@ -24,8 +24,9 @@ export async function askForErasure(world: World, person: Person): Promise<strin
 /** The receipt as soon as there is one. */
 export async function receiptOf(world: World, id: string, withinMs = WITHIN_MS): Promise<string | undefined> {
   for (const deadline = performance.now() + withinMs; performance.now() < deadline; await wait(LOOK_AGAIN_MS)) {
-    const { status, text } = await world.call('GET', `/v1/erasure-receipts/${id}`)
-    if (status === 200) return String(JSON.parse(text).receipt)
+    // Not asked of the route, which may have answered enough to this address for now.
+    const [row] = await world.query('select receipt from erasure_receipts where id = $1', [id])
+    if (row) return String(row.receipt)
   }
   return undefined
 }
