@@ -162,6 +162,24 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
   return String((await need(person, 'POST', `/v1/webhooks/${hook}/test`)).id)
 }
 
+// As another room would have offered it, before anybody judged it.
+async function makeSuggestion(world: World, { userId }: Person, mark: string): Promise<string> {
+  const id = makeId('sug')
+  const why = { trigger: mark, facts: [], score: {}, rule: null, model: null, costMicros: 0, decisionId: null }
+  await world.query(
+    `insert into suggestions (id, user_id, key, kind, title, body, actions, alternatives, why, source, confidence, rank,
+        priority, tainted, status, fingerprint, moment, expires_at, proposed_at)
+      values ($1, $2, $1, 'overdue_triage', $3, '', '[]', '[]', $4::jsonb, '{"kind":"system"}', 0.5, 0.5, 'routine', false,
+        'proposed', $1, 'morning/weekday', now() + interval '1 day', now())`,
+    [id, userId, mark, JSON.stringify(why)],
+  )
+  return id
+}
+
+const withhold: Step = async (world, _, id) => {
+  await world.query(`update suggestions set status = 'withheld', reason = 'cooldown' where id = $1`, [id])
+}
+
 const deleteTask = remover('/v1/tasks')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
@@ -211,6 +229,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/me/exports': { prefix: 'exp', make: makeExport },
   '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
+  '/v1/suggestions': { prefix: 'sug', make: makeSuggestion, before: { releaseSuggestion: withhold } },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

@@ -11,6 +11,7 @@ import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
+import { pruneSuggestions, sweepSuggestions } from '#proactivity'
 import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { sweepErased } from '#search'
@@ -51,6 +52,8 @@ const JOBS = {
   pruneExports,
   sweepErased,
   pruneNonces,
+  sweepSuggestions,
+  pruneSuggestions,
 }
 
 /** What every minute is for; one job's failure is its own. */

@@ -11,6 +11,7 @@ const AREAS = [
   'profile',
   'integrations',
   'ai',
+  'suggestions',
 ] as const
 type Area = (typeof AREAS)[number]
 export type Scope = `${Area}:${'read' | 'write'}` | 'mcp' | 'realtime'

@@ -39,6 +39,8 @@ export type IdPrefix =
   | 'era'
   | 'exp'
   | 'sgk'
+  | 'sug'
+  | 'cmt'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

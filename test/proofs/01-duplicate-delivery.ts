@@ -5,7 +5,7 @@ import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { auditPerson, door, logPosition, type Report, TOPICS, type Told, timersOf, toldOf } from './lib-effects.ts'
 import { erasePerson } from './lib-erasure.ts'
-import { clock, declaredKinds, envelope, live, need, readAll, secondSession } from './lib-kinds.ts'
+import { clock, declaredKinds, envelope, live, need, readAll, secondSession, suggest } from './lib-kinds.ts'
 import { type Listener, openListener } from './lib-listener.ts'
 import { type Proof, scaled } from './proof.ts'
 
@@ -101,6 +101,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
   const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
   try {
     await live(person)
+    await suggest(world, person)
     await tryKeys(person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)
