@@ -84,7 +84,7 @@ export async function releaseSuggestion(ctx: WriteCtx, id: string): Promise<Sugg
     from: ['withheld'],
     already: [...OPEN],
     where: isCurrent(now),
-    set: { status: 'proposed', reason: null, wakeAt: null, proposedAt: now, releasedAt: now },
+    set: { status: 'proposed', reason: null, wakeAt: null, proposedAt: now },
     offers: true,
   })
 }

@@ -105,10 +105,11 @@ function learn(sql: SqlStorage, { id, kind, cell, act }: Heard, nowMs: number): 
 
 function change(sql: SqlStorage, { kind, part, week, set }: Edit): void {
   const of = [kind, part ?? '', week ?? '']
-  sql.exec('delete from acceptance_rules where kind = ? and part = ? and week = ?', ...of)
+  // Of no part or week: all of them.
+  const within = `kind = ?1 and (?2 = '' or part = ?2) and (?3 = '' or week = ?3)`
   if (set === 'forget')
-    sql.exec(`delete from acceptance where kind = ?1 and (?2 = '' or part = ?2) and (?3 = '' or week = ?3)`, ...of)
-  else sql.exec('insert into acceptance_rules (kind, part, week, rule) values (?, ?, ?, ?)', ...of, set)
+    for (const table of ['acceptance', 'acceptance_rules']) sql.exec(`delete from ${table} where ${within}`, ...of)
+  else sql.exec('insert or replace into acceptance_rules (kind, part, week, rule) values (?, ?, ?, ?)', ...of, set)
 }
 
 /** Whether to offer this kind now. What the person said of it goes before what was learned. */

@@ -80,8 +80,6 @@ export const suggestions = pgTable(
     proposedAt: at('proposed_at'),
     seenAt: at('seen_at'),
     decidedAt: at('decided_at'),
-    /** Withheld, and offered because the person asked. */
-    releasedAt: at('released_at'),
     effectIds: jsonb('effect_ids').$type<string[]>().notNull().default([]),
     detail: text(),
     version: integer().notNull().default(1),
