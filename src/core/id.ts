@@ -41,6 +41,9 @@ export type IdPrefix =
   | 'sgk'
   | 'sug'
   | 'cmt'
+  | 'wfl'
+  | 'run'
+  | 'trg'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

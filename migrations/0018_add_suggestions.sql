@@ -86,7 +86,6 @@ CREATE TABLE "suggestions" (
 	"proposed_at" timestamp with time zone,
 	"seen_at" timestamp with time zone,
 	"decided_at" timestamp with time zone,
-	"released_at" timestamp with time zone,
 	"effect_ids" jsonb DEFAULT '[]'::jsonb NOT NULL,
 	"detail" text,
 	"version" integer DEFAULT 1 NOT NULL,

@@ -1,5 +1,5 @@
 select audit_table('suggestions', 'user_id', 'id',
-  '{kind,status,priority,reason,confidence,tainted,source,workflow_id,effect_ids,wake_at,expires_at,proposed_at,decided_at,released_at}',
+  '{kind,status,priority,reason,confidence,tainted,source,workflow_id,effect_ids,wake_at,expires_at,proposed_at,decided_at}',
   '{version,updated_at}', '{insert,update,delete}');
 --> statement-breakpoint
 select audit_table('suggestion_settings', 'user_id', 'user_id',
