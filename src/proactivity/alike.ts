@@ -14,7 +14,7 @@ const TELLING =
   /^(?:\d.*|mon|tues|wednes|thurs|fri|satur|sun|monday|tuesday|wednesday|thursday|friday|saturday|sunday|january|february|march|april|may|june|july|august|september|october|november|december)$/
 
 /** A word without its ending, so that `reviewing` and `reviews` are one. */
-export function stem(word: string): string {
+function stem(word: string): string {
   if (word.length <= 3 || /\d/.test(word)) return word
   const bare = word.replace(/(?:'s|s')$/, '')
   const cut = bare
@@ -27,7 +27,7 @@ export function stem(word: string): string {
 type Words = { words: Set<string>; telling: Set<string>; names: Set<string> }
 
 /** What a text is about: stems of its words, and apart from these the numbers, days and names in it. */
-export function wordsOf(text: string): Words {
+function wordsOf(text: string): Words {
   const words = new Set<string>()
   const telling = new Set<string>()
   const names = new Set<string>()

@@ -34,7 +34,7 @@ export type LearningAsk =
 export type LearningAnswer = { weighed: Weighed | null; lines: Line[] }
 
 /** Under it a kind is no longer offered at this time: what is expected after four in a row were dismissed. */
-export const MUTE_BELOW = 0.15
+const MUTE_BELOW = 0.15
 /** A muted one is tried again when a draw from what is believed of it comes to this: the less is known, the sooner. */
 const TRY_ABOVE = 0.35
 const HEARD_KEPT_MS = 30 * 24 * 3600_000

@@ -4,6 +4,7 @@ import { outbox } from '#queue/tables'
 import { revoke } from '#test/database'
 import { act, type Learner, makeLearner, offer } from '#test/suggestions'
 import { users } from '#users/tables'
+import { autonomyOf } from './autonomy.ts'
 import { approveSuggestion, dismissSuggestion, settleSuggestion } from './decide.ts'
 import { listSuggestions, listWithheld } from './list.ts'
 import { propose } from './propose.ts'
@@ -133,6 +134,7 @@ test('muted kinds, and acts of which none may ever be done, are not offered', as
     level: 'never' as const,
   }
   await ctx.db.insert(autonomyRules).values(rule)
+  expect(await autonomyOf(ctx)).toEqual([{ kind: 'create_task', workflowId: null, level: 'never' }])
   expect(await reasonOf(say(learner, { actions: [act('x')] }))).toBe('autonomy')
   expect(await reasonOf(say(learner, { actions: [act('x'), act('y', { kind: 'remember' })] }))).toBe('proposed')
 })

@@ -2,7 +2,7 @@ import { z } from '@hono/zod-openapi'
 import { s } from '#core'
 import type { ActionOffer } from './tables.ts'
 
-export const MAX_ACTIONS = 10
+const MAX_ACTIONS = 10
 const MAX_TITLE = 300
 const MAX_BODY = 4000
 const MAX_KIND = 60
@@ -219,18 +219,9 @@ export const Snooze = z
   .openapi('SuggestionSnooze')
 export type Snooze = z.infer<typeof Snooze>
 
-const UndoneEffect = s.later(() =>
-  z.strictObject({
-    effectId: z.string().max(40),
-    status: z.enum(['undone', 'cancelled', 'already', 'irreversible', 'too_late', 'failed']),
-    says: z.string().max(500),
-  }),
-)
-export const UndoneSuggestion = s.later(() =>
-  z.strictObject({ suggestion: Suggestion(), effects: s.list(UndoneEffect(), 500) }).openapi('UndoneSuggestion'),
-)
-
-export const Cooldown = z.record(kindName, s.int(0, 525_600)).openapi({ additionalProperties: { type: 'integer' } })
+const Cooldown = z
+  .record(kindName, s.int(0, 525_600))
+  .openapi({ additionalProperties: { type: 'integer', format: 'int32', minimum: 0, maximum: 525_600 } })
 const settings = {
   maxOpen: s.int(0, 20).openapi({ description: 'How many wait for a decision at once' }),
   maxADay: s.int(0, 100),

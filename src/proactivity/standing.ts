@@ -10,7 +10,7 @@ import { LIVE, type ReadCtx } from './row.ts'
 import { settingsOf, settingsRead } from './settings.ts'
 import { suggestionGates, suggestions } from './tables.ts'
 
-export const REMEMBERED_DAYS = 60
+const REMEMBERED_DAYS = 60
 const MAX_REMEMBERED = 200
 const UNDECIDED = ['proposed', 'seen', 'snoozed', 'approved', 'running'] as const
 
