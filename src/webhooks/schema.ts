@@ -20,6 +20,8 @@ export const EVENTS = [
   'notification.updated',
   'notification.deleted',
   'notification.all_read',
+  'suggestion.created',
+  'suggestion.updated',
 ] as const
 
 const MAX_OVERLAP_S = 86_400
