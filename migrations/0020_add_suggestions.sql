@@ -8,22 +8,6 @@ CREATE TABLE "autonomy_rules" (
 	CONSTRAINT "autonomy_rules_user_id_name_pk" PRIMARY KEY("user_id","name")
 );
 --> statement-breakpoint
-CREATE TABLE "commitments" (
-	"id" text PRIMARY KEY NOT NULL,
-	"user_id" text NOT NULL,
-	"quote" text NOT NULL,
-	"what" text NOT NULL,
-	"source_message_id" text NOT NULL,
-	"conversation_id" text,
-	"due_at" timestamp with time zone,
-	"status" text DEFAULT 'open' NOT NULL,
-	"closed_by" text,
-	"closed_at" timestamp with time zone,
-	"version" integer DEFAULT 1 NOT NULL,
-	"created_at" timestamp with time zone DEFAULT now() NOT NULL,
-	"updated_at" timestamp with time zone DEFAULT now() NOT NULL
-);
---> statement-breakpoint
 CREATE TABLE "suggestion_decisions" (
 	"id" text PRIMARY KEY NOT NULL,
 	"suggestion_id" text NOT NULL,
@@ -94,15 +78,11 @@ CREATE TABLE "suggestions" (
 );
 --> statement-breakpoint
 ALTER TABLE "autonomy_rules" ADD CONSTRAINT "autonomy_rules_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-ALTER TABLE "commitments" ADD CONSTRAINT "commitments_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "suggestion_decisions" ADD CONSTRAINT "suggestion_decisions_suggestion_id_suggestions_id_fk" FOREIGN KEY ("suggestion_id") REFERENCES "public"."suggestions"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "suggestion_decisions" ADD CONSTRAINT "suggestion_decisions_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "suggestion_gates" ADD CONSTRAINT "suggestion_gates_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "suggestion_settings" ADD CONSTRAINT "suggestion_settings_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
 ALTER TABLE "suggestions" ADD CONSTRAINT "suggestions_user_id_users_id_fk" FOREIGN KEY ("user_id") REFERENCES "public"."users"("id") ON DELETE cascade ON UPDATE no action;--> statement-breakpoint
-CREATE UNIQUE INDEX "commitments_source" ON "commitments" USING btree ("user_id","source_message_id","quote");--> statement-breakpoint
-CREATE INDEX "commitments_user" ON "commitments" USING btree ("user_id","id");--> statement-breakpoint
-CREATE INDEX "commitments_open" ON "commitments" USING btree ("user_id") WHERE "commitments"."status" = 'open';--> statement-breakpoint
 CREATE INDEX "suggestion_decisions_suggestion" ON "suggestion_decisions" USING btree ("suggestion_id");--> statement-breakpoint
 CREATE INDEX "suggestion_decisions_user" ON "suggestion_decisions" USING btree ("user_id","created_at");--> statement-breakpoint
 CREATE UNIQUE INDEX "suggestions_key" ON "suggestions" USING btree ("user_id","key");--> statement-breakpoint

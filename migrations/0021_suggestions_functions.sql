@@ -7,6 +7,3 @@ select audit_table('suggestion_settings', 'user_id', 'user_id',
   '{insert,update,delete}');
 --> statement-breakpoint
 select audit_table('autonomy_rules', 'user_id', 'name', '{kind,workflow_id,level}', '{updated_at}', '{insert,delete}');
---> statement-breakpoint
-select audit_table('commitments', 'user_id', 'id', '{status,due_at,source_message_id,closed_by,closed_at}',
-  '{version,updated_at}', '{insert,update,delete}');

@@ -85,7 +85,6 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   suggestion_settings: { owner: 'user_id', shown: { file: 'suggestion-settings', by: 'user_id' } },
   suggestion_gates: { owner: 'user_id' },
   autonomy_rules: { owner: 'user_id', shown: { file: 'autonomy', by: 'name' } },
-  commitments: { owner: 'user_id', shown: { file: 'commitments' } },
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },

@@ -40,7 +40,6 @@ export type IdPrefix =
   | 'exp'
   | 'sgk'
   | 'sug'
-  | 'cmt'
   | 'wfl'
   | 'run'
   | 'trg'

@@ -165,32 +165,3 @@ export const autonomyRules = pgTable(
   },
   (t) => [primaryKey({ columns: [t.userId, t.name] })],
 )
-
-/** What a person said they would do, in their own words. */
-export const commitments = pgTable(
-  'commitments',
-  {
-    id: text().primaryKey(),
-    userId: owner(),
-    quote: text().notNull(),
-    /** What it comes to: the words another message or a task is compared with. */
-    what: text().notNull(),
-    sourceMessageId: text('source_message_id').notNull(),
-    conversationId: text('conversation_id'),
-    dueAt: at('due_at'),
-    status: text({ enum: ['open', 'kept', 'dropped'] })
-      .notNull()
-      .default('open'),
-    /** The task or the message it was seen done by. */
-    closedBy: text('closed_by'),
-    closedAt: at('closed_at'),
-    version: integer().notNull().default(1),
-    createdAt: at('created_at').notNull().defaultNow(),
-    updatedAt: at('updated_at').notNull().defaultNow(),
-  },
-  (t) => [
-    uniqueIndex('commitments_source').on(t.userId, t.sourceMessageId, t.quote),
-    index('commitments_user').on(t.userId, t.id),
-    index('commitments_open').on(t.userId).where(sql`${t.status} = 'open'`),
-  ],
-)
