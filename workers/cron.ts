@@ -11,7 +11,7 @@ import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
-import { pruneSuggestions, sweepSuggestions } from '#proactivity'
+import { pruneSuggestions, sweepApproved, sweepSuggestions } from '#proactivity'
 import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { sweepErased } from '#search'
@@ -53,6 +53,7 @@ const JOBS = {
   sweepErased,
   pruneNonces,
   sweepSuggestions,
+  sweepApproved,
   pruneSuggestions,
 }
 

@@ -157,6 +157,11 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/suggestions/{id}/release': SUGGESTIONS.write,
   // A yes of the person lets out what only they may let out: no key says it for them.
   'POST /v1/suggestions/{id}/approve': 'session',
+  'POST /v1/suggestions/{id}/undo': SUGGESTIONS.write,
+  'GET /v1/autonomy': SUGGESTIONS.read,
+  // What may be done unasked is what a key is held by.
+  'PUT /v1/autonomy': 'session',
+  'DELETE /v1/autonomy': 'session',
   'GET /v1/learning': SUGGESTIONS.read,
   'PATCH /v1/learning': SUGGESTIONS.write,
   'DELETE /v1/learning': SUGGESTIONS.write,
@@ -255,6 +260,7 @@ export const HIGH_SECURITY: ReadonlySet<string> = new Set([
   'POST /v1/webhooks/{id}/test',
   'POST /v1/webhook-deliveries/{id}/replay',
   'POST /v1/suggestions/{id}/approve',
+  'PUT /v1/autonomy',
 ])
 
 export const isHighSecurity = (route: string): boolean => HIGH_SECURITY.has(route)

@@ -1,4 +1,5 @@
 import { z } from 'zod'
+import { s } from '#core'
 import { kindName } from './schema.ts'
 
 export const Autonomy = z.enum(['never', 'ask', 'act_and_tell', 'act_silently']).openapi('Autonomy')
@@ -11,3 +12,14 @@ const rule = {
 }
 const AutonomyRule = z.strictObject(rule).openapi('AutonomyRule')
 export type AutonomyRule = z.infer<typeof AutonomyRule>
+export const AutonomyRules = z
+  .strictObject({
+    rules: s
+      .list(AutonomyRule, 500)
+      .refine(
+        (all) => new Set(all.map((one) => `${one.kind} ${one.workflowId}`)).size === all.length,
+        'must not repeat',
+      ),
+  })
+  .openapi('AutonomyRules')
+export type AutonomyRules = z.infer<typeof AutonomyRules>

@@ -1,6 +1,8 @@
-import type { UserCtx } from '#core'
-import { ownedBy } from '#database'
-import type { Autonomy, AutonomyRule } from './autonomy-schema.ts'
+import { and, eq, sql } from 'drizzle-orm'
+import { AppError, requireFresh, type UserCtx } from '#core'
+import { liveSession, ownedBy } from '#database'
+import { effectKind } from '#effects'
+import type { Autonomy, AutonomyRule, AutonomyRules } from './autonomy-schema.ts'
 import { autonomyRules } from './tables.ts'
 
 type Act = { kind: string; workflowId: string | null; outward: boolean; tainted: boolean }
@@ -38,6 +40,28 @@ export async function autonomyOf(ctx: Pick<UserCtx, 'actor' | 'db'>): Promise<Au
 }
 
 type Outward = (kind: string) => boolean | undefined
+const isOutwardKind: Outward = (kind) => effectKind(kind)?.outward
+
+/** Replaces the rules. More freedom for an outward kind needs a fresh sign-in; a kind nobody knows is refused. */
+export async function setAutonomy(ctx: UserCtx, { rules }: AutonomyRules): Promise<AutonomyRules> {
+  const isOutward = isOutwardKind
+  const { actor, db, now } = ctx
+  const before = await autonomyOf(ctx)
+  const errors = rules.flatMap(({ kind }, index) =>
+    kind === ANY || isOutward(kind) !== undefined ? [] : [{ pointer: `/rules/${index}/kind`, detail: 'no such kind' }],
+  )
+  if (errors[0]) throw new AppError('invalid_request', `${errors[0].pointer}: ${errors[0].detail}`, { errors })
+  if (raises(before, rules, isOutward)) requireFresh(ctx)
+  const rows = JSON.stringify(rules.map(({ workflowId, ...rule }) => ({ ...rule, workflow_id: workflowId ?? '' })))
+  await db.batch([
+    db.delete(autonomyRules).where(and(eq(autonomyRules.userId, actor.userId), liveSession(actor))),
+    db.insert(autonomyRules).select(
+      sql`select ${actor.userId}, r.kind || ':' || r.workflow_id, r.kind, r.workflow_id, r.level, ${now().toISOString()}::timestamptz
+        from json_to_recordset(${rows}::json) as r(kind text, workflow_id text, level text)`,
+    ),
+  ])
+  return { rules }
+}
 
 /** Whether any outward act that a rule names could now be done with less asking than before. */
 export function raises(before: AutonomyRule[], after: AutonomyRule[], isOutward: Outward): boolean {

@@ -14,4 +14,4 @@ export { suggestionDecided } from './row.ts'
 /** @public */
 export type { ActionOffer, NewSuggestion, Suggestion, Why, WithheldReason } from './schema.ts'
 export { suggestionSubscriber, suggestionTimers } from './subscriber.ts'
-export { pruneSuggestions, sweepSuggestions, wakeSuggestion } from './wake.ts'
+export { pruneSuggestions, sweepApproved, sweepSuggestions, wakeSuggestion } from './wake.ts'

@@ -1,11 +1,9 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, etag, ifMatch, personRoute, s, versioned } from '#core'
-import { recordAct } from '#database'
-import { editLearning, resetLearning, showLearning } from './beliefs.ts'
 import { approveSuggestion, dismissSuggestion, releaseSuggestion, seeSuggestion, snoozeSuggestion } from './decide.ts'
 import { listSilences } from './gate.ts'
-import { Learning, LearningPatch } from './learning-schema.ts'
 import { explainSuggestion, listSuggestions, listWithheld } from './list.ts'
+import { mannersApp } from './manners-routes.ts'
 import { readSuggestion } from './move.ts'
 import {
   Approval,
@@ -17,9 +15,11 @@ import {
   Suggestion,
   SuggestionPage,
   SuggestionQuery,
+  UndoneSuggestion,
   Why,
 } from './schema.ts'
 import { getSettings, setSettings } from './settings.ts'
+import { undoSuggestion } from './undo.ts'
 
 const tags = ['Suggestions']
 const params = z.strictObject({ id: s.id('sug') })
@@ -134,31 +134,17 @@ const release = personRoute({
   request: { params },
   responses: { 200: answer(Suggestion, 'Offered') },
 })
-const learned = personRoute({
-  method: 'get',
-  path: '/learning',
-  operationId: 'getLearning',
-  summary: 'What is believed of what the person takes and dismisses, in words',
-  tags,
-  responses: { 200: answer(Learning, 'By kind and time') },
-})
-const teach = personRoute({
-  method: 'patch',
-  path: '/learning',
-  operationId: 'updateLearning',
-  summary: 'Say otherwise than what was learned, or have it forgotten',
-  tags,
-  request: { body: body(LearningPatch) },
-  responses: { 200: answer(Learning, 'What is believed now') },
-})
-const unlearn = personRoute({
-  method: 'delete',
-  path: '/learning',
-  operationId: 'resetLearning',
-  summary: 'Forget all that was learned, and all that was said of it',
-  tags,
-  responses: { 204: { description: 'Forgotten' } },
-})
+const undo = personRoute(
+  {
+    method: 'post',
+    path: '/suggestions/{id}/undo',
+    operationId: 'undoSuggestion',
+    summary: 'Take back all that came of it, the last first',
+    tags,
+    request: { params },
+    responses: { 200: answer(UndoneSuggestion, 'What became of each act; undone where all of them are') },
+  },
+)
 
 export const app = createApp()
   .openapi(list, async (c) => c.json(await listSuggestions(c.var.ctx, c.req.valid('query')), 200))
@@ -185,17 +171,5 @@ export const app = createApp()
     c.json(await snoozeSuggestion(c.var.ctx, c.req.valid('param').id, c.req.valid('json')), 200),
   )
   .openapi(release, async (c) => c.json(await releaseSuggestion(c.var.ctx, c.req.valid('param').id), 200))
-  .openapi(learned, async (c) => c.json(await showLearning(c.var.ctx), 200))
-  .openapi(teach, async (c) => {
-    const { userId } = c.var.ctx.actor
-    const edits = c.req.valid('json')
-    const changed = await editLearning(c.var.ctx, edits)
-    await recordAct(c.var.ctx, { person: userId, target: 'learning', changes: { after: edits } })
-    return c.json(changed, 200)
-  })
-  .openapi(unlearn, async (c) => {
-    const { userId } = c.var.ctx.actor
-    await resetLearning(c.var.ctx)
-    await recordAct(c.var.ctx, { person: userId, target: 'learning' })
-    return c.body(null, 204)
-  })
+  .openapi(undo, async (c) => c.json(await undoSuggestion(c.var.ctx, c.req.valid('param').id), 200))
+  .route('/', mannersApp)

@@ -219,6 +219,22 @@ export const Snooze = z
   .openapi('SuggestionSnooze')
 export type Snooze = z.infer<typeof Snooze>
 
+const UndoneEffect = s.later(() =>
+  z.strictObject({
+    effectId: z.string().max(40),
+    status: z.enum(['undone', 'cancelled', 'already', 'irreversible', 'too_late', 'changed_since', 'failed']),
+    says: z.string().max(2000),
+  }),
+)
+export const UndoneSuggestion = s.later(() =>
+  z
+    .strictObject({ suggestion: Suggestion(), effects: s.list(UndoneEffect(), 500) }).openapi('UndoneSuggestion'),
+)
+export type UndoneSuggestion = {
+  suggestion: Suggestion
+  effects: z.infer<ReturnType<typeof UndoneEffect>>[]
+}
+
 const Cooldown = z
   .record(kindName, s.int(0, 525_600))
   .openapi({ additionalProperties: { type: 'integer', format: 'int32', minimum: 0, maximum: 525_600 } })

@@ -3,6 +3,7 @@ import { type Ctx, type DomainEvent, describeError } from '#core'
 import type { Subscriber } from '#queue'
 import { armTimers, cancelTimer, type NewTimer } from '#scheduler'
 import type { Act } from './acceptance.ts'
+import { carryOut } from './carry-out.ts'
 import type { Heard } from './learning.ts'
 import { keepMeaning } from './meaning.ts'
 import { readDecided } from './move.ts'
@@ -38,7 +39,7 @@ function dueOf({ status, wakeAt, expiresAt }: Omit<z.infer<typeof Waiting>, 'id'
   return (status === 'withheld' || status === 'snoozed') && wakeAt !== null ? Date.parse(wakeAt) : null
 }
 
-/** Learns from what was decided. */
+/** Learns from what was decided, and does what was approved where no run does. */
 export const suggestionSubscriber: Subscriber = {
   name: 'suggestions',
   wants: (type) => type === suggestionDecided.type,
@@ -48,7 +49,10 @@ export const suggestionSubscriber: Subscriber = {
     const decided = events.map((event) => ({ event, ...readDecided(event.data) }))
     const heard = decided.flatMap(({ event, ...one }) => toHeard(event, one))
     if (heard.length > 0) await ctx.env.STEWARD.getByName(userId).learning({ do: 'learn', heard })
-    for (const one of decided) if (one.decision === 'dismissed') await remember(ctx, userId, one)
+    for (const one of decided) {
+      if (one.decision === 'dismissed') await remember(ctx, userId, one)
+      if (one.decision === 'approved') await carryOut(onBehalfOf(ctx, userId), one.id)
+    }
   },
 }
 

@@ -1,6 +1,7 @@
 import { and, asc, eq, gt, inArray, lt, lte, or, type SQL, sql } from 'drizzle-orm'
 import { type Ctx, describeError, type PersonActor, type UserCtx } from '#core'
 import { kick, tell } from '#queue'
+import { carryOut, giveUp } from './carry-out.ts'
 import { expireSuggestion } from './decide.ts'
 import { judge } from './judge.ts'
 import { isFull, limitReached, offerAlone } from './limits.ts'
@@ -122,6 +123,31 @@ export async function sweepSuggestions(ctx: Ctx): Promise<number> {
     }
   }
   return due.length
+}
+
+const UNDONE_AFTER_MS = 10 * 60_000
+const GIVEN_UP_AFTER_MS = 24 * 3600_000
+
+/** Carries out what was approved and lost on the way, and gives up what fails for a day; answers how many there were. */
+export async function sweepApproved(ctx: Ctx): Promise<number> {
+  const nowMs = ctx.now().getTime()
+  const isOurs = sql`${t.source}->>'kind' <> 'run'`
+  const lost = await ctx.db
+    .select({ id: t.id, userId: t.userId, decidedAt: t.decidedAt })
+    .from(t)
+    .where(and(eq(t.status, 'approved'), isOurs, lt(t.decidedAt, new Date(nowMs - UNDONE_AFTER_MS))))
+    .orderBy(asc(t.decidedAt))
+    .limit(SWEEP_LIMIT)
+  for (const { id, userId, decidedAt } of lost) {
+    const one = onBehalfOf(ctx, userId)
+    const isHopeless = (decidedAt?.getTime() ?? 0) < nowMs - GIVEN_UP_AFTER_MS
+    try {
+      await (isHopeless ? giveUp(one, id) : carryOut(one, id))
+    } catch (error) {
+      ctx.log.error('suggestion.undone_yet', { suggestionId: id, ...describeError(error) })
+    }
+  }
+  return lost.length
 }
 
 /** Forgets what was withheld and nobody asked for, a month after it would have been over. */
