@@ -23,7 +23,11 @@ async function approved(learner: Learner, over: Parameters<typeof offer>[0] = {}
 
 async function titlesOf({ ctx }: Learner): Promise<string[]> {
   const theirs = and(eq(tasks.userId, ctx.actor.userId), isNull(tasks.deletedAt))
-  const rows = await ctx.db.select({ title: tasks.title }).from(tasks).where(theirs).orderBy(tasks.createdAt, tasks.title)
+  const rows = await ctx.db
+    .select({ title: tasks.title })
+    .from(tasks)
+    .where(theirs)
+    .orderBy(tasks.createdAt, tasks.title)
   return rows.map(({ title }) => title).sort()
 }
 

@@ -15,7 +15,7 @@ export async function carryOut(ctx: UserCtx, id: string): Promise<void> {
   for (const action of suggestion.agreed ?? []) {
     const outcome = await perform(ctx, suggestion, action)
     if (outcome.effectId !== null) effectIds.push(outcome.effectId)
-    if (outcome.status === 'done' || outcome.status === 'held') continue
+    if (!('code' in outcome)) continue
     if (outcome.isRetryable) throw new AppError('unavailable', `${action.kind}: ${outcome.detail}`)
     await settleSuggestion(ctx, id, { status: 'failed', effectIds, detail: `${action.says}: ${outcome.detail}` })
     return
@@ -24,7 +24,11 @@ export async function carryOut(ctx: UserCtx, id: string): Promise<void> {
 }
 
 // The person's yes is the tap that an outward act of a tainted one asks for.
-async function perform(ctx: UserCtx, { id, tainted }: Suggestion, { id: action, kind, input }: ActionOffer): Promise<Outcome> {
+async function perform(
+  ctx: UserCtx,
+  { id, tainted }: Suggestion,
+  { id: action, kind, input }: ActionOffer,
+): Promise<Outcome> {
   const origin = { kind: 'suggestion' as const, suggestionId: id, action }
   return await realEffects(ctx).perform({ kind, input, key: `${id}.${action}`, origin, tainted, isAgreed: true })
 }

@@ -134,17 +134,15 @@ const release = personRoute({
   request: { params },
   responses: { 200: answer(Suggestion, 'Offered') },
 })
-const undo = personRoute(
-  {
-    method: 'post',
-    path: '/suggestions/{id}/undo',
-    operationId: 'undoSuggestion',
-    summary: 'Take back all that came of it, the last first',
-    tags,
-    request: { params },
-    responses: { 200: answer(UndoneSuggestion, 'What became of each act; undone where all of them are') },
-  },
-)
+const undo = personRoute({
+  method: 'post',
+  path: '/suggestions/{id}/undo',
+  operationId: 'undoSuggestion',
+  summary: 'Take back all that came of it, the last first',
+  tags,
+  request: { params },
+  responses: { 200: answer(UndoneSuggestion, 'What became of each act; undone where all of them are') },
+})
 
 export const app = createApp()
   .openapi(list, async (c) => c.json(await listSuggestions(c.var.ctx, c.req.valid('query')), 200))

@@ -227,8 +227,7 @@ const UndoneEffect = s.later(() =>
   }),
 )
 export const UndoneSuggestion = s.later(() =>
-  z
-    .strictObject({ suggestion: Suggestion(), effects: s.list(UndoneEffect(), 500) }).openapi('UndoneSuggestion'),
+  z.strictObject({ suggestion: Suggestion(), effects: s.list(UndoneEffect(), 500) }).openapi('UndoneSuggestion'),
 )
 export type UndoneSuggestion = {
   suggestion: Suggestion

@@ -1,7 +1,7 @@
 import { and, count, desc, eq, inArray, max, or, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
 import { ownedBy } from '#database'
-import { getPreferences } from '#users'
+import { getMe } from '#users'
 import { rulesRead, toRules } from './autonomy.ts'
 import { startOfDay } from './limits.ts'
 import { momentAt, quietUntil } from './moment.ts'
@@ -17,7 +17,7 @@ const UNDECIDED = ['proposed', 'seen', 'snoozed', 'approved', 'running'] as cons
 /** How the person stands, the moment it is for them, what they dismissed, and when this was looked into last. Two trips. */
 export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: string, workflowId: string | null) {
   const { actor, db } = ctx
-  const { timeZone, quietHours, workingHours } = await getPreferences(ctx)
+  const { timeZone, quietHours, workingHours } = (await getMe(ctx)).preferences
   const now = ctx.now()
   const moment = momentAt(now, timeZone, workingHours?.days)
   const s = suggestions

@@ -102,6 +102,8 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
   try {
     await live(person)
     await suggest(world, person)
+    const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'rake' } })
+    await need(person, 'POST', '/v1/effects/undo', { id: effect.id })
     await tryKeys(person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)

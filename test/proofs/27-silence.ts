@@ -108,12 +108,18 @@ export const proof: Proof = {
         scene.cases += 1
       }
       const after = [await callsOf(scene, idle), await callsOf(scene, busy)]
-      if (after[0] !== began[0]) report(`a model was asked ${Number(after[0]) - Number(began[0])} times of an idle person`)
-      if (after[1] !== began[1]) report(`a model was asked ${Number(after[1]) - Number(began[1])} times where nothing changed`)
+      if (after[0] !== began[0])
+        report(`a model was asked ${Number(after[0]) - Number(began[0])} times of an idle person`)
+      if (after[1] !== began[1])
+        report(`a model was asked ${Number(after[1]) - Number(began[1])} times where nothing changed`)
       await isSettled(scene, idle)
       const silent = await silencesOf(scene, busy)
       if (silent === 0) report('a silence was not kept with its reason')
-      return { cases: scene.cases, violations, notes: [`${days} days in ${scene.cases} ticks, ${silent} silences kept`] }
+      return {
+        cases: scene.cases,
+        violations,
+        notes: [`${days} days in ${scene.cases} ticks, ${silent} silences kept`],
+      }
     } finally {
       await fast.stop()
     }
@@ -166,8 +172,9 @@ async function isSettled({ world, report }: Scene, { userId }: Person): Promise<
 }
 
 async function silencesOf({ world }: Scene, { userId }: Person): Promise<number> {
-  const [row] = await world.query(`select coalesce(sum(closed), 0)::int as n from suggestion_gates where user_id = $1`, [
-    userId,
-  ])
+  const [row] = await world.query(
+    `select coalesce(sum(closed), 0)::int as n from suggestion_gates where user_id = $1`,
+    [userId],
+  )
   return Number(row?.n)
 }
