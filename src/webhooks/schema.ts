@@ -22,6 +22,7 @@ export const EVENTS = [
   'notification.all_read',
   'suggestion.created',
   'suggestion.updated',
+  'effect.updated',
 ] as const
 
 const MAX_OVERLAP_S = 86_400

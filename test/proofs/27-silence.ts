@@ -7,6 +7,8 @@ import { type Proof, scaled } from './proof.ts'
 const DAYS = 30
 const TICKS_A_DAY = 24
 const DAY_MS = 86_400_000
+const TICK_MS = 100
+const LAST_TICKS_MS = 2000
 const TITLE = 'Renew the passport'
 
 // What a workflow with a model does about every event of a task: it asks the gate, and only then the model. It looks at
@@ -43,11 +45,12 @@ export const subscribers: Subscriber[] = [
   analyst,`,
 }
 
-/** A clock on which so many days pass while the proof runs, as the ticks of it are counted in KV's stead: the database. */
-const clockFrom = (startMs: number, realMs: number, days: number): Sabotage => ({
+/** A clock that begins with the first look at it, and on which so many days pass meanwhile; the database has its own. */
+const clockOf = (realMs: number, days: number): Sabotage => ({
   file: 'workers/context.ts',
   find: '  const now = () => new Date()\n',
-  replace: `  const now = () => new Date(${startMs} + Math.min(1, (Date.now() - ${startMs}) / ${realMs}) * ${days * DAY_MS})\n`,
+  replace: `  const passed = () => Math.min(1, (Date.now() - (globalThis.began ??= Date.now())) / ${realMs})
+  const now = () => new Date(passed() * ${days * DAY_MS} + globalThis.began)\n`,
 })
 
 const LOOKED_INTO: Sabotage[] = [
@@ -88,19 +91,19 @@ export const proof: Proof = {
   async run(world, { share }) {
     const violations: string[] = []
     const report: Report = (violation) => void violations.push(violation)
-    const days = scaled(DAYS, share)
+    const days = Math.max(2, scaled(DAYS, share))
     const [idle, busy] = await world.people(2)
     if (!idle || !busy) throw new Error('no people')
     await leaveWaiting(world, idle)
     const task = await need(busy, 'POST', '/v1/tasks', { title: TITLE })
-    const realMs = days * TICKS_A_DAY * 100
-    const fast = await world.sabotaged([ANALYST, clockFrom(Date.now() + 60_000, realMs, days)])
+    const realMs = days * TICKS_A_DAY * TICK_MS
+    const fast = await world.sabotaged([ANALYST, clockOf(realMs, days)])
     const scene: Scene = { world, fast, report, cases: 0 }
     try {
       await hear(scene, [idle, busy])
       const began = [await callsOf(scene, idle), await callsOf(scene, busy)]
       if (began.join() !== '1,1') report(`a new task was looked into ${began.join(' and ')} times, not once`)
-      const deadline = Date.now() + realMs + 60_000
+      const deadline = Date.now() + realMs + LAST_TICKS_MS
       for (let tick = 0; Date.now() < deadline; tick++) {
         if (tick % 4 === 0) await need(busy, 'PATCH', `/v1/tasks/${task.id}`, { title: TITLE })
         await hear(scene, [idle, busy])
@@ -130,9 +133,9 @@ export const proof: Proof = {
 async function leaveWaiting({ query }: Pick<World, 'query'>, person: Person): Promise<void> {
   await need(person, 'POST', '/v1/tasks', { title: 'Water the plants' })
   const states: [string, string | null, string][] = [
-    ['snoozed', '2 hours', '3 days'],
-    ['withheld', '5 hours', '2 days'],
-    ['proposed', null, '1 day'],
+    ['snoozed', '2 hours', '20 hours'],
+    ['withheld', '5 hours', '18 hours'],
+    ['proposed', null, '10 hours'],
   ]
   for (const [status, wake, end] of states)
     await query(
