@@ -77,6 +77,10 @@ test('approved in part or otherwise, it is decided as it was edited', async () =
     code: 'invalid_request',
     errors: [{ pointer: '/actions/0/id' }],
   })
+  await expect(approveSuggestion(ctx, other, { actions: [{ id: 'one', input: { title: 7 } }] })).rejects.toMatchObject({
+    code: 'invalid_request',
+    errors: [{ pointer: '/actions/0/input' }],
+  })
 })
 
 test('all of it by name is no edit', async () => {

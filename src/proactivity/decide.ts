@@ -1,5 +1,6 @@
 import { gt, lte, sql } from 'drizzle-orm'
 import { AppError } from '#core'
+import { effectKind } from '#effects'
 import { move, readSuggestion, tryMove } from './move.ts'
 import type { ReadCtx, WriteCtx } from './row.ts'
 import type { ActionOffer, Approval, Dismissal, Snooze, Status, Suggestion } from './schema.ts'
@@ -34,13 +35,16 @@ async function choose(ctx: ReadCtx, id: string, wanted: NonNullable<Approval['ac
   const { actions, alternatives } = await readSuggestion(ctx, id)
   const agreed = wanted.map(({ id: actionId, input }, index): ActionOffer => {
     const offer = [...actions, ...alternatives].find((one) => one.id === actionId)
-    if (offer) return input ? { ...offer, input } : offer
-    const detail = 'is none of those offered'
-    const pointer = `/actions/${index}/id`
-    throw new AppError('invalid_request', `${pointer}: ${detail}`, { errors: [{ pointer, detail }] })
+    if (!offer) throw refused(`/actions/${index}/id`, 'is none of those offered')
+    if (input && effectKind(offer.kind)?.tool.input.safeParse(input).success === false)
+      throw refused(`/actions/${index}/input`, `is nothing that ${offer.kind} takes`)
+    return input ? { ...offer, input } : offer
   })
   return { agreed, isEdited: JSON.stringify(agreed) !== JSON.stringify(actions) }
 }
+
+const refused = (pointer: string, detail: string) =>
+  new AppError('invalid_request', `${pointer}: ${detail}`, { errors: [{ pointer, detail }] })
 
 /** No: neither this nor what is like it for a while. One trip. */
 export async function dismissSuggestion(ctx: WriteCtx, id: string, { reason }: Dismissal): Promise<Suggestion> {
@@ -56,10 +60,7 @@ export async function dismissSuggestion(ctx: WriteCtx, id: string, { reason }: D
 export async function snoozeSuggestion(ctx: WriteCtx, id: string, { minutes = 0, until }: Snooze): Promise<Suggestion> {
   const now = ctx.now().getTime()
   const wakeMs = until === undefined ? now + minutes * MINUTE_MS : Date.parse(until)
-  if (wakeMs <= now || wakeMs > now + MAX_SNOOZE_MS) {
-    const detail = 'must lie within the next year'
-    throw new AppError('invalid_request', `/until: ${detail}`, { errors: [{ pointer: '/until', detail }] })
-  }
+  if (wakeMs <= now || wakeMs > now + MAX_SNOOZE_MS) throw refused('/until', 'must lie within the next year')
   const wakeAt = new Date(wakeMs)
   // Whoever wants it later wants it to be there then.
   const atLeast = new Date(wakeMs + 60 * MINUTE_MS)
