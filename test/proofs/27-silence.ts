@@ -1,5 +1,8 @@
 import { flushLedger } from '../matrix-audit.ts'
+import { startUpstream } from '../upstream.ts'
+import { wholeVars } from '../upstream-whole.ts'
 import { makeId, type Person, type Sabotage, type World } from '../world.ts'
+import { createChance } from './chance.ts'
 import { arrayOf } from './lib-effects.ts'
 import { envelope, need } from './lib-kinds.ts'
 import { type Proof, scaled } from './proof.ts'
@@ -88,7 +91,7 @@ export const proof: Proof = {
    * Somebody idle, with all that may wait for a clock, and somebody whose tasks are written again and again as they
    * are: no model is asked for either. Whoever has a new task is looked into once, or the proof would prove nothing.
    */
-  async run(world, { share }) {
+  async run(world, { seed, share }) {
     const violations: string[] = []
     const report: Report = (violation) => void violations.push(violation)
     const days = Math.max(2, scaled(DAYS, share))
@@ -97,7 +100,8 @@ export const proof: Proof = {
     await leaveWaiting(world, idle)
     const task = await need(busy, 'POST', '/v1/tasks', { title: TITLE })
     const realMs = days * TICKS_A_DAY * TICK_MS
-    const fast = await world.sabotaged([ANALYST, clockOf(realMs, days)])
+    const upstream = await startUpstream(createChance(seed))
+    const fast = await world.sabotaged([ANALYST, clockOf(realMs, days)], wholeVars(upstream.url))
     const scene: Scene = { world, fast, report, cases: 0 }
     try {
       await hear(scene, [idle, busy])
@@ -125,6 +129,7 @@ export const proof: Proof = {
       }
     } finally {
       await fast.stop()
+      await upstream.stop()
     }
   },
 }
