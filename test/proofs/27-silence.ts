@@ -119,6 +119,8 @@ export const proof: Proof = {
         report(`a model was asked ${Number(after[0]) - Number(began[0])} times of an idle person`)
       if (after[1] !== began[1])
         report(`a model was asked ${Number(after[1]) - Number(began[1])} times where nothing changed`)
+      // What was refused is in no ledger.
+      if (upstream.bills.length > 0) report(`${upstream.bills.length} texts were compared by a model`)
       await isSettled(scene, idle)
       const silent = await silencesOf(scene, busy)
       if (silent === 0) report('a silence was not kept with its reason')
