@@ -174,6 +174,24 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
   return String((await need(person, 'POST', `/v1/webhooks/${hook}/test`)).id)
 }
 
+// As another room would have offered it, before anybody judged it.
+async function makeSuggestion(world: World, { userId }: Person, mark: string): Promise<string> {
+  const id = makeId('sug')
+  const why = { trigger: mark, facts: [], score: {}, rule: null, model: null, costMicros: 0, decisionId: null }
+  await world.query(
+    `insert into suggestions (id, user_id, key, kind, title, body, actions, alternatives, why, source, confidence, rank,
+        priority, tainted, status, fingerprint, moment, expires_at, proposed_at)
+      values ($1, $2, $1, 'overdue_triage', $3, '', '[]', '[]', $4::jsonb, '{"kind":"system"}', 0.5, 0.5, 'routine', false,
+        'proposed', $1, 'morning/weekday', now() + interval '1 day', now())`,
+    [id, userId, mark, JSON.stringify(why)],
+  )
+  return id
+}
+
+const withhold: Step = async (world, _, id) => {
+  await world.query(`update suggestions set status = 'withheld', reason = 'cooldown' where id = $1`, [id])
+}
+
 const deleteTask = remover('/v1/tasks')
 const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
 const deleteEvent = remover('/v1/calendar/events')
@@ -246,6 +264,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     make: creator('/v1/devices', (mark) => ({ kind: 'fcm', name: mark, token: randomBytes(20).toString('hex') })),
     discard: remover('/v1/devices'),
   },
+  '/v1/suggestions': { prefix: 'sug', make: makeSuggestion, before: { releaseSuggestion: withhold } },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }

@@ -13,6 +13,7 @@ import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneLedger, pruneNotifications, sweepDeliveries } from '#notifications'
 import { pruneOauth } from '#oauth'
+import { pruneSuggestions, sweepApproved, sweepSuggestions } from '#proactivity'
 import { pruneJobs, pruneQueueTables, relay, relayJobs } from '#queue'
 import { pruneScheduleRuns, sweepReminders, sweepSchedules } from '#scheduler'
 import { sweepErased } from '#search'
@@ -62,6 +63,9 @@ const JOBS = {
   pruneNonces,
   pruneScheduleRuns,
   pruneJobs,
+  sweepSuggestions,
+  sweepApproved,
+  pruneSuggestions,
 }
 
 /** What every minute is for; one job's failure is its own. */

@@ -2,6 +2,7 @@ import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
 import { deliverySubscriber } from '#notifications'
+import { suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
@@ -17,4 +18,6 @@ export const subscribers: Subscriber[] = [
   accountSubscriber,
   scheduleSubscriber,
   deliverySubscriber,
+  suggestionTimers,
+  suggestionSubscriber,
 ]

@@ -1,5 +1,6 @@
 import { keepReminders } from '#calendar'
 import { deliverSoon } from '#notifications'
+import { wakeSuggestion } from '#proactivity'
 import { ringReminder, runSchedule, type TimerHandlers } from '#scheduler'
 
 /** What each kind of timer does when a person's Steward says that it is due. */
@@ -8,4 +9,5 @@ export const timers: TimerHandlers = {
   event_reminder: keepReminders,
   schedule: runSchedule,
   delivery: deliverSoon,
+  suggestion: wakeSuggestion,
 }

@@ -19,6 +19,7 @@ const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SCHEDULES = { read: ['schedules:read'], write: ['schedules:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
+const SUGGESTIONS = { read: ['suggestions:read'], write: ['suggestions:write'] } as const
 const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
 
@@ -185,8 +186,30 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'schedules:read',
     'effects:read',
     'conversations:read',
+    'suggestions:read',
     'profile:read',
   ],
+  'GET /v1/suggestions': SUGGESTIONS.read,
+  'GET /v1/suggestions/withheld': SUGGESTIONS.read,
+  'GET /v1/suggestions/silences': SUGGESTIONS.read,
+  'GET /v1/suggestions/settings': SUGGESTIONS.read,
+  'PATCH /v1/suggestions/settings': SUGGESTIONS.write,
+  'GET /v1/suggestions/{id}': SUGGESTIONS.read,
+  'GET /v1/suggestions/{id}/why': SUGGESTIONS.read,
+  'POST /v1/suggestions/{id}/seen': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/dismiss': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/snooze': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/release': SUGGESTIONS.write,
+  // A yes of the person lets out what only they may let out: no key says it for them.
+  'POST /v1/suggestions/{id}/approve': 'session',
+  'POST /v1/suggestions/{id}/undo': SUGGESTIONS.write,
+  'GET /v1/autonomy': SUGGESTIONS.read,
+  // What may be done unasked is what a key is held by.
+  'PUT /v1/autonomy': 'session',
+  'DELETE /v1/autonomy': 'session',
+  'GET /v1/learning': SUGGESTIONS.read,
+  'PATCH /v1/learning': SUGGESTIONS.write,
+  'DELETE /v1/learning': SUGGESTIONS.write,
   // What they send is what the person may read, all of it.
   'GET /v1/webhooks': 'session',
   'POST /v1/webhooks': 'session',
@@ -288,6 +311,8 @@ export const HIGH_SECURITY: ReadonlySet<string> = new Set([
   'POST /v1/webhooks/{id}/rotate',
   'POST /v1/webhooks/{id}/test',
   'POST /v1/webhook-deliveries/{id}/replay',
+  'POST /v1/suggestions/{id}/approve',
+  'PUT /v1/autonomy',
 ])
 
 export const isHighSecurity = (route: string): boolean => HIGH_SECURITY.has(route)

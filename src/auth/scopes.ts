@@ -13,6 +13,7 @@ const AREAS = [
   'profile',
   'integrations',
   'ai',
+  'suggestions',
   'effects',
 ] as const
 type Area = (typeof AREAS)[number]

@@ -43,6 +43,7 @@ export type IdPrefix =
   | 'sch'
   | 'srn'
   | 'job'
+  | 'sug'
   | 'eff'
   | 'wfl'
   | 'run'

@@ -10,6 +10,7 @@ const ROOMS = [
   'schedules',
   'effects',
   'me',
+  'suggestions',
   'presence',
 ] as const
 const ROOM_OF_ONE = /^(conversation|run):[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}$/

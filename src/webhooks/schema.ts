@@ -24,6 +24,9 @@ export const EVENTS = [
   'schedule.updated',
   'schedule.deleted',
   'schedule.due',
+  'suggestion.created',
+  'suggestion.updated',
+  'effect.updated',
 ] as const
 
 const MAX_OVERLAP_S = 86_400
