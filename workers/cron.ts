@@ -5,10 +5,11 @@ import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
 import type { Ctx } from '#core'
 import { acting } from '#database'
-import { endLostEffects } from '#effects'
+import { endLostEffects, sweepHeld } from '#effects'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
+import { eraseDrafts } from '#mail'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
@@ -30,6 +31,7 @@ const JOBS = {
   sweepReminders,
   closeLostTurns,
   endLostEffects,
+  sweepHeld,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
   pruneSessions,
@@ -39,6 +41,7 @@ const JOBS = {
   pruneApiKeys,
   pruneNotifications,
   eraseForgotten,
+  eraseDrafts,
   pruneAnswers,
   runBatches,
   emptyBin,

@@ -17,6 +17,7 @@ const TALKS = { read: ['conversations:read'], write: ['conversations:write'] } a
 const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
+const MAIL = { read: ['mail:read'] } as const
 const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
 
@@ -126,6 +127,8 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/memories/{id}': MEMORIES.read,
   'PATCH /v1/memories/{id}': MEMORIES.write,
   'DELETE /v1/memories/{id}': MEMORIES.write,
+  'GET /v1/mail/drafts': MAIL.read,
+  'GET /v1/mail/drafts/{id}': MAIL.read,
   'GET /v1/effects': EFFECTS.read,
   'GET /v1/effects/{id}': EFFECTS.read,
   'POST /v1/effects': EFFECTS.write,

@@ -12,6 +12,7 @@ const AREAS = [
   'integrations',
   'ai',
   'effects',
+  'mail',
 ] as const
 type Area = (typeof AREAS)[number]
 export type Scope = `${Area}:${'read' | 'write'}` | 'mcp' | 'realtime'
@@ -39,6 +40,10 @@ const TOOLS: Partial<Record<Area, readonly string[]>> = {
   projects: ['create_project', 'list_projects', 'archive_project', 'delete_project'],
   memories: ['remember', 'search_memories', 'update_memory', 'forget', 'recall'],
   preferences: ['get_preferences', 'set_preferences', 'get_time'],
+  notifications: ['notify', 'withdraw_notification'],
+  integrations: ['call_webhook', 'mcp_tool'],
+  mail: ['draft_mail', 'send_mail', 'discard_mail', 'keep_mail'],
+  effects: ['run_workflow'],
   conversations: ['list_conversations', 'read_conversation', 'undo_last'],
 }
 

@@ -1,4 +1,5 @@
 export { emailSubscriber, pruneMail } from './deliver.ts'
+export { Address } from './message.ts'
 export { mailHealth } from './provider.ts'
 export { mailSealed } from './sealed.ts'
-export { type DataOf, type MailKind, sendMail } from './send.ts'
+export { type DataOf, type MailKind, sendLetter, sendMail } from './send.ts'

@@ -20,6 +20,7 @@ export const EVENTS = [
   'notification.updated',
   'notification.deleted',
   'notification.all_read',
+  'effect.updated',
 ] as const
 
 const MAX_OVERLAP_S = 86_400
