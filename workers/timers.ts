@@ -1,4 +1,5 @@
 import { keepReminders } from '#calendar'
+import { performHeld } from '#effects'
 import { deliverSoon } from '#notifications'
 import { wakeSuggestion } from '#proactivity'
 import { ringReminder, runSchedule, type TimerHandlers } from '#scheduler'
@@ -10,4 +11,5 @@ export const timers: TimerHandlers = {
   schedule: runSchedule,
   delivery: deliverSoon,
   suggestion: wakeSuggestion,
+  effect: performHeld,
 }

@@ -22,6 +22,8 @@ export const WORDS: Record<Scope, string> = {
   'profile:write': 'Change your name',
   'integrations:read': 'See which services you have connected',
   'integrations:write': 'Connect, change, use and remove services',
+  'mail:read': 'See drafts of mail',
+  'mail:write': 'Draft and send mail for you',
   'effects:read': 'See what was done for you',
   'effects:write': 'Take back what was done for you',
   'ai:read': 'See your AI usage and budget',
