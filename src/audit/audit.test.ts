@@ -32,6 +32,7 @@ const NOT_AUDITED = [
   'oauth_states',
   'outbox',
   'passkey_challenges',
+  'password_failures',
   'refresh_tokens',
   'sign_in_challenges',
   'sign_in_flows',
