@@ -1,5 +1,21 @@
+import { Buffer } from 'node:buffer'
 import { cloudflareTest } from '@cloudflare/vitest-plugin'
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type Plugin } from 'vitest/config'
+
+// What the bundler does for the Worker: a compiled module, not an instance of it.
+const WASM = '\0wasm:'
+const wasm: Plugin = {
+  name: 'wasm',
+  enforce: 'pre',
+  resolveId: (source) =>
+    source.endsWith('.wasm') ? `${WASM}${Buffer.from(import.meta.resolve(source)).toString('hex')}` : null,
+  load: (id) =>
+    id.startsWith(WASM)
+      ? `import { readFileSync } from 'node:fs'
+        const url = Buffer.from('${id.slice(WASM.length)}', 'hex').toString()
+        export default new WebAssembly.Module(readFileSync(new URL(url)))`
+      : null,
+}
 
 export default defineConfig({
   test: {
@@ -7,6 +23,7 @@ export default defineConfig({
     globalSetup: './test/global-setup.ts',
     projects: [
       {
+        plugins: [wasm],
         test: {
           name: 'node',
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { newSigner } from './signing.ts'
 import { type Answer, PASSWORD, startWorld, type World } from './world.ts'
 
 const START_MS = 60_000
@@ -113,4 +114,17 @@ test('a guess at a code is refused, and more than sixty a minute from one networ
   } finally {
     await strict.stop()
   }
+})
+
+test('whoever makes an API key or a signing key is written to, and the mail has no key in it', async () => {
+  const { email, accessToken: token } = await begin()
+  const body = { name: 'the backup', scopes: ['tasks:read'] }
+  const key = await world.call('POST', '/v1/api-keys', { token, body })
+  const { text } = await mailTo(email, 'key_created')
+  expect(text).toContain('the backup')
+  expect(text).toContain('tasks:read')
+  expect(text).not.toContain(Object(key.json).secret)
+  const publicKey = newSigner('ed25519').publicKey.export({ format: 'jwk' })
+  await world.call('POST', '/v1/signing-keys', { token, body: { name: 'the laptop', publicKey } })
+  expect((await mailTo(email, 'account_changed')).text).toContain('The signing key "the laptop" was added.')
 })

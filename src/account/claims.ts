@@ -34,6 +34,7 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   devices: { owner: 'user_id', shown: { file: 'devices', omit: ['address', 'hash'] } },
   sessions: { owner: 'user_id', shown: { file: 'sessions' } },
   credentials: { owner: 'user_id' },
+  password_failures: { owner: 'user_id' },
   totp_secrets: { owner: 'user_id' },
   recovery_codes: { owner: 'user_id' },
   sign_in_challenges: { owner: 'user_id' },

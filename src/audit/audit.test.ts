@@ -36,6 +36,7 @@ const NOT_AUDITED = [
   'oauth_states',
   'outbox',
   'passkey_challenges',
+  'password_failures',
   'refresh_tokens',
   'run_steps',
   'schedule_runs',

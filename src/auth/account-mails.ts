@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Ctx, defineEvent } from '#core'
 import { sendMail } from '#email'
+import { keyCreated } from '#keys'
 import { kick, type Subscriber } from '#queue'
 import { type Me, userByEmail, userById } from '#users'
 import { codeAsked, issueCode, type Reader } from './codes.ts'
@@ -11,17 +12,24 @@ const Moved = z.strictObject({ from: z.string(), to: z.string() })
 export const passwordChanged = defineEvent('password.changed', null, z.strictObject({}))
 export const addressChanged = defineEvent('address.changed', null, Moved)
 
+// Of a domain that stands on this one.
+const signingKeyAdded = defineEvent('signing_key.added', null, z.object({ name: z.string() }))
+const TOLD = [codeAsked, passwordChanged, addressChanged, keyCreated, signingKeyAdded].map(({ type }) => type)
+
 type MailCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
 
 /** Writes to people what the request that caused it had no business to find out, or to wait for. */
 export const accountSubscriber: Subscriber = {
   name: 'account-mail',
-  wants: (type) => type === codeAsked.type || type === passwordChanged.type || type === addressChanged.type,
+  wants: (type) => TOLD.includes(type),
   async handle(ctx, events) {
     for (const { type, id, userId, data } of events) {
       if (type === codeAsked.type) await answerAsked(ctx, codeAsked.data.parse(data).id)
       else if (type === passwordChanged.type)
         await tellChange(ctx, id, userId, 'The password of your account was changed.')
+      else if (type === keyCreated.type) await tellKey(ctx, userId, keyCreated.data.parse(data))
+      else if (type === signingKeyAdded.type)
+        await tellChange(ctx, id, userId, `The signing key "${signingKeyAdded.data.parse(data).name}" was added.`)
       else await tellMoved(ctx, id, userId, Moved.parse(data))
     }
   },
@@ -60,14 +68,33 @@ function accountExists(ctx: MailCtx, id: string, { id: userId, email, displayNam
   return sendMail(ctx, { userId, to: email, template: 'account_exists', data, key: `exists:${id}` })
 }
 
+async function tellKey(ctx: MailCtx, userId: string, key: z.infer<typeof keyCreated.data>): Promise<void> {
+  const [known] = await userById(ctx.db, userId)
+  if (!known) return
+  const { email, displayName, preferences } = known.me
+  const when = new Intl.DateTimeFormat([preferences.locale, 'en'], {
+    timeZone: preferences.timeZone,
+    dateStyle: 'long',
+    timeStyle: 'long',
+  }).format(ctx.now())
+  const data = { name: displayName, key: key.name, scopes: key.scopes.join(', '), when, url: ctx.config.publicUrl }
+  await send(
+    ctx,
+    await sendMail(ctx, { userId, to: email, template: 'key_created', data, key: `key-created:${key.id}` }),
+  )
+}
+
+async function send(ctx: MailCtx, mail: Awaited<ReturnType<typeof sendMail>>): Promise<void> {
+  const [first, ...rest] = mail.statements
+  if (first) await ctx.db.batch([first, ...rest])
+  kick(ctx, [mail.job])
+}
+
 async function tellChange(ctx: MailCtx, key: string, userId: string, change: string, to?: string): Promise<void> {
   const [known] = await userById(ctx.db, userId)
   if (!known) return
   const data = { name: known.me.displayName, change, url: ctx.config.publicUrl }
-  const mail = await sendMail(ctx, { userId, to: to ?? known.me.email, template: 'account_changed', data, key })
-  const [first, ...rest] = mail.statements
-  if (first) await ctx.db.batch([first, ...rest])
-  kick(ctx, [mail.job])
+  await send(ctx, await sendMail(ctx, { userId, to: to ?? known.me.email, template: 'account_changed', data, key }))
 }
 
 async function tellMoved(ctx: MailCtx, id: string, userId: string, { from, to }: z.infer<typeof Moved>): Promise<void> {

@@ -7,9 +7,10 @@ import { getMe } from '#users'
 import { hasSecondFactor } from './factors.ts'
 import type { RecoveryCodes, TotpSecret } from './factors-schema.ts'
 import { factorMail } from './mails.ts'
+import { minPasswordLength } from './password-rules.ts'
 import { openSecret, secretPlace } from './prove.ts'
 import { replaceCodes } from './recovery-codes.ts'
-import { recoveryCodes, totpSecrets } from './tables.ts'
+import { credentials, recoveryCodes, totpSecrets } from './tables.ts'
 import { newSecret, otpauthUri, stepOf } from './totp.ts'
 
 const t = totpSecrets
@@ -78,15 +79,30 @@ export async function confirmTotp(ctx: FactorCtx, { code }: { code: string }): P
   return { codes }
 }
 
-/** Takes the authenticator app away, and its recovery codes: a sign-in asks for one factor again. */
+/**
+ * Takes the authenticator app away, and its recovery codes: a sign-in asks for one factor again. `conflict` where the
+ * password is too short to be that factor.
+ */
 export async function removeTotp(ctx: FactorCtx): Promise<void> {
   requireFresh(ctx)
   const { db, actor } = ctx
   const [me, [row]] = await Promise.all([
     getMe(ctx),
-    db.select({ id: t.id, confirmedAt: t.confirmedAt }).from(t).where(mine(ctx)),
+    db
+      .select({
+        id: t.id,
+        confirmedAt: t.confirmedAt,
+        isShort: sql<boolean>`exists (select 1 from ${credentials} c where c.user_id = ${t.userId} and not c.is_long)`,
+      })
+      .from(t)
+      .where(mine(ctx)),
   ])
   if (!row) throw none()
+  if (row.confirmedAt && row.isShort)
+    throw new AppError(
+      'conflict',
+      `Set a password of at least ${minPasswordLength(false)} characters first: it will stand alone`,
+    )
   const mail = await factorMail(ctx, me, 'The authenticator app was removed', `totp-removed:${row.id}`)
   await db.batch([
     db.delete(t).where(and(mine(ctx), eq(t.id, row.id))),

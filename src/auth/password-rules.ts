@@ -24,8 +24,7 @@ export async function requireStrong(password: string, owner: PasswordOwner, poin
 
 async function weaknessOf(password: string, owner: PasswordOwner): Promise<string | undefined> {
   const least = minPasswordLength(owner.hasSecondFactor)
-  // As it is hashed; a character is a code point.
-  if ([...password.normalize('NFKC')].length < least) return `must have at least ${least} characters`
+  if (lengthOf(password) < least) return `must have at least ${least} characters`
   const folded = foldPassword(password)
   const unit = /^(.+?)\1+$/su.exec(folded)?.[1] ?? folded
   if ([...unit].length < MIN_BESIDE_ANOTHER) return 'repeats too little, too often'
@@ -35,6 +34,12 @@ async function weaknessOf(password: string, owner: PasswordOwner): Promise<strin
     return 'is made of your name, your address or ours; add something only you think of'
   return undefined
 }
+
+// As it is hashed; a character is a code point.
+const lengthOf = (password: string) => [...password.normalize('NFKC')].length
+
+/** Whether it may be the only factor. */
+export const isLongPassword = (password: string) => lengthOf(password) >= MIN_ALONE
 
 const foldPassword = (password: string) => password.normalize('NFKC').toLowerCase()
 

@@ -1,18 +1,19 @@
 import { and, eq, inArray, isNull } from 'drizzle-orm'
 
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { apiKeys } from '#keys/tables'
 import { makePerson, revoke, type TestCtx } from '#test/database'
 import { answerMail, codesTo, mailCtx, mailsTo } from '#test/mailed'
 import { getMe } from '#users'
 import { webhookEndpoints } from '#webhooks/tables'
+import { removeTotp } from './authenticator-app.ts'
 import { askLink, confirmLink } from './magic-link.ts'
 import { askReset, changePassword, confirmReset } from './passwords.ts'
 import { confirmRegistration, register, registerDirectly } from './register.ts'
 import { listSessions } from './sessions.ts'
 import { login } from './sign-in.ts'
 
-import { authCodes, credentials, identities, passkeys, recoveryCodes, totpSecrets } from './tables.ts'
+import { authCodes, credentials, identities, passkeys, passwordFailures, recoveryCodes, totpSecrets } from './tables.ts'
 
 import { readAccessToken } from './tokens.ts'
 
@@ -245,4 +246,53 @@ test('a thousand guesses from elsewhere do not lock the owner out', async () => 
   const refusals = ['rate_limited', 'invalid_credentials', 'unavailable']
   expect(codes.filter((code) => !refusals.includes(String(code)))).toEqual([])
   expect((await login(from(9), { email, password: PASSWORD, deviceName: 'x' })).kind).toBe('signed-in')
+})
+
+test('after a hundred wrong passwords in a row one is taken only where the owner was before, and they are told', async () => {
+  const { ctx, email, me } = await person()
+  const from = (address: string) => ({ ...ctx, client: { ...ctx.client, address } })
+  const enter = (address: string, password: string) => login(from(address), { email, password, deviceName: 'x' })
+  await enter('203.0.113.7', PASSWORD)
+  const { userId } = me.actor
+  const failures = async () =>
+    (await ctx.db.select().from(passwordFailures).where(eq(passwordFailures.userId, userId)))[0]?.failures
+  const wrong = { code: 'invalid_credentials', message: 'The address or the password is wrong' }
+  await ctx.db.insert(passwordFailures).values({ userId, failures: 98 })
+  await expect(enter('198.51.100.1', OTHER)).rejects.toMatchObject(wrong)
+  await vi.waitFor(async () => expect(await failures()).toBe(99))
+  expect((await enter('198.51.100.2', PASSWORD)).kind).toBe('signed-in')
+  expect(await failures()).toBeUndefined()
+
+  await ctx.db.insert(passwordFailures).values({ userId, failures: 99 })
+  await expect(enter('198.51.100.1', OTHER)).rejects.toMatchObject(wrong)
+  await vi.waitFor(async () => expect((await mailsTo(ctx, email)).at(-1)?.kind).toBe('factor_changed'))
+  await expect(enter('198.51.100.3', PASSWORD)).rejects.toMatchObject(wrong)
+  expect((await enter('203.0.113.7', PASSWORD)).kind).toBe('signed-in')
+  expect((await enter('198.51.100.3', PASSWORD)).kind).toBe('signed-in')
+  const told = (await mailsTo(ctx, email)).filter(({ kind }) => kind === 'factor_changed')
+  expect(told).toHaveLength(1)
+})
+
+test('a new password opens again what wrong ones had shut', async () => {
+  const { ctx, email, me, resetCode } = await person()
+  const elsewhere = { ...ctx, client: { ...ctx.client, address: '198.51.100.4' } }
+  const enter = (password: string) => login(elsewhere, { email, password, deviceName: 'x' })
+  await ctx.db.insert(passwordFailures).values({ userId: me.actor.userId, failures: 100 })
+  await expect(enter(PASSWORD)).rejects.toMatchObject({ code: 'invalid_credentials' })
+  await confirmReset(ctx, { token: await resetCode(), password: OTHER })
+  expect((await enter(OTHER)).kind).toBe('signed-in')
+})
+
+test('a password that counts beside a second factor only is not left to stand alone', async () => {
+  const { ctx, me, resetCode } = await person()
+  await ctx.db
+    .insert(totpSecrets)
+    .values({ id: ctx.newId('totp'), userId: me.actor.userId, secret: 'x', confirmedAt: ctx.now() })
+  await changePassword(me, { currentPassword: PASSWORD, newPassword: 'q7!vTz0p' })
+  await expect(removeTotp(me)).rejects.toMatchObject({ code: 'conflict' })
+  await changePassword(me, { currentPassword: 'q7!vTz0p', newPassword: OTHER })
+  await removeTotp(me)
+  await confirmReset(ctx, { token: await resetCode(), password: PASSWORD })
+  const [kept] = await ctx.db.select().from(credentials).where(eq(credentials.userId, me.actor.userId))
+  expect(kept?.isLong).toBe(true)
 })

@@ -9,10 +9,10 @@ import { removeWebhooks } from '#webhooks'
 import { passwordChanged } from './account-mails.ts'
 import { askCode, badCode, isLive, TAKEN, takeCode } from './codes.ts'
 import { secondFactorOf } from './factors.ts'
-import { requireStrong } from './password-rules.ts'
+import { isLongPassword, requireStrong } from './password-rules.ts'
 import type { PasswordChange, PasswordResetConfirm } from './schema.ts'
 import { endAll, endedSessions, hurry } from './sessions.ts'
-import { authCodes, credentials, identities, passkeys, recoveryCodes, totpSecrets } from './tables.ts'
+import { authCodes, credentials, identities, passkeys, passwordFailures, recoveryCodes, totpSecrets } from './tables.ts'
 
 type AskCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
 
@@ -50,8 +50,11 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
       .returning({ id: authCodes.id }),
   )
   const set = db.$with('set', {}).as(sql`
-    insert into ${credentials} (user_id, password_hash) select user_id, ${passwordHash}::text from taken
-    on conflict (user_id) do update set password_hash = excluded.password_hash, updated_at = now()`)
+    insert into ${credentials} (user_id, password_hash, is_long)
+    select user_id, ${passwordHash}::text, ${isLongPassword(password)}::boolean from taken
+    on conflict (user_id) do update set password_hash = excluded.password_hash, is_long = excluded.is_long,
+      updated_at = now()`)
+  const forgotten = db.$with('forgotten', {}).as(sql`delete from ${passwordFailures} where user_id = ${TAKEN.userId}`)
   const ended = endAll(db, { userId: TAKEN.userId, now: ctx.now(), reason: 'password_reset' })
   const revoked = revokeAll(db, TAKEN.userId)
   const reached = reachAddress(db, { ...TAKEN, at: ctx.now() })
@@ -61,7 +64,18 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
   )
   const changed = tellPassword(db, taken, sql`${taken.id}`)
   const [row] = await db
-    .with(taken, others, set, ...ended, ...revoked, ...reached, ...strangers, removeWebhooks(db, unknown), changed)
+    .with(
+      taken,
+      others,
+      set,
+      forgotten,
+      ...ended,
+      ...revoked,
+      ...reached,
+      ...strangers,
+      removeWebhooks(db, unknown),
+      changed,
+    )
     .select({
       changed: changed.id,
       reached: sql<string | null>`(select id from told_reached)`,
@@ -94,14 +108,14 @@ export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassw
     throw new AppError('invalid_credentials', 'The current password is wrong')
   }
   await requireStrong(newPassword, { ...me, hasSecondFactor }, '/newPassword')
-  const passwordHash = await hashPassword(ctx, newPassword)
+  const made = { passwordHash: await hashPassword(ctx, newPassword), isLong: isLongPassword(newPassword) }
   const set = db.$with('set').as(
     db
       .insert(credentials)
-      .values({ userId: ownerId(actor), passwordHash })
+      .values({ userId: ownerId(actor), ...made })
       .onConflictDoUpdate({
         target: credentials.userId,
-        set: { passwordHash, updatedAt: ctx.now() },
+        set: { ...made, updatedAt: ctx.now() },
         // What another device set meanwhile is not the password that was shown.
         setWhere: eq(credentials.passwordHash, hash ?? ''),
       })

@@ -123,7 +123,7 @@ const removeRoute = personRoute(
     tags,
     responses: { 204: { description: 'Removed' } },
   },
-  { problems: [404] },
+  { problems: [404, 409] },
 )
 const codesRoute = personRoute(
   {

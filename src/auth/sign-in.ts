@@ -5,6 +5,7 @@ import { userByEmail } from '#users'
 import { secondFactorOf } from './factors.ts'
 import { isKnownDevice } from './mails.ts'
 import { type Admission, admit, type SignInCtx } from './open.ts'
+import { countFailure, failuresOf, forgetFailures, isElsewhere, isShut } from './password-failures.ts'
 import type { Login } from './schema.ts'
 import { credentials } from './tables.ts'
 
@@ -19,22 +20,27 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
       hash: credentials.passwordHash,
       isKnown: isKnownDevice(ctx, found.id),
       hasFactor: secondFactorOf(found.id),
+      failures: failuresOf(found.id),
+      isElsewhere: isElsewhere(ctx, found.id),
     })
     .from(found)
     .leftJoin(credentials, eq(credentials.userId, found.id))
   const checked = await verifyPassword(ctx, input.password, row?.hash ?? undefined)
-  if (!row || !checked.ok) {
+  // Said only after the hash was made: the answer and its time are those of a wrong password.
+  if (!row || !checked.ok || isShut(row)) {
     noteWrongGuess(ctx)
+    countFailure(ctx, row)
     throw new AppError('invalid_credentials', 'The address or the password is wrong', { subject: row?.userId })
   }
-  const { userId, me, isKnown, hasFactor } = row
+  const { userId, me, isKnown, hasFactor, failures } = row
   const person = { userId, me, isKnown, hasFactor }
   const by = { method: 'password', deviceName: input.deviceName } as const
-  if (!checked.stale) return await admit(ctx, person, by)
+  const forgotten = failures > 0 ? [forgetFailures(ctx, userId)] : []
+  if (!checked.stale) return await admit(ctx, person, by, forgotten)
   const passwordHash = await hashPassword(ctx, input.password)
   const rehash = ctx.db
     .update(credentials)
     .set({ passwordHash, updatedAt: sql`now()` })
     .where(eq(credentials.userId, userId))
-  return await admit(ctx, person, by, [rehash])
+  return await admit(ctx, person, by, [rehash, ...forgotten])
 }

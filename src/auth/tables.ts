@@ -12,7 +12,15 @@ const owner = () =>
 export const credentials = pgTable('credentials', {
   userId: owner().primaryKey(),
   passwordHash: text('password_hash').notNull(),
+  /** Whether it is long enough to be the only factor. */
+  isLong: boolean('is_long').notNull().default(true),
   updatedAt: at('updated_at').notNull().defaultNow(),
+})
+
+/** Passwords that were wrong since one was right; a row of its own, as it is written by whoever guesses. */
+export const passwordFailures = pgTable('password_failures', {
+  userId: owner().primaryKey(),
+  failures: integer().notNull(),
 })
 
 /** A session is a family of refresh tokens; ending it ends every token it ever gave. */

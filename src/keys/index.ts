@@ -1,2 +1,2 @@
 export { isKey, readKey } from './access.ts'
-export { keyRevoked, pruneApiKeys, revokeAll, revokedKeys } from './keys.ts'
+export { keyCreated, keyRevoked, pruneApiKeys, revokeAll, revokedKeys } from './keys.ts'

@@ -66,5 +66,5 @@ test('making and revoking a key is told inside, without its secret', async () =>
   const ids = [`${key.id}.1.key.created`, `${key.id}.2.key.revoked`]
   expect(person.sent).toEqual(ids.map((outboxId) => ({ v: 1, kind: 'event', outboxId })))
   const { rows } = await person.db.execute(sql`select data from outbox where id = ${ids[0]}`)
-  expect(rows).toEqual([{ data: { id: key.id, name: 'x', prefix: key.prefix } }])
+  expect(rows).toEqual([{ data: { id: key.id, name: 'x', prefix: key.prefix, scopes: ['profile:read'] } }])
 })

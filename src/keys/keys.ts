@@ -23,9 +23,9 @@ const LIST = 'api_keys'
 const CursorKey = z.tuple([s.id('key')])
 const PRUNE_BATCH = 5000
 
-const Named = z.strictObject({ id: z.string(), name: z.string(), prefix: z.string() })
-/** Whoever writes to the person of a new key hears of it here. */
-const keyCreated = defineEvent('key.created', null, Named)
+const Named = z.strictObject({ id: z.string(), name: z.string(), prefix: z.string(), scopes: z.array(z.string()) })
+/** The person is written to. */
+export const keyCreated = defineEvent('key.created', null, Named)
 const keyRotated = defineEvent('key.rotated', null, Named)
 /** Its sockets, streams and running turns end with it. */
 export const keyRevoked = defineEvent('key.revoked', null, Named)
@@ -60,7 +60,7 @@ function shown(k: ColumnsOf<typeof apiKeys>): SQL<ApiKey> {
 }
 
 function told(db: Ctx['db'], rows: Rows, kind: typeof keyCreated, name = 'told') {
-  const data = jsonObject({ id: rows.id, name: rows.name, prefix: rows.prefix })
+  const data = jsonObject({ id: rows.id, name: rows.name, prefix: rows.prefix, scopes: rows.scopes })
   return tell(db, name, rows, { kind, userId: sql`${rows.userId}`, key: rows.id, version: rows.version, data })
 }
 

@@ -1,17 +1,18 @@
 import { Buffer } from 'node:buffer'
 import { createHmac } from 'node:crypto'
 import { setTimeout as wait } from 'node:timers/promises'
-import { argon2id, argon2Verify } from 'argon2-wasm-edge'
+import type Argon2 from '@phi-ag/argon2'
 import { AppError, type Ctx } from '#core'
 import { networkOf } from './limits.ts'
 
 // OWASP's minimum for Argon2id; the isolate's 128 MB are shared by all of its requests.
-const PARAMETERS = { memorySize: 19_456, iterations: 2, parallelism: 1, hashLength: 32 } as const
+const PARAMETERS = { memoryCost: 19_456, timeCost: 2, parallelism: 1, hashLength: 32 } as const
 const PHC_PREFIX = '$argon2id$v=19$m=19456,t=2,p=1$'
 // A hash does not yield: two of them would follow one another, and take another 19 MiB, for nothing.
 const SLOTS = { atOnce: 1, waiting: 100, waitMs: 5000 }
 const PER_NETWORK = 5
 const POLL_MS = 5
+const MISMATCH = 'The password does not match the supplied hash'
 const MAX_REST_MS = 500
 
 // A hash of nothing anybody can type: the unknown address costs the same time as the known one.
@@ -81,11 +82,24 @@ function peppered({ config }: PasswordCtx, password: string): string {
   return createHmac('sha256', config.auth.passwordPepper).update(password.normalize('NFKC'), 'utf8').digest('base64')
 }
 
+let instance: Argon2 | undefined
+
+// Made in its slot, once: its memory is what a hash needs, and stays. Workers compile no WebAssembly at run time: the
+// module comes with the bundle.
+async function argon2(): Promise<Argon2> {
+  const [{ default: Made }, { default: module }] = await Promise.all([
+    import('@phi-ag/argon2'),
+    import('@phi-ag/argon2/argon2.wasm'),
+  ])
+  instance ??= new Made(await WebAssembly.instantiate(module))
+  return instance
+}
+
 /** A PHC string of the peppered password: Argon2id, a salt of 16 bytes. */
 export function hashPassword(ctx: PasswordCtx, password: string): Promise<string> {
   const salt = crypto.getRandomValues(new Uint8Array(16))
   const secret = peppered(ctx, password)
-  return withSlot(ctx, () => argon2id({ ...PARAMETERS, password: secret, salt, outputType: 'encoded' }))
+  return withSlot(ctx, async () => (instance ?? (await argon2())).hash(secret, { ...PARAMETERS, salt }).encoded)
 }
 
 /** Takes the same time whether `hash` is there or not. `stale`: made with older parameters, hash it again. */
@@ -94,7 +108,10 @@ export async function verifyPassword(
   password: string,
   hash: string | undefined,
 ): Promise<{ ok: boolean; stale: boolean }> {
-  const matches = await withSlot(ctx, () => argon2Verify({ password: peppered(ctx, password), hash: hash ?? DUMMY }))
+  const secret = peppered(ctx, password)
+  const tried = await withSlot(ctx, async () => (instance ?? (await argon2())).tryVerify(hash ?? DUMMY, secret))
+  if (!tried.success && tried.error !== MISMATCH) throw new Error(`a hash of a password is damaged: ${tried.error}`)
+  const matches = tried.success
   return { ok: matches && hash !== undefined, stale: hash !== undefined && !hash.startsWith(PHC_PREFIX) }
 }
 

@@ -40,12 +40,13 @@ test('a hundred from one network leave the others their turn; who names no netwo
   })
   const hashes = (addresses: string[]) =>
     Promise.allSettled(addresses.map((address) => hashPassword(from(address), 'correct horse battery staple')))
+  // Whoever hashed before, there is a rest now: nobody works, five wait.
+  await hashes(['198.51.100.9'])
   const busy = hashes(Array.from({ length: 100 }, (_, n) => `2001:db8::${n}`))
   const unknown = hashes(Array.from({ length: 7 }, () => ''))
   expect(await hashes(['198.51.100.1', '198.51.100.2'])).toMatchObject(Array(2).fill({ status: 'fulfilled' }))
   const refused = { status: 'rejected', reason: { code: 'unavailable' } }
-  // One works and five wait.
-  expect(await busy).toMatchObject([...Array(6).fill({ status: 'fulfilled' }), ...Array(94).fill(refused)])
+  expect(await busy).toMatchObject([...Array(5).fill({ status: 'fulfilled' }), ...Array(95).fill(refused)])
   expect(await unknown).toMatchObject([...Array(5).fill({ status: 'fulfilled' }), ...Array(2).fill(refused)])
 })
 

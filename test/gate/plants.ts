@@ -55,7 +55,7 @@ export const PLANTS: Plant[] = [
   ['src/users/arctic.ts', takes('arctic'), 'arctic lives in src/auth and src/integrations.'],
   ['src/auth/webauthn-two.ts', takes('@simplewebauthn/server'), 'SimpleWebAuthn lives in src/auth/webauthn.ts.'],
   ['workers/jose.ts', takes('jose'), 'jose lives in src/auth and src/security.'],
-  ['src/auth/argon.ts', takes('argon2-wasm-edge'), 'Argon2 lives in src/security.'],
+  ['src/auth/argon.ts', takes('@phi-ag/argon2'), 'Argon2 lives in src/security.'],
   ['src/tasks/chrono.ts', takes('chrono-node/en'), 'chrono-node lives in src/ai.'],
   ['src/tasks/calendar.ts', takes('temporal-polyfill'), 'Calendars are reckoned in src/core and src/ai.'],
   ['src/tasks/driver.ts', takes('drizzle-orm/neon-http'), 'The database driver lives in src/database.'],

@@ -11,8 +11,8 @@ const LOOK_AGAIN_MS = 10
 
 const NO_DUMMY: Sabotage = {
   file: 'src/security/password.ts',
-  find: 'const matches = await withSlot(',
-  replace: 'const matches = hash !== undefined && await withSlot(',
+  find: 'const tried = await withSlot(',
+  replace: 'if (hash === undefined) return { ok: false, stale: false }\n  const tried = await withSlot(',
 }
 const LOOKED_UP: Sabotage[] = [
   {

@@ -316,11 +316,19 @@ const deliveriesOf = (world: Seen, id: unknown) =>
 
 // Each change of the account is written of once, and nothing else is.
 async function auditAccountMail(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
-  const rows = await world.query("select 1 from email_messages where user_id = $1 and kind = 'account_changed'", [
-    person.userId,
-  ])
-  const changes = told.filter(({ type }) => /^(?:password|address)\.changed$/.test(type)).length
-  if (rows.length !== changes) report(`${changes} changes of the account were written of ${rows.length} times`)
+  const written = {
+    account_changed: /^(?:password\.changed|address\.changed|signing_key\.added)$/,
+    key_created: /^key\.created$/,
+  }
+  for (const [kind, wanted] of Object.entries(written)) {
+    const rows = await world.query('select 1 from email_messages where user_id = $1 and kind = $2', [
+      person.userId,
+      kind,
+    ])
+    const changes = told.filter(({ type }) => wanted.test(type)).length
+    if (rows.length !== changes)
+      report(`${changes} changes of the account were written of ${rows.length} times (${kind})`)
+  }
 }
 
 // Every notification is planned once: a socket, and no way of the same kind twice; what is due went out or is known not to.

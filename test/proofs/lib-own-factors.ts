@@ -27,7 +27,19 @@ export const OWN_FACTORS: Record<string, (world: World, asked: Try) => Promise<T
     return [asked]
   },
   confirmTotp: async (world, asked) => [asked, asked, { ...asked, owner: await another(world) }],
-  removeTotp: async (world, asked) => [{ ...asked, owner: await another(world) }],
+  removeTotp: async (world, asked) => {
+    const short = await another(world)
+    await confirmedApp(short)
+    await world.query(
+      `insert into credentials (user_id, password_hash, is_long) values ($1, 'none', false)
+        on conflict (user_id) do update set is_long = false`,
+      [short.userId],
+    )
+    return [
+      { ...asked, owner: await another(world) },
+      { ...asked, owner: short },
+    ]
+  },
   renewRecoveryCodes: async (world, asked) => [{ ...asked, owner: await another(world) }],
   addPasskey: async (world, { owner, request }) => {
     const device = await passkeyOf(world, owner)
