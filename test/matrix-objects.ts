@@ -162,6 +162,16 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
   return String((await need(person, 'POST', `/v1/webhooks/${hook}/test`)).id)
 }
 
+/** A workflow that can be run, and is only when it is asked for. */
+export const DEFINITION = {
+  triggers: [{ kind: 'manual' }],
+  priority: 'routine',
+  gather: [],
+  analysis: null,
+  suggestion: null,
+  actions: [{ id: 'plan', do: 'create_task', input: { title: 'plan' } }],
+}
+
 const deleteTask = remover('/v1/tasks')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
@@ -207,6 +217,11 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/mcp/servers'),
   },
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
+  '/v1/workflows': {
+    prefix: 'wfl',
+    make: creator('/v1/workflows', (mark) => ({ name: mark, definition: DEFINITION })),
+    discard: remover('/v1/workflows'),
+  },
   '/v1/webhook-deliveries': { prefix: 'whd', make: makeDelivery },
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/me/exports': { prefix: 'exp', make: makeExport },

@@ -1,7 +1,7 @@
 import { createAuthenticator } from './authenticator.ts'
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
 import { awayFlow, backFlow, beginFlow } from './matrix-flows.ts'
-import { kindOf } from './matrix-objects.ts'
+import { DEFINITION, kindOf } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
 import { makeId, makeRefreshToken, PASSWORD, type Person, tokenHash, type World } from './world.ts'
@@ -104,6 +104,17 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
     await owner.api('DELETE', '/v1/me')
     return {}
   },
+  createWorkflow: async () => ({ body: { name: 'plan', definition: DEFINITION } }),
+  validateWorkflow: async () => ({ body: { definition: DEFINITION } }),
+  updateWorkflow: async (world, owner) => ({
+    id: await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'),
+    body: { definition: DEFINITION, params: {} },
+    headers: { 'if-match': '*' },
+  }),
+  useWorkflowVersion: async (world, owner) => ({
+    id: await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'),
+    body: { version: 1 },
+  }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
     return { search: `?ticket=${ticket}` }

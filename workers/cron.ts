@@ -18,6 +18,7 @@ import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
+import { emptyWorkflowBin } from '#workflows'
 import { makeCtx } from './context.ts'
 import { sealedColumns } from './sealed.ts'
 import { subscribers } from './subscribers.ts'
@@ -51,6 +52,7 @@ const JOBS = {
   pruneExports,
   sweepErased,
   pruneNonces,
+  emptyWorkflowBin,
 }
 
 /** What every minute is for; one job's failure is its own. */

@@ -17,6 +17,7 @@ const TALKS = { read: ['conversations:read'], write: ['conversations:write'] } a
 const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
+const WORKFLOWS = { read: ['workflows:read'], write: ['workflows:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
 
 /** Who may call which route: every one of them, and what is not here is closed to all. */
@@ -159,6 +160,20 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/mcp/servers/{id}/connect': 'session',
   'GET /v1/mcp/callback': 'public',
   'GET /v1/mcp/client': 'public',
+  'GET /v1/workflows/schema': 'public',
+  'GET /v1/workflows': WORKFLOWS.read,
+  'POST /v1/workflows': WORKFLOWS.write,
+  'POST /v1/workflows/validate': WORKFLOWS.read,
+  'GET /v1/workflows/{id}': WORKFLOWS.read,
+  'PATCH /v1/workflows/{id}': WORKFLOWS.write,
+  'DELETE /v1/workflows/{id}': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/enable': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/disable': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/pause': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/resume': WORKFLOWS.write,
+  'GET /v1/workflows/{id}/versions': WORKFLOWS.read,
+  'POST /v1/workflows/{id}/versions/use': WORKFLOWS.write,
+  'GET /v1/workflows/{id}/metrics': WORKFLOWS.read,
   'GET /v1/audit': 'session',
   'GET /v1/audit/verify': 'session',
   'GET /v1/admin/ai/experiments': ADMIN,

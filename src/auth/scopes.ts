@@ -10,6 +10,7 @@ const AREAS = [
   'notifications',
   'profile',
   'integrations',
+  'workflows',
   'ai',
 ] as const
 type Area = (typeof AREAS)[number]

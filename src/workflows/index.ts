@@ -1,0 +1,1 @@
+export { emptyWorkflowBin } from './workflows.ts'
