@@ -1,5 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { AppError, derivedId, type UserCtx } from '#core'
+import { liveSession } from '#database'
 import { nextTimes } from '#scheduler'
 import type { Definition, Trigger } from './definition.ts'
 import { openExpressions } from './expression.ts'
@@ -33,7 +34,8 @@ async function othersOf({ db, actor }: CompileCtx, id: string): Promise<Others> 
     select person_zone(${actor.userId}) as zone, count(w.id)::int as count,
       json_agg(json_build_object('id', w.id, 'calls', ${called})) filter (where w.id is not null) as calls
     from (select 1) one left join ${workflows} w on w.user_id = ${actor.userId} and w.deleted_at is null and w.id <> ${id}
-    left join ${workflowVersions} v on v.workflow_id = w.id and v.version = w.definition_version`)
+    left join ${workflowVersions} v on v.workflow_id = w.id and v.version = w.definition_version
+    where ${liveSession(actor) ?? sql`true`}`)
   const [row] = rows
   if (!row) throw new Error('an aggregate returned no row')
   return row

@@ -85,8 +85,8 @@ const ShownTrigger = s.later(() =>
 export type ShownTrigger = z.infer<ReturnType<typeof ShownTrigger>>
 
 export const WorkflowWhole = s.later(() =>
-  Workflow()
-    .extend({ definition: Definition(), triggers: s.list(ShownTrigger(), 10) })
+  z
+    .strictObject({ ...Workflow().shape, definition: Definition(), triggers: s.list(ShownTrigger(), 10) })
     .openapi('WorkflowWhole', { description: 'With its definition, and when it is due next' }),
 )
 export type WorkflowWhole = z.infer<ReturnType<typeof WorkflowWhole>>
