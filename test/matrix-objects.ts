@@ -58,9 +58,10 @@ async function makeGrant(world: World, person: Person, mark: string): Promise<st
 
 async function makeNotification(world: World, person: Person, mark: string): Promise<string> {
   const id = makeId('ntf')
+  const actions = [{ id: 'approve', label: 'Do it', method: 'approve', target: '/v1/tasks' }]
   await world.query(
-    `insert into notifications (id, user_id, kind, title, dedupe_key) values ($1, $2, 'reminder', $3, $1)`,
-    [id, person.userId, mark],
+    `insert into notifications (id, user_id, kind, title, dedupe_key, actions) values ($1, $2, 'reminder', $3, $1, $4)`,
+    [id, person.userId, mark, JSON.stringify(actions)],
   )
   return id
 }

@@ -136,7 +136,7 @@ test("the operator's routes let in nobody but the operator", async () => {
 /** Requests of every kind: what is asked for is there, is another's, is nowhere, is no id, or is no request at all. */
 async function everyRequest(operation: Operation, owner: Person): Promise<[string, Request][]> {
   const valid = await ownRequest(world, operation, owner)
-  const named = (id: string): Request => ({ ...valid, path: fillPath(operation.path, { id }) })
+  const named = (id: string): Request => ({ ...valid, path: fillPath(operation.path, { id, actionId: 'approve' }) })
   const requests: [string, Request][] = [['a valid request', valid]]
   const kind = kindOf(operation.path)
   if (kind) {

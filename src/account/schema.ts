@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { Part } from '#assistant'
 import { recurrenceProblem, s } from '#core'
+import { NotificationAction, NotificationKind, NotificationLink } from '#notifications'
 
 export const Deletion = s.later(() =>
   z
@@ -161,12 +162,19 @@ const Memory = z.strictObject({
 const Notification = z.strictObject({
   id: oldId('ntf'),
   ...kept,
-  kind: z.enum(['reminder']),
+  kind: NotificationKind,
   title: s.text(300),
   body: s.text(500),
   priority: z.enum(['low', 'medium', 'high', 'urgent']),
-  link: z.strictObject({ kind: z.literal('task'), id: oldId('task') }).nullable(),
+  link: NotificationLink.nullable(),
   dedupeKey: s.text(200, 1),
+  // What they led to is not here.
+  actions: s
+    .list(NotificationAction, 4)
+    .default([])
+    .overwrite(() => []),
+  collapseKey: s.text(200, 1).nullable().default(null),
+  seenAt: at.default(null),
   scheduledAt: at,
   readAt: at,
   expiresAt: at,

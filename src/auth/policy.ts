@@ -130,6 +130,8 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/notifications/unread-count': NOTIFICATIONS.read,
   'POST /v1/notifications/read-all': NOTIFICATIONS.write,
   'POST /v1/notifications/{id}/read': NOTIFICATIONS.write,
+  'POST /v1/notifications/{id}/seen': NOTIFICATIONS.write,
+  'POST /v1/notifications/{id}/actions/{actionId}': NOTIFICATIONS.write,
   'DELETE /v1/notifications/{id}': NOTIFICATIONS.write,
   // A socket may join every room.
   'POST /v1/realtime/ticket': [

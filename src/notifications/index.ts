@@ -1,1 +1,3 @@
-export { deleteNotification, insertNotification, listNotifications, pruneNotifications } from './notification.ts'
+export { deleteNotification, listNotifications, pruneNotifications } from './notification.ts'
+export { insertNotification, notify } from './notify.ts'
+export { NotificationAction, NotificationKind, NotificationLink } from './schema.ts'

@@ -6,13 +6,15 @@ import { outbox } from '#queue/tables'
 import { makePerson, type Person, revoke } from '#test/database'
 import {
   deleteNotification,
-  insertNotification,
   listNotifications,
   markAllRead,
   markRead,
+  markSeen,
   pruneNotifications,
+  takeAction,
   unreadCount,
 } from './notification.ts'
+import { insertNotification, notify as tellOnce } from './notify.ts'
 import type { NewNotification } from './schema.ts'
 import { notifications } from './tables.ts'
 
@@ -155,12 +157,79 @@ test('a long text is cut without breaking a character', async () => {
   expect(item?.title).toBe(`${'x'.repeat(298)}…`)
 })
 
+const APPROVE = { id: 'yes', label: 'Do it', method: 'approve', target: '/v1/suggestions/sug_1/approve' } as const
+const DISMISS = { id: 'no', label: 'Leave it', method: 'dismiss', target: '/v1/suggestions/sug_1/dismiss' } as const
+const OPEN = { id: 'show', label: 'Show', method: 'open', target: '/tasks' } as const
+
+test('told twice, the second time answers the first one', async () => {
+  const person = await makePerson()
+  const input = { kind: 'suggestion', title: 'Move it?', dedupeKey: 'a', actions: [APPROVE, DISMISS] } as const
+  const first = await tellOnce(person, { ...input, actions: [...input.actions] })
+  expect(first.isNew).toBe(true)
+  expect(person.sent).toEqual([{ v: 1, kind: 'event', outboxId: `${first.id}.1.notification.created` }])
+  expect(await tellOnce(person, { ...input, actions: [] })).toEqual({ id: first.id, isNew: false })
+  expect((await all(person)).items).toMatchObject([{ id: first.id, actions: [APPROVE, DISMISS], actionTaken: null }])
+})
+
+test('a newer one replaces what was not yet seen, and nothing else', async () => {
+  const person = await makePerson()
+  const stranger = await makePerson()
+  const collapsing = (key: string, collapseKey: string | null = 'build') => said(key, { collapseKey })
+  await tellOnce(stranger, collapsing('theirs'))
+  const { id: other } = await tellOnce(person, collapsing('other', 'weather'))
+  const { id: none } = await tellOnce(person, collapsing('none', null))
+  const { id: seen } = await tellOnce(person, collapsing('a'))
+  await markSeen(person, seen)
+  const { id: unseen } = await tellOnce(person, collapsing('b'))
+  const { id: newest } = await tellOnce(person, collapsing('c'))
+  expect((await all(person)).items.map(({ id }) => id)).toEqual([newest, seen, none, other])
+  expect((await all(stranger)).items).toHaveLength(1)
+  expect(await eventsOf(person, 'notification.deleted')).toMatchObject([{ key: unseen, data: { id: unseen } }])
+  await tellOnce(person, collapsing('c'))
+  expect((await all(person)).items).toHaveLength(4)
+})
+
+test('seen is not read; read is seen', async () => {
+  const person = await makePerson()
+  const [a = '', b = ''] = await tell(person, 'a', 'b')
+  const seen = await markSeen(person, a)
+  expect(seen).toMatchObject({ seenAt: expect.any(String), readAt: null, version: 2 })
+  expect(await markSeen(person, a)).toEqual(seen)
+  expect(await eventsOf(person, 'notification.updated')).toEqual([{ key: a, room: 'notifications', data: seen }])
+  expect(await markRead(person, b)).toMatchObject({ seenAt: expect.any(String), readAt: expect.any(String) })
+  expect(await unreadCount(person)).toBe(1)
+})
+
+test('an action is taken once, and told with what it was about', async () => {
+  const person = await makePerson()
+  const link = { kind: 'suggestion', id: 'sug_00000000000000000000000000' } as const
+  const { id } = await tellOnce(person, said('a', { kind: 'suggestion', link, actions: [APPROVE, DISMISS, OPEN] }))
+  expect(await takeAction(person, id, 'show')).toMatchObject({ actionTaken: null, readAt: expect.any(String) })
+  const taken = await takeAction(person, id, 'yes')
+  expect(taken).toMatchObject({ actionTaken: 'yes' })
+  expect(await takeAction(person, id, 'yes')).toEqual(taken)
+  expect(await codeOf(takeAction(person, id, 'no'))).toBe('conflict')
+  expect(await codeOf(takeAction(person, id, 'other'))).toBe('not_found')
+  const data = { id, kind: 'suggestion', action: APPROVE, link }
+  expect(await eventsOf(person, 'notification.action')).toEqual([{ key: id, room: null, data }])
+})
+
+test('approved and dismissed at once, one of them holds', async () => {
+  const person = await makePerson()
+  const { id } = await tellOnce(person, said('a', { actions: [APPROVE, DISMISS] }))
+  const codes = await Promise.all(['yes', 'no', 'yes', 'no'].map((action) => codeOf(takeAction(person, id, action))))
+  expect(codes.filter((code) => code === 'conflict')).toHaveLength(2)
+  expect(await eventsOf(person, 'notification.action')).toHaveLength(1)
+})
+
 test("another person's notification does not exist", async () => {
   const [owner, stranger] = [await makePerson(), await makePerson()]
   const [id = ''] = await tell(owner, 'a')
   expect((await all(stranger)).items).toEqual([])
   expect(await unreadCount(stranger)).toBe(0)
   expect(await codeOf(markRead(stranger, id))).toBe('not_found')
+  expect(await codeOf(markSeen(stranger, id))).toBe('not_found')
+  expect(await codeOf(takeAction(stranger, id, 'yes'))).toBe('not_found')
   expect(await codeOf(deleteNotification(stranger, id))).toBe('not_found')
   expect(await markAllRead(stranger)).toMatchObject({ marked: 0 })
   expect(await unreadCount(owner)).toBe(1)
@@ -171,6 +240,9 @@ test.each<[string, (ctx: UserCtx & Person) => Promise<unknown>]>([
   ['listing', (ctx) => listNotifications(ctx, { limit: 1 })],
   ['counting', unreadCount],
   ['reading', (ctx) => markRead(ctx, STRANGER)],
+  ['seeing', (ctx) => markSeen(ctx, STRANGER)],
+  ['acting', (ctx) => takeAction(ctx, STRANGER, 'yes')],
+  ['telling once', (ctx) => tellOnce(ctx, said('x'))],
   ['reading all', markAllRead],
   ['deleting', (ctx) => deleteNotification(ctx, STRANGER)],
   ['telling', (ctx) => notify(ctx, said('x'))],

@@ -1,26 +1,12 @@
-import { and, desc, eq, gt, inArray, isNotNull, isNull, lt, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNotNull, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import {
-  AppError,
-  type Ctx,
-  decodeCursor,
-  defineEvent,
-  encodeCursor,
-  type PersonActor,
-  s,
-  toPage,
-  type UserCtx,
-} from '#core'
-import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
+import { AppError, type Ctx, decodeCursor, encodeCursor, type PersonActor, s, toPage, type UserCtx } from '#core'
+import { iso, jsonObject, ownedBy } from '#database'
 import { kick, tell } from '#queue'
-import { AllRead, NewNotification, Notification, type NotificationQuery } from './schema.ts'
+import { notificationAction, notificationAllRead, notificationDeleted, notificationUpdated, shown } from './events.ts'
+import { EMPTIED, isShown } from './notify.ts'
+import type { AllRead, Notification, NotificationQuery } from './schema.ts'
 import { notifications } from './tables.ts'
-
-const notificationCreated = defineEvent('notification.created', 'notifications', Notification)
-const notificationUpdated = defineEvent('notification.updated', 'notifications', Notification)
-const notificationDeleted = defineEvent('notification.deleted', 'notifications', z.strictObject({ id: z.string() }))
-/** Everything unread until then is read; the single ones are not told. */
-const notificationAllRead = defineEvent('notification.all_read', 'notifications', AllRead)
 
 const LIST = 'notifications'
 const CursorKey = z.tuple([s.id('ntf')])
@@ -29,48 +15,9 @@ const PRUNE_BATCH = 5000
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
 type ChangeCtx = ReadCtx & Pick<UserCtx, 'env' | 'waitUntil' | 'log'>
 
-function shown(n: ColumnsOf<typeof notifications>) {
-  return jsonObject<Notification>({
-    id: n.id,
-    kind: n.kind,
-    title: n.title,
-    body: n.body,
-    priority: n.priority,
-    link: n.link,
-    scheduledAt: iso(n.scheduledAt),
-    readAt: iso(n.readAt),
-    expiresAt: iso(n.expiresAt),
-    version: n.version,
-    createdAt: iso(n.createdAt),
-    updatedAt: iso(n.updatedAt),
-  })
-}
-
 /** Theirs, and still to be shown. */
 function current(actor: PersonActor): SQL | undefined {
-  return and(
-    ownedBy(actor, notifications.userId),
-    or(isNull(notifications.expiresAt), gt(notifications.expiresAt, sql`now()`)),
-  )
-}
-
-/** The statement that tells a person something once, with its event; no row back: they were told before. */
-export function insertNotification(db: Ctx['db'], actor: PersonActor, id: string, input: NewNotification) {
-  const made = db.$with('made').as(
-    db
-      .insert(notifications)
-      .values({ ...NewNotification.parse(input), id, userId: ownerId(actor) })
-      .onConflictDoNothing({ target: [notifications.userId, notifications.dedupeKey] })
-      .returning(),
-  )
-  const told = tell(db, 'told', made, {
-    kind: notificationCreated,
-    userId: made.userId,
-    key: made.id,
-    version: made.version,
-    data: shown(made),
-  })
-  return db.with(made, told).select({ id: made.id, eventId: told.id }).from(made).leftJoin(told, sql`true`)
+  return and(ownedBy(actor, notifications.userId), isShown())
 }
 
 /** What the person was told, newest first. One trip. */
@@ -110,35 +57,97 @@ export async function unreadCount(ctx: ReadCtx): Promise<number> {
 }
 
 /** Marks one as read; doing it again changes nothing. One trip. */
-export async function markRead(ctx: ChangeCtx, id: string): Promise<Notification> {
+export function markRead(ctx: ChangeCtx, id: string): Promise<Notification> {
+  return mark(ctx, id, isNull(notifications.readAt), { seenAt: SEEN, readAt: READ })
+}
+
+/** Says that a device of theirs showed it; doing it again changes nothing. One trip. */
+export function markSeen(ctx: ChangeCtx, id: string): Promise<Notification> {
+  return mark(ctx, id, isNull(notifications.seenAt), { seenAt: SEEN })
+}
+
+const SEEN = sql`coalesce(${notifications.seenAt}, now())`
+const READ = sql`coalesce(${notifications.readAt}, now())`
+
+async function mark(ctx: ChangeCtx, id: string, isFirst: SQL, set: { seenAt: SQL; readAt?: SQL }) {
   const { db, actor } = ctx
-  const first = sql`(${notifications.readAt} is null)::int`
-  const read = db.$with('read').as(
+  const changed = db.$with('changed').as(
     db
       .update(notifications)
       .set({
-        readAt: sql`coalesce(${notifications.readAt}, now())`,
-        updatedAt: sql`case when ${notifications.readAt} is null then now() else ${notifications.updatedAt} end`,
-        version: sql`${notifications.version} + ${first}`,
+        ...set,
+        updatedAt: sql`case when ${isFirst} then now() else ${notifications.updatedAt} end`,
+        version: sql`${notifications.version} + (${isFirst})::int`,
       })
       .where(and(eq(notifications.id, id), current(actor)))
       .returning(),
   )
   // The second time the version is the same, and with it the event: told once.
-  const told = tell(db, 'told', read, {
+  const told = tell(db, 'told', changed, {
     kind: notificationUpdated,
-    userId: read.userId,
-    key: read.id,
-    version: read.version,
-    data: shown(read),
+    userId: changed.userId,
+    key: changed.id,
+    version: changed.version,
+    data: shown(changed),
   })
   const [row] = await db
-    .with(read, told)
-    .select({ notification: shown(read), eventId: told.id })
-    .from(read)
+    .with(changed, told)
+    .select({ notification: shown(changed), eventId: told.id })
+    .from(changed)
     .leftJoin(told, sql`true`)
-  if (!row) throw new AppError('not_found', 'There is no such notification')
+  if (!row) throw missing()
   kick(ctx, [row.eventId])
+  return row.notification
+}
+
+const missing = () => new AppError('not_found', 'There is no such notification')
+
+/**
+ * Does what an action of the notification says: it is read, and whoever it is about hears of what approved or dismissed
+ * it, once. Two trips; 409 where another action was taken.
+ */
+export async function takeAction(ctx: ChangeCtx, id: string, actionId: string): Promise<Notification> {
+  const { db, actor } = ctx
+  const n = notifications
+  const [known] = await db
+    .select({ actions: n.actions })
+    .from(n)
+    .where(and(eq(n.id, id), current(actor)))
+  const action = known?.actions.find((one) => one.id === actionId)
+  if (!action) throw missing()
+  if (action.method === 'open') return await markRead(ctx, id)
+  const isFirst = isNull(n.actionTaken)
+  const changed = db.$with('changed').as(
+    db
+      .update(n)
+      .set({
+        actionTaken: actionId,
+        seenAt: SEEN,
+        readAt: READ,
+        updatedAt: sql`case when ${isFirst} then now() else ${n.updatedAt} end`,
+        version: sql`${n.version} + (${isFirst})::int`,
+      })
+      .where(and(eq(n.id, id), current(actor), sql`(${isFirst} or ${n.actionTaken} = ${actionId})`))
+      .returning(),
+  )
+  const about = { userId: changed.userId, key: changed.id, version: changed.version }
+  const told = tell(db, 'told', changed, { ...about, kind: notificationUpdated, data: shown(changed) })
+  const taken = jsonObject({
+    id: changed.id,
+    kind: changed.kind,
+    action: sql`${JSON.stringify(action)}::json`,
+    link: changed.link,
+  })
+  // One of a notification, whatever is changed of it later.
+  const acted = tell(db, 'acted', changed, { ...about, version: sql`1`, kind: notificationAction, data: taken })
+  const [row] = await db
+    .with(changed, told, acted)
+    .select({ notification: shown(changed), eventId: told.id, actedId: acted.id })
+    .from(changed)
+    .leftJoin(told, sql`true`)
+    .leftJoin(acted, sql`true`)
+  if (!row) throw new AppError('conflict', 'Another of its actions was taken')
+  kick(ctx, [row.eventId, row.actedId])
   return row.notification
 }
 
@@ -148,7 +157,7 @@ export async function markAllRead(ctx: ChangeCtx): Promise<AllRead> {
   const read = db.$with('read').as(
     db
       .update(notifications)
-      .set({ readAt: sql`now()`, updatedAt: sql`now()`, version: sql`${notifications.version} + 1` })
+      .set({ seenAt: SEEN, readAt: sql`now()`, updatedAt: sql`now()`, version: sql`${notifications.version} + 1` })
       .where(and(current(actor), isNull(notifications.readAt)))
       .returning(),
   )
@@ -178,14 +187,7 @@ export async function deleteNotification(ctx: ChangeCtx, id: string): Promise<vo
   const gone = db.$with('gone').as(
     db
       .update(notifications)
-      .set({
-        title: '',
-        body: '',
-        link: null,
-        expiresAt: sql`now()`,
-        updatedAt: sql`now()`,
-        version: sql`${notifications.version} + 1`,
-      })
+      .set(EMPTIED)
       .where(and(eq(notifications.id, id), current(actor)))
       .returning(),
   )
@@ -197,7 +199,7 @@ export async function deleteNotification(ctx: ChangeCtx, id: string): Promise<vo
     data: jsonObject({ id: gone.id }),
   })
   const [row] = await db.with(gone, told).select({ eventId: told.id }).from(told)
-  if (!row) throw new AppError('not_found', 'There is no such notification')
+  if (!row) throw missing()
   kick(ctx, [row.eventId])
 }
 

@@ -1,7 +1,22 @@
 import { z } from '@hono/zod-openapi'
 import { answer, createApp, personRoute, s } from '#core'
-import { deleteNotification, listNotifications, markAllRead, markRead, unreadCount } from './notification.ts'
-import { AllRead, Notification, NotificationPage, NotificationQuery, UnreadCount } from './schema.ts'
+import {
+  deleteNotification,
+  listNotifications,
+  markAllRead,
+  markRead,
+  markSeen,
+  takeAction,
+  unreadCount,
+} from './notification.ts'
+import {
+  AllRead,
+  Notification,
+  NotificationAction,
+  NotificationPage,
+  NotificationQuery,
+  UnreadCount,
+} from './schema.ts'
 
 const tags = ['Notifications']
 const params = z.strictObject({ id: s.id('ntf') })
@@ -40,6 +55,27 @@ const readAll = personRoute({
   tags,
   responses: { 200: answer(AllRead, 'How many were marked') },
 })
+const seen = personRoute({
+  method: 'post',
+  path: '/notifications/{id}/seen',
+  operationId: 'seeNotification',
+  summary: 'Say that a device showed it',
+  tags,
+  request: { params },
+  responses: { 200: answer(Notification, 'The notification, seen') },
+})
+const act = personRoute(
+  {
+    method: 'post',
+    path: '/notifications/{id}/actions/{actionId}',
+    operationId: 'takeNotificationAction',
+    summary: 'Approve or dismiss it where it is shown',
+    tags,
+    request: { params: z.strictObject({ id: s.id('ntf'), actionId: NotificationAction.shape.id }) },
+    responses: { 200: answer(Notification, 'The notification, read, with the action that was taken') },
+  },
+  { problems: [409] },
+)
 const remove = personRoute({
   method: 'delete',
   path: '/notifications/{id}',
@@ -55,6 +91,11 @@ export const app = createApp()
   .openapi(unread, async (c) => c.json({ count: await unreadCount(c.var.ctx) }, 200))
   .openapi(readAll, async (c) => c.json(await markAllRead(c.var.ctx), 200))
   .openapi(read, async (c) => c.json(await markRead(c.var.ctx, c.req.valid('param').id), 200))
+  .openapi(seen, async (c) => c.json(await markSeen(c.var.ctx, c.req.valid('param').id), 200))
+  .openapi(act, async (c) => {
+    const { id, actionId } = c.req.valid('param')
+    return c.json(await takeAction(c.var.ctx, id, actionId), 200)
+  })
   .openapi(remove, async (c) => {
     await deleteNotification(c.var.ctx, c.req.valid('param').id)
     return c.body(null, 204)

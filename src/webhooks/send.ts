@@ -1,8 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { type Ctx, describeError, findAppError, withTimeout } from '#core'
-import { insertNotification } from '#notifications'
-import { kick } from '#queue'
+import { notify } from '#notifications'
 import { fetchOutside } from '#security'
 import { secretsOf } from './endpoints.ts'
 import { signedHeaders } from './signature.ts'
@@ -150,16 +149,17 @@ async function stop(ctx: SendCtx, { endpoint }: Due, reason: 'gone' | 'failing')
   if (alive) return
   const { host } = new URL(endpoint.url)
   const why = reason === 'gone' ? 'it answered that it is gone' : 'nothing arrived there for three days'
-  const person = { kind: 'person', userId: endpoint.userId, sessionId: null } as const
-  const [told] = await insertNotification(db, person, ctx.newId('ntf'), {
-    kind: 'webhook',
-    title: `Your webhook to ${host} was switched off`.slice(0, 200),
-    body: `${why[0]?.toUpperCase()}${why.slice(1)}. Switch it on again when it is mended.`,
-    dedupeKey: `webhook:${endpoint.id}:${endpoint.version}`,
-  })
+  await notify(
+    { ...ctx, actor: { kind: 'person', userId: endpoint.userId, sessionId: null } },
+    {
+      kind: 'webhook',
+      title: `Your webhook to ${host} was switched off`.slice(0, 200),
+      body: `${why[0]?.toUpperCase()}${why.slice(1)}. Switch it on again when it is mended.`,
+      dedupeKey: `webhook:${endpoint.id}:${endpoint.version}`,
+    },
+  )
   await db
     .update(w)
     .set({ enabled: false, disabledReason: reason, version: sql`${w.version} + 1`, updatedAt: sql`now()` })
     .where(and(eq(w.id, endpoint.id), eq(w.version, endpoint.version)))
-  kick(ctx, [told?.eventId])
 }

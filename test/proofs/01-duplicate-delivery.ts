@@ -108,6 +108,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     const rung = () => witness.heard.filter(({ event }) => event === 'notification.created')
     await witness.until(() => rung().length >= REMINDERS_NOW)
     await readAll(
+      world,
       person,
       rung().map(({ data }) => idOf(data)),
     )

@@ -126,7 +126,7 @@ async function tryOperation(scene: Scene, operation: Operation): Promise<void> {
   const kind = kindOf(path)
   const [name] = pathParameters(path)
   if (!kind || name === undefined) return
-  const foreign = fillPath(path, { [name]: await kind.make(world, owner, 'theirs') })
+  const foreign = fillPath(path, { [name]: await kind.make(world, owner, 'theirs'), actionId: 'approve' })
   const asked = await ownRequest(world, operation, other)
   await refused(scene, operation, 'of what is another’s', other, { ...asked, path: foreign })
 }

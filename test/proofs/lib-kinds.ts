@@ -68,8 +68,12 @@ export async function live(person: Person): Promise<void> {
 }
 
 /** What can happen to notifications that are there. */
-export async function readAll(person: Person, ids: string[]): Promise<void> {
+export async function readAll(world: Pick<World, 'query'>, person: Person, ids: string[]): Promise<void> {
   const [first = '', second = ''] = ids
+  const actions = [{ id: 'approve', label: 'Do it', method: 'approve', target: '/v1/tasks' }]
+  await world.query('update notifications set actions = $1 where id = $2', [JSON.stringify(actions), first])
+  await need(person, 'POST', `/v1/notifications/${second}/seen`)
+  await need(person, 'POST', `/v1/notifications/${first}/actions/approve`)
   await need(person, 'POST', `/v1/notifications/${first}/read`)
   await need(person, 'POST', '/v1/notifications/read-all')
   await need(person, 'DELETE', `/v1/notifications/${second}`)
