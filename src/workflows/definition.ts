@@ -223,8 +223,13 @@ function around<T extends z.ZodType>(inner: T) {
 
 /** What a workflow is: data that is checked on save and run by the engine (run.ts). */
 export const Definition = s.later(() => {
-  const leaf = z.union([act, pause, question]).openapi('WorkflowLeafStep')
-  const step = around(around(leaf).openapi('WorkflowInnerStep')).openapi('WorkflowStep')
+  // The document of the API says no more of a step than that it is one: three deep, it would be most of the document.
+  const step = around(around(z.union([act, pause, question]))).openapi('WorkflowStep', {
+    type: 'object',
+    description: 'Its JSON Schema is at /v1/workflows/schema',
+    additionalProperties: true,
+    maxProperties: 10,
+  })
   return z
     .strictObject({
       parameters: s.list(parameter, 20).optional(),
