@@ -163,14 +163,21 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
   return String((await need(person, 'POST', `/v1/webhooks/${hook}/test`)).id)
 }
 
-/** A workflow that can be run, and is only when it is asked for. */
+/** A workflow that can be run, and is only when somebody outside or its person asks for it. */
 export const DEFINITION = {
-  triggers: [{ kind: 'manual' }],
+  triggers: [{ kind: 'webhook' }],
   priority: 'routine',
   gather: [],
   analysis: null,
   suggestion: null,
   actions: [{ id: 'plan', do: 'create_task', input: { title: 'plan' } }],
+}
+
+const workflow = creator('/v1/workflows', (mark) => ({ name: mark, definition: DEFINITION }))
+
+async function makeHook(world: World, person: Person, mark: string): Promise<string> {
+  const whole = await need(person, 'GET', `/v1/workflows/${await workflow(world, person, mark)}`)
+  return String(whole.triggers[0].id)
 }
 
 const deleteTask = remover('/v1/tasks')
@@ -218,11 +225,8 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/mcp/servers'),
   },
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
-  '/v1/workflows': {
-    prefix: 'wfl',
-    make: creator('/v1/workflows', (mark) => ({ name: mark, definition: DEFINITION })),
-    discard: remover('/v1/workflows'),
-  },
+  '/v1/workflows': { prefix: 'wfl', make: workflow, discard: remover('/v1/workflows') },
+  '/v1/hooks': { prefix: 'trg', make: makeHook },
   '/v1/webhook-deliveries': { prefix: 'whd', make: makeDelivery },
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/me/exports': { prefix: 'exp', make: makeExport },

@@ -1,3 +1,4 @@
+import { Webhook } from 'standardwebhooks'
 import { createAuthenticator } from './authenticator.ts'
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
 import { awayFlow, backFlow, beginFlow } from './matrix-flows.ts'
@@ -115,6 +116,18 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
     id: await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'),
     body: { version: 1 },
   }),
+  callHook: async (world, owner) => {
+    const id = String(await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'))
+    const { path, secret } = JSON.parse((await owner.api('POST', `/v1/workflows/${id}/hook-secret`)).text)
+    const [at, name, raw] = [new Date(), makeId('evt'), '{"n":1}']
+    const headers = {
+      'content-type': 'application/json',
+      'webhook-id': name,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'webhook-signature': new Webhook(secret).sign(name, at, raw),
+    }
+    return { id: path.slice('/v1/hooks/'.length), raw, headers }
+  },
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
     return { search: `?ticket=${ticket}` }

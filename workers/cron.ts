@@ -18,7 +18,7 @@ import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
-import { emptyWorkflowBin } from '#workflows'
+import { emptyWorkflowBin, sweepTriggers } from '#workflows'
 import { makeCtx } from './context.ts'
 import { sealedColumns } from './sealed.ts'
 import { subscribers } from './subscribers.ts'
@@ -53,6 +53,7 @@ const JOBS = {
   sweepErased,
   pruneNonces,
   emptyWorkflowBin,
+  sweepTriggers,
 }
 
 /** What every minute is for; one job's failure is its own. */

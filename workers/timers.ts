@@ -1,6 +1,8 @@
 import { ringReminder, type TimerHandlers } from '#scheduler'
+import { runDue } from '#workflows'
 
 /** What each kind of timer does when a person's Steward says that it is due. */
 export const timers: TimerHandlers = {
   reminder: ringReminder,
+  trigger: runDue,
 }

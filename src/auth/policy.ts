@@ -176,6 +176,9 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/workflows/{id}/versions': WORKFLOWS.read,
   'POST /v1/workflows/{id}/versions/use': WORKFLOWS.write,
   'GET /v1/workflows/{id}/metrics': WORKFLOWS.read,
+  'POST /v1/workflows/{id}/run': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/hook-secret': 'session',
+  'POST /v1/hooks/{id}': 'public',
   'GET /v1/audit': 'session',
   'GET /v1/audit/verify': 'session',
   'GET /v1/admin/ai/experiments': ADMIN,
@@ -251,6 +254,7 @@ export const HIGH_SECURITY: ReadonlySet<string> = new Set([
   'POST /v1/webhooks/{id}/rotate',
   'POST /v1/webhooks/{id}/test',
   'POST /v1/webhook-deliveries/{id}/replay',
+  'POST /v1/workflows/{id}/hook-secret',
 ])
 
 export const isHighSecurity = (route: string): boolean => HIGH_SECURITY.has(route)

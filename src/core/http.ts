@@ -207,14 +207,16 @@ export function createApp() {
     defaultHook: (result) => {
       if (result.success) return
       const at = result.target === 'json' ? '' : result.target === 'param' ? 'path' : result.target
-      const errors: FieldError[] = nearest(result.error.issues).slice(0, 50).map((issue) => ({
-        pointer:
-          `${at}/${issue.path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`.slice(
-            0,
-            200,
-          ),
-        detail: issue.message.slice(0, 500),
-      }))
+      const errors: FieldError[] = nearest(result.error.issues)
+        .slice(0, 50)
+        .map((issue) => ({
+          pointer:
+            `${at}/${issue.path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`.slice(
+              0,
+              200,
+            ),
+          detail: issue.message.slice(0, 500),
+        }))
       throw new AppError(
         'invalid_request',
         errors[0] ? `${errors[0].pointer}: ${errors[0].detail}`.slice(0, 500) : 'Not valid',

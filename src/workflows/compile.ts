@@ -55,6 +55,9 @@ async function judge(ctx: CompileCtx, input: { id: string; definition: Definitio
   }
   for (const [n, need] of (definition.requires ?? []).entries())
     faults.push({ pointer: `/definition/requires/${n}`, detail: `${need} is not there yet` })
+  for (const [n, { kind }] of definition.triggers.entries())
+    if (kind === 'condition')
+      faults.push({ pointer: `/definition/triggers/${n}`, detail: 'conditions are not looked at yet' })
   const calls = new Map(others.calls?.map((other) => [other.id, other.calls]))
   const way = cycleFrom(id, callsOf(definition), calls)
   if (way)

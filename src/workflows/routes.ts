@@ -1,13 +1,19 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, created, etag, ifMatch, personRoute, publicRoute, s, versioned } from '#core'
+import { makeHookSecret, runWorkflow, takeHook } from './ask.ts'
 import { validateWorkflow } from './compile.ts'
 import { definitionSchema } from './definition.ts'
 import { getWorkflow, listWorkflows } from './read.ts'
 import { listVersions, workflowMetrics } from './versions.ts'
 import {
+  HookBody,
+  HookSecret,
+  HookTaken,
   MetricsQuery,
   NewWorkflow,
   Pause,
+  RunAsk,
+  RunAsked,
   Validated,
   Validation,
   VersionQuery,
@@ -164,6 +170,42 @@ const metricsRoute = personRoute({
   request: { params: workflowId, query: MetricsQuery },
   responses: { 200: answer(WorkflowMetrics, 'Of the last days') },
 })
+const runRoute = personRoute({
+  method: 'post',
+  path: '/workflows/{id}/run',
+  operationId: 'runWorkflow',
+  summary: 'Run it now, also where it is off',
+  tags,
+  request: { params: workflowId, body: body(RunAsk) },
+  responses: { 202: answer(RunAsked, 'It is asked for') },
+})
+const secretRoute = personRoute(
+  {
+    method: 'post',
+    path: '/workflows/{id}/hook-secret',
+    operationId: 'makeWorkflowHookSecret',
+    summary: 'A new secret for the address of its webhook, shown once',
+    description: 'The secret before it no longer opens the address.',
+    tags,
+    request: { params: workflowId },
+    responses: { 200: answer(HookSecret, 'The address and its secret') },
+  },
+  // A stored answer would hand the secret out again.
+  { idempotent: false },
+)
+const hookRoute = publicRoute(
+  {
+    method: 'post',
+    path: '/hooks/{id}',
+    operationId: 'callHook',
+    summary: 'Say that something happened: sets the workflow of this address off',
+    description: 'Signed by Standard Webhooks 1.0 within five minutes; the same `webhook-id` again is the same call.',
+    tags,
+    request: { params: z.strictObject({ id: s.id('trg') }), body: body(HookBody) },
+    responses: { 202: answer(HookTaken, 'Taken') },
+  },
+  { problems: [401, 503] },
+)
 
 // Paths that are words stand before those that are ids.
 export const app = createApp()
@@ -215,3 +257,13 @@ export const app = createApp()
   .openapi(metricsRoute, async (c) =>
     c.json(await workflowMetrics(c.var.ctx, c.req.valid('param').id, c.req.valid('query').days), 200),
   )
+  .openapi(runRoute, async (c) => {
+    const asked = await runWorkflow(c.var.ctx, c.req.valid('param').id, c.req.valid('json').data)
+    return c.json(asked, 202)
+  })
+  .openapi(secretRoute, async (c) => c.json(await makeHookSecret(c.var.ctx, c.req.valid('param').id), 200))
+  .openapi(hookRoute, async (c) => {
+    const { id } = c.req.valid('param')
+    const hook = { id, headers: c.req.header(), text: await c.req.text(), data: c.req.valid('json') }
+    return c.json(await takeHook(c.var.ctx, hook), 202)
+  })

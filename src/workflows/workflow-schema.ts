@@ -153,3 +153,20 @@ export const Validated = s.later(() =>
     .openapi('WorkflowValidated'),
 )
 export type Validated = z.infer<ReturnType<typeof Validated>>
+
+export const RunAsk = z
+  .strictObject({ data: z.record(z.string().max(100), s.text(4000)).default({}).openapi({ maxProperties: 50 }) })
+  .openapi('WorkflowRunAsk')
+export const RunAsked = s.later(() => z.strictObject({ runId: s.id('run') }).openapi('WorkflowRunAsked'))
+export type RunAsked = z.infer<ReturnType<typeof RunAsked>>
+export const HookSecret = s.later(() =>
+  z
+    .strictObject({
+      path: z.string().max(60).openapi({ description: 'Where it is called, under the address of the API' }),
+      secret: z.string().max(100).openapi({ description: 'Shown this once; `whsec_` and the key in base64' }),
+    })
+    .openapi('WorkflowHookSecret'),
+)
+export type HookSecret = z.infer<ReturnType<typeof HookSecret>>
+export const HookBody = z.record(z.string().max(100), z.unknown()).openapi('HookBody', { maxProperties: 100 })
+export const HookTaken = s.later(() => z.strictObject({ accepted: z.literal(true) }).openapi('HookTaken'))

@@ -60,6 +60,7 @@ export async function live(person: Person): Promise<void> {
   await need(person, 'DELETE', `/v1/memories/${memory.id}`)
   const workflow = await need(person, 'POST', '/v1/workflows', { name: 'plan the week', definition: DEFINITION })
   await need(person, 'PATCH', `/v1/workflows/${workflow.id}`, { name: 'plan the weekend' })
+  await need(person, 'POST', `/v1/workflows/${workflow.id}/run`, {})
   await need(person, 'DELETE', `/v1/workflows/${workflow.id}`)
   await need(person, 'PATCH', '/v1/me', { displayName: 'Gardener' })
   for (const title of ['open the greenhouse', 'feed the cat']) {
