@@ -116,6 +116,7 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
     id: await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'),
     body: { version: 1 },
   }),
+  createWorkflowFromTemplate: async () => ({ body: { template: 'morning_brief', params: { at: '07:15' } } }),
   callHook: async (world, owner) => {
     const id = String(await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'))
     const { path, secret } = JSON.parse((await owner.api('POST', `/v1/workflows/${id}/hook-secret`)).text)

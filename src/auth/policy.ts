@@ -163,6 +163,8 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/mcp/callback': 'public',
   'GET /v1/mcp/client': 'public',
   'GET /v1/workflows/schema': 'public',
+  'GET /v1/workflows/templates': WORKFLOWS.read,
+  'POST /v1/workflows/templates': WORKFLOWS.write,
   'GET /v1/workflows': WORKFLOWS.read,
   'POST /v1/workflows': WORKFLOWS.write,
   'POST /v1/workflows/validate': WORKFLOWS.read,

@@ -55,7 +55,7 @@ const zoned = { timeZone: s.timeZone.optional(), missed: z.enum(['skip', 'once',
 const wall = z.strictObject({ date: s.localDate, time })
 
 /** A person may tune a template without touching its expressions. */
-const parameter = z.discriminatedUnion('type', [
+export const Parameter = z.discriminatedUnion('type', [
   z.strictObject({
     name,
     type: z.literal('integer'),
@@ -232,7 +232,7 @@ export const Definition = s.later(() => {
   })
   return z
     .strictObject({
-      parameters: s.list(parameter, 20).optional(),
+      parameters: s.list(Parameter, 20).optional(),
       triggers: s.list(trigger, MAX_TRIGGERS, 1),
       debounceSeconds: s.int(1, 86_400).optional(),
       throttle: z.strictObject({ count: s.int(1, 1000), perMinutes: s.int(1, 43_200) }).optional(),
@@ -249,7 +249,7 @@ export const Definition = s.later(() => {
 })
 export type Definition = z.infer<ReturnType<typeof Definition>>
 export type Trigger = z.infer<typeof trigger>
-export type Parameter = z.infer<typeof parameter>
+export type Parameter = z.infer<typeof Parameter>
 export type Gather = z.infer<typeof gathered>
 
 export type Step = Definition['actions'][number]

@@ -4,6 +4,7 @@ import { makeHookSecret, runWorkflow, takeHook } from './ask.ts'
 import { validateWorkflow } from './compile.ts'
 import { definitionSchema } from './definition.ts'
 import { getWorkflow, listWorkflows } from './read.ts'
+import { templatesApp } from './template-routes.ts'
 import { listVersions, workflowMetrics } from './versions.ts'
 import {
   HookBody,
@@ -209,6 +210,7 @@ const hookRoute = publicRoute(
 
 // Paths that are words stand before those that are ids.
 export const app = createApp()
+  .route('/', templatesApp)
   .openapi(schemaRoute, (c) => c.json(definitionSchema(), 200))
   .openapi(listRoute, async (c) => c.json(await listWorkflows(c.var.ctx, c.req.valid('query')), 200))
   .openapi(createRoute, async (c) => {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { s } from '#core'
-import { Definition } from './definition.ts'
+import { Definition, Parameter } from './definition.ts'
 
 const MAX_INT = 2_147_483_647
 
@@ -170,3 +170,36 @@ export const HookSecret = s.later(() =>
 export type HookSecret = z.infer<ReturnType<typeof HookSecret>>
 export const HookBody = z.record(z.string().max(100), z.unknown()).openapi('HookBody', { maxProperties: 100 })
 export const HookTaken = s.later(() => z.strictObject({ accepted: z.literal(true) }).openapi('HookTaken'))
+
+const category = z.enum(['day', 'tasks', 'focus', 'home', 'meetings', 'mail'])
+export const TemplateQuery = z.strictObject({
+  text: s.text(200, 1).optional(),
+  category: category.optional(),
+  recommended: s.flag.optional(),
+})
+export type TemplateQuery = z.infer<typeof TemplateQuery>
+const ShownTemplate = s.later(() =>
+  z
+    .strictObject({
+      key: z.string().max(60),
+      name: z.string().max(120),
+      description: z.string().max(1000),
+      category,
+      savesMinutes: s.int(0, 1440),
+      parameters: s.list(Parameter, 20),
+      isUsed: z.boolean(),
+      reason: z.string().max(300).nullable().openapi({ description: 'Why it is recommended; null: it is not' }),
+    })
+    .openapi('WorkflowTemplate'),
+)
+export type ShownTemplate = z.infer<ReturnType<typeof ShownTemplate>>
+export const TemplatePage = s.later(() => s.pageOf(ShownTemplate()).openapi('WorkflowTemplatePage'))
+export const NewFromTemplate = z
+  .strictObject({
+    template: s.line(60),
+    name: fields.name.optional(),
+    params: Params.default({}),
+    enabled: z.boolean().default(true),
+  })
+  .openapi('NewWorkflowFromTemplate')
+export type NewFromTemplate = z.infer<typeof NewFromTemplate>
