@@ -143,7 +143,7 @@ test('a turn that a key asks for has the tools of the key and knows what it may 
 
 test('a socket opened by a key, and a stream it follows, end within a second of its revocation', async () => {
   const person = await makePerson()
-  const reads = ['tasks', 'projects', 'memories', 'notifications', 'conversations', 'profile'].map(
+  const reads = ['tasks', 'projects', 'memories', 'notifications', 'effects', 'conversations', 'profile'].map(
     (area) => `${area}:read`,
   )
   const key = await makeKey(person, { scopes: ['realtime', 'conversations:write', ...reads] })

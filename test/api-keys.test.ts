@@ -32,10 +32,12 @@ const OTHERS: Record<string, object> = {
   '/compat/anthropic/v1/messages/count_tokens': { model: 'offline-1', messages },
 }
 
-// No model for these is configured, and what hears takes a form.
+// No model for these is configured, what hears takes a form, and a kind of effect asks for its own scope too.
 const UNANSWERED: Record<string, number> = {
   'POST /compat/openai/v1/embeddings': 503,
   'POST /compat/openai/v1/audio/transcriptions': 415,
+  'POST /v1/effects': 403,
+  'POST /v1/effects/preview': 403,
 }
 
 type Send = (token: string) => Promise<Answer>

@@ -122,6 +122,17 @@ async function makeSigningKey(_: World, person: Person, mark: string): Promise<s
   return String((await need(person, 'POST', '/v1/signing-keys', { name: mark, publicKey })).id)
 }
 
+// As the port holds one: taking it back is that it is never done.
+export async function makeEffect(world: World, person: Person, mark: string): Promise<string> {
+  const id = makeId('eff')
+  await world.query(
+    `insert into effects (id, user_id, key, kind, input, says, changes, status, outward, tainted, agreed, origin, held_until)
+      values ($1, $2, $1, 'create_task', $4, $3, '[]', 'held', false, false, false, 'api', now() + interval '1 day')`,
+    [id, person.userId, mark, JSON.stringify({ title: mark })],
+  )
+  return id
+}
+
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
 
 async function makeTurn(world: World, person: Person, mark: string): Promise<string> {
@@ -231,6 +242,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/me/exports': { prefix: 'exp', make: makeExport },
   '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
+  '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

@@ -2,7 +2,7 @@ import { Webhook } from 'standardwebhooks'
 import { createAuthenticator } from './authenticator.ts'
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
 import { awayFlow, backFlow, beginFlow } from './matrix-flows.ts'
-import { DEFINITION, kindOf } from './matrix-objects.ts'
+import { DEFINITION, kindOf, makeEffect } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
 import { makeId, makeRefreshToken, PASSWORD, type Person, tokenHash, type World } from './world.ts'
@@ -97,6 +97,9 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
   setSignaturePolicy: async () => ({ body: { demand: false } }),
+  performEffect: async () => ({ body: { kind: 'create_task', input: { title: 'mine' } } }),
+  previewEffect: async () => ({ body: { kind: 'create_task', input: { title: 'mine' } } }),
+  undoEffects: async (world, owner) => ({ body: { id: await makeEffect(world, owner, 'mine') } }),
   endOtherSessions: async (world, owner) => {
     await kindOf('/v1/auth/sessions/{id}')?.make(world, owner, 'mine')
     return {}

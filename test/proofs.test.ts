@@ -16,6 +16,7 @@ import { proof as rateLimits } from './proofs/20-rate-limits.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as audit } from './proofs/25-audit.ts'
 import { proof as budget } from './proofs/26-budget.ts'
+import { proof as undo } from './proofs/29-undo.ts'
 import { loadProofs } from './proofs/all.ts'
 import { createChance } from './proofs/chance.ts'
 import { PROOF_VARS, type Proof, summary } from './proofs/proof.ts'
@@ -46,6 +47,7 @@ const FAST: [Proof, number, seen?: 'seen'][] = [
   [realtimeResume, 0.1],
   [audit, 0.03],
   [budget, 0.08],
+  [undo, 0.05],
 ]
 
 let world: World

@@ -5,6 +5,7 @@ import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
 import type { Ctx } from '#core'
 import { acting } from '#database'
+import { endLostEffects } from '#effects'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
@@ -29,6 +30,7 @@ const JOBS = {
   relay,
   sweepReminders,
   closeLostTurns,
+  endLostEffects,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
   pruneSessions,

@@ -1,5 +1,5 @@
 import type { ModelMessage } from '#ai'
-import { isRecord } from './output.ts'
+import { isRecord } from '#core'
 import type { Message, Part } from './schema.ts'
 
 const MAX_HISTORY_CHARS = 60_000

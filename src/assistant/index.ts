@@ -12,7 +12,6 @@ export {
   type TurnRow,
 } from './live.ts'
 export { type OpenedTurn, openTurn, type TurnRequest } from './open.ts'
-export { bounded } from './output.ts'
 export { converse, type Passage, type PassageEvent } from './passage.ts'
 export { type Message, Part } from './schema.ts'
 export { standingTools, toModelTool } from './tools.ts'

@@ -2,6 +2,7 @@ import { and, desc, eq, getTableColumns, ne, sql } from 'drizzle-orm'
 import type { PersonFacts } from '#ai'
 import { AppError, type UserCtx } from '#core'
 import { iso, jsonObject, ownedBy, preparedBatchAs } from '#database'
+import { undoneCallsOf } from '#effects'
 import { type ServerRow, serversForTurn } from '#integrations'
 import { memoriesForPrompt, wordsIn } from '#memories'
 import { projectsForPrompt } from '#tasks'
@@ -27,7 +28,7 @@ const pastMessage = jsonObject<PastMessage>({
   parts: messages.parts,
   model: messages.model,
   createdAt: iso(messages.createdAt),
-  undoneCalls: messages.undoneCalls,
+  undoneCalls: sql`${messages.undoneCalls} || ${undoneCallsOf(messages.id)}`,
 })
 
 /** What a turn begins with; `fresh` is false when it was begun before. */

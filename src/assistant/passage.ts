@@ -103,6 +103,8 @@ function runOf(ctx: UserCtx, passage: Passage, person: PersonFacts, signal: Abor
     clientTools: toolChoice === 'none' ? [] : clientTools,
     isAgreed: () => false,
     onResult: note,
+    isTainted: false,
+    acts: [],
     parts: [],
     receipt: null,
   }

@@ -8,9 +8,9 @@ import {
   type ToolCall,
 } from '#ai'
 import { namedIn, noteDenial } from '#audit'
-import { AppError, describeError, findAppError, type Tool, type UserCtx } from '#core'
+import { AppError, bounded, describeError, findAppError, type Tool, type UserCtx } from '#core'
 import { acting, databaseFailure } from '#database'
-import { bounded } from './output.ts'
+import type { Act } from '#effects'
 import type { Part, ToolResultPart } from './schema.ts'
 import { toModelTool } from './tools.ts'
 
@@ -31,6 +31,10 @@ export type Run = {
   /** Whether the person has agreed to this call of a destructive tool. */
   isAgreed(call: ToolCall): boolean
   onResult(result: ToolResultPart): void
+  /** Text of others was read before, or is now. */
+  isTainted: boolean
+  /** What was done, in the order it was. */
+  acts: Act[]
   parts: Part[]
   receipt: Receipt | null
 }
@@ -125,6 +129,9 @@ async function act(run: Run, calls: Made[]): Promise<void> {
   if (failures.length > 0) throw failures[0]
 }
 
+/** Whether what a tool answers is of others: it may hold words meant for a model. Servers of others have it in their names. */
+export const isForeign = (tool: string) => tool.includes('__')
+
 async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
   const base = { type: 'tool_result' as const, callId: call.id, name: call.name }
   const refuse = (code: string, detail: string) => ({ ...base, output: { code, detail }, isError: true })
@@ -137,11 +144,16 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
       'invalid_request',
       input.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
     )
-  if (tool.destructive && !run.isAgreed(call)) {
+  const agreed = tool.destructive && run.isAgreed(call)
+  if (tool.destructive && !agreed) {
     return refuse('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
   }
   try {
-    const { output, undo } = await tool.run(acting(run.ctx, call.name, call.id), input.data)
+    const { isTainted: tainted } = run
+    if (isForeign(call.name)) run.isTainted = true
+    const answer = await tool.run(acting(run.ctx, call.name, call.id), input.data)
+    const { output, undo } = answer
+    if (!tool.readOnly) run.acts.push({ callId: call.id, tool: call.name, input: input.data, answer, tainted, agreed })
     return { ...base, output: bounded(output), isError: false, ...(undo && { undo }) }
   } catch (error) {
     const known = findAppError(error) ?? databaseFailure(error)

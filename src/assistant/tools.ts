@@ -2,11 +2,13 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { ModelTool, PersonFacts } from '#ai'
 import { scopesOf, toolsWithin } from '#auth'
-import { AppError, defineTool, findAppError, s, type Tool, type UserCtx } from '#core'
+import { AppError, defineTool, findAppError, type Tool, type UserCtx } from '#core'
+import { eventOfAct, markActUndone } from '#effects'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
+import { kick } from '#queue'
 import { taskTools } from '#tasks'
-import { getPreferences, PreferencesPatch, setPreferences } from '#users'
+import { personTools } from '#users'
 import type { OpenedTurn } from './open.ts'
 import type { ToolResultPart } from './schema.ts'
 import { messages } from './tables.ts'
@@ -49,49 +51,6 @@ const inputSchemas = new WeakMap<z.ZodType, ModelTool['inputSchema']>()
 function describe(input: z.ZodType): ModelTool['inputSchema'] {
   const { $schema: _, ...inputSchema } = z.toJSONSchema(input, { io: 'input', unrepresentable: 'any' })
   return inputSchema
-}
-
-const personTools: Tool[] = [
-  defineTool({
-    name: 'get_preferences',
-    description: "The user's time zone, locale, quiet hours, working hours and voice.",
-    input: z.strictObject({}),
-    readOnly: true,
-    run: async (ctx) => ({ output: await getPreferences(ctx) }),
-  }),
-  defineTool({
-    name: 'set_preferences',
-    description: "Change the user's time zone, locale, quiet hours, working hours or voice. Give only what changes.",
-    input: PreferencesPatch,
-    run: async (ctx, input) => {
-      const before = await getPreferences(ctx)
-      const output = await setPreferences(ctx, input)
-      const old = Object.fromEntries(Object.entries(before).filter(([name]) => name in input))
-      return { output, undo: { tool: 'set_preferences', input: old, says: 'Set the preferences back' } }
-    },
-  }),
-  defineTool({
-    name: 'get_time',
-    description: 'The date and time now, in a time zone or in that of the user.',
-    input: z.strictObject({ timeZone: s.timeZone.optional() }),
-    readOnly: true,
-    run: async (ctx, input) => {
-      const timeZone = input.timeZone ?? (await getPreferences(ctx)).timeZone
-      return { output: clockIn(timeZone, ctx.now()) }
-    },
-  }),
-]
-
-function clockIn(timeZone: string, at: Date) {
-  const format = new Intl.DateTimeFormat('en-CA', {
-    timeZone,
-    dateStyle: 'short',
-    timeStyle: 'short',
-    hourCycle: 'h23',
-  })
-  const weekday = new Intl.DateTimeFormat('en', { timeZone, weekday: 'long' }).format(at)
-  const [date, time] = format.format(at).split(', ')
-  return { iso: at.toISOString(), date, time, weekday, timeZone }
 }
 
 type Undoable = { messageId: string; results: ToolResultPart[] }
@@ -139,9 +98,11 @@ async function takeBack(ctx: UserCtx, tool: Tool, input: unknown): Promise<void>
   }
 }
 
-async function markUndone(ctx: Pick<UserCtx, 'db' | 'actor'>, messageId: string, callId: string): Promise<void> {
-  await ctx.db
+async function markUndone(ctx: UserCtx, messageId: string, callId: string): Promise<void> {
+  const marked = ctx.db
     .update(messages)
     .set({ undoneCalls: sql`${messages.undoneCalls} || ${JSON.stringify([callId])}::jsonb` })
     .where(sql`${messages.id} = ${messageId} and ${messages.userId} = ${ctx.actor.userId}`)
+  const [, [effect]] = await ctx.db.batch([marked, markActUndone(ctx, messageId, callId)])
+  kick(ctx, [eventOfAct(effect)])
 }

@@ -1,12 +1,12 @@
 import type { GatewayEvent, Receipt, ToolCall } from '#ai'
-import { describeError, findAppError, type UserCtx } from '#core'
+import { canonical, describeError, findAppError, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
+import type { Act } from '#effects'
 import { toModelMessages } from './history.ts'
 import type { OpenedTurn } from './open.ts'
-import { canonical } from './output.ts'
 import { SYSTEM, volatilePrompt } from './prompt.ts'
 import type { Part, ToolResultPart } from './schema.ts'
-import { type Run, takeSteps } from './steps.ts'
+import { isForeign, type Run, takeSteps } from './steps.ts'
 import { factsWithin, toolsFor } from './tools.ts'
 
 // Of it the model also thinks, at the low effort of a chat.
@@ -27,6 +27,8 @@ export type TurnReason = { detail: string; retryAfterS: number | null }
 export type TurnResult = {
   status: TurnStatus
   parts: Part[]
+  /** Null where they were lost with the machine: what is known of them is in the parts. */
+  acts: Act[] | null
   receipt: Receipt | null
   errorCode: string | null
   /** In words, for whoever waits; it is not kept. */
@@ -42,7 +44,15 @@ export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): P
   const told: Told = { ctx, turn, port, unsent: '', flushedMs: ctx.now().getTime(), overhead: null }
   const run = runOf(told)
   const ended = (status: TurnStatus, errorCode: string | null = null, reason: TurnReason | null = null): TurnResult => {
-    return { status, parts: run.parts, receipt: run.receipt, errorCode, reason, overhead: told.overhead }
+    return {
+      status,
+      parts: run.parts,
+      acts: run.acts,
+      receipt: run.receipt,
+      errorCode,
+      reason,
+      overhead: told.overhead,
+    }
   }
   try {
     let stop: string | undefined
@@ -92,10 +102,14 @@ function runOf(told: Told): Run {
     clientTools: [],
     isAgreed: (call) => wasAgreed(turn, call),
     onResult: (result) => tellResult(told, result),
+    isTainted: turn.history.some(({ parts }) => parts.some(hasForeign)),
+    acts: [],
     parts: [],
     receipt: null,
   }
 }
+
+const hasForeign = (part: Part) => part.type === 'tool_result' && isForeign(part.name) && !isQuestion(part.output)
 
 function tell(told: Told, event: GatewayEvent): void {
   switch (event.type) {

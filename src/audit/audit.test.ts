@@ -232,10 +232,12 @@ test('every table is under audit with all of its columns, or is named here', asy
   // A column that was added later is in no trigger: the migration that adds it calls `audit_table` again.
   const QUIET =
     /^(version|updated_at|last_used_at|ai_confidence|token_\w+|status|last_error|tools|checked_at|erasure_id|last_step|failures|failed_at|counter|backed_up|tries|latest_version|failures_in_row|next_at|is_true|pending_at|pending|last_fired_at|window_at|window_used)$/
+  // Of an effect it is told what became of it.
   const lacking = rows.flatMap(({ name, source, columns }) =>
     columns
       .filter(
         (column) =>
+          name !== 'effects' &&
           source?.includes('r join old_rows') &&
           !QUIET.test(column) &&
           !new RegExp(`r\\."?${column}"? is`).test(source),

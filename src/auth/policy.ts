@@ -18,6 +18,7 @@ const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
 const WORKFLOWS = { read: ['workflows:read'], write: ['workflows:write'] } as const
+const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
 
 /** Who may call which route: every one of them, and what is not here is closed to all. */
@@ -126,6 +127,12 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/memories/{id}': MEMORIES.read,
   'PATCH /v1/memories/{id}': MEMORIES.write,
   'DELETE /v1/memories/{id}': MEMORIES.write,
+  'GET /v1/effects': EFFECTS.read,
+  'GET /v1/effects/{id}': EFFECTS.read,
+  'POST /v1/effects': EFFECTS.write,
+  'POST /v1/effects/preview': EFFECTS.write,
+  'POST /v1/effects/undo': EFFECTS.write,
+  'GET /v1/effect-kinds': EFFECTS.read,
   'GET /v1/notifications': NOTIFICATIONS.read,
   'GET /v1/notifications/unread-count': NOTIFICATIONS.read,
   'POST /v1/notifications/read-all': NOTIFICATIONS.write,
@@ -140,6 +147,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'projects:read',
     'memories:read',
     'notifications:read',
+    'effects:read',
     'conversations:read',
     'profile:read',
   ],

@@ -12,6 +12,7 @@ const AREAS = [
   'integrations',
   'workflows',
   'ai',
+  'effects',
 ] as const
 type Area = (typeof AREAS)[number]
 export type Scope = `${Area}:${'read' | 'write'}` | 'mcp' | 'realtime'

@@ -39,6 +39,7 @@ export type IdPrefix =
   | 'era'
   | 'exp'
   | 'sgk'
+  | 'eff'
   | 'wfl'
   | 'run'
   | 'trg'
@@ -95,6 +96,12 @@ export function newId(prefix: IdPrefix, at: Date): string {
 export function derivedId(prefix: IdPrefix, at: Date, seed: string): string {
   const digest = createHash('sha256').update(seed, 'utf8').digest()
   return `${prefix}_${timeChars(at.getTime())}${base32(digest.subarray(0, RANDOM_BYTES))}`
+}
+
+/** Ids that are the same each time they are drawn in the same order; a millisecond apart, so that they sort in it. */
+export function derivedIds(seed: string, from: Date): (prefix: IdPrefix) => string {
+  let made = 0
+  return (prefix) => derivedId(prefix, new Date(from.getTime() + made), `${seed}|${prefix}|${made++}`)
 }
 
 /** 256 bits of chance as base64url, for tokens and tickets. */

@@ -21,8 +21,9 @@ export {
   type RouteMeta,
   versioned,
 } from './http.ts'
-export { derivedId, type IdPrefix, newId, randomToken } from './id.ts'
+export { derivedIds, newId, randomToken } from './id.ts'
 export { createLog, describeError } from './log.ts'
+export { bounded, canonical, isRecord } from './output.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { nextOccurrence, recurrenceProblem, wallMs } from './recurrence.ts'
 export * as s from './schema.ts'
@@ -41,4 +42,4 @@ export {
   nextAlarmMs,
   TIMER_MIGRATIONS,
 } from './timers.ts'
-export { defineTool, type Tool } from './tool.ts'
+export { type Change, defineTool, type Plan, type Tool, type ToolAnswer, type Undo } from './tool.ts'

@@ -39,6 +39,11 @@ export function acting<C extends Ctx>(ctx: C, operation: string, callId = ''): C
   return own
 }
 
+/** The same context, whose database refuses to change anything: what is tried in it cannot be done. */
+export function readOnly<C extends Ctx>(ctx: C): C {
+  return { ...ctx, db: connect(ctx.config.database, ctx.meter, 'readOnly') }
+}
+
 type Record = { person: string; target: string; changes?: object; denied?: string }
 
 /**

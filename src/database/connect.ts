@@ -64,11 +64,14 @@ function isRead(body: unknown): boolean {
   return !/\b(?:insert|update|delete)\b/i.test(body)
 }
 
-/** `act` says what is being done; without it a change is told as one that was made by hand. */
+/**
+ * `act` says what is being done; without it a change is told as one that was made by hand. A handle that is `readOnly`
+ * has each statement refused that would change anything.
+ */
 export function connect(
   config: { url: string; fetchEndpoint: string | undefined },
   meter: DatabaseMeter,
-  act?: () => object,
+  act?: (() => object) | 'readOnly',
 ): Database {
   const url = config.fetchEndpoint ?? neonEndpoint(config.url)
   const client = neonClient(config.url, (init) => travel(url, init, meter), act)

@@ -59,7 +59,9 @@ function telling({ query, params }: Statement, act: object): Statement {
  * Neon's `POST /sql`: a statement, or several as one transaction, for each trip. What changes anything says `act`, for
  * the triggers of the audit.
  */
-export function neonClient(connectionString: string, send: Send, act?: () => object): NeonClient {
+export function neonClient(connectionString: string, send: Send, given?: (() => object) | 'readOnly'): NeonClient {
+  const isReadOnly = given === 'readOnly'
+  const act = given === 'readOnly' ? undefined : given
   // What an act did in one commit is told there; in a later one of the same act it may have been told already.
   let again = false
   const told = (batch: boolean) => {
@@ -78,12 +80,21 @@ export function neonClient(connectionString: string, send: Send, act?: () => obj
     'Neon-Connection-String': connectionString,
     'Neon-Raw-Text-Output': 'true',
     'Neon-Array-Mode': 'true',
+    // Heeded of a batch alone.
+    ...(isReadOnly && { 'Neon-Batch-Read-Only': 'true' }),
   }
   async function ask<T>(work: Statement | { queries: Statement[] }): Promise<T> {
     const answer = await send({ method: 'POST', body: JSON.stringify(work), headers })
     if (!answer.ok) throw await failureOf(answer)
     // biome-ignore lint/nursery/noUnsafeTypeAssertion: the protocol, which the tests of both gateways hold it to
     return (await answer.json()) as T
+  }
+  async function askOne(statement: Statement): Promise<Answered> {
+    if (!isReadOnly) return await ask<Answered>(one(statement))
+    const { results } = await ask<{ results: Answered[] }>({ queries: [statement] })
+    const [answered] = results
+    if (!answered) throw new Error('a batch of one has no result')
+    return answered
   }
   return {
     query(query, params, shape = {}) {
@@ -94,7 +105,7 @@ export function neonClient(connectionString: string, send: Send, act?: () => obj
         shape,
         // biome-ignore lint/suspicious/noThenProperty: drizzle makes the statements of a batch before it knows of the batch
         then(resolve, reject) {
-          asked ??= ask<Answered>(one(statement)).then((answered) => toResult(answered, shape))
+          asked ??= askOne(statement).then((answered) => toResult(answered, shape))
           return asked.then(resolve, reject)
         },
       }

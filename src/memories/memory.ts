@@ -73,6 +73,11 @@ export async function getMemory(ctx: ReadCtx, id: string): Promise<Memory> {
   return row.memory
 }
 
+/** A memory as it is now, forgotten or not, as one value. */
+export function memoryState(ctx: ReadCtx, id: string): SQL<Memory> {
+  return sql`(select ${shown(memories)} from ${memories} where ${mine(ctx, id)})`
+}
+
 /** What is remembered, newest first; `text` filters by words in it. One trip. */
 export async function listMemories(
   ctx: ReadCtx,

@@ -1,5 +1,5 @@
 import { and, eq, isNull, lt, sql } from 'drizzle-orm'
-import { AppError, type Ctx, derivedId, type IdPrefix, type PersonActor } from '#core'
+import { AppError, type Ctx, derivedIds, type PersonActor } from '#core'
 import { ownerId } from '#database'
 import { idempotencyKeys } from './tables.ts'
 
@@ -50,13 +50,7 @@ export async function claimKey(
     })
   }
   const seed = `${request.principal}|${request.route}|${request.key}`
-  let made = 0
-  const newId = (prefix: IdPrefix) => {
-    // A millisecond apart, so that they sort in the order they were asked for.
-    const at = new Date(row.seededAt.getTime() + made)
-    return derivedId(prefix, at, `${seed}|${prefix}|${made++}`)
-  }
-  return { kind: 'run', newId }
+  return { kind: 'run', newId: derivedIds(seed, row.seededAt) }
 }
 
 const held = (ctx: IdempotencyCtx, request: IdempotentRequest) =>

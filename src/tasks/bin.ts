@@ -46,6 +46,11 @@ export async function deleteTask(ctx: ChangeCtx, id: string): Promise<DeletedTas
  * stands alone. One that is not in the bin stays as it is. One trip.
  */
 export async function restoreTask(ctx: ChangeCtx, id: string): Promise<Task> {
+  return (await bringBack(ctx, id)).task
+}
+
+/** The same, with what was in the bin; null where it was not. */
+export async function bringBack(ctx: ChangeCtx, id: string): Promise<{ task: Task; before: DeletedTask | null }> {
   const { db } = ctx
   const me = asker(ctx)
   const before = alias(tasks, 'before')
@@ -70,6 +75,7 @@ export async function restoreTask(ctx: ChangeCtx, id: string): Promise<Task> {
     .with(me, found, back.cte, told)
     .select({
       isThere: sql<boolean>`${before.id} is not null`,
+      deletedAt: sql<string | null>`case when ${back.rows.id} is not null then ${iso(before.deletedAt)} end`,
       task: sql<Task>`case when ${back.rows.id} is not null then ${shown(back.rows)} else ${shown(before)} end`,
       eventIds: sql<string[] | null>`(select json_agg(id) from told)`,
     })
@@ -83,7 +89,8 @@ export async function restoreTask(ctx: ChangeCtx, id: string): Promise<Task> {
   const [, [row]] = await db.batch([lockFirst(ctx, family), restored])
   if (!row?.isThere) throw missing()
   kickAll(ctx, row.eventIds ?? [])
-  return row.task
+  const { task, deletedAt } = row
+  return { task, before: deletedAt === null ? null : { id: task.id, title: task.title, deletedAt } }
 }
 
 /** Deletes for good what anybody put into the bin thirty days ago: no list told of it any more, so no event does. */

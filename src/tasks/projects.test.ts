@@ -26,10 +26,10 @@ test('a project is made, read, changed and archived in one trip each, and told e
     colour: null,
     position: 1.5,
   })
-  const archived = await archiveProject(person, made.id)
+  const { project: archived } = await archiveProject(person, made.id)
   expect(archived).toMatchObject({ archivedAt: expect.any(String), version: 3 })
-  expect((await archiveProject(person, made.id)).archivedAt).toBe(archived.archivedAt)
-  expect(await archiveProject(person, made.id, false)).toMatchObject({ archivedAt: null, version: 5 })
+  expect((await archiveProject(person, made.id)).project.archivedAt).toBe(archived.archivedAt)
+  expect((await archiveProject(person, made.id, false)).project).toMatchObject({ archivedAt: null, version: 5 })
   expect(person.meter.trips).toBe(6)
   expect(await typesOf(person, made.id)).toEqual(['project.created', ...Array(4).fill('project.updated')])
 })

@@ -71,6 +71,12 @@ export async function getProject(ctx: ReadCtx, id: string): Promise<Project> {
   return row.project
 }
 
+/** A project as it is now, as one value. */
+export function projectState({ actor }: ReadCtx, id: string): SQL<Project> {
+  const mine = and(eq(projects.id, id), ownedBy(actor, projects.userId))
+  return sql`(select ${shown(projects)} from ${projects} where ${mine})`
+}
+
 /** A page of the person's projects in their order: all, or only those archived or not. One trip. */
 export async function listProjects(ctx: ReadCtx, { limit, cursor, archived }: ProjectQuery) {
   const key = cursor === undefined ? undefined : decodeCursor(LIST, cursor, CursorKey)
@@ -101,11 +107,17 @@ export async function updateProject(
   patch: ProjectPatch,
   version: number | '*',
 ): Promise<Project> {
-  const { db, actor } = ctx
   if (Object.keys(patch).length === 0) return unchanged(await getProject(ctx, id), version)
+  return (await changeProject(ctx, id, patch, version)).project
+}
+
+type Changed = { project: Project; before: Project }
+
+async function changeProject(ctx: ChangeCtx, id: string, patch: ProjectPatch, version: number | '*'): Promise<Changed> {
+  const { db, actor } = ctx
   const { archived, ...fields } = patch
   const mine = and(eq(projects.id, id), ownedBy(actor, projects.userId))
-  const current = db.$with('current').as(db.select({ id: projects.id }).from(projects).where(mine))
+  const current = db.$with('current').as(db.select().from(projects).where(mine))
   const changed = db.$with('changed').as(
     db
       .update(projects)
@@ -129,14 +141,14 @@ export async function updateProject(
   })
   const [row] = await db
     .with(current, changed, told)
-    .select({ changed: changed.id, project: shown(changed), eventId: told.id })
+    .select({ changed: changed.id, project: shown(changed), before: shown(current), eventId: told.id })
     .from(current)
     .leftJoin(changed, eq(changed.id, current.id))
     .leftJoin(told, sql`true`)
   if (!row) throw missing()
   if (row.changed === null) throw stale()
   kick(ctx, [row.eventId])
-  return row.project
+  return { project: row.project, before: row.before }
 }
 
 function unchanged(project: Project, version: number | '*'): Project {
@@ -145,8 +157,8 @@ function unchanged(project: Project, version: number | '*'): Project {
 }
 
 /** Puts a project away, or back; its tasks stay in it. One trip. */
-export async function archiveProject(ctx: ChangeCtx, id: string, archived = true): Promise<Project> {
-  return await updateProject(ctx, id, { archived }, '*')
+export async function archiveProject(ctx: ChangeCtx, id: string, archived = true): Promise<Changed> {
+  return await changeProject(ctx, id, { archived }, '*')
 }
 
 /** Deletes a project for good; its tasks stay, in none. One trip, with an event for it and for each of them. */

@@ -1,26 +1,20 @@
+import type { SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { defineTool, s, type Tool } from '#core'
-import { deleteTask, restoreTask } from './bin.ts'
+import { bringBack, deleteTask } from './bin.ts'
 import { completeTask } from './complete.ts'
 import { createTask } from './create.ts'
 import { getInsights } from './insights.ts'
 import { listTasks } from './list.ts'
+import { changeOf, planFor, taskState, tasksState, undoOf } from './plans.ts'
 import { projectTools } from './project-tools.ts'
 import { reopenTask } from './reopen.ts'
-import { toMomentInput } from './row.ts'
 import { MAX_BULK, NewTask, type Task, TaskFilter, TaskPatch } from './schema.ts'
 import { updateTasks } from './update.ts'
 
 const taskId = z.strictObject({ id: s.id('task') })
+type Binned = Pick<Task, 'id' | 'title' | 'deletedAt'>
 const patchOf = TaskPatch.extend({ id: s.id('task') })
-type Named = z.output<typeof patchOf>
-
-// What the patch touched, as it was: given back, it takes the change back.
-function asBefore(before: Task, { id, ...patch }: Named) {
-  const { start, due, remindAt, ...rest } = before
-  const was = { ...rest, start: toMomentInput(start), due: toMomentInput(due), remindAt: toMomentInput(remindAt) }
-  return { id, ...Object.fromEntries(Object.entries(was).filter(([name]) => name in patch)) }
-}
 
 const atAll = (_n: number, field: string) => `/${field}`
 const ofItems = (n: number, field: string) => `/items/${n}/${field}`
@@ -33,9 +27,16 @@ export const taskTools: Tool[] = [
       'Make a task. A due or start is a date with an optional time; without a time it means the whole day. A reminder needs a time.' +
       ' A recurrence is an RRULE and needs a due.',
     input: NewTask,
-    run: async (ctx, input) => {
-      const task = await createTask(ctx, input)
-      return { output: task, undo: { tool: 'delete_task', input: { id: task.id }, says: `Deleted “${task.title}”` } }
+    run: async (ctx, input) => ({ output: await createTask(ctx, input) }),
+    state: (ctx, _, newId) => taskState(ctx, newId('task')),
+    plan: (input, _, newId) => {
+      const id = newId('task')
+      const { title } = input
+      return {
+        says: `Create “${title}”`,
+        changes: [{ target: id, before: null, after: input }],
+        undo: undoOf.create({ id, title }),
+      }
     },
   }),
   defineTool({
@@ -50,17 +51,14 @@ export const taskTools: Tool[] = [
     name: 'update_task',
     description: 'Change a task. Give only what changes; null empties a field. Completing has its own tool.',
     input: patchOf,
-    run: async (ctx, input) => {
-      const { id, ...patch } = input
+    run: async (ctx, { id, ...patch }) => {
       const [change] = await updateTasks(ctx, [{ id, patch }], atAll)
       if (!change) throw new Error('an update returned no row')
-      const undo = {
-        tool: 'update_task',
-        input: asBefore(change.before, input),
-        says: `Changed “${change.before.title}” back`,
-      }
-      return { output: change.after, undo }
+      return { output: change.after, before: change.before }
     },
+    state: (ctx, { id }) => taskState(ctx, id),
+    plan: ({ id, ...patch }, before) =>
+      planFor(id, before, ['Change', patch, (was) => undoOf.update(was, { id, ...patch })]),
   }),
   defineTool({
     name: 'bulk_update',
@@ -72,9 +70,19 @@ export const taskTools: Tool[] = [
         items.map(({ id, ...patch }) => ({ id, patch })),
         ofItems,
       )
-      const before = changes.flatMap((change, n) => (items[n] ? [asBefore(change.before, items[n])] : []))
-      const undo = { tool: 'bulk_update', input: { items: before }, says: `Changed ${before.length} tasks back` }
-      return { output: { items: changes.map(({ after }) => after) }, undo }
+      return { output: { items: changes.map(({ after }) => after) }, before: changes.map(({ before }) => before) }
+    },
+    state: (ctx, { items }) =>
+      tasksState(
+        ctx,
+        items.map(({ id }) => id),
+      ),
+    plan: ({ items }, before) => {
+      const changes = items.flatMap(({ id, ...patch }) => {
+        const was = before?.find((task) => task.id === id)
+        return was ? [changeOf(was, patch)] : [{ target: id, before: null, after: patch }]
+      })
+      return { says: `Change ${items.length} tasks`, changes, undo: before && undoOf.bulk(before, items) }
     },
   }),
   defineTool({
@@ -84,10 +92,10 @@ export const taskTools: Tool[] = [
     input: taskId.extend({ completedAt: s.instant.optional() }),
     run: async (ctx, { id, completedAt }) => {
       const { task, next, before } = await completeTask(ctx, id, earlier(ctx.now(), completedAt))
-      if (before.status === 'completed') return { output: { task, next } }
-      const undo = { tool: 'reopen_task', input: { id, status: before.status }, says: `Reopened “${task.title}”` }
-      return { output: { task, next }, undo }
+      return { output: { task, next }, before }
     },
+    state: (ctx, { id }) => taskState(ctx, id),
+    plan: ({ id }, before) => planFor(id, before, ['Complete', { status: 'completed' }, undoOf.complete]),
   }),
   defineTool({
     name: 'reopen_task',
@@ -95,14 +103,10 @@ export const taskTools: Tool[] = [
     input: taskId.extend({ status: z.enum(['pending', 'in_progress']).default('pending') }),
     run: async (ctx, { id, status }) => {
       const { task, before } = await reopenTask(ctx, id, status)
-      const says = `“${task.title}” is ${before.status} again`
-      if (before.status === 'completed') {
-        return { output: task, undo: { tool: 'complete_task', input: { id, completedAt: before.completedAt }, says } }
-      }
-      if (before.status === 'cancelled')
-        return { output: task, undo: { tool: 'update_task', input: { id, status: 'cancelled' }, says } }
-      return { output: task }
+      return { output: task, before }
     },
+    state: (ctx, { id }) => taskState(ctx, id),
+    plan: ({ id, status }, before) => planFor(id, before, ['Reopen', { status }, undoOf.reopen]),
   }),
   defineTool({
     name: 'delete_task',
@@ -111,17 +115,30 @@ export const taskTools: Tool[] = [
     destructive: true,
     run: async (ctx, { id }) => {
       const gone = await deleteTask(ctx, id)
-      return { output: gone, undo: { tool: 'restore_task', input: { id }, says: `Restored “${gone.title}”` } }
+      return { output: gone, before: { ...gone, deletedAt: null } }
     },
+    state: (ctx, { id }): SQL<Binned> => taskState(ctx, id),
+    plan: ({ id }, before) => ({
+      says: `Delete ${before ? `“${before.title}”` : 'a task'}`,
+      changes: [{ target: id, before, after: null }],
+      undo: before && before.deletedAt === null ? undoOf.delete(before) : null,
+    }),
   }),
   defineTool({
     name: 'restore_task',
     description: 'Take a task out of the bin.',
     input: taskId,
     run: async (ctx, { id }) => {
-      const task = await restoreTask(ctx, id)
-      return { output: task, undo: { tool: 'delete_task', input: { id }, says: `Deleted “${task.title}”` } }
+      const { task, before } = await bringBack(ctx, id)
+      return { output: task, ...(before && { before }) }
     },
+    state: (ctx, { id }): SQL<Binned> => taskState(ctx, id),
+    plan: ({ id }, before) => ({
+      says: `Restore ${before ? `“${before.title}”` : 'a task'}`,
+      changes: [{ target: id, before: before && { deletedAt: before.deletedAt }, after: { deletedAt: null } }],
+      // One that was not in the bin is not restored, and nothing takes that back.
+      undo: before && before.deletedAt !== null ? undoOf.create(before) : null,
+    }),
   }),
   defineTool({
     name: 'task_insights',

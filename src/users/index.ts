@@ -5,7 +5,6 @@ export {
   factsForPrompt,
   getDeletion,
   getMe,
-  getPreferences,
   insertUser,
   people,
   reachAddress,
@@ -15,4 +14,5 @@ export {
   userByEmail,
   userById,
 } from './me.ts'
-export { email, locale, Me, PreferencesPatch } from './schema.ts'
+export { email, locale, Me } from './schema.ts'
+export { personTools } from './tools.ts'

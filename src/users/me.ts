@@ -109,6 +109,13 @@ export async function getPreferences(ctx: MeCtx): Promise<Preferences> {
   return (await getMe(ctx)).preferences
 }
 
+/** The same as they are now, as one value, with whose they are. */
+export function preferencesState({ actor }: MeCtx): SQL<Preferences & { id: string }> {
+  const { id, timeZone, locale, quietHours, workingHours, voice, version } = users
+  const state = jsonObject({ id, timeZone, locale, quietHours, workingHours, voice, version })
+  return sql`(select ${state} from ${users} where ${ownedBy(actor, users.id)})`
+}
+
 export async function setPreferences(ctx: ChangeCtx, input: PreferencesPatch): Promise<Preferences> {
   return (await updateMe(ctx, { preferences: input }, '*')).preferences
 }

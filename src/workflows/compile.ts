@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { AppError, derivedId, type UserCtx } from '#core'
+import { AppError, derivedIds, type UserCtx } from '#core'
 import { liveSession } from '#database'
 import { nextTimes } from '#scheduler'
 import type { Definition, Trigger } from './definition.ts'
@@ -122,7 +122,7 @@ async function triggersOf(ctx: CompileCtx, definition: Definition, params: Param
       continue
     }
     // A change of one trigger leaves what is known of another alone.
-    const key = `${config.kind}:${derivedId('trg', new Date(0), canonical(config))}`
+    const key = `${config.kind}:${derivedIds(canonical(config), new Date(0))('trg')}`
     const [next] = timesOf(config, zone, ctx.now(), 1)
     made.set(key, {
       id: ctx.newId('trg'),

@@ -6,7 +6,7 @@ import { makePerson, type Person, revoke } from '#test/database'
 import { validateWorkflow } from './compile.ts'
 import { Definition } from './definition.ts'
 import { getWorkflow, listWorkflows } from './read.ts'
-import { triggers, workflowRuns, workflows } from './tables.ts'
+import { triggers, workflowRuns, workflows, workflowVersions } from './tables.ts'
 import { listVersions, workflowMetrics } from './versions.ts'
 import { NewWorkflow } from './workflow-schema.ts'
 import { createWorkflow, deleteWorkflow, emptyWorkflowBin, setStatus, updateWorkflow, useVersion } from './workflows.ts'
@@ -125,14 +125,24 @@ test('workflows that would call each other in a circle are refused', async () =>
       triggers: [{ kind: 'workflow' }],
       actions: [{ id: 'call', do: 'run_workflow', input: { workflowId } }],
     })
-  const first = await createWorkflow(person, input())
-  const second = await createWorkflow(person, input({ definition: calling(first.id) }))
-  const third = await createWorkflow(person, input({ definition: calling(second.id) }))
-  const circle = updateWorkflow(person, first.id, { definition: calling(third.id) }, '*')
-  expect((await refusal(circle)).pointers).toEqual(['/definition/actions'])
-  expect((await refusal(updateWorkflow(person, first.id, { definition: calling(first.id) }, '*'))).pointers).toEqual([
-    '/definition/actions',
-  ])
+  const [first, second, third] = [
+    await createWorkflow(person, input()),
+    await createWorkflow(person, input()),
+    await createWorkflow(person, input()),
+  ]
+  const calls = async (id: string, other: string) =>
+    await person.db
+      .update(workflowVersions)
+      .set({ definition: calling(other) })
+      .where(eq(workflowVersions.workflowId, id))
+  await calls(second.id, first.id)
+  await calls(third.id, second.id)
+  const faultsOfCall = async (other: string) =>
+    (await refusal(updateWorkflow(person, first.id, { definition: calling(other) }, '*'))).pointers
+  expect(await faultsOfCall(third.id)).toContain('/definition/actions')
+  expect(await faultsOfCall(first.id)).toContain('/definition/actions')
+  const { id } = await createWorkflow(person, input())
+  expect(await faultsOfCall(id)).not.toContain('/definition/actions')
 })
 
 test("a stranger's workflow does not exist, nor one that was deleted; of the deleted one the runs stay a while", async () => {

@@ -101,6 +101,8 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
   const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
   try {
     await live(person)
+    const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'rake' } })
+    await need(person, 'POST', '/v1/effects/undo', { id: effect.id })
     await tryKeys(person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)

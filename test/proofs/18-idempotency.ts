@@ -52,8 +52,8 @@ export const proof: Proof = {
     'who takes over draws new ids': [
       {
         file: 'src/security/idempotency.ts',
-        find: 'return derivedId(prefix, at, ',
-        replace: 'return derivedId(prefix, at, crypto.randomUUID() + ',
+        find: 'newId: derivedIds(seed, ',
+        replace: 'newId: derivedIds(crypto.randomUUID() + seed, ',
       },
     ],
     'another body is not noticed': [

@@ -5,7 +5,7 @@ import { type Door, type Heard, openListener, type Position } from './lib-listen
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'workflows', 'me']
+export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'workflows', 'effects', 'me']
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }

@@ -1,0 +1,107 @@
+import { LLMock } from '@copilotkit/aimock'
+import { eq } from 'drizzle-orm'
+import { afterAll, beforeAll, expect, inject, test } from 'vitest'
+import { readConfig } from '#config'
+import { listEffects, undoEffect } from '#effects'
+import { effects } from '#effects/tables'
+import { makePerson, type Person } from '#test/database'
+import { closeTurn } from './close.ts'
+import { createConversation } from './conversations.ts'
+import { openTurn } from './open.ts'
+import type { Part } from './schema.ts'
+import { messages } from './tables.ts'
+import { runTurn } from './turn.ts'
+
+const mock = new LLMock({ port: 0 })
+beforeAll(() => mock.start())
+afterAll(() => mock.stop())
+
+async function withModel(): Promise<Person> {
+  const person = await makePerson()
+  const vars = { ANTHROPIC_API_KEY: 'test', ANTHROPIC_BASE_URL: mock.url, ANTHROPIC_MODEL: 'claude-sonnet-5-5' }
+  return { ...person, config: readConfig({ ...inject('vars'), ...vars }) }
+}
+
+async function say(person: Person, conversationId: string, text: string) {
+  const answerId = person.newId('msg')
+  const ids = { turnId: person.newId('turn'), questionId: person.newId('msg'), answerId }
+  const opened = await openTurn(person, { ...ids, conversationId, text })
+  const result = await runTurn(person, opened, { signal: new AbortController().signal, emit: () => undefined })
+  return { message: await closeTurn(person, answerId, result) }
+}
+
+/** As a machine leaves an answer that it did not close, and what is known of it then. */
+async function lose(person: Person, { id, parts }: { id: string; parts: Part[] }) {
+  await person.db.update(messages).set({ status: 'streaming' }).where(eq(messages.id, id))
+  const unknown = { acts: null, receipt: null, errorCode: null, reason: null, overhead: null }
+  await closeTurn(person, id, { status: 'interrupted', parts, ...unknown })
+}
+
+/** A turn that does one thing, and its effects. */
+async function act(person: Person, name: string, input: object) {
+  const { id } = await createConversation(person, { title: 'x' })
+  const words = person.newId('msg')
+  mock.on({ userMessage: words, hasToolResult: false }, { toolCalls: [{ name, arguments: JSON.stringify(input) }] })
+  mock.on({ userMessage: words, hasToolResult: true }, { content: 'Done.' })
+  person.meter.trips = 0
+  const { message } = await say(person, id, words)
+  const { trips } = person.meter
+  if (!message) throw new Error('the answer is gone')
+  const { items } = await listEffects(person, { limit: 10, messageId: message.id })
+  return { conversation: id, message, items, trips }
+}
+
+test('what a turn does is an effect, in the trip that closes it', async () => {
+  const person = await withModel()
+  const idle = await act(person, 'get_preferences', {})
+  expect(idle.items).toEqual([])
+  const { message, items, trips } = await act(person, 'remember', { text: 'Likes tea' })
+  expect(trips).toBe(idle.trips)
+  const call = message.parts.find((part) => part.type === 'tool_call')
+  expect(items).toMatchObject([
+    {
+      kind: 'remember',
+      says: 'Remember: Likes tea',
+      status: 'done',
+      reversible: true,
+      changes: [{ before: null, after: { text: 'Likes tea' } }],
+      origin: { kind: 'turn', messageId: message.id, callId: call?.type === 'tool_call' ? call.id : '' },
+    },
+  ])
+  expect(JSON.stringify(person.sent)).toContain(`${items[0]?.id}.1.effect.updated`)
+})
+
+test('closing an answer again keeps its effects once', async () => {
+  const person = await withModel()
+  const { message, items } = await act(person, 'create_project', { name: 'Boat' })
+  await lose(person, message)
+  expect((await listEffects(person, { limit: 10 })).items).toEqual(items)
+})
+
+test('of a turn that was lost what can be taken back is an effect too', async () => {
+  const person = await withModel()
+  const { message, items } = await act(person, 'create_project', { name: 'Boat' })
+  await person.db.delete(effects).where(eq(effects.messageId, message.id))
+  await lose(person, message)
+  const [kept] = (await listEffects(person, { limit: 10 })).items
+  expect(kept).toMatchObject({ says: 'Create the project “Boat”', reversible: true })
+  expect(kept?.output).toEqual(items[0]?.output)
+  expect(await undoEffect(person, kept?.id ?? '')).toMatchObject({ status: 'undone' })
+})
+
+test('what was taken back by the port is not taken back by the next turn, nor the other way round', async () => {
+  const person = await withModel()
+  const { conversation, items } = await act(person, 'remember', { text: 'Likes tea' })
+  expect(await undoEffect(person, items[0]?.id ?? '')).toMatchObject({ status: 'undone' })
+  mock.on(
+    { userMessage: 'undo the tea', hasToolResult: false },
+    { toolCalls: [{ name: 'undo_last', arguments: '{}' }] },
+  )
+  mock.on({ userMessage: 'undo the tea', hasToolResult: true }, { content: 'Well.' })
+  const { message } = await say(person, conversation, 'undo the tea')
+  expect(message?.parts[1]).toMatchObject({ isError: true, output: { code: 'nothing_to_undo' } })
+  const other = await act(person, 'remember', { text: 'Likes rum' })
+  await say(person, other.conversation, 'undo the tea')
+  expect(await undoEffect(person, other.items[0]?.id ?? '')).toMatchObject({ status: 'already' })
+  expect((await listEffects(person, { limit: 10, status: 'undone' })).items).toHaveLength(2)
+})

@@ -1,0 +1,110 @@
+import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
+import { ownedBy } from '#database'
+import { effectKinds } from './kinds.ts'
+import { realEffects } from './perform.ts'
+import { MAX_SAYS, type Outcome } from './port.ts'
+import { recordingEffects } from './record.ts'
+import { shown } from './row.ts'
+import type { Effect, EffectKindShown, EffectQuery, NewEffect, Preview, Undo, Undone } from './schema.ts'
+import { effects } from './tables.ts'
+import { undoEffect, undoRun, undoSince } from './undo.ts'
+
+const LIST = 'effects'
+const CursorKey = z.tuple([s.id('eff')])
+const STALE_MINUTES = 15
+const e = effects
+
+type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
+
+/** What was done for the person, newest first. One trip. */
+export async function listEffects(ctx: ReadCtx, { limit, cursor, ...query }: EffectQuery) {
+  const [before] = cursor === undefined ? [] : decodeCursor(LIST, cursor, CursorKey)
+  const { status, kind, runId, messageId } = query
+  const where: (SQL | undefined)[] = [
+    ownedBy(ctx.actor, e.userId),
+    before === undefined ? undefined : lt(e.id, before),
+    status === undefined ? undefined : eq(e.status, status),
+    kind === undefined ? undefined : eq(e.kind, kind),
+    runId === undefined ? undefined : eq(e.runId, runId),
+    messageId === undefined ? undefined : eq(e.messageId, messageId),
+  ]
+  const rows = await ctx.db
+    .select({ effect: shown(e) })
+    .from(e)
+    .where(and(...where))
+    .orderBy(desc(e.id))
+    .limit(limit + 1)
+  return toPage(
+    rows.map(({ effect }) => effect),
+    limit,
+    (last) => encodeCursor(LIST, [last.id]),
+  )
+}
+
+export async function getEffect(ctx: ReadCtx, id: string): Promise<Effect> {
+  const [row] = await ctx.db
+    .select({ effect: shown(e) })
+    .from(e)
+    .where(and(eq(e.id, id), ownedBy(ctx.actor, e.userId)))
+  if (!row) throw new AppError('not_found', 'There is no such effect')
+  return row.effect
+}
+
+/** Every kind there is, with what has to be known before one is approved. */
+export function listKinds(): { items: EffectKindShown[] } {
+  const items = effectKinds().map(({ tool, outward, undoWindowMs, holdMs }) => ({
+    kind: tool.name,
+    description: tool.description,
+    outward,
+    reversible: undoWindowMs !== null,
+    undoWindowS: undoWindowMs === null ? null : undoWindowMs / 1000,
+    holdS: holdMs / 1000,
+  }))
+  return { items }
+}
+
+/** Does what the person themselves asks for. Under an Idempotency-Key it is the same act again. */
+export async function performFor(ctx: UserCtx, { kind, input }: NewEffect): Promise<Effect> {
+  const key = `api:${ctx.newId('req')}`
+  const asked = { kind, input, key, origin: { kind: 'api' as const }, tainted: false, isAgreed: true }
+  const outcome = await realEffects(ctx).perform(asked)
+  if (outcome.effectId === null) throw notAdmitted(outcome)
+  return await getEffect(ctx, outcome.effectId)
+}
+
+/** What it would do. Nothing is. */
+export async function preview(ctx: UserCtx, { kind, input }: NewEffect): Promise<Preview> {
+  const port = recordingEffects(ctx)
+  const asked = { kind, input, key: 'preview', origin: { kind: 'api' as const }, tainted: false, isAgreed: true }
+  const outcome = await port.perform(asked)
+  const [seen] = port.recorded
+  if (!seen) throw notAdmitted(outcome)
+  const { undoWindowMs, says, ...rest } = seen
+  return { ...rest, says: says.slice(0, MAX_SAYS), undoWindowS: undoWindowMs === null ? null : undoWindowMs / 1000 }
+}
+
+function notAdmitted(outcome: Outcome): AppError {
+  const { code, detail } = 'code' in outcome ? outcome : { code: 'invalid_request', detail: 'It cannot be done' }
+  return code === 'forbidden' ? new AppError('forbidden', detail) : new AppError('invalid_request', detail)
+}
+
+/** Takes back one effect, those of a run, or all since an instant. */
+export async function undo(ctx: UserCtx, { id, runId, since, force }: Undo): Promise<{ items: Undone[] }> {
+  if (id !== undefined) return { items: [await undoEffect(ctx, id, { force })] }
+  if (runId !== undefined) return { items: await undoRun(ctx, runId, { force }) }
+  return { items: since === undefined ? [] : await undoSince(ctx, new Date(since), { force }) }
+}
+
+/** Of what was begun and never heard of again nobody knows whether it was done. */
+export async function endLostEffects(ctx: Pick<Ctx, 'db'>): Promise<void> {
+  await ctx.db
+    .update(e)
+    .set({
+      ...{ status: 'unknown', errorCode: 'timeout', error: 'Whoever was at it was lost', holder: null },
+      version: sql`${e.version} + 1`,
+      updatedAt: sql`now()`,
+    })
+    .where(and(eq(e.status, 'intended'), lt(e.leaseUntil, sql`now() - interval '1 minute' * ${STALE_MINUTES}`)))
+}

@@ -1,0 +1,8 @@
+export { endLostEffects, listEffects } from './effects.ts'
+export { type EffectKind, effectKind, effectKinds } from './kinds.ts'
+export { realEffects } from './perform.ts'
+export type { Effects, NewEffect, Origin, Outcome } from './port.ts'
+export { type Recorded, recordingEffects } from './record.ts'
+export type { Undone } from './schema.ts'
+export { type Act, actRows, eventOfAct, keepActs, markActUndone, undoneCallsOf } from './turn.ts'
+export { undoEffect, undoRun, undoSince } from './undo.ts'

@@ -1,0 +1,88 @@
+import { and, type Column, eq, getTableColumns, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import { derivedIds, type ToolAnswer, type UserCtx } from '#core'
+import { ownedBy } from '#database'
+import { doneAs, HERE, idIn } from './act.ts'
+import { effectKind, planOf } from './kinds.ts'
+import { type EffectRow, eventOf, tellOf, versionsOf } from './row.ts'
+import { effects } from './tables.ts'
+
+/** What a tool did in a turn, already: it is kept when its answer is closed. */
+export type Act = {
+  callId: string
+  /** The tool; of another's server its name there. */
+  tool: string
+  input: unknown
+  answer: ToolAnswer
+  tainted: boolean
+  agreed: boolean
+}
+const OTHERS = 'mcp_tool'
+
+const keyOf = (messageId: string, callId: string) => `turn:${messageId}:${callId}`
+
+/** The acts of an answer as the rows they become, for `keepActs`, and the events that tell of them. */
+export function actRows(acts: Act[], messageId: string, now: Date): { json: string; eventIds: string[] } {
+  const newId = derivedIds(`effects|${messageId}`, now)
+  const rows = acts.flatMap((act) => {
+    const { callId, input, tainted, agreed } = act
+    const known = effectKind(act.tool)
+    if (!known && !act.tool.includes('__')) return []
+    const { output, undo, evidence, plan: told, before } = act.answer
+    const target = idIn(output)
+    const plan = told ?? (known && planOf(known.tool, input, before ?? null, () => target ?? ''))
+    const { says = `Used ${act.tool}`, changes = [] } = plan ?? {}
+    const isReversible = undo !== undefined && known !== undefined && known.undoWindowMs !== null
+    return {
+      ...doneAs({ says, changes, output }),
+      id: newId('eff'),
+      key: keyOf(messageId, callId),
+      kind: known ? act.tool : OTHERS,
+      call_id: callId,
+      input: known ? input : { tool: act.tool, arguments: input },
+      ...{ tainted, agreed, outward: known ? known.outward : true },
+      undo: isReversible ? undo : null,
+      undo_until: isReversible ? new Date(now.getTime() + (known.undoWindowMs ?? 0)) : null,
+      evidence_id: evidence ? evidence.id : (target ?? changes[0]?.target ?? null),
+      provider: evidence ? evidence.provider : known ? HERE : null,
+      found: versionsOf(before),
+    }
+  })
+  return { json: JSON.stringify(rows), eventIds: rows.map(({ id }) => eventOf({ id, version: 1 })) }
+}
+
+/** CTEs that keep the acts of an answer, where it is closed, with their events: a part of the statement that closes it. */
+export function keepActs(db: UserCtx['db'], closed: WithSubquery & { id: Column; userId: Column }, json: SQL) {
+  const acts = db.$with('acts', getTableColumns(effects)).as(sql`
+    insert into ${effects} (id, user_id, key, kind, origin, message_id, call_id, input, says, changes, status, outward,
+      tainted, agreed, undo, undo_until, output, evidence_id, provider, found, lefts, done_at)
+    select a.id, ${closed.userId}, a.key, a.kind, 'turn', ${closed.id}, a.call_id, a.input, a.says, a.changes, 'done', a.outward,
+      a.tainted, a.agreed, a.undo, a.undo_until, a.output, a.evidence_id, a.provider, a.found, a.lefts, now()
+    from ${closed} cross join jsonb_to_recordset(${json}::jsonb) as a (id text, key text, kind text, call_id text, input jsonb,
+      says text, changes jsonb, outward bool, tainted bool, agreed bool, undo jsonb, undo_until timestamptz, output jsonb,
+      evidence_id text, provider text, found jsonb, lefts jsonb)
+    on conflict do nothing returning *`)
+  return [acts, tellOf(db, acts)]
+}
+
+/** Which calls of an answer were taken back through the port, as a JSON array. */
+export function undoneCallsOf(messageId: Column): SQL {
+  const e = effects
+  return sql`coalesce((select jsonb_agg(${e.callId}) from ${e} where ${e.messageId} = ${messageId}
+    and ${e.status} in ('undoing', 'undone')), '[]'::jsonb)`
+}
+
+/** Says of an act of a turn that the turn after it took it back: a statement for the batch, whose row is told of. */
+export function markActUndone({ db, actor }: Pick<UserCtx, 'db' | 'actor'>, messageId: string, callId: string) {
+  const isIt = and(eq(effects.key, keyOf(messageId, callId)), eq(effects.status, 'done'))
+  const changed = db.$with('changed').as(
+    db
+      .update(effects)
+      .set({ status: 'undone', endedAt: sql`now()`, updatedAt: sql`now()`, version: sql`${effects.version} + 1` })
+      .where(and(isIt, ownedBy(actor, effects.userId)))
+      .returning(),
+  )
+  const { id, version } = changed
+  return db.with(changed, tellOf(db, changed)).select({ id, version }).from(changed)
+}
+
+export const eventOfAct = (row: Pick<EffectRow, 'id' | 'version'> | undefined) => row && eventOf(row)
