@@ -186,6 +186,10 @@ export const DEFINITION = {
 
 const workflow = creator('/v1/workflows', (mark) => ({ name: mark, definition: DEFINITION }))
 
+const switchOff: Step = async (_, person, id) => {
+  await need(person, 'POST', `/v1/workflows/${id}/disable`)
+}
+
 async function makeHook(world: World, person: Person, mark: string): Promise<string> {
   const whole = await need(person, 'GET', `/v1/workflows/${await workflow(world, person, mark)}`)
   return String(whole.triggers[0].id)
@@ -236,7 +240,12 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/mcp/servers'),
   },
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
-  '/v1/workflows': { prefix: 'wfl', make: workflow, discard: remover('/v1/workflows') },
+  '/v1/workflows': {
+    prefix: 'wfl',
+    make: workflow,
+    discard: remover('/v1/workflows'),
+    before: { enableWorkflow: switchOff, resumeWorkflow: switchOff },
+  },
   '/v1/hooks': { prefix: 'trg', make: makeHook },
   '/v1/webhook-deliveries': { prefix: 'whd', make: makeDelivery },
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },

@@ -115,10 +115,12 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
     body: { definition: DEFINITION, params: {} },
     headers: { 'if-match': '*' },
   }),
-  useWorkflowVersion: async (world, owner) => ({
-    id: await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'),
-    body: { version: 1 },
-  }),
+  useWorkflowVersion: async (world, owner) => {
+    const id = String(await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'))
+    const body = { definition: DEFINITION }
+    await owner.api('PATCH', `/v1/workflows/${id}`, { body, headers: { 'if-match': '*' } })
+    return { id, body: { version: 1 } }
+  },
   createWorkflowFromTemplate: async () => ({ body: { template: 'morning_brief', params: { at: '07:15' } } }),
   callHook: async (world, owner) => {
     const id = String(await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'))

@@ -221,6 +221,15 @@ function around<T extends z.ZodType>(inner: T) {
   ])
 }
 
+const EXAMPLE = {
+  triggers: [{ kind: 'manual' }],
+  priority: 'routine',
+  gather: [],
+  analysis: null,
+  suggestion: null,
+  actions: [{ id: 'plan', do: 'create_task', input: { title: 'Plan {{ now.date }}' } }],
+}
+
 /** What a workflow is: data that is checked on save and run by the engine (run.ts). */
 export const Definition = s.later(() => {
   // The document of the API says no more of a step than that it is one: three deep, it would be most of the document.
@@ -245,7 +254,7 @@ export const Definition = s.later(() => {
       suggestion: suggestion.nullable(),
       actions: s.list(step, MAX_STEPS),
     })
-    .openapi('WorkflowDefinition')
+    .openapi('WorkflowDefinition', { example: EXAMPLE })
 })
 export type Definition = z.infer<ReturnType<typeof Definition>>
 export type Trigger = z.infer<typeof trigger>

@@ -196,7 +196,11 @@ export type ShownTemplate = z.infer<ReturnType<typeof ShownTemplate>>
 export const TemplatePage = s.later(() => s.pageOf(ShownTemplate()).openapi('WorkflowTemplatePage'))
 export const NewFromTemplate = z
   .strictObject({
-    template: s.line(60),
+    template: z
+      .string()
+      .max(60)
+      .regex(/^[a-z_]+$/)
+      .openapi({ example: 'morning_brief' }),
     name: fields.name.optional(),
     params: Params.default({}),
     enabled: z.boolean().default(true),
