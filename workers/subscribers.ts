@@ -7,6 +7,7 @@ import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
+import { triggerSubscriber } from '#workflows'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
@@ -20,4 +21,5 @@ export const subscribers: Subscriber[] = [
   deliverySubscriber,
   suggestionTimers,
   suggestionSubscriber,
+  triggerSubscriber,
 ]

@@ -12,6 +12,7 @@ const AREAS = [
   'schedules',
   'profile',
   'integrations',
+  'workflows',
   'ai',
   'suggestions',
   'effects',

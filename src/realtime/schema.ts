@@ -8,6 +8,7 @@ const ROOMS = [
   'memories',
   'notifications',
   'schedules',
+  'workflows',
   'effects',
   'me',
   'suggestions',
