@@ -41,8 +41,8 @@ async function count(ctx: FailureCtx, person: { userId: string; me: Me } | undef
     insert into ${passwordFailures} as f (user_id, failures) select id, 1 from users where id = ${person?.userId ?? ''}
     on conflict (user_id) do update set failures = f.failures + 1 returning f.failures`)
   if (!person || rows[0]?.failures !== MOST) return
-  const { statements, eventId } = await factorMail(ctx, person.me, CHANGE, `guessed:${ctx.newId('cod')}`)
+  const { statements, job } = await factorMail(ctx, person.me, CHANGE, `guessed:${ctx.newId('cod')}`)
   const [first, ...more] = statements
   if (first) await db.batch([first, ...more])
-  kick(ctx, [eventId])
+  kick(ctx, [job])
 }

@@ -34,7 +34,7 @@ export async function sendNewMail(ctx: UserCtx, { to, subject, text }: NewMail, 
   if (draftId !== undefined) await markSent(ctx, draftId)
   kick(
     ctx,
-    letters.map(({ eventId }, n) => (isTaken(n) ? eventId : null)),
+    letters.map(({ job }, n) => (isTaken(n) ? job : null)),
   )
   const ids = letters.flatMap(({ id }, n) => (id !== null && isTaken(n) ? [id] : []))
   const evidence = { id: ids[0] ?? null, provider: config.mail.provider }

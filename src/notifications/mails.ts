@@ -38,8 +38,8 @@ async function send<K extends Kind>(ctx: MailCtx, me: Me, claimed: Claimed[], te
     return
   }
   const mail = { userId: me.id, to: me.email, template, data, key: `delivery:${rows[0]?.id}` }
-  const { statements, eventId, isQueued } = await sendMail(ctx, mail)
-  const [first, ...others] = [...statements, settleMailed(ctx, rows, { id: eventId?.split('.')[0] ?? null, isQueued })]
+  const { statements, id, job, isQueued } = await sendMail(ctx, mail)
+  const [first, ...others] = [...statements, settleMailed(ctx, rows, { id, isQueued })]
   if (first) await ctx.db.batch([first, ...others])
-  kick(ctx, [eventId])
+  kick(ctx, [job])
 }
