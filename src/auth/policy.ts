@@ -1,3 +1,4 @@
+import { PRODUCT } from './policy-product.ts'
 import type { Scope } from './scopes.ts'
 
 export type Role = 'support' | 'admin'
@@ -11,22 +12,9 @@ const ADMIN = { roles: ['admin'] } as const
 /** What support may see is metadata, and each look is told to the person. */
 const STAFF = { roles: ['support', 'admin'] } as const
 
-const TASKS = { read: ['tasks:read'], write: ['tasks:write'] } as const
-const CALENDAR = { read: ['calendar:read'], write: ['calendar:write'] } as const
-const PROJECTS = { read: ['projects:read'], write: ['projects:write'] } as const
-const TALKS = { read: ['conversations:read'], write: ['conversations:write'] } as const
-const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
-const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
-const SCHEDULES = { read: ['schedules:read'], write: ['schedules:write'] } as const
-const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
-const SUGGESTIONS = { read: ['suggestions:read'], write: ['suggestions:write'] } as const
-const MAIL = { read: ['mail:read'] } as const
-const WORKFLOWS = { read: ['workflows:read'], write: ['workflows:write'] } as const
-const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
-const AI = { read: ['ai:read'], write: ['ai:write'] } as const
-
 /** Who may call which route: every one of them, and what is not here is closed to all. */
 export const POLICY: Readonly<Record<string, Rule>> = {
+  ...PRODUCT,
   'GET /health': 'public',
   'GET /health/ready': 'public',
   'GET /.well-known/jwks.json': 'public',
@@ -95,90 +83,6 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/erasure-receipts/{id}': 'public',
   'GET /v1/me/preferences': ['preferences:read'],
   'PATCH /v1/me/preferences': ['preferences:write'],
-  'GET /v1/tasks': TASKS.read,
-  'POST /v1/tasks': TASKS.write,
-  'GET /v1/tasks/insights': TASKS.read,
-  'POST /v1/tasks/bulk': TASKS.write,
-  'GET /v1/tasks/{id}': TASKS.read,
-  'PATCH /v1/tasks/{id}': TASKS.write,
-  'DELETE /v1/tasks/{id}': TASKS.write,
-  'POST /v1/tasks/{id}/complete': TASKS.write,
-  'POST /v1/tasks/{id}/reopen': TASKS.write,
-  'POST /v1/tasks/{id}/restore': TASKS.write,
-  'GET /v1/projects': PROJECTS.read,
-  'POST /v1/projects': PROJECTS.write,
-  'GET /v1/projects/{id}': PROJECTS.read,
-  'PATCH /v1/projects/{id}': PROJECTS.write,
-  'DELETE /v1/projects/{id}': PROJECTS.write,
-  'GET /v1/calendar/events': CALENDAR.read,
-  'POST /v1/calendar/events': CALENDAR.write,
-  'GET /v1/calendar/events/{id}': CALENDAR.read,
-  'PATCH /v1/calendar/events/{id}': CALENDAR.write,
-  'DELETE /v1/calendar/events/{id}': CALENDAR.write,
-  'POST /v1/calendar/events/{id}/restore': CALENDAR.write,
-  'GET /v1/calendar/today': CALENDAR.read,
-  'GET /v1/calendar/upcoming': CALENDAR.read,
-  'GET /v1/calendar/free-busy': CALENDAR.read,
-  'GET /v1/calendar/free-slots': ['calendar:read', 'preferences:read'],
-  'GET /v1/calendar/analytics': CALENDAR.read,
-  'GET /v1/ai/usage': AI.read,
-  'GET /v1/ai/budget': AI.read,
-  // Limits are what a key is held by.
-  'PUT /v1/ai/budget': 'session',
-  'GET /v1/ai/decisions/{id}': AI.read,
-  'DELETE /v1/ai/cache': AI.write,
-  'GET /v1/conversations': TALKS.read,
-  'POST /v1/conversations': TALKS.write,
-  'GET /v1/conversations/{id}': TALKS.read,
-  'PATCH /v1/conversations/{id}': TALKS.write,
-  'DELETE /v1/conversations/{id}': TALKS.write,
-  'GET /v1/conversations/{id}/messages': TALKS.read,
-  // What was said before is in the prompt; the tools of the turn are those of the key.
-  'POST /v1/conversations/{id}/messages': ['ai:write', 'conversations:read', 'conversations:write'],
-  'GET /v1/conversations/{id}/events': TALKS.read,
-  'POST /v1/turns/{id}/cancel': TALKS.write,
-  'GET /v1/memories': MEMORIES.read,
-  'POST /v1/memories': MEMORIES.write,
-  'GET /v1/memories/{id}': MEMORIES.read,
-  'PATCH /v1/memories/{id}': MEMORIES.write,
-  'DELETE /v1/memories/{id}': MEMORIES.write,
-  'GET /v1/mail/drafts': MAIL.read,
-  'GET /v1/mail/drafts/{id}': MAIL.read,
-  'GET /v1/effects': EFFECTS.read,
-  'GET /v1/effects/{id}': EFFECTS.read,
-  'POST /v1/effects': EFFECTS.write,
-  'POST /v1/effects/preview': EFFECTS.write,
-  'POST /v1/effects/undo': EFFECTS.write,
-  'GET /v1/effect-kinds': EFFECTS.read,
-  'GET /v1/notifications': NOTIFICATIONS.read,
-  'GET /v1/notifications/unread-count': NOTIFICATIONS.read,
-  'POST /v1/notifications/read-all': NOTIFICATIONS.write,
-  'POST /v1/notifications/{id}/read': NOTIFICATIONS.write,
-  'POST /v1/notifications/{id}/seen': NOTIFICATIONS.write,
-  'POST /v1/notifications/{id}/actions/{actionId}': NOTIFICATIONS.write,
-  'DELETE /v1/notifications/{id}': NOTIFICATIONS.write,
-  'GET /v1/schedules': SCHEDULES.read,
-  'POST /v1/schedules': SCHEDULES.write,
-  'GET /v1/schedules/templates': SCHEDULES.read,
-  'GET /v1/schedules/statistics': SCHEDULES.read,
-  'POST /v1/schedules/preview': SCHEDULES.read,
-  'POST /v1/schedules/bulk': SCHEDULES.write,
-  'GET /v1/schedules/{id}': SCHEDULES.read,
-  'PATCH /v1/schedules/{id}': SCHEDULES.write,
-  'DELETE /v1/schedules/{id}': SCHEDULES.write,
-  'POST /v1/schedules/{id}/pause': SCHEDULES.write,
-  'POST /v1/schedules/{id}/resume': SCHEDULES.write,
-  'POST /v1/schedules/{id}/run': SCHEDULES.write,
-  'GET /v1/schedules/{id}/next': SCHEDULES.read,
-  'GET /v1/schedules/{id}/executions': SCHEDULES.read,
-  'GET /v1/notifications/{id}/deliveries': NOTIFICATIONS.read,
-  'GET /v1/notifications/settings': NOTIFICATIONS.read,
-  'PATCH /v1/notifications/settings': NOTIFICATIONS.write,
-  'GET /v1/devices': NOTIFICATIONS.read,
-  'GET /v1/devices/web-push-key': 'public',
-  // It ends with the sign-in that made it, and a key has none.
-  'POST /v1/devices': 'session',
-  'DELETE /v1/devices/{id}': 'session',
   // A socket may join every room.
   'POST /v1/realtime/ticket': [
     'realtime',
@@ -193,27 +97,6 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'suggestions:read',
     'profile:read',
   ],
-  'GET /v1/suggestions': SUGGESTIONS.read,
-  'GET /v1/suggestions/withheld': SUGGESTIONS.read,
-  'GET /v1/suggestions/silences': SUGGESTIONS.read,
-  'GET /v1/suggestions/settings': SUGGESTIONS.read,
-  'PATCH /v1/suggestions/settings': SUGGESTIONS.write,
-  'GET /v1/suggestions/{id}': SUGGESTIONS.read,
-  'GET /v1/suggestions/{id}/why': SUGGESTIONS.read,
-  'POST /v1/suggestions/{id}/seen': SUGGESTIONS.write,
-  'POST /v1/suggestions/{id}/dismiss': SUGGESTIONS.write,
-  'POST /v1/suggestions/{id}/snooze': SUGGESTIONS.write,
-  'POST /v1/suggestions/{id}/release': SUGGESTIONS.write,
-  // A yes of the person lets out what only they may let out: no key says it for them.
-  'POST /v1/suggestions/{id}/approve': 'session',
-  'POST /v1/suggestions/{id}/undo': SUGGESTIONS.write,
-  'GET /v1/autonomy': SUGGESTIONS.read,
-  // What may be done unasked is what a key is held by.
-  'PUT /v1/autonomy': 'session',
-  'DELETE /v1/autonomy': 'session',
-  'GET /v1/learning': SUGGESTIONS.read,
-  'PATCH /v1/learning': SUGGESTIONS.write,
-  'DELETE /v1/learning': SUGGESTIONS.write,
   // What they send is what the person may read, all of it.
   'GET /v1/webhooks': 'session',
   'POST /v1/webhooks': 'session',
@@ -224,34 +107,6 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/webhooks/{id}/test': 'session',
   'GET /v1/webhooks/{id}/deliveries': 'session',
   'POST /v1/webhook-deliveries/{id}/replay': 'session',
-  'GET /v1/mcp/servers': SERVERS.read,
-  'POST /v1/mcp/servers': SERVERS.write,
-  'GET /v1/mcp/servers/{id}': SERVERS.read,
-  'PATCH /v1/mcp/servers/{id}': SERVERS.write,
-  'DELETE /v1/mcp/servers/{id}': SERVERS.write,
-  'POST /v1/mcp/servers/{id}/check': SERVERS.write,
-  'POST /v1/mcp/servers/{id}/connect': 'session',
-  'GET /v1/mcp/callback': 'public',
-  'GET /v1/mcp/client': 'public',
-  'GET /v1/workflows/schema': 'public',
-  'GET /v1/workflows/templates': WORKFLOWS.read,
-  'POST /v1/workflows/templates': WORKFLOWS.write,
-  'GET /v1/workflows': WORKFLOWS.read,
-  'POST /v1/workflows': WORKFLOWS.write,
-  'POST /v1/workflows/validate': WORKFLOWS.read,
-  'GET /v1/workflows/{id}': WORKFLOWS.read,
-  'PATCH /v1/workflows/{id}': WORKFLOWS.write,
-  'DELETE /v1/workflows/{id}': WORKFLOWS.write,
-  'POST /v1/workflows/{id}/enable': WORKFLOWS.write,
-  'POST /v1/workflows/{id}/disable': WORKFLOWS.write,
-  'POST /v1/workflows/{id}/pause': WORKFLOWS.write,
-  'POST /v1/workflows/{id}/resume': WORKFLOWS.write,
-  'GET /v1/workflows/{id}/versions': WORKFLOWS.read,
-  'POST /v1/workflows/{id}/versions/use': WORKFLOWS.write,
-  'GET /v1/workflows/{id}/metrics': WORKFLOWS.read,
-  'POST /v1/workflows/{id}/run': WORKFLOWS.write,
-  'POST /v1/workflows/{id}/hook-secret': 'session',
-  'POST /v1/hooks/{id}': 'public',
   'GET /v1/audit': 'session',
   'GET /v1/audit/verify': 'session',
   'GET /v1/admin/ai/experiments': ADMIN,
@@ -287,18 +142,6 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /oauth/consent': 'public',
   'POST /oauth/token': 'public',
   'POST /oauth/revoke': 'public',
-  // Each tool and resource behind it asks for its own scope.
-  'POST /mcp': ['mcp'],
-  'POST /compat/openai/v1/chat/completions': AI.write,
-  'POST /compat/openai/v1/responses': AI.write,
-  'POST /compat/openai/v1/embeddings': AI.write,
-  'POST /compat/openai/v1/audio/transcriptions': AI.write,
-  'GET /compat/openai/v1/models': AI.read,
-  'GET /compat/openai/v1/models/{id}': AI.read,
-  'POST /compat/anthropic/v1/messages': AI.write,
-  'POST /compat/anthropic/v1/messages/count_tokens': AI.write,
-  'GET /compat/anthropic/v1/models': AI.read,
-  'GET /compat/anthropic/v1/models/{id}': AI.read,
 }
 
 /** What a stolen sign-in could do lasting harm by: unsigned, it is refused to a person who demands signatures. */

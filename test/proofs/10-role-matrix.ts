@@ -28,7 +28,7 @@ export const proof: Proof = {
     ],
     'any role will do': [{ file: 'workers/guard.ts', find: '}, rule.roles) }', replace: "}, ['support', 'admin']) }" }],
     'rows of the policy are wider than was declared': [
-      { file: 'src/auth/policy.ts', find: "write: ['tasks:write'] }", replace: "write: ['tasks:read'] }" },
+      { file: 'src/auth/policy-product.ts', find: "write: ['tasks:write'] }", replace: "write: ['tasks:read'] }" },
     ],
   },
   async run(world, { seed, share }) {
