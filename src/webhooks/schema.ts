@@ -13,6 +13,10 @@ export const EVENTS = [
   'project.created',
   'project.updated',
   'project.deleted',
+  'event.created',
+  'event.updated',
+  'event.deleted',
+  'event.restored',
   'memory.created',
   'memory.updated',
   'memory.deleted',
@@ -20,6 +24,7 @@ export const EVENTS = [
   'notification.updated',
   'notification.deleted',
   'notification.all_read',
+  'effect.updated',
 ] as const
 
 const MAX_OVERLAP_S = 86_400
