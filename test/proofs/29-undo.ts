@@ -103,6 +103,8 @@ async function trySingle(scene: Scene, { kind, reversible }: Kind): Promise<void
   // What is held can still be cancelled, whatever can be done about it later.
   if (done.status === 'done' && seen.reversible !== done.reversible)
     said(`before it was said to be reversible: ${seen.reversible}, after: not so`)
+  const isNews = !isDeepStrictEqual(after, before)
+  if (reversible && !seen.reversible && isNews) said('its kind passes for reversible, and it is not')
   if (seen.reversible && !reversible) said('its kind is flagged as irreversible, and it is not')
   const undone = await undo(person, { id: done.id })
   const wanted = done.status === 'held' ? 'cancelled' : seen.reversible ? 'undone' : 'irreversible'
