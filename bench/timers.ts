@@ -11,7 +11,6 @@ import { type Contender, openStage, type Stage, startBare, startOurs } from './s
 
 const BUNDLES = join(resolve(import.meta.dirname, '..'), 'node_modules/.cache/aurelius')
 const ARM_AT_ONCE = 20
-const HEAD_START_MS = 5000
 const LOOK_EACH_MS = 500
 const GIVE_UP_MS = 600_000
 
@@ -22,6 +21,8 @@ const { values } = parseArgs({
     stewards: { type: 'string', default: '10000' },
     /** The timers fall due evenly within so many seconds. */
     seconds: { type: 'string', default: '600' },
+    /** Before the first of them: all must be armed by then. */
+    head: { type: 'string', default: '180' },
   },
 })
 const [TIMERS, STEWARDS, SECONDS] = [Number(values.timers), Number(values.stewards), Number(values.seconds)]
@@ -102,7 +103,7 @@ type Measured = Fired & { armMs: number; fireMs: number }
 async function measure({ pid, arm, prepare, fired }: Side): Promise<Measured> {
   const people = Array.from({ length: STEWARDS }, () => makeId('usr'))
   // Arming takes its time too: nothing is due before it is done.
-  const beginMs = Math.ceil((Date.now() + HEAD_START_MS + TIMERS) / 1000) * 1000
+  const beginMs = Math.ceil(Date.now() / 1000 + Number(values.head)) * 1000
   const due = Array.from({ length: TIMERS }, (_, n): Due => {
     const userId = people[n % STEWARDS] ?? ''
     return { id: makeId('task'), userId, dueMs: beginMs + Math.floor((n / TIMERS) * SECONDS * 1000) }
