@@ -9,12 +9,12 @@ export const COMPATIBILITY_DATE = '2026-10-15'
 const ROOT = resolve(import.meta.dirname, '..')
 const QUIET = { WRANGLER_HIDE_BANNER: 'true', WRANGLER_SEND_METRICS: 'false', WRANGLER_WRITE_LOGS: 'false' }
 
-/** The bare Worker, bundled as ours is. */
-export async function withBareBundle<T>(work: (bundleDir: string) => Promise<T>): Promise<T> {
+/** A bare Worker, bundled as ours is. */
+export async function withBareBundle<T>(work: (bundleDir: string) => Promise<T>, main = 'bench/bare.ts'): Promise<T> {
   const dir = mkdtempSync(join(tmpdir(), 'aurelius-bare-'))
   try {
     const wrangler = join(ROOT, 'node_modules/wrangler/bin/wrangler.js')
-    const config = { name: 'bare', main: join(ROOT, 'bench/bare.ts'), compatibility_date: COMPATIBILITY_DATE }
+    const config = { name: 'bare', main: join(ROOT, main), compatibility_date: COMPATIBILITY_DATE }
     writeFileSync(join(dir, 'wrangler.json'), JSON.stringify(config))
     const bundleDir = join(dir, 'bundle')
     const args = ['--config', join(dir, 'wrangler.json'), '--dry-run', '--minify', '--outdir', bundleDir]

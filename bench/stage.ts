@@ -118,8 +118,12 @@ export async function startOurs(
   return { name, url: worker.url, pid, worker, stop }
 }
 
-/** The bare handler. */
-export async function startBare(bundleDir: string, bindings: Record<string, string>): Promise<Contender> {
+/** The bare handler, with objects of its own where it names their classes. */
+export async function startBare(
+  bundleDir: string,
+  bindings: Record<string, string>,
+  objects: Record<string, string> = {},
+): Promise<Contender> {
   const port = await freePort()
   const [miniflare, pid] = await withRuntime(async () => {
     const made = new Miniflare(
@@ -134,6 +138,9 @@ export async function startBare(bundleDir: string, bindings: Record<string, stri
             compatibilityDate: COMPATIBILITY_DATE,
             ...readModules(bundleDir),
             bindings,
+            durableObjects: Object.fromEntries(
+              Object.entries(objects).map(([name, className]) => [name, { className, useSQLite: true }]),
+            ),
             unsafeDirectSockets: [{ host: HOST, port }],
           },
         ],

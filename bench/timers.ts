@@ -1,0 +1,159 @@
+import { cpus, loadavg } from 'node:os'
+import { join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
+import { parseArgs } from 'node:util'
+import type { NewTimer } from '#scheduler'
+import { makeId } from '#test/world'
+import { buildWorker } from '../local/worker.ts'
+import { withBareBundle } from './bundles.ts'
+import { cpuSeconds } from './measure.ts'
+import { type Contender, openStage, type Stage, startBare, startOurs } from './stage.ts'
+
+const BUNDLES = join(resolve(import.meta.dirname, '..'), 'node_modules/.cache/aurelius')
+const ARM_AT_ONCE = 20
+const LOOK_EACH_MS = 500
+const GIVE_UP_MS = 600_000
+
+const { values } = parseArgs({
+  options: {
+    'database-url': { type: 'string' },
+    timers: { type: 'string', default: '100000' },
+    stewards: { type: 'string', default: '10000' },
+    /** The timers fall due evenly within so many seconds. */
+    seconds: { type: 'string', default: '600' },
+    /** Before the first of them: all must be armed by then. */
+    head: { type: 'string', default: '180' },
+  },
+})
+const [TIMERS, STEWARDS, SECONDS] = [Number(values.timers), Number(values.stewards), Number(values.seconds)]
+
+type Due = { id: string; userId: string; dueMs: number }
+type Arm = (userId: string, due: Due[]) => Promise<unknown>
+/** What of it has been said, and how late, as Postgres tells. */
+type Fired = { count: number; p50: number; p99: number }
+type Side = Contender & { arm: Arm; prepare(due: Due[]): Promise<void>; fired(): Promise<Fired> }
+
+const undo: (() => unknown)[] = []
+
+/** A reminder for each timer: told to its person, with its event, by two trips. */
+async function ourSide(stage: Stage): Promise<Side> {
+  const ours = await startOurs('ours', await buildWorker(BUNDLES, { minify: true }), stage.vars)
+  undo.push(ours.stop)
+  // Behind the API: Miniflare does not know the methods of an object.
+  type Stewards = { getByName(name: string): { arm(timers: NewTimer[]): Promise<{ ok: boolean }> } }
+  const stewards = (await ours.worker.miniflare.getDurableObjectNamespace('STEWARD')) as unknown as Stewards
+  return {
+    ...ours,
+    arm: async (userId, due) => {
+      const timers = due.map(({ id, dueMs }) => ({
+        name: `reminder:${id}`,
+        dueMs,
+        version: 1,
+        payload: { kind: 'reminder' as const, userId, taskId: id },
+      }))
+      const { ok } = await stewards.getByName(userId).arm(timers)
+      if (!ok) throw new Error('a timer was refused')
+    },
+    prepare: async (due) => {
+      const from = `from json_to_recordset($1::json) as r(id text, "userId" text, "dueMs" float8)`
+      await stage.postgres.query(
+        `insert into users (id, email, display_name) select distinct "userId", "userId" || '@example.com', 'Sam' ${from}`,
+        [JSON.stringify(due)],
+      )
+      await stage.postgres.query(
+        `insert into tasks (id, user_id, title, position, remind_date, remind_time, remind_zone, remind_at)
+          select id, "userId", 'ring', 1, at::date, at::time, 'UTC', to_timestamp("dueMs" / 1000)
+          from (select *, to_timestamp("dueMs" / 1000) at time zone 'UTC' as at ${from}) r`,
+        [JSON.stringify(due)],
+      )
+    },
+    fired: () => firedIn(stage, 'notifications', 'created_at - scheduled_at'),
+  }
+}
+
+/** Rows and one alarm for each object, which asks Postgres twice for each timer. */
+async function bareSide(stage: Stage, bundleDir: string): Promise<Side> {
+  const { DATABASE_URL, DATABASE_FETCH_ENDPOINT } = stage.vars
+  const bare = await startBare(bundleDir, { DATABASE_URL, DATABASE_FETCH_ENDPOINT }, { BARE: 'Bare' })
+  undo.push(bare.stop)
+  await stage.postgres.query('create table fired (name text, due_ms bigint, fired_at timestamptz)')
+  return {
+    ...bare,
+    arm: async (name, due) => {
+      const timers = due.map(({ id, dueMs }) => ({ name: id, dueMs }))
+      const answer = await fetch(bare.url, { method: 'POST', body: JSON.stringify({ name, timers }) })
+      if (!answer.ok) throw new Error(await answer.text())
+    },
+    prepare: async () => {},
+    fired: () => firedIn(stage, 'fired', 'fired_at - to_timestamp(due_ms / 1000.0)'),
+  }
+}
+
+async function firedIn({ postgres }: Stage, table: string, late: string): Promise<Fired> {
+  const quantile = (share: number) =>
+    `coalesce(percentile_cont(${share}) within group (order by extract(epoch from ${late}) * 1000), 0)`
+  const [row] = await postgres.query(
+    `select count(*)::int as count, ${quantile(0.5)} as p50, ${quantile(0.99)} as p99 from ${table}`,
+  )
+  return { count: Number(row?.['count']), p50: Number(row?.['p50']), p99: Number(row?.['p99']) }
+}
+
+type Measured = Fired & { armMs: number; fireMs: number }
+
+async function measure({ pid, arm, prepare, fired }: Side): Promise<Measured> {
+  const people = Array.from({ length: STEWARDS }, () => makeId('usr'))
+  // Arming takes its time too: nothing is due before it is done.
+  const beginMs = Math.ceil(Date.now() / 1000 + Number(values.head)) * 1000
+  const due = Array.from({ length: TIMERS }, (_, n): Due => {
+    const userId = people[n % STEWARDS] ?? ''
+    return { id: makeId('task'), userId, dueMs: beginMs + Math.floor((n / TIMERS) * SECONDS * 1000) }
+  })
+  await prepare(due)
+  const idle = cpuSeconds(pid)
+  const theirs = [...Map.groupBy(due, ({ userId }) => userId)].values()
+  const work = async () => {
+    for (const [userId, all] of theirs) await arm(userId, all)
+  }
+  await Promise.all(Array.from({ length: ARM_AT_ONCE }, work))
+  const armed = cpuSeconds(pid)
+  if (Date.now() > beginMs) throw new Error('the first were due before the last were armed')
+  await wait(beginMs - Date.now())
+  const deadline = Date.now() + SECONDS * 1000 + GIVE_UP_MS
+  let found = await fired()
+  while (found.count < TIMERS && Date.now() < deadline) {
+    await wait(LOOK_EACH_MS)
+    found = await fired()
+  }
+  if (found.count !== TIMERS) throw new Error(`${found.count} of ${TIMERS} timers fired`)
+  const perTimer = (from: number, to: number) => ((to - from) * 1000) / TIMERS
+  return { ...found, armMs: perTimer(idle, armed), fireMs: perTimer(armed, cpuSeconds(pid)) }
+}
+
+async function main(): Promise<void> {
+  const stage = await openStage(values['database-url'])
+  undo.push(stage.close)
+  console.log(`${TIMERS} timers in ${STEWARDS} objects, due evenly within ${SECONDS} s, on ${cpus().length} cores shared by all of this, load
+${loadavg()[0]?.toFixed(1)} at the start; PostgreSQL ${stage.serverVersion}. Bare: rows and one alarm for each object, two statements for each timer.
+Ours: reminders, told with their events, which are heard. cpu: processor time of workerd for one timer.\n`)
+  await withBareBundle(async (dir) => {
+    const bare = await measure(await bareSide(stage, dir))
+    const ours = await measure(await ourSide(stage))
+    for (const [what, unit, of] of [
+      ['arming', 'cpu ms', ({ armMs }: Measured) => armMs],
+      ['firing', 'cpu ms', ({ fireMs }: Measured) => fireMs],
+      ['late p50', 'ms', ({ p50 }: Measured) => p50],
+      ['late p99', 'ms', ({ p99 }: Measured) => p99],
+    ] as const) {
+      const [a, b] = [of(bare), of(ours)]
+      console.log(
+        `${what.padEnd(9)} bare ${a.toFixed(2)} ${unit}, ours ${b.toFixed(2)} ${unit}, ${(b / a).toFixed(2)} of bare`,
+      )
+    }
+  }, 'bench/bare-timers.ts')
+}
+
+try {
+  await main()
+} finally {
+  for (let end = undo.pop(); end; end = undo.pop()) await end()
+}
