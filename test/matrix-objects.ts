@@ -192,6 +192,14 @@ const withhold: Step = async (world, _, id) => {
   await world.query(`update suggestions set status = 'withheld', reason = 'cooldown' where id = $1`, [id])
 }
 
+const carriedOut: Step = async (world, person, id) => {
+  const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'suggested' } })
+  await world.query(`update suggestions set status = 'done', effect_ids = jsonb_build_array($2::text) where id = $1`, [
+    id,
+    effect.id,
+  ])
+}
+
 const deleteTask = remover('/v1/tasks')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
@@ -241,7 +249,11 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/me/exports': { prefix: 'exp', make: makeExport },
   '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
-  '/v1/suggestions': { prefix: 'sug', make: makeSuggestion, before: { releaseSuggestion: withhold } },
+  '/v1/suggestions': {
+    prefix: 'sug',
+    make: makeSuggestion,
+    before: { releaseSuggestion: withhold, undoSuggestion: carriedOut },
+  },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
