@@ -222,6 +222,14 @@ async function makeHook(world: World, person: Person, mark: string): Promise<str
   return String(whole.triggers[0].id)
 }
 
+const carriedOut: Step = async (world, person, id) => {
+  const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'suggested' } })
+  await world.query(`update suggestions set status = 'done', effect_ids = jsonb_build_array($2::text) where id = $1`, [
+    id,
+    effect.id,
+  ])
+}
+
 const deleteTask = remover('/v1/tasks')
 const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
 const deleteEvent = remover('/v1/calendar/events')
@@ -301,7 +309,11 @@ export const OBJECTS: Record<string, ObjectKind> = {
     make: creator('/v1/devices', (mark) => ({ kind: 'fcm', name: mark, token: randomBytes(20).toString('hex') })),
     discard: remover('/v1/devices'),
   },
-  '/v1/suggestions': { prefix: 'sug', make: makeSuggestion, before: { releaseSuggestion: withhold } },
+  '/v1/suggestions': {
+    prefix: 'sug',
+    make: makeSuggestion,
+    before: { releaseSuggestion: withhold, undoSuggestion: carriedOut },
+  },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/mail/drafts': { prefix: 'mdr', make: makeDraft, discard: discardDraft },
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
