@@ -7,7 +7,18 @@ import { type Door, type Heard, openListener, type Position } from './lib-listen
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
 const MAILED_WITHIN_MS = 30_000
-export const TOPICS = ['tasks', 'projects', 'calendar', 'memories', 'notifications', 'workflows', 'schedules', 'effects', 'me', 'suggestions']
+export const TOPICS = [
+  'tasks',
+  'projects',
+  'calendar',
+  'memories',
+  'notifications',
+  'workflows',
+  'schedules',
+  'effects',
+  'me',
+  'suggestions',
+]
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }
