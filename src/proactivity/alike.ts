@@ -32,7 +32,7 @@ function wordsOf(text: string): Words {
   const telling = new Set<string>()
   const names = new Set<string>()
   let isFirst = true
-  for (const [raw] of text.matchAll(/[\p{L}\p{N}][\p{L}\p{N}'’.:/-]*/gu)) {
+  for (const [raw] of text.matchAll(/[\p{L}\p{N}][\p{L}\p{N}'\u2019.:/-]*/gu)) {
     const word = raw.replace(/[.:/'’-]+$/, '')
     const low = word.toLowerCase().replace('’', "'")
     if (TELLING.test(low)) telling.add(low)
