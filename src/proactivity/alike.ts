@@ -33,7 +33,7 @@ function wordsOf(text: string): Words {
   const names = new Set<string>()
   let isFirst = true
   for (const [raw] of text.matchAll(/[\p{L}\p{N}][\p{L}\p{N}'\u2019.:/-]*/gu)) {
-    const word = raw.replace(/[.:/'’-]+$/, '')
+    const word = raw.replace(/[.:/'\u2019-]+$/, '')
     const low = word.toLowerCase().replace('’', "'")
     if (TELLING.test(low)) telling.add(low)
     else if (!EMPTY.has(low)) {
