@@ -1,5 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
-import { afterAll, beforeAll, expect, test } from 'vitest'
+import { afterAll, beforeAll, expect, test, vi } from 'vitest'
 import { POLICY } from '#auth'
 import { createAuditor, differences } from './matrix-audit.ts'
 import { codeOf, makeKey } from './matrix-keys.ts'
@@ -64,6 +64,17 @@ test.each(['ed25519', 'ecdsa-p256-sha256'] as const)(
   },
 )
 
+/** How many of the keys they added, and of those for a program, they were not written to of yet. */
+async function unwritten({ userId }: Person): Promise<number> {
+  const [row] = await world.query(
+    `select (select count(*) from outbox where user_id = $1 and type in ('signing_key.added', 'key.created'))::int
+      - (select count(*) from email_messages where user_id = $1 and kind in ('account_changed', 'key_created')
+        and status = 'sent')::int as waiting`,
+    [userId],
+  )
+  return Number(row?.waiting)
+}
+
 test('every high-security route refuses whoever demands signatures and does not sign, whatever is asked, and does nothing', async () => {
   const auditor = await createAuditor(world)
   const wrong: string[] = []
@@ -73,6 +84,8 @@ test('every high-security route refuses whoever demands signatures and does not 
     const kind = kindOf(operation.path)
     const missing = kind && requestFor(world.document, operation, { [kind.prefix]: makeId(kind.prefix) })
     const { person } = await demanding(world, owner)
+    // They are written to of the new key, which is no doing of what follows.
+    await vi.waitFor(async () => expect(await unwritten(person)).toBe(0), { timeout: 10_000, interval: 20 })
     const tries: Request[] = [valid, ...(missing ? [missing] : [])]
     if (operation.body)
       tries.push(...[{}, { unknown: 1 }].map((body) => ({ ...valid, options: { ...valid.options, body } })))
