@@ -11,6 +11,7 @@ const AREAS = [
   'notifications',
   'profile',
   'integrations',
+  'workflows',
   'ai',
   'effects',
 ] as const
