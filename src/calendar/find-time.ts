@@ -96,6 +96,7 @@ export async function findTime(ctx: Pick<UserCtx, 'actor' | 'db' | 'now'>, asked
       start: new Date(startMs).toISOString(),
       end: new Date(endMs).toISOString(),
       local: localOf(clock, startMs, timeZone),
+      localEnd: localOf(clock, endMs, timeZone),
     })),
   }
 }

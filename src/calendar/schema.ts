@@ -243,7 +243,7 @@ export const Slots = s.later(() =>
     .strictObject({
       timeZone: z.string().max(64),
       slots: s
-        .list(Interval.extend({ local: s.MomentInput }), MAX_SLOTS)
+        .list(Interval.extend({ local: s.MomentInput, localEnd: s.MomentInput }), MAX_SLOTS)
         .openapi({ description: 'Best first: the earliest day, then what leaves no gap too short for anything' }),
     })
     .openapi('Slots'),
