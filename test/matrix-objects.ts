@@ -174,6 +174,27 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
   return String((await need(person, 'POST', `/v1/webhooks/${hook}/test`)).id)
 }
 
+/** A workflow that can be run, and is only when somebody outside or its person asks for it. */
+export const DEFINITION = {
+  triggers: [{ kind: 'webhook' }],
+  priority: 'routine',
+  gather: [],
+  analysis: null,
+  suggestion: null,
+  actions: [{ id: 'plan', do: 'create_task', input: { title: 'plan' } }],
+}
+
+const workflow = creator('/v1/workflows', (mark) => ({ name: mark, definition: DEFINITION }))
+
+const switchOff: Step = async (_, person, id) => {
+  await need(person, 'POST', `/v1/workflows/${id}/disable`)
+}
+
+async function makeHook(world: World, person: Person, mark: string): Promise<string> {
+  const whole = await need(person, 'GET', `/v1/workflows/${await workflow(world, person, mark)}`)
+  return String(whole.triggers[0].id)
+}
+
 const deleteTask = remover('/v1/tasks')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
@@ -219,6 +240,13 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/mcp/servers'),
   },
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
+  '/v1/workflows': {
+    prefix: 'wfl',
+    make: workflow,
+    discard: remover('/v1/workflows'),
+    before: { enableWorkflow: switchOff, resumeWorkflow: switchOff },
+  },
+  '/v1/hooks': { prefix: 'trg', make: makeHook },
   '/v1/webhook-deliveries': { prefix: 'whd', make: makeDelivery },
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/me/exports': { prefix: 'exp', make: makeExport },

@@ -5,6 +5,7 @@ import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
+import { triggerSubscriber } from '#workflows'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
@@ -15,4 +16,5 @@ export const subscribers: Subscriber[] = [
   webhookSubscriber,
   accountSubscriber,
   scheduleSubscriber,
+  triggerSubscriber,
 ]

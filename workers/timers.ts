@@ -1,7 +1,9 @@
 import { ringReminder, runSchedule, type TimerHandlers } from '#scheduler'
+import { runDue } from '#workflows'
 
 /** What each kind of timer does when a person's Steward says that it is due. */
 export const timers: TimerHandlers = {
   reminder: ringReminder,
   schedule: runSchedule,
+  trigger: runDue,
 }

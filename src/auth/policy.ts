@@ -18,6 +18,7 @@ const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SCHEDULES = { read: ['schedules:read'], write: ['schedules:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
+const WORKFLOWS = { read: ['workflows:read'], write: ['workflows:write'] } as const
 const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
 
@@ -185,6 +186,25 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/mcp/servers/{id}/connect': 'session',
   'GET /v1/mcp/callback': 'public',
   'GET /v1/mcp/client': 'public',
+  'GET /v1/workflows/schema': 'public',
+  'GET /v1/workflows/templates': WORKFLOWS.read,
+  'POST /v1/workflows/templates': WORKFLOWS.write,
+  'GET /v1/workflows': WORKFLOWS.read,
+  'POST /v1/workflows': WORKFLOWS.write,
+  'POST /v1/workflows/validate': WORKFLOWS.read,
+  'GET /v1/workflows/{id}': WORKFLOWS.read,
+  'PATCH /v1/workflows/{id}': WORKFLOWS.write,
+  'DELETE /v1/workflows/{id}': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/enable': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/disable': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/pause': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/resume': WORKFLOWS.write,
+  'GET /v1/workflows/{id}/versions': WORKFLOWS.read,
+  'POST /v1/workflows/{id}/versions/use': WORKFLOWS.write,
+  'GET /v1/workflows/{id}/metrics': WORKFLOWS.read,
+  'POST /v1/workflows/{id}/run': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/hook-secret': 'session',
+  'POST /v1/hooks/{id}': 'public',
   'GET /v1/audit': 'session',
   'GET /v1/audit/verify': 'session',
   'GET /v1/admin/ai/experiments': ADMIN,
@@ -260,6 +280,7 @@ export const HIGH_SECURITY: ReadonlySet<string> = new Set([
   'POST /v1/webhooks/{id}/rotate',
   'POST /v1/webhooks/{id}/test',
   'POST /v1/webhook-deliveries/{id}/replay',
+  'POST /v1/workflows/{id}/hook-secret',
 ])
 
 export const isHighSecurity = (route: string): boolean => HIGH_SECURITY.has(route)

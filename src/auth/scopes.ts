@@ -11,6 +11,7 @@ const AREAS = [
   'schedules',
   'profile',
   'integrations',
+  'workflows',
   'ai',
   'effects',
 ] as const

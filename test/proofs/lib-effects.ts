@@ -5,7 +5,7 @@ import { type Door, type Heard, openListener, type Position } from './lib-listen
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'schedules', 'effects', 'me']
+export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'schedules', 'workflows', 'effects', 'me']
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }
@@ -24,6 +24,7 @@ const AUDITS: Record<string, Audit> = {
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
   schedules: auditSchedules,
+  triggers: auditRuns,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
@@ -99,6 +100,15 @@ export async function auditPerson(world: Seen, person: Owner, witness: Witness |
   if (witness) countOnce('a socket', witness.heard, told, report)
 }
 
+/** Each firing is one run and one event that begins it. */
+async function auditRuns(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query('select id, workflow_id, cause from workflow_runs where user_id = $1', [person.userId])
+  const begun = told.filter(({ type }) => type === 'run.requested').map(({ id }) => id.split('.')[0])
+  for (const { id } of rows)
+    if (begun.filter((run) => run === id).length !== 1) report(`the run ${id} is not begun once`)
+  if (begun.length !== rows.length) report(`${begun.length} runs were asked for, and ${rows.length} are there`)
+}
+
 async function auditInbox(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
   const rows = await world.query(
     'select message_id, json_agg(consumer) as consumers from inbox where message_id = any($1::text[]) group by message_id',
@@ -108,10 +118,12 @@ async function auditInbox(world: Seen, person: Owner, told: Told[], report: Repo
   const known = new Map(rows.map(({ message_id, consumers }) => [String(message_id), String(consumers)]))
   for (const event of told) {
     const expected = consumersOf(event)
-      .filter((name) => isHooked || name !== 'webhooks')
+      .filter((name) => (isHooked || name !== 'webhooks') && name !== 'triggers')
       .sort()
       .join()
-    const done = (known.get(event.id) ?? '').split(',').sort().join()
+    // Triggers are asked only while there are any.
+    const named = (known.get(event.id) ?? '').split(',').filter((name) => name !== 'triggers')
+    const done = named.sort().join()
     if (done !== expected) report(`${event.id} was handled by "${done}", not by "${expected}"`)
   }
 }
