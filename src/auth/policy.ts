@@ -144,46 +144,6 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /oauth/revoke': 'public',
 }
 
-/** What a stolen sign-in could do lasting harm by: unsigned, it is refused to a person who demands signatures. */
-export const HIGH_SECURITY: ReadonlySet<string> = new Set([
-  'POST /v1/api-keys',
-  'PATCH /v1/api-keys/{id}',
-  'POST /v1/api-keys/{id}/rotate',
-  'POST /v1/signing-keys',
-  'DELETE /v1/signing-keys/{id}',
-  'PUT /v1/signing-keys/policy',
-  'DELETE /v1/me',
-  'POST /v1/me/export',
-  'GET /v1/me/exports/{id}/archive',
-  'POST /v1/me/import',
-  'PUT /v1/ai/budget',
-  'POST /v1/auth/password',
-  'POST /v1/auth/email',
-  'POST /v1/auth/email/confirm',
-  'POST /v1/auth/totp',
-  'POST /v1/auth/totp/confirm',
-  'DELETE /v1/auth/totp',
-  'POST /v1/auth/recovery-codes',
-  'POST /v1/auth/passkeys/options',
-  'POST /v1/auth/passkeys',
-  'PATCH /v1/auth/passkeys/{id}',
-  'DELETE /v1/auth/passkeys/{id}',
-  'POST /v1/auth/identities/start',
-  'POST /v1/auth/identities',
-  'DELETE /v1/auth/identities/{id}',
-  'POST /v1/webhooks',
-  'PATCH /v1/webhooks/{id}',
-  'DELETE /v1/webhooks/{id}',
-  'POST /v1/webhooks/{id}/rotate',
-  'POST /v1/webhooks/{id}/test',
-  'POST /v1/webhook-deliveries/{id}/replay',
-  'POST /v1/suggestions/{id}/approve',
-  'PUT /v1/autonomy',
-  'POST /v1/workflows/{id}/hook-secret',
-])
-
-export const isHighSecurity = (route: string): boolean => HIGH_SECURITY.has(route)
-
 /** Throws for a route that has no row: nobody said who may call it. */
 export function ruleOf(method: string, path: string): Rule {
   const rule = POLICY[`${method} ${path}`]

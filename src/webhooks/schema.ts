@@ -27,6 +27,7 @@ export const EVENTS = [
   'notification.updated',
   'notification.deleted',
   'notification.all_read',
+  'effect.updated',
   'schedule.created',
   'schedule.updated',
   'schedule.deleted',
