@@ -38,6 +38,8 @@ const PUBLIC: Record<string, string> = {
   'GET /v1/mcp/callback': 'a browser comes back to it: brings a state that was given to a person',
   'GET /v1/mcp/client': 'what we are to authorization servers',
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',
+  'POST /v1/hooks/{id}': 'signs with the secret of the address',
+  'GET /v1/workflows/schema': 'what a workflow may say is no secret',
 }
 const OPERATOR = [
   'DELETE /v1/admin/people/{id}/sessions/{sessionId}',

@@ -20,6 +20,7 @@ import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
+import { emptyWorkflowBin, sweepTriggers } from '#workflows'
 import { makeCtx } from './context.ts'
 import { sealedColumns } from './sealed.ts'
 import { subscribers } from './subscribers.ts'
@@ -57,6 +58,8 @@ const JOBS = {
   sweepSuggestions,
   sweepApproved,
   pruneSuggestions,
+  emptyWorkflowBin,
+  sweepTriggers,
 }
 
 /** What every minute is for; one job's failure is its own. */

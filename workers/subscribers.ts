@@ -6,6 +6,7 @@ import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
+import { triggerSubscriber } from '#workflows'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
@@ -17,4 +18,5 @@ export const subscribers: Subscriber[] = [
   accountSubscriber,
   suggestionTimers,
   suggestionSubscriber,
+  triggerSubscriber,
 ]

@@ -1,8 +1,10 @@
 import { wakeSuggestion } from '#proactivity'
 import { ringReminder, type TimerHandlers } from '#scheduler'
+import { runDue } from '#workflows'
 
 /** What each kind of timer does when a person's Steward says that it is due. */
 export const timers: TimerHandlers = {
   reminder: ringReminder,
   suggestion: wakeSuggestion,
+  trigger: runDue,
 }

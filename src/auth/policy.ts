@@ -18,6 +18,7 @@ const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
 const SUGGESTIONS = { read: ['suggestions:read'], write: ['suggestions:write'] } as const
+const WORKFLOWS = { read: ['workflows:read'], write: ['workflows:write'] } as const
 const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
 
@@ -192,6 +193,25 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/mcp/servers/{id}/connect': 'session',
   'GET /v1/mcp/callback': 'public',
   'GET /v1/mcp/client': 'public',
+  'GET /v1/workflows/schema': 'public',
+  'GET /v1/workflows/templates': WORKFLOWS.read,
+  'POST /v1/workflows/templates': WORKFLOWS.write,
+  'GET /v1/workflows': WORKFLOWS.read,
+  'POST /v1/workflows': WORKFLOWS.write,
+  'POST /v1/workflows/validate': WORKFLOWS.read,
+  'GET /v1/workflows/{id}': WORKFLOWS.read,
+  'PATCH /v1/workflows/{id}': WORKFLOWS.write,
+  'DELETE /v1/workflows/{id}': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/enable': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/disable': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/pause': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/resume': WORKFLOWS.write,
+  'GET /v1/workflows/{id}/versions': WORKFLOWS.read,
+  'POST /v1/workflows/{id}/versions/use': WORKFLOWS.write,
+  'GET /v1/workflows/{id}/metrics': WORKFLOWS.read,
+  'POST /v1/workflows/{id}/run': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/hook-secret': 'session',
+  'POST /v1/hooks/{id}': 'public',
   'GET /v1/audit': 'session',
   'GET /v1/audit/verify': 'session',
   'GET /v1/admin/ai/experiments': ADMIN,
@@ -233,45 +253,6 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /compat/anthropic/v1/models': AI.read,
   'GET /compat/anthropic/v1/models/{id}': AI.read,
 }
-
-/** What a stolen sign-in could do lasting harm by: unsigned, it is refused to a person who demands signatures. */
-export const HIGH_SECURITY: ReadonlySet<string> = new Set([
-  'POST /v1/api-keys',
-  'PATCH /v1/api-keys/{id}',
-  'POST /v1/api-keys/{id}/rotate',
-  'POST /v1/signing-keys',
-  'DELETE /v1/signing-keys/{id}',
-  'PUT /v1/signing-keys/policy',
-  'DELETE /v1/me',
-  'POST /v1/me/export',
-  'GET /v1/me/exports/{id}/archive',
-  'POST /v1/me/import',
-  'PUT /v1/ai/budget',
-  'POST /v1/auth/password',
-  'POST /v1/auth/email',
-  'POST /v1/auth/email/confirm',
-  'POST /v1/auth/totp',
-  'POST /v1/auth/totp/confirm',
-  'DELETE /v1/auth/totp',
-  'POST /v1/auth/recovery-codes',
-  'POST /v1/auth/passkeys/options',
-  'POST /v1/auth/passkeys',
-  'PATCH /v1/auth/passkeys/{id}',
-  'DELETE /v1/auth/passkeys/{id}',
-  'POST /v1/auth/identities/start',
-  'POST /v1/auth/identities',
-  'DELETE /v1/auth/identities/{id}',
-  'POST /v1/webhooks',
-  'PATCH /v1/webhooks/{id}',
-  'DELETE /v1/webhooks/{id}',
-  'POST /v1/webhooks/{id}/rotate',
-  'POST /v1/webhooks/{id}/test',
-  'POST /v1/webhook-deliveries/{id}/replay',
-  'POST /v1/suggestions/{id}/approve',
-  'PUT /v1/autonomy',
-])
-
-export const isHighSecurity = (route: string): boolean => HIGH_SECURITY.has(route)
 
 /** Throws for a route that has no row: nobody said who may call it. */
 export function ruleOf(method: string, path: string): Rule {

@@ -10,6 +10,7 @@ const AREAS = [
   'notifications',
   'profile',
   'integrations',
+  'workflows',
   'ai',
   'suggestions',
   'effects',

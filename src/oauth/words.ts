@@ -18,6 +18,8 @@ export const WORDS: Record<Scope, string> = {
   'profile:write': 'Change your name',
   'integrations:read': 'See which services you have connected',
   'integrations:write': 'Connect, change, use and remove services',
+  'workflows:read': 'See your workflows and what they did',
+  'workflows:write': 'Add, change, run and delete your workflows',
   'effects:read': 'See what was done for you',
   'effects:write': 'Take back what was done for you',
   'ai:read': 'See your AI usage and budget',

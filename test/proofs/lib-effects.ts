@@ -2,10 +2,12 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
+import { timersOf } from './lib-objects.ts'
+import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'effects', 'me', 'suggestions']
+export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'workflows', 'effects', 'me', 'suggestions']
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }
@@ -25,6 +27,7 @@ const AUDITS: Record<string, Audit> = {
   'account-mail': auditAccountMail,
   'suggestion-timers': auditSuggestionTimers,
   suggestions: auditLearning,
+  triggers: auditRuns,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
@@ -100,6 +103,15 @@ export async function auditPerson(world: Seen, person: Owner, witness: Witness |
   if (witness) countOnce('a socket', witness.heard, told, report)
 }
 
+/** Each firing is one run and one event that begins it. */
+async function auditRuns(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query('select id, workflow_id, cause from workflow_runs where user_id = $1', [person.userId])
+  const begun = told.filter(({ type }) => type === 'run.requested').map(({ id }) => id.split('.')[0])
+  for (const { id } of rows)
+    if (begun.filter((run) => run === id).length !== 1) report(`the run ${id} is not begun once`)
+  if (begun.length !== rows.length) report(`${begun.length} runs were asked for, and ${rows.length} are there`)
+}
+
 async function auditInbox(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
   const rows = await world.query(
     'select message_id, json_agg(consumer) as consumers from inbox where message_id = any($1::text[]) group by message_id',
@@ -109,10 +121,12 @@ async function auditInbox(world: Seen, person: Owner, told: Told[], report: Repo
   const known = new Map(rows.map(({ message_id, consumers }) => [String(message_id), String(consumers)]))
   for (const event of told) {
     const expected = consumersOf(event)
-      .filter((name) => isHooked || name !== 'webhooks')
+      .filter((name) => (isHooked || name !== 'webhooks') && name !== 'triggers')
       .sort()
       .join()
-    const done = (known.get(event.id) ?? '').split(',').sort().join()
+    // Triggers are asked only while there are any.
+    const named = (known.get(event.id) ?? '').split(',').filter((name) => name !== 'triggers')
+    const done = named.sort().join()
     if (done !== expected) report(`${event.id} was handled by "${done}", not by "${expected}"`)
   }
 }
@@ -163,8 +177,6 @@ async function auditAnswers(world: Seen, person: Owner, told: Told[], report: Re
       report(`no answer heard of ${event.id}`)
 }
 
-type Timer = { name: string; dueMs: number }
-
 // `waits`: the reminders that are still to come, as the tasks say.
 async function auditReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
   const waits = await world.query(
@@ -187,39 +199,6 @@ async function auditReminders(world: Seen, person: Owner, _: Told[], report: Rep
     [person.userId],
   )
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
-}
-
-// `waits`: when something is to happen to a suggestion by itself, as its row says.
-async function auditSuggestionTimers(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
-  const waits = await world.query(
-    `select id, case when status in ('proposed', 'seen') then expires_at else wake_at end as at from suggestions
-      where user_id = $1 and (status in ('proposed', 'seen') or (status in ('withheld', 'snoozed') and wake_at is not null))`,
-    [person.userId],
-  )
-  const expected = waits.map(({ id, at }) => `${id} ${new Date(String(at)).getTime()}`)
-  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('suggestion:'))
-  const found = timers.map(({ name, dueMs }) => `${name.split(':')[1]} ${dueMs}`)
-  if (expected.sort().join() !== found.sort().join())
-    report(`suggestions wait for "${expected}", and the timers armed are "${found}"`)
-}
-
-// Each decision that teaches is learned from once.
-async function auditLearning(world: Seen, { userId }: Owner, _: Told[], report: Report): Promise<void> {
-  const [row] = await world.query(
-    `select count(*) filter (where data->>'decision' = 'approved')::int as yes,
-        count(*) filter (where data->>'decision' = 'snoozed')::int as snoozed
-      from outbox where user_id = $1 and type = 'suggestion.decided' and (data->>'teaches')::boolean`,
-    [userId],
-  )
-  const { lines } = await (await objects(world, 'STEWARD')).getByName(userId).learning({ do: 'show' })
-  const sum = (of: 'yes' | 'no') =>
-    Math.round(
-      lines.filter(({ part, week }) => part === null && week === null).reduce((all, line) => all + line[of], 0) * 100,
-    )
-  if (sum('yes') !== Number(row?.yes) * 100 || sum('no') !== Number(row?.snoozed) * 25)
-    report(
-      `${row?.yes} approvals and ${row?.snoozed} that were put off were learned as ${sum('yes') / 100} for and ${sum('no') / 100} against`,
-    )
 }
 
 // What its row says went out lies in the mailbox once; of what nobody knows, once at most.
@@ -265,29 +244,4 @@ async function auditAccountMail(world: Seen, person: Owner, told: Told[], report
   ])
   const changes = told.filter(({ type }) => /^(?:password|address)\.changed$/.test(type)).length
   if (rows.length !== changes) report(`${changes} changes of the account were written of ${rows.length} times`)
-}
-
-// Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
-type Belief = { part: string | null; week: string | null; yes: number; no: number }
-type Objects = {
-  getByName(name: string): {
-    list(): Promise<Timer[]>
-    publish(events: []): Promise<Position>
-    learning(ask: { do: 'show' }): Promise<{ lines: Belief[] }>
-  }
-}
-
-async function objects(world: Seen, binding: string): Promise<Objects> {
-  return (await world.worker.miniflare.getDurableObjectNamespace(binding)) as unknown as Objects
-}
-
-/** What waits in a person's Steward. */
-export async function timersOf(world: Seen, userId: string): Promise<Timer[]> {
-  return await (await objects(world, 'STEWARD')).getByName(userId).list()
-}
-
-/** Where a person's log stands, also when they are gone and nobody can ask for them. */
-export async function logPosition(world: Seen, userId: string): Promise<Position> {
-  const { epoch, offset } = await (await objects(world, 'USER_SESSION')).getByName(userId).publish([])
-  return { epoch, offset }
 }

@@ -1,5 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
+import { DEFINITION } from '../matrix-objects.ts'
 import { makeId, type Person, type World } from '../world.ts'
 
 const ANSWER_WITHIN_MS = 20_000
@@ -57,6 +58,10 @@ export async function live(person: Person): Promise<void> {
   const memory = await need(person, 'POST', '/v1/memories', { text: 'the shed key is under the pot' })
   await need(person, 'PATCH', `/v1/memories/${memory.id}`, { text: 'the shed key is on the hook' })
   await need(person, 'DELETE', `/v1/memories/${memory.id}`)
+  const workflow = await need(person, 'POST', '/v1/workflows', { name: 'plan the week', definition: DEFINITION })
+  await need(person, 'PATCH', `/v1/workflows/${workflow.id}`, { name: 'plan the weekend' })
+  await need(person, 'POST', `/v1/workflows/${workflow.id}/run`, {})
+  await need(person, 'DELETE', `/v1/workflows/${workflow.id}`)
   await need(person, 'PATCH', '/v1/me', { displayName: 'Gardener' })
   for (const title of ['open the greenhouse', 'feed the cat']) {
     await need(person, 'POST', '/v1/tasks', { title, remindAt: clock(-1) })
