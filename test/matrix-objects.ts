@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { SUGGESTION } from './matrix-suggestions.ts'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -183,24 +184,6 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
   return String((await need(person, 'POST', `/v1/webhooks/${hook}/test`)).id)
 }
 
-// As another room would have offered it, before anybody judged it.
-async function makeSuggestion(world: World, { userId }: Person, mark: string): Promise<string> {
-  const id = makeId('sug')
-  const why = { trigger: mark, facts: [], score: {}, rule: null, model: null, costMicros: 0, decisionId: null }
-  await world.query(
-    `insert into suggestions (id, user_id, key, kind, title, body, actions, alternatives, why, source, confidence, rank,
-        priority, tainted, status, fingerprint, moment, expires_at, proposed_at)
-      values ($1, $2, $1, 'overdue_triage', $3, '', '[]', '[]', $4::jsonb, '{"kind":"system"}', 0.5, 0.5, 'routine', false,
-        'proposed', $1, 'morning/weekday', now() + interval '1 day', now())`,
-    [id, userId, mark, JSON.stringify(why)],
-  )
-  return id
-}
-
-const withhold: Step = async (world, _, id) => {
-  await world.query(`update suggestions set status = 'withheld', reason = 'cooldown' where id = $1`, [id])
-}
-
 /** A workflow that can be run, and is only when somebody outside or its person asks for it. */
 export const DEFINITION = {
   triggers: [{ kind: 'webhook' }],
@@ -220,14 +203,6 @@ const switchOff: Step = async (_, person, id) => {
 async function makeHook(world: World, person: Person, mark: string): Promise<string> {
   const whole = await need(person, 'GET', `/v1/workflows/${await workflow(world, person, mark)}`)
   return String(whole.triggers[0].id)
-}
-
-const carriedOut: Step = async (world, person, id) => {
-  const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'suggested' } })
-  await world.query(`update suggestions set status = 'done', effect_ids = jsonb_build_array($2::text) where id = $1`, [
-    id,
-    effect.id,
-  ])
 }
 
 const deleteTask = remover('/v1/tasks')
@@ -309,13 +284,9 @@ export const OBJECTS: Record<string, ObjectKind> = {
     make: creator('/v1/devices', (mark) => ({ kind: 'fcm', name: mark, token: randomBytes(20).toString('hex') })),
     discard: remover('/v1/devices'),
   },
-  '/v1/suggestions': {
-    prefix: 'sug',
-    make: makeSuggestion,
-    before: { releaseSuggestion: withhold, undoSuggestion: carriedOut },
-  },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/mail/drafts': { prefix: 'mdr', make: makeDraft, discard: discardDraft },
+  '/v1/suggestions': SUGGESTION,
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

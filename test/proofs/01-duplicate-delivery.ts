@@ -5,11 +5,12 @@ import { startReceiver } from '../webhook-receiver.ts'
 import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
-import { auditPerson, door, logPosition, type Report, TOPICS, type Told, timersOf, toldOf } from './lib-effects.ts'
+import { auditPerson, door, type Report, TOPICS, type Told, toldOf } from './lib-effects.ts'
 import { erasePerson } from './lib-erasure.ts'
 import { auditJobs, deliverJobs, jobKinds, jobsOf } from './lib-jobs.ts'
 import { clock, declaredKinds, envelope, live, need, readAll, secondSession, suggest } from './lib-kinds.ts'
 import { type Listener, openListener } from './lib-listener.ts'
+import { logPosition, timersOf } from './lib-objects.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const PEOPLE = 24

@@ -3,6 +3,8 @@ import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
 import { jobKinds, jobsOf } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
+import { timersOf } from './lib-objects.ts'
+import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
@@ -198,8 +200,6 @@ async function auditAnswers(world: Seen, person: Owner, told: Told[], report: Re
       report(`no answer heard of ${event.id}`)
 }
 
-type Timer = { name: string; dueMs: number }
-
 // `waits`: the reminders that are still to come, as the tasks say.
 async function auditReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
   const waits = await world.query(
@@ -259,39 +259,6 @@ async function auditSchedules(world: Seen, person: Owner, _: Told[], report: Rep
   )
   for (const { id, status, times } of runs)
     if (status !== 'done' || times !== 1) report(`the run ${id} is "${status}" and told ${times} times`)
-}
-
-// `waits`: when something is to happen to a suggestion by itself, as its row says.
-async function auditSuggestionTimers(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
-  const waits = await world.query(
-    `select id, case when status in ('proposed', 'seen') then expires_at else wake_at end as at from suggestions
-      where user_id = $1 and (status in ('proposed', 'seen') or (status in ('withheld', 'snoozed') and wake_at is not null))`,
-    [person.userId],
-  )
-  const expected = waits.map(({ id, at }) => `${id} ${new Date(String(at)).getTime()}`)
-  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('suggestion:'))
-  const found = timers.map(({ name, dueMs }) => `${name.split(':')[1]} ${dueMs}`)
-  if (expected.sort().join() !== found.sort().join())
-    report(`suggestions wait for "${expected}", and the timers armed are "${found}"`)
-}
-
-// Each decision that teaches is learned from once.
-async function auditLearning(world: Seen, { userId }: Owner, _: Told[], report: Report): Promise<void> {
-  const [row] = await world.query(
-    `select count(*) filter (where data->>'decision' = 'approved')::int as yes,
-        count(*) filter (where data->>'decision' = 'snoozed')::int as snoozed
-      from outbox where user_id = $1 and type = 'suggestion.decided' and (data->>'teaches')::boolean`,
-    [userId],
-  )
-  const { lines } = await (await objects(world, 'STEWARD')).getByName(userId).learning({ do: 'show' })
-  const sum = (of: 'yes' | 'no') =>
-    Math.round(
-      lines.filter(({ part, week }) => part === null && week === null).reduce((all, line) => all + line[of], 0) * 100,
-    )
-  if (sum('yes') !== Number(row?.yes) * 100 || sum('no') !== Number(row?.snoozed) * 25)
-    report(
-      `${row?.yes} approvals and ${row?.snoozed} that were put off were learned as ${sum('yes') / 100} for and ${sum('no') / 100} against`,
-    )
 }
 
 // What its row says went out lies in the mailbox once; of what nobody knows, once at most.
@@ -366,29 +333,4 @@ async function auditDeliveries(world: Seen, person: Owner, told: Told[], report:
   for (const { id, sockets, twice } of rows)
     if (created.has(String(id)) && (sockets !== 1 || twice !== 0))
       report(`${id} goes by ${sockets} sockets, and ${twice} ways twice`)
-}
-
-// Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
-type Belief = { part: string | null; week: string | null; yes: number; no: number }
-type Objects = {
-  getByName(name: string): {
-    list(): Promise<Timer[]>
-    publish(events: []): Promise<Position>
-    learning(ask: { do: 'show' }): Promise<{ lines: Belief[] }>
-  }
-}
-
-async function objects(world: Seen, binding: string): Promise<Objects> {
-  return (await world.worker.miniflare.getDurableObjectNamespace(binding)) as unknown as Objects
-}
-
-/** What waits in a person's Steward. */
-export async function timersOf(world: Seen, userId: string): Promise<Timer[]> {
-  return await (await objects(world, 'STEWARD')).getByName(userId).list()
-}
-
-/** Where a person's log stands, also when they are gone and nobody can ask for them. */
-export async function logPosition(world: Seen, userId: string): Promise<Position> {
-  const { epoch, offset } = await (await objects(world, 'USER_SESSION')).getByName(userId).publish([])
-  return { epoch, offset }
 }
