@@ -2,7 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { type PushServices, startPushServices } from '../../local/push-services.ts'
 import { mailedCode } from '../matrix-valid.ts'
 import { startReceiver } from '../webhook-receiver.ts'
-import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
+import { makeId, PASSWORD, type Person, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { auditPerson, door, type Report, TOPICS, type Told, toldOf } from './lib-effects.ts'
@@ -11,6 +11,16 @@ import { auditJobs, deliverJobs, jobKinds, jobsOf } from './lib-jobs.ts'
 import { clock, declaredKinds, envelope, live, need, readAll, secondSession, suggest } from './lib-kinds.ts'
 import { type Listener, openListener } from './lib-listener.ts'
 import { logPosition, timersOf } from './lib-objects.ts'
+import {
+  NAMELESS_TIMERS,
+  NO_INBOX,
+  NO_KICK,
+  NO_KNOWN_IDS,
+  OUTLIVING,
+  UNCLAIMED_JOBS,
+  UNCLAIMED_MAIL,
+  UNCLAIMED_PUSH,
+} from './lib-twice.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const PEOPLE = 24
@@ -22,54 +32,6 @@ const REMINDERS_NOW = 2
 const PUSHED_WITHIN_MS = 15_000
 const LOOK_AGAIN_MS = 50
 const SPLIT = { copies: COPIES, mostInBatch: MOST_IN_A_BATCH, atOnce: CONSUMERS }
-
-// Nothing reaches the queue by itself: every delivery is one of ours.
-const NO_KICK: Sabotage = {
-  file: 'src/queue/outbox.ts',
-  find: 'if (messages.length + jobs.length === 0) return',
-  replace: 'if (messages.length + jobs.length >= 0) return',
-}
-const NO_INBOX: Sabotage = {
-  file: 'src/queue/consume.ts',
-  find: ' && !done.has(subscriber.name)',
-  replace: '',
-}
-const NO_KNOWN_IDS: Sabotage[] = [
-  { file: 'src/realtime/log.ts', find: 'if (known) return', replace: 'if (known && !id) return' },
-  { file: 'src/realtime/log.ts', find: 'id text not null unique', replace: 'id text not null' },
-]
-const NAMELESS_TIMERS: Sabotage = {
-  file: 'src/scheduler/reminders.ts',
-  find: 'return { name: nameOf(task.id)',
-  replace: 'return { name: nameOf(task.id) + crypto.randomUUID()',
-}
-const UNCLAIMED_MAIL: Sabotage[] = [
-  { file: 'src/email/deliver.ts', find: "status} = 'queued' or", replace: "status} <> '' or" },
-  { file: 'src/email/deliver.ts', find: 'content: null, error: null }', replace: 'error: null }' },
-]
-const UNCLAIMED_PUSH: Sabotage = {
-  file: 'src/notifications/ledger.ts',
-  find: "((status = 'waiting' and due_at",
-  replace: "((status in ('waiting', 'sent') and channel = 'push' and due_at",
-}
-// What ran is claimed again; beside it mail that forgets its own row, or nobody would see it there.
-const UNCLAIMED_JOBS: Sabotage[] = [
-  {
-    file: 'src/queue/run-jobs.ts',
-    find: "sql`status = 'waiting' and available_at <= now()`",
-    replace: "sql`status <> 'dead'`",
-  },
-  {
-    file: 'src/queue/run-jobs.ts',
-    find: "w.status = 'waiting' and w.available_at <= now() and (select",
-    replace: '(select',
-  },
-]
-const OUTLIVING: Sabotage = {
-  file: 'src/account/claims.ts',
-  find: "  outbox: { owner: 'user_id', loose: true },\n",
-  replace: '',
-}
 
 type Scene = {
   world: World

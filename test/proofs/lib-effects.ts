@@ -1,6 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
+import { auditDeliveries, auditEventReminders, auditSchedules } from './lib-due.ts'
 import { jobKinds, jobsOf } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
 import { timersOf } from './lib-objects.ts'
@@ -50,7 +51,7 @@ const JOB_AUDITS: Record<string, Audit> = { send_mail: auditMail, send_webhooks:
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
 export type Seen = Pick<World, 'url' | 'worker' | 'query' | 'mailbox'>
-type Owner = Pick<Person, 'userId' | 'accessToken'>
+export type Owner = Pick<Person, 'userId' | 'accessToken'>
 
 /** The way to a person's sockets. */
 export function door(url: string, token: string): Door {
@@ -224,43 +225,6 @@ async function auditReminders(world: Seen, person: Owner, _: Told[], report: Rep
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
 }
 
-// The next reminder of each event, as its row says; and of what is past none was given twice.
-async function auditEventReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
-  const rows = await world.query(
-    'select id, next_reminder_at from calendar_events where user_id = $1 and next_reminder_at is not null',
-    [person.userId],
-  )
-  const expected = rows.map((row) => `event:${row.id} ${new Date(String(row.next_reminder_at)).getTime()}`).sort()
-  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('event:'))
-  const found = timers.map(({ name, dueMs }) => `${name} ${dueMs}`).sort()
-  if (expected.join() !== found.join()) report(`reminders of events wait: ${expected}; timers are armed: ${found}`)
-  const given = await world.query(
-    `select c.id, count(n.id)::int as times from calendar_events c left join notifications n
-      on n.user_id = c.user_id and n.dedupe_key like 'event:' || c.id || ':%'
-      where c.user_id = $1 and c.reminded_to is not null group by c.id`,
-    [person.userId],
-  )
-  for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
-}
-
-// Each run that was begun told its person once; each schedule that has a next time has its timer, and no other is armed.
-async function auditSchedules(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
-  const rows = await world.query('select id, next_at from schedules where user_id = $1 and next_at is not null', [
-    person.userId,
-  ])
-  const expected = rows.map(({ id, next_at }) => `schedule:${id} ${new Date(String(next_at)).getTime()}`).sort()
-  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('schedule:'))
-  const found = timers.map(({ name, dueMs }) => `${name} ${dueMs}`).sort()
-  if (expected.join() !== found.join()) report(`schedules wait for ${expected.join()}, timers for ${found.join()}`)
-  const runs = await world.query(
-    `select r.id, r.status, count(n.id)::int as times from schedule_runs r left join notifications n
-      on n.user_id = r.user_id and n.dedupe_key = 'schedule:' || r.id where r.user_id = $1 group by r.id`,
-    [person.userId],
-  )
-  for (const { id, status, times } of runs)
-    if (status !== 'done' || times !== 1) report(`the run ${id} is "${status}" and told ${times} times`)
-}
-
 // What its row says went out lies in the mailbox once; of what nobody knows, once at most.
 async function auditMail(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
   const deadline = performance.now() + MAILED_WITHIN_MS
@@ -319,18 +283,4 @@ async function auditAccountMail(world: Seen, person: Owner, told: Told[], report
     if (rows.length !== changes)
       report(`${changes} changes of the account were written of ${rows.length} times (${kind})`)
   }
-}
-
-// Every notification is planned once: a socket, and no way of the same kind twice; what is due went out or is known not to.
-async function auditDeliveries(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
-  const rows = await world.query(
-    `select n.id, count(d.id) filter (where d.channel = 'socket')::int as sockets,
-        count(d.id)::int - count(distinct (d.channel, d.purpose, d.device_id)) filter (where d.id is not null)::int as twice
-      from notifications n left join deliveries d on d.notification_id = n.id where n.user_id = $1 group by n.id`,
-    [person.userId],
-  )
-  const created = new Set(told.flatMap(({ id, type }) => (type === 'notification.created' ? [id.split('.')[0]] : [])))
-  for (const { id, sockets, twice } of rows)
-    if (created.has(String(id)) && (sockets !== 1 || twice !== 0))
-      report(`${id} goes by ${sockets} sockets, and ${twice} ways twice`)
 }

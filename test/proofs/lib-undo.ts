@@ -101,7 +101,19 @@ export async function prepareGround(person: Person, chance: Chance): Promise<Gro
   const webhooks = [(await need(person, 'POST', '/v1/webhooks', { url: 'https://hooks.aurelius.invalid/' })).id]
   const told = { notifications, drafts, discarded, webhooks }
   const calendar = await prepareEvents(person)
-  return { open, recurring, completed, cancelled, binned, projects, archived, memories, forgotten, ...told, ...calendar }
+  return {
+    open,
+    recurring,
+    completed,
+    cancelled,
+    binned,
+    projects,
+    archived,
+    memories,
+    forgotten,
+    ...told,
+    ...calendar,
+  }
 }
 
 type InputOf = (ground: Ground, chance: Chance) => object
