@@ -34,7 +34,7 @@ function wordsOf(text: string): Words {
   let isFirst = true
   for (const [raw] of text.matchAll(/[\p{L}\p{N}][\p{L}\p{N}'\u2019.:/-]*/gu)) {
     const word = raw.replace(/[.:/'\u2019-]+$/, '')
-    const low = word.toLowerCase().replace('’', "'")
+    const low = word.toLowerCase().replace('\u2019', "'")
     if (TELLING.test(low)) telling.add(low)
     else if (!EMPTY.has(low)) {
       words.add(stem(low))
