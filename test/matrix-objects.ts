@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { SUGGESTION } from './matrix-suggestions.ts'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -261,6 +262,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/me/exports': { prefix: 'exp', make: makeExport },
   '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
+  '/v1/suggestions': SUGGESTION,
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

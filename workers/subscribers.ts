@@ -2,6 +2,7 @@ import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
 import { emailSubscriber } from '#email'
+import { suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
@@ -17,5 +18,7 @@ export const subscribers: Subscriber[] = [
   emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
+  suggestionTimers,
+  suggestionSubscriber,
   triggerSubscriber,
 ]

@@ -13,6 +13,7 @@ const AREAS = [
   'integrations',
   'workflows',
   'ai',
+  'suggestions',
   'effects',
 ] as const
 type Area = (typeof AREAS)[number]

@@ -40,6 +40,7 @@ export type IdPrefix =
   | 'exp'
   | 'sgk'
   | 'cal'
+  | 'sug'
   | 'eff'
   | 'wfl'
   | 'run'

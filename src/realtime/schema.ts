@@ -11,6 +11,7 @@ const ROOMS = [
   'effects',
   'me',
   'presence',
+  'suggestions',
 ] as const
 const ROOM_OF_ONE = /^(conversation|run):[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}$/
 
