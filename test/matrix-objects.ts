@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { SUGGESTION } from './matrix-suggestions.ts'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -262,6 +263,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/erasure-receipts': { prefix: 'era', make: makeReceipt },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/mail/drafts': { prefix: 'mdr', make: makeDraft, discard: discardDraft },
+  '/v1/suggestions': SUGGESTION,
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

@@ -13,6 +13,7 @@ import { eraseDrafts } from '#mail'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
+import { pruneSuggestions, sweepApproved, sweepSuggestions } from '#proactivity'
 import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { sweepErased } from '#search'
@@ -57,6 +58,9 @@ const JOBS = {
   pruneExports,
   sweepErased,
   pruneNonces,
+  sweepSuggestions,
+  sweepApproved,
+  pruneSuggestions,
   emptyWorkflowBin,
   sweepTriggers,
 }

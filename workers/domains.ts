@@ -26,6 +26,7 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/audit'], open: () => import('#audit/routes') },
   { under: ['/v1/mcp'], open: () => import('#integrations/routes') },
   { under: ['/v1/webhooks', '/v1/webhook-deliveries'], open: () => import('#webhooks/routes') },
+  { under: ['/v1/suggestions', '/v1/learning', '/v1/autonomy'], open: () => import('#proactivity/routes') },
   { under: ['/v1/workflows', '/v1/hooks'], open: () => import('#workflows/routes') },
   { under: ['/mcp'], open: () => import('#mcp/routes') },
   { under: ['/oauth', '/.well-known'], open: () => import('#oauth/routes') },

@@ -1,6 +1,7 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { emailSubscriber } from '#email'
+import { suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
@@ -15,5 +16,7 @@ export const subscribers: Subscriber[] = [
   emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
+  suggestionTimers,
+  suggestionSubscriber,
   triggerSubscriber,
 ]

@@ -1,4 +1,5 @@
 import { performHeld } from '#effects'
+import { wakeSuggestion } from '#proactivity'
 import { ringReminder, type TimerHandlers } from '#scheduler'
 import { runDue } from '#workflows'
 
@@ -6,5 +7,6 @@ import { runDue } from '#workflows'
 export const timers: TimerHandlers = {
   reminder: ringReminder,
   effect: performHeld,
+  suggestion: wakeSuggestion,
   trigger: runDue,
 }

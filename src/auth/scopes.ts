@@ -12,6 +12,7 @@ const AREAS = [
   'integrations',
   'workflows',
   'ai',
+  'suggestions',
   'effects',
   'mail',
 ] as const

@@ -26,6 +26,8 @@ export const WORDS: Record<Scope, string> = {
   'effects:write': 'Take back what was done for you',
   'ai:read': 'See your AI usage and budget',
   'ai:write': 'Use AI at the expense of your budget',
+  'suggestions:read': 'See what Aurelius suggests to you, and what it learned of you by that',
+  'suggestions:write': 'Dismiss and put off suggestions, and change how much you hear',
   mcp: 'Use the tools of Aurelius',
   realtime: 'Be told at once when something changes',
 }

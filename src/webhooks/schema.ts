@@ -23,6 +23,8 @@ export const EVENTS = [
   'notification.updated',
   'notification.deleted',
   'notification.all_read',
+  'suggestion.created',
+  'suggestion.updated',
   'effect.updated',
 ] as const
 

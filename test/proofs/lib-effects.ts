@@ -2,10 +2,12 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
+import { timersOf } from './lib-objects.ts'
+import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'workflows', 'effects', 'me']
+export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'workflows', 'effects', 'me', 'suggestions']
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }
@@ -23,6 +25,8 @@ const AUDITS: Record<string, Audit> = {
   email: auditMail,
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
+  'suggestion-timers': auditSuggestionTimers,
+  suggestions: auditLearning,
   triggers: auditRuns,
 }
 
@@ -173,8 +177,6 @@ async function auditAnswers(world: Seen, person: Owner, told: Told[], report: Re
       report(`no answer heard of ${event.id}`)
 }
 
-type Timer = { name: string; dueMs: number }
-
 // `waits`: the reminders that are still to come, as the tasks say.
 async function auditReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
   const waits = await world.query(
@@ -242,24 +244,4 @@ async function auditAccountMail(world: Seen, person: Owner, told: Told[], report
   ])
   const changes = told.filter(({ type }) => /^(?:password|address)\.changed$/.test(type)).length
   if (rows.length !== changes) report(`${changes} changes of the account were written of ${rows.length} times`)
-}
-
-// Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
-type Objects = {
-  getByName(name: string): { list(): Promise<Timer[]>; publish(events: []): Promise<Position> }
-}
-
-async function objects(world: Seen, binding: string): Promise<Objects> {
-  return (await world.worker.miniflare.getDurableObjectNamespace(binding)) as unknown as Objects
-}
-
-/** What waits in a person's Steward. */
-export async function timersOf(world: Seen, userId: string): Promise<Timer[]> {
-  return await (await objects(world, 'STEWARD')).getByName(userId).list()
-}
-
-/** Where a person's log stands, also when they are gone and nobody can ask for them. */
-export async function logPosition(world: Seen, userId: string): Promise<Position> {
-  const { epoch, offset } = await (await objects(world, 'USER_SESSION')).getByName(userId).publish([])
-  return { epoch, offset }
 }
