@@ -3,6 +3,7 @@ import { runJobs as run } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
+import { emptyCalendarBin, sweepEventReminders } from '#calendar'
 import type { Ctx } from '#core'
 import { acting } from '#database'
 import { endLostEffects, sweepHeld } from '#effects'
@@ -31,6 +32,7 @@ const consumers = subscribers.map(({ name }) => name)
 const JOBS = {
   relay,
   sweepReminders,
+  sweepEventReminders,
   closeLostTurns,
   endLostEffects,
   sweepHeld,
@@ -47,6 +49,7 @@ const JOBS = {
   pruneAnswers,
   runBatches,
   emptyBin,
+  emptyCalendarBin,
   pruneOauthStates,
   pruneOauth,
   resealSecrets: (ctx: Ctx) => resealSecrets(ctx, sealedColumns),

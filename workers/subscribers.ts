@@ -1,5 +1,6 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
+import { eventReminderSubscriber } from '#calendar'
 import { emailSubscriber } from '#email'
 import { suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
@@ -12,6 +13,7 @@ import { triggerSubscriber } from '#workflows'
 export const subscribers: Subscriber[] = [
   realtimeSubscriber,
   reminderSubscriber,
+  eventReminderSubscriber,
   cacheSubscriber,
   emailSubscriber,
   webhookSubscriber,
