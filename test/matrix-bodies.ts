@@ -87,20 +87,24 @@ export function wrongBodies(document: OpenApi, schema: JsonSchema): fc.Arbitrary
   const objects = places.filter(({ schema: { properties } }) => properties)
   const wrong = [
     at(places).chain((place) => odd.map((value) => put(place, value, 'another kind of value'))),
-    at(objects).chain(({ pointer }) =>
-      fc.tuple(name, odd).map(([key, value]) => ({
-        what: `an extra ${JSON.stringify(key)} at /${pointer.join('/')}`,
-        body: replaced(whole, pointer, (old) => ({ ...(isObject(old) && old), [key]: value })),
-      })),
-    ),
-    at(objects).chain(({ pointer, schema: { required = [] } }) =>
-      fc.constantFrom(...required, 'nothing').map((key) => ({
-        what: `no ${key} at /${pointer.join('/')}`,
-        body: replaced(whole, pointer, (old) =>
-          Object.fromEntries(Object.entries(old ?? {}).filter(([own]) => own !== key)),
-        ),
-      })),
-    ),
+    ...(objects.length === 0
+      ? []
+      : [
+          at(objects).chain(({ pointer }) =>
+            fc.tuple(name, odd).map(([key, value]) => ({
+              what: `an extra ${JSON.stringify(key)} at /${pointer.join('/')}`,
+              body: replaced(whole, pointer, (old) => ({ ...(isObject(old) && old), [key]: value })),
+            })),
+          ),
+          at(objects).chain(({ pointer, schema: { required = [] } }) =>
+            fc.constantFrom(...required, 'nothing').map((key) => ({
+              what: `no ${key} at /${pointer.join('/')}`,
+              body: replaced(whole, pointer, (old) =>
+                Object.fromEntries(Object.entries(old ?? {}).filter(([own]) => own !== key)),
+              ),
+            })),
+          ),
+        ]),
     ...(outside.length === 0
       ? []
       : [

@@ -1,4 +1,5 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { SUGGESTION } from './matrix-suggestions.ts'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -174,6 +175,27 @@ async function makeDelivery(world: World, person: Person, mark: string): Promise
   return String((await need(person, 'POST', `/v1/webhooks/${hook}/test`)).id)
 }
 
+/** A workflow that can be run, and is only when somebody outside or its person asks for it. */
+export const DEFINITION = {
+  triggers: [{ kind: 'webhook' }],
+  priority: 'routine',
+  gather: [],
+  analysis: null,
+  suggestion: null,
+  actions: [{ id: 'plan', do: 'create_task', input: { title: 'plan' } }],
+}
+
+const workflow = creator('/v1/workflows', (mark) => ({ name: mark, definition: DEFINITION }))
+
+const switchOff: Step = async (_, person, id) => {
+  await need(person, 'POST', `/v1/workflows/${id}/disable`)
+}
+
+async function makeHook(world: World, person: Person, mark: string): Promise<string> {
+  const whole = await need(person, 'GET', `/v1/workflows/${await workflow(world, person, mark)}`)
+  return String(whole.triggers[0].id)
+}
+
 const deleteTask = remover('/v1/tasks')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
@@ -219,6 +241,13 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/mcp/servers'),
   },
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
+  '/v1/workflows': {
+    prefix: 'wfl',
+    make: workflow,
+    discard: remover('/v1/workflows'),
+    before: { enableWorkflow: switchOff, resumeWorkflow: switchOff },
+  },
+  '/v1/hooks': { prefix: 'trg', make: makeHook },
   '/v1/webhook-deliveries': { prefix: 'whd', make: makeDelivery },
   '/v1/oauth/grants': { prefix: 'grt', make: makeGrant, discard: remover('/v1/oauth/grants') },
   '/v1/me/exports': { prefix: 'exp', make: makeExport },
@@ -229,6 +258,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/devices'),
   },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
+  '/v1/suggestions': SUGGESTION,
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

@@ -1,7 +1,8 @@
+import { Webhook } from 'standardwebhooks'
 import { createAuthenticator } from './authenticator.ts'
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
 import { awayFlow, backFlow, beginFlow } from './matrix-flows.ts'
-import { kindOf, makeEffect } from './matrix-objects.ts'
+import { DEFINITION, kindOf, makeEffect } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
 import { makeId, makeRefreshToken, PASSWORD, type Person, tokenHash, type World } from './world.ts'
@@ -95,6 +96,14 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
+  snoozeSuggestion: async (world, owner) => {
+    const id = await kindOf('/v1/suggestions/{id}')?.make(world, owner, 'mine')
+    return { id: id ?? '', body: { minutes: 60 } }
+  },
+  approveSuggestion: async (world, owner) => {
+    const id = await kindOf('/v1/suggestions/{id}')?.make(world, owner, 'mine')
+    return { id: id ?? '', body: {} }
+  },
   setSignaturePolicy: async () => ({ body: { demand: false } }),
   performEffect: async () => ({ body: { kind: 'create_task', input: { title: 'mine' } } }),
   previewEffect: async () => ({ body: { kind: 'create_task', input: { title: 'mine' } } }),
@@ -107,6 +116,32 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   restoreMe: async (_, owner) => {
     await owner.api('DELETE', '/v1/me')
     return {}
+  },
+  createWorkflow: async () => ({ body: { name: 'plan', definition: DEFINITION } }),
+  validateWorkflow: async () => ({ body: { definition: DEFINITION } }),
+  updateWorkflow: async (world, owner) => ({
+    id: await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'),
+    body: { definition: DEFINITION, params: {} },
+    headers: { 'if-match': '*' },
+  }),
+  useWorkflowVersion: async (world, owner) => {
+    const id = String(await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'))
+    const body = { definition: DEFINITION }
+    await owner.api('PATCH', `/v1/workflows/${id}`, { body, headers: { 'if-match': '*' } })
+    return { id, body: { version: 1 } }
+  },
+  createWorkflowFromTemplate: async () => ({ body: { template: 'morning_brief', params: { at: '07:15' } } }),
+  callHook: async (world, owner) => {
+    const id = String(await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'))
+    const { path, secret } = JSON.parse((await owner.api('POST', `/v1/workflows/${id}/hook-secret`)).text)
+    const [at, name, raw] = [new Date(), makeId('evt'), '{"n":1}']
+    const headers = {
+      'content-type': 'application/json',
+      'webhook-id': name,
+      'webhook-timestamp': String(Math.floor(at.getTime() / 1000)),
+      'webhook-signature': new Webhook(secret).sign(name, at, raw),
+    }
+    return { id: path.slice('/v1/hooks/'.length), raw, headers }
   },
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)

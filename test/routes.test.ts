@@ -39,6 +39,8 @@ const PUBLIC: Record<string, string> = {
   'GET /v1/mcp/callback': 'a browser comes back to it: brings a state that was given to a person',
   'GET /v1/mcp/client': 'what we are to authorization servers',
   'GET /v1/realtime': 'brings a ticket: a browser sends no Authorization with a WebSocket',
+  'POST /v1/hooks/{id}': 'signs with the secret of the address',
+  'GET /v1/workflows/schema': 'what a workflow may say is no secret',
 }
 const OPERATOR = [
   'DELETE /v1/admin/people/{id}/sessions/{sessionId}',
@@ -211,17 +213,9 @@ test('a method that is not offered is refused with those that are', async () => 
   expect(wrong).toEqual([])
 })
 
+const NOWHERE = ['/nothing', '/v1', '/v1/nothing', '/v1/me/', '/V1/me', '/v1//me', '/docs/package.json', '/.env']
 test('what is nowhere is 404 by every method', async () => {
-  for (const path of [
-    '/nothing',
-    '/v1',
-    '/v1/nothing',
-    '/v1/me/',
-    '/V1/me',
-    '/v1//me',
-    '/docs/package.json',
-    '/.env',
-  ]) {
+  for (const path of NOWHERE) {
     for (const method of ['GET', 'POST', 'DELETE']) expect(codeOf(await world.call(method, path))).toBe('404 not_found')
   }
 })

@@ -40,6 +40,7 @@ const UNSIGNED: Record<string, string> = {
   'POST /v1/me/restore': 'takes an erasure back',
   'POST /v1/devices': 'ends with the sign-in that made it',
   'DELETE /v1/devices/{id}': 'only takes away',
+  'DELETE /v1/autonomy': 'only takes away',
 }
 const highSecurity = () =>
   world.operations.filter(({ id, method }) => method !== 'GET' && POLICY[id] === 'session' && !UNSIGNED[id])

@@ -12,6 +12,7 @@ import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneLedger, pruneNotifications, sweepDeliveries } from '#notifications'
 import { pruneOauth } from '#oauth'
+import { pruneSuggestions, sweepApproved, sweepSuggestions } from '#proactivity'
 import { pruneQueueTables, relay } from '#queue'
 import { sweepReminders } from '#scheduler'
 import { sweepErased } from '#search'
@@ -19,6 +20,7 @@ import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
+import { emptyWorkflowBin, sweepTriggers } from '#workflows'
 import { makeCtx } from './context.ts'
 import { sealedColumns } from './sealed.ts'
 import { subscribers } from './subscribers.ts'
@@ -55,6 +57,11 @@ const JOBS = {
   pruneExports,
   sweepErased,
   pruneNonces,
+  sweepSuggestions,
+  sweepApproved,
+  pruneSuggestions,
+  emptyWorkflowBin,
+  sweepTriggers,
 }
 
 /** What every minute is for; one job's failure is its own. */

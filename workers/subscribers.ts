@@ -2,10 +2,12 @@ import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { emailSubscriber } from '#email'
 import { deliverySubscriber } from '#notifications'
+import { suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
+import { triggerSubscriber } from '#workflows'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
@@ -16,4 +18,7 @@ export const subscribers: Subscriber[] = [
   webhookSubscriber,
   accountSubscriber,
   deliverySubscriber,
+  suggestionTimers,
+  suggestionSubscriber,
+  triggerSubscriber,
 ]

@@ -74,8 +74,18 @@ const budget: Section = {
   },
 }
 
+const learned: Section = {
+  name: 'learning',
+  forms: [json('learning')],
+  async page({ env }, userId) {
+    const { lines } = await env.STEWARD.getByName(userId).learning({ do: 'show' })
+    return { items: lines, after: null }
+  },
+}
+
 /** Everything a person is given of theirs. */
 export const SECTIONS: readonly Section[] = [
   budget,
+  learned,
   ...Object.entries(CLAIMS).flatMap(([table, claim]) => (claim.shown ? [tableSection(table, claim, claim.shown)] : [])),
 ]

@@ -38,6 +38,8 @@ const NOT_AUDITED = [
   'sign_in_challenges',
   'sign_in_flows',
   'signature_nonces',
+  'suggestion_decisions',
+  'suggestion_gates',
   'usage_events',
   'webhook_deliveries',
   'workflow_versions',

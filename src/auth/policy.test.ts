@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest'
-import { HIGH_SECURITY, lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
+import { HIGH_SECURITY } from './high-security.ts'
+import { lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
 import { SCOPES } from './scopes.ts'
 
 test('what has no row is open to nobody', () => {

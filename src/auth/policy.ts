@@ -17,6 +17,8 @@ const TALKS = { read: ['conversations:read'], write: ['conversations:write'] } a
 const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
+const SUGGESTIONS = { read: ['suggestions:read'], write: ['suggestions:write'] } as const
+const WORKFLOWS = { read: ['workflows:read'], write: ['workflows:write'] } as const
 const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
 
@@ -156,8 +158,30 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'notifications:read',
     'effects:read',
     'conversations:read',
+    'suggestions:read',
     'profile:read',
   ],
+  'GET /v1/suggestions': SUGGESTIONS.read,
+  'GET /v1/suggestions/withheld': SUGGESTIONS.read,
+  'GET /v1/suggestions/silences': SUGGESTIONS.read,
+  'GET /v1/suggestions/settings': SUGGESTIONS.read,
+  'PATCH /v1/suggestions/settings': SUGGESTIONS.write,
+  'GET /v1/suggestions/{id}': SUGGESTIONS.read,
+  'GET /v1/suggestions/{id}/why': SUGGESTIONS.read,
+  'POST /v1/suggestions/{id}/seen': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/dismiss': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/snooze': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/release': SUGGESTIONS.write,
+  // A yes of the person lets out what only they may let out: no key says it for them.
+  'POST /v1/suggestions/{id}/approve': 'session',
+  'POST /v1/suggestions/{id}/undo': SUGGESTIONS.write,
+  'GET /v1/autonomy': SUGGESTIONS.read,
+  // What may be done unasked is what a key is held by.
+  'PUT /v1/autonomy': 'session',
+  'DELETE /v1/autonomy': 'session',
+  'GET /v1/learning': SUGGESTIONS.read,
+  'PATCH /v1/learning': SUGGESTIONS.write,
+  'DELETE /v1/learning': SUGGESTIONS.write,
   // What they send is what the person may read, all of it.
   'GET /v1/webhooks': 'session',
   'POST /v1/webhooks': 'session',
@@ -177,6 +201,25 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /v1/mcp/servers/{id}/connect': 'session',
   'GET /v1/mcp/callback': 'public',
   'GET /v1/mcp/client': 'public',
+  'GET /v1/workflows/schema': 'public',
+  'GET /v1/workflows/templates': WORKFLOWS.read,
+  'POST /v1/workflows/templates': WORKFLOWS.write,
+  'GET /v1/workflows': WORKFLOWS.read,
+  'POST /v1/workflows': WORKFLOWS.write,
+  'POST /v1/workflows/validate': WORKFLOWS.read,
+  'GET /v1/workflows/{id}': WORKFLOWS.read,
+  'PATCH /v1/workflows/{id}': WORKFLOWS.write,
+  'DELETE /v1/workflows/{id}': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/enable': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/disable': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/pause': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/resume': WORKFLOWS.write,
+  'GET /v1/workflows/{id}/versions': WORKFLOWS.read,
+  'POST /v1/workflows/{id}/versions/use': WORKFLOWS.write,
+  'GET /v1/workflows/{id}/metrics': WORKFLOWS.read,
+  'POST /v1/workflows/{id}/run': WORKFLOWS.write,
+  'POST /v1/workflows/{id}/hook-secret': 'session',
+  'POST /v1/hooks/{id}': 'public',
   'GET /v1/audit': 'session',
   'GET /v1/audit/verify': 'session',
   'GET /v1/admin/ai/experiments': ADMIN,
@@ -218,43 +261,6 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /compat/anthropic/v1/models': AI.read,
   'GET /compat/anthropic/v1/models/{id}': AI.read,
 }
-
-/** What a stolen sign-in could do lasting harm by: unsigned, it is refused to a person who demands signatures. */
-export const HIGH_SECURITY: ReadonlySet<string> = new Set([
-  'POST /v1/api-keys',
-  'PATCH /v1/api-keys/{id}',
-  'POST /v1/api-keys/{id}/rotate',
-  'POST /v1/signing-keys',
-  'DELETE /v1/signing-keys/{id}',
-  'PUT /v1/signing-keys/policy',
-  'DELETE /v1/me',
-  'POST /v1/me/export',
-  'GET /v1/me/exports/{id}/archive',
-  'POST /v1/me/import',
-  'PUT /v1/ai/budget',
-  'POST /v1/auth/password',
-  'POST /v1/auth/email',
-  'POST /v1/auth/email/confirm',
-  'POST /v1/auth/totp',
-  'POST /v1/auth/totp/confirm',
-  'DELETE /v1/auth/totp',
-  'POST /v1/auth/recovery-codes',
-  'POST /v1/auth/passkeys/options',
-  'POST /v1/auth/passkeys',
-  'PATCH /v1/auth/passkeys/{id}',
-  'DELETE /v1/auth/passkeys/{id}',
-  'POST /v1/auth/identities/start',
-  'POST /v1/auth/identities',
-  'DELETE /v1/auth/identities/{id}',
-  'POST /v1/webhooks',
-  'PATCH /v1/webhooks/{id}',
-  'DELETE /v1/webhooks/{id}',
-  'POST /v1/webhooks/{id}/rotate',
-  'POST /v1/webhooks/{id}/test',
-  'POST /v1/webhook-deliveries/{id}/replay',
-])
-
-export const isHighSecurity = (route: string): boolean => HIGH_SECURITY.has(route)
 
 /** Throws for a route that has no row: nobody said who may call it. */
 export function ruleOf(method: string, path: string): Rule {

@@ -10,7 +10,9 @@ const AREAS = [
   'notifications',
   'profile',
   'integrations',
+  'workflows',
   'ai',
+  'suggestions',
   'effects',
 ] as const
 type Area = (typeof AREAS)[number]

@@ -1,7 +1,17 @@
 import { z } from '@hono/zod-openapi'
 import { s } from '#core'
 
-const ROOMS = ['tasks', 'projects', 'memories', 'notifications', 'effects', 'me', 'presence'] as const
+const ROOMS = [
+  'tasks',
+  'projects',
+  'memories',
+  'notifications',
+  'workflows',
+  'effects',
+  'me',
+  'presence',
+  'suggestions',
+] as const
 const ROOM_OF_ONE = /^(conversation|run):[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}$/
 
 /** What a client may listen to. All of it is the person's own: the object behind the socket is. */

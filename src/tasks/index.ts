@@ -1,6 +1,7 @@
 export { deleteTask, emptyBin, restoreTask } from './bin.ts'
 export { completeTask } from './complete.ts'
 export { createTask } from './create.ts'
+export { getInsights } from './insights.ts'
 export { listTasks } from './list.ts'
 export { getProject, listProjects, projectsForPrompt } from './projects.ts'
 export { getReminder, markReminded, overdueReminders } from './reminders.ts'

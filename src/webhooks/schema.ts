@@ -16,10 +16,16 @@ export const EVENTS = [
   'memory.created',
   'memory.updated',
   'memory.deleted',
+  'workflow.created',
+  'workflow.updated',
+  'workflow.deleted',
   'notification.created',
   'notification.updated',
   'notification.deleted',
   'notification.all_read',
+  'suggestion.created',
+  'suggestion.updated',
+  'effect.updated',
 ] as const
 
 const MAX_OVERLAP_S = 86_400

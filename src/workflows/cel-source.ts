@@ -14,7 +14,19 @@ const FUNCTIONS = new Set([
   ...['substring', 'split', 'join'],
   ...['getDate', 'getDayOfMonth', 'getDayOfWeek', 'getFullYear', 'getHours', 'getMilliseconds', 'getMinutes'],
   ...['getMonth', 'getSeconds'],
-  ...['daysBetween', 'minutesBetween', 'weekday', 'clock', 'day', 'plural', 'money', 'first', 'orElse', 'cronAt'],
+  ...[
+    'daysBetween',
+    'minutesBetween',
+    'weekday',
+    'clock',
+    'day',
+    'plural',
+    'money',
+    'first',
+    'orElse',
+    'cronAt',
+    'addDays',
+  ],
 ])
 // These ask the calendar of a zone, a hundred times the work of a comparison.
 const DEAR = /^(?:get[A-Z].*|clock|day|weekday|money|daysBetween|minutesBetween)$/

@@ -55,7 +55,7 @@ const zoned = { timeZone: s.timeZone.optional(), missed: z.enum(['skip', 'once',
 const wall = z.strictObject({ date: s.localDate, time })
 
 /** A person may tune a template without touching its expressions. */
-const parameter = z.discriminatedUnion('type', [
+export const Parameter = z.discriminatedUnion('type', [
   z.strictObject({
     name,
     type: z.literal('integer'),
@@ -221,13 +221,27 @@ function around<T extends z.ZodType>(inner: T) {
   ])
 }
 
+const EXAMPLE = {
+  triggers: [{ kind: 'manual' }],
+  priority: 'routine',
+  gather: [],
+  analysis: null,
+  suggestion: null,
+  actions: [{ id: 'plan', do: 'create_task', input: { title: 'Plan {{ now.date }}' } }],
+}
+
 /** What a workflow is: data that is checked on save and run by the engine (run.ts). */
 export const Definition = s.later(() => {
-  const leaf = z.union([act, pause, question]).openapi('WorkflowLeafStep')
-  const step = around(around(leaf).openapi('WorkflowInnerStep')).openapi('WorkflowStep')
+  // The document of the API says no more of a step than that it is one: three deep, it would be most of the document.
+  const step = around(around(z.union([act, pause, question]))).openapi('WorkflowStep', {
+    type: 'object',
+    description: 'Its JSON Schema is at /v1/workflows/schema',
+    additionalProperties: true,
+    maxProperties: 10,
+  })
   return z
     .strictObject({
-      parameters: s.list(parameter, 20).optional(),
+      parameters: s.list(Parameter, 20).optional(),
       triggers: s.list(trigger, MAX_TRIGGERS, 1),
       debounceSeconds: s.int(1, 86_400).optional(),
       throttle: z.strictObject({ count: s.int(1, 1000), perMinutes: s.int(1, 43_200) }).optional(),
@@ -240,11 +254,11 @@ export const Definition = s.later(() => {
       suggestion: suggestion.nullable(),
       actions: s.list(step, MAX_STEPS),
     })
-    .openapi('WorkflowDefinition')
+    .openapi('WorkflowDefinition', { example: EXAMPLE })
 })
 export type Definition = z.infer<ReturnType<typeof Definition>>
 export type Trigger = z.infer<typeof trigger>
-export type Parameter = z.infer<typeof parameter>
+export type Parameter = z.infer<typeof Parameter>
 export type Gather = z.infer<typeof gathered>
 
 export type Step = Definition['actions'][number]

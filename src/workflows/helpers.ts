@@ -76,6 +76,12 @@ function money(minor: bigint | number, currency: string): string {
 export const HELPERS: Record<string, (...given: never[]) => unknown> = {
   /** Whole days from one date to another; below zero when the second came first. */
   'daysBetween(string, string): int': (from: string, to: string) => BigInt(dayOf(to) - dayOf(from)),
+  /** The date so many days later. */
+  'addDays(string, int): string': (from: string, days: bigint) => {
+    const at = new Date((dayOf(from) + Number(days)) * DAY_MS)
+    if (Number.isNaN(at.getTime())) throw new Error('is no date')
+    return at.toISOString().slice(0, 10)
+  },
   'minutesBetween(string, string): int': (from: string, to: string) =>
     BigInt(Math.floor((instantOf(to) - instantOf(from)) / MINUTE_MS)),
   'weekday(string): string': weekdayOf,

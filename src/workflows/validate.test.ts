@@ -73,7 +73,7 @@ test('every fault is told at once, each with its place', async () => {
 })
 
 test('a pointer escapes what it must', async () => {
-  const act = { id: 'a', do: 'call_webhook', input: { 'a/b~c': '{{ nobody }}' } }
+  const act = { id: 'a', do: 'set_preferences', input: { 'a/b~c': '{{ nobody }}' } }
   expect(await places({ actions: [act] })).toEqual(['/actions/0/input/a~1b~0c'])
 })
 

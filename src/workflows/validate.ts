@@ -18,9 +18,19 @@ const NOW = {
 }
 const TYPES = { integer: 'int', string: 'string', boolean: 'bool', time: 'string', weekday: 'string' } as const
 /** What happens that a workflow may wait for. What workflows and their runs cause themselves is not among it. */
-const FAMILIES = new Set(['task', 'project', 'memory', 'event', 'me', 'mail', 'file', 'subscription', 'commitment'])
+export const FAMILIES = new Set([
+  'task',
+  'project',
+  'memory',
+  'event',
+  'me',
+  'mail',
+  'file',
+  'subscription',
+  'commitment',
+])
 
-const pointerOf = (path: Path): string =>
+export const pointerOf = (path: Path): string =>
   path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
 
 type Check = { cel: Expressions; kinds: Kinds; add(path: Path, detail: string): void }

@@ -2,10 +2,12 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
+import { timersOf } from './lib-objects.ts'
+import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'effects', 'me']
+export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'workflows', 'effects', 'me', 'suggestions']
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }
@@ -24,6 +26,9 @@ const AUDITS: Record<string, Audit> = {
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
   deliveries: auditDeliveries,
+  'suggestion-timers': auditSuggestionTimers,
+  suggestions: auditLearning,
+  triggers: auditRuns,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
@@ -99,6 +104,15 @@ export async function auditPerson(world: Seen, person: Owner, witness: Witness |
   if (witness) countOnce('a socket', witness.heard, told, report)
 }
 
+/** Each firing is one run and one event that begins it. */
+async function auditRuns(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
+  const rows = await world.query('select id, workflow_id, cause from workflow_runs where user_id = $1', [person.userId])
+  const begun = told.filter(({ type }) => type === 'run.requested').map(({ id }) => id.split('.')[0])
+  for (const { id } of rows)
+    if (begun.filter((run) => run === id).length !== 1) report(`the run ${id} is not begun once`)
+  if (begun.length !== rows.length) report(`${begun.length} runs were asked for, and ${rows.length} are there`)
+}
+
 async function auditInbox(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
   const rows = await world.query(
     'select message_id, json_agg(consumer) as consumers from inbox where message_id = any($1::text[]) group by message_id',
@@ -108,10 +122,12 @@ async function auditInbox(world: Seen, person: Owner, told: Told[], report: Repo
   const known = new Map(rows.map(({ message_id, consumers }) => [String(message_id), String(consumers)]))
   for (const event of told) {
     const expected = consumersOf(event)
-      .filter((name) => isHooked || name !== 'webhooks')
+      .filter((name) => (isHooked || name !== 'webhooks') && name !== 'triggers')
       .sort()
       .join()
-    const done = (known.get(event.id) ?? '').split(',').sort().join()
+    // Triggers are asked only while there are any.
+    const named = (known.get(event.id) ?? '').split(',').filter((name) => name !== 'triggers')
+    const done = named.sort().join()
     if (done !== expected) report(`${event.id} was handled by "${done}", not by "${expected}"`)
   }
 }
@@ -161,8 +177,6 @@ async function auditAnswers(world: Seen, person: Owner, told: Told[], report: Re
     if (consumersOf(event).includes('answers') && !known.has(event.id.split('.')[0]))
       report(`no answer heard of ${event.id}`)
 }
-
-type Timer = { name: string; dueMs: number }
 
 // `waits`: the reminders that are still to come, as the tasks say.
 async function auditReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
@@ -245,24 +259,4 @@ async function auditDeliveries(world: Seen, person: Owner, told: Told[], report:
   for (const { id, sockets, twice } of rows)
     if (created.has(String(id)) && (sockets !== 1 || twice !== 0))
       report(`${id} goes by ${sockets} sockets, and ${twice} ways twice`)
-}
-
-// Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
-type Objects = {
-  getByName(name: string): { list(): Promise<Timer[]>; publish(events: []): Promise<Position> }
-}
-
-async function objects(world: Seen, binding: string): Promise<Objects> {
-  return (await world.worker.miniflare.getDurableObjectNamespace(binding)) as unknown as Objects
-}
-
-/** What waits in a person's Steward. */
-export async function timersOf(world: Seen, userId: string): Promise<Timer[]> {
-  return await (await objects(world, 'STEWARD')).getByName(userId).list()
-}
-
-/** Where a person's log stands, also when they are gone and nobody can ask for them. */
-export async function logPosition(world: Seen, userId: string): Promise<Position> {
-  const { epoch, offset } = await (await objects(world, 'USER_SESSION')).getByName(userId).publish([])
-  return { epoch, offset }
 }

@@ -1,0 +1,137 @@
+import { sql } from 'drizzle-orm'
+import { AppError, derivedIds, type UserCtx } from '#core'
+import { liveSession } from '#database'
+import { nextTimes } from '#scheduler'
+import type { Definition, Trigger } from './definition.ts'
+import { openExpressions } from './expression.ts'
+import { effectInputs } from './kinds.ts'
+import { callsOf, cycleFrom } from './loops.ts'
+import { workflows, workflowVersions } from './tables.ts'
+import { type Fault, faultsOf, parameterFault, pointerOf } from './validate.ts'
+import { defaultsOf, filled, isTemporal, type Params, whenOf } from './when-of.ts'
+
+const MAX_WORKFLOWS = 100
+const SHOWN_TIMES = 5
+
+export type CompileCtx = Pick<UserCtx, 'actor' | 'db' | 'now' | 'newId'>
+/** A trigger as its row keeps it. */
+export type NewTrigger = {
+  id: string
+  key: string
+  kind: Trigger['kind']
+  config: Trigger
+  patterns: string[]
+  nextAt: string | null
+}
+type Compiled = { params: Params; triggers: NewTrigger[]; zone: string }
+/** What a definition is checked against: how many there are, and who calls whom. */
+type Others = { zone: string; count: number; calls: { id: string; calls: string[] }[] | null }
+
+/** The person's zone, and their other workflows. One trip. */
+async function othersOf({ db, actor }: CompileCtx, id: string): Promise<Others> {
+  const called = sql`jsonb_path_query_array(v.definition, '$.actions.** ? (@.do == "run_workflow").input.workflowId')`
+  const { rows } = await db.execute<Others>(sql`
+    select person_zone(${actor.userId}) as zone, count(w.id)::int as count,
+      json_agg(json_build_object('id', w.id, 'calls', ${called})) filter (where w.id is not null) as calls
+    from (select 1) one left join ${workflows} w on w.user_id = ${actor.userId} and w.deleted_at is null and w.id <> ${id}
+    left join ${workflowVersions} v on v.workflow_id = w.id and v.version = w.definition_version
+    where ${liveSession(actor) ?? sql`true`}`)
+  const [row] = rows
+  if (!row) throw new Error('an aggregate returned no row')
+  return row
+}
+
+/** Everything wrong with it, with pointers into `{definition, params}`; what it needs where nothing is. */
+async function judge(ctx: CompileCtx, input: { id: string; definition: Definition; params: Params }) {
+  const { definition, id } = input
+  const [others, found] = await Promise.all([othersOf(ctx, id), faultsOf(definition, effectInputs())])
+  const faults: Fault[] = found.map(({ pointer, detail }) => ({ pointer: `/definition${pointer}`, detail }))
+  const parameters = definition.parameters ?? []
+  const params = { ...defaultsOf(parameters), ...input.params }
+  for (const [name, value] of Object.entries(input.params)) {
+    const parameter = parameters.find((one) => one.name === name)
+    const detail = parameter ? parameterFault(parameter, value) : 'is no parameter of this workflow'
+    if (detail) faults.push({ pointer: `/params${pointerOf([name])}`, detail })
+  }
+  for (const [n, need] of (definition.requires ?? []).entries())
+    faults.push({ pointer: `/definition/requires/${n}`, detail: `${need} is not there yet` })
+  for (const [n, { kind }] of definition.triggers.entries())
+    if (kind === 'condition')
+      faults.push({ pointer: `/definition/triggers/${n}`, detail: 'conditions are not looked at yet' })
+  const calls = new Map(others.calls?.map((other) => [other.id, other.calls]))
+  const way = cycleFrom(id, callsOf(definition), calls)
+  if (way)
+    faults.push({ pointer: '/definition/actions', detail: `would call itself: ${way.join(' -> ')}`.slice(0, 300) })
+  const triggers = faults.length > 0 ? [] : await triggersOf(ctx, definition, params, others.zone, faults)
+  return { faults, params, triggers, zone: others.zone, count: others.count }
+}
+
+/** Throws `invalid_request` with every fault and its place. One trip. */
+export async function compile(
+  ctx: CompileCtx,
+  input: { id: string; definition: Definition; params: Params; isNew: boolean },
+): Promise<Compiled> {
+  const { faults, count, ...compiled } = await judge(ctx, input)
+  const [first] = faults
+  if (first)
+    throw new AppError('invalid_request', `${first.pointer}: ${first.detail}`.slice(0, 500), { errors: faults })
+  if (input.isNew && count >= MAX_WORKFLOWS)
+    throw new AppError('conflict', `There are ${MAX_WORKFLOWS} workflows already; delete one first`)
+  return compiled
+}
+
+/** What is wrong, and when it would run; nothing is kept. One trip. */
+export async function validateWorkflow(ctx: CompileCtx, input: { definition: Definition; params: Params }) {
+  const { faults, triggers, zone } = await judge(ctx, { id: '', ...input })
+  const next = triggers.flatMap(({ config }) => timesOf(config, zone, ctx.now(), SHOWN_TIMES))
+  next.sort((a, b) => a.getTime() - b.getTime())
+  const shown = next.slice(0, SHOWN_TIMES).map((at) => at.toISOString())
+  return { valid: faults.length === 0, faults: faults.slice(0, 50), next: shown }
+}
+
+/** The next times of a trigger whose parameters are written in; a condition has its times of day. */
+export function timesOf(config: Trigger, zone: string, after: Date, count: number): Date[] {
+  if (config.kind === 'condition') {
+    const times = (config.check ?? []).flatMap((time) => {
+      const [hour, minute] = time.split(':')
+      return nextTimes({ kind: 'cron', cron: `${Number(minute)} ${Number(hour)} * * *`, timeZone: zone }, after, count)
+    })
+    return times.sort((a, b) => a.getTime() - b.getTime()).slice(0, count)
+  }
+  if (!isTemporal(config)) return []
+  const when = whenOf(config, zone)
+  return typeof when === 'string' ? [] : nextTimes(when, after, count)
+}
+
+// Postgres keeps an object's names in an order of its own.
+function canonical(value: unknown): string {
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
+  if (Array.isArray(value)) return `[${value.map(canonical).join()}]`
+  const parts = Object.entries(value).map(([name, inner]) => `${JSON.stringify(name)}:${canonical(inner)}`)
+  return `{${parts.sort().join()}}`
+}
+
+async function triggersOf(ctx: CompileCtx, definition: Definition, params: Params, zone: string, faults: Fault[]) {
+  const cel = await openExpressions()
+  const made = new Map<string, NewTrigger>()
+  for (const [n, trigger] of definition.triggers.entries()) {
+    const config = filled(cel, trigger, params)
+    const when = typeof config === 'string' || !isTemporal(config) ? config : whenOf(config, zone)
+    if (typeof config === 'string' || typeof when === 'string') {
+      faults.push({ pointer: `/definition/triggers/${n}`, detail: typeof when === 'string' ? when : 'is no trigger' })
+      continue
+    }
+    // A change of one trigger leaves what is known of another alone.
+    const key = `${config.kind}:${derivedIds(canonical(config), new Date(0))('trg')}`
+    const [next] = timesOf(config, zone, ctx.now(), 1)
+    made.set(key, {
+      id: ctx.newId('trg'),
+      key,
+      kind: config.kind,
+      config,
+      patterns: config.kind === 'event' ? [config.type] : config.kind === 'condition' ? (config.on ?? []) : [],
+      nextAt: next?.toISOString() ?? null,
+    })
+  }
+  return [...made.values()]
+}

@@ -1,0 +1,135 @@
+import { sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { type Ctx, describeError } from '#core'
+import { armTimers, type NewTimer } from '#scheduler'
+import { timesOf } from './compile.ts'
+import { type FireCtx, type Firing, fire } from './fire.ts'
+import { type Armed, actingFor, readTriggers } from './ready.ts'
+import { triggers, workflows } from './tables.ts'
+import { isTemporal } from './when-of.ts'
+import { setStatus } from './workflows.ts'
+
+const EARLY_MS = 1000
+/** What is later than this was missed, and its policy says what becomes of it. */
+const LATE_MS = 5 * 60_000
+const MAX_MISSED = 50
+const SWEEP_AFTER_S = 15
+const SWEEP_LIMIT = 200
+const SWEEP_AT_ONCE = 5
+
+const Pending = z.object({
+  trigger: z.record(z.string(), z.unknown()),
+  cause: z.string(),
+  subject: z.string().nullable(),
+  tainted: z.boolean(),
+})
+export type Pending = z.infer<typeof Pending>
+
+/** A timer for a moment of a trigger. The moment is in its name: what is moved leaves one behind that finds nothing to do. */
+function timerOf(userId: string, id: string, at: Date): NewTimer {
+  const dueMs = at.getTime()
+  return { name: `trigger:${id}:${dueMs}`, dueMs, version: 1, payload: { kind: 'trigger', userId, id } }
+}
+
+/** Arms what these workflows wait for, and the end of a pause. */
+export async function armWorkflows(ctx: Pick<Ctx, 'db' | 'env'>, userId: string, ids: string[]): Promise<void> {
+  const listed = sql`(select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`
+  const { rows } = await ctx.db.execute<{ id: string; at: string }>(sql`
+    select id, next_at as at from ${triggers} where workflow_id in ${listed} and user_id = ${userId} and active
+      and next_at is not null
+    union all select id, paused_until from ${workflows} where id in ${listed} and user_id = ${userId}
+      and status = 'paused' and paused_until is not null`)
+  await armAt(ctx, userId, rows)
+}
+
+export async function armAt(ctx: Pick<Ctx, 'env'>, userId: string, moments: { id: string; at: string | Date }[]) {
+  if (moments.length === 0) return
+  await armTimers(
+    ctx,
+    userId,
+    moments.map(({ id, at }) => timerOf(userId, id, new Date(at))),
+  )
+}
+
+/** What a timer of kind `trigger` is for: fires what is due of a trigger, once for each time, or ends a pause. */
+export async function runDue(ctx: Ctx, { userId, id }: { userId: string; id: string }): Promise<void> {
+  if (id.startsWith('wfl_')) {
+    await endPause(ctx, userId, id)
+    return
+  }
+  const [armed] = await readTriggers(ctx, sql`t.id = ${id} and t.user_id = ${userId}`)
+  if (!armed) return
+  const nowMs = ctx.now().getTime() + EARLY_MS
+  if (armed.pendingAt && armed.pendingAt.getTime() <= nowMs) await firePending(ctx, armed)
+  if (armed.nextAt && armed.nextAt.getTime() <= nowMs) await fireTimes(ctx, armed, armed.nextAt)
+}
+
+async function endPause(ctx: Ctx, userId: string, id: string): Promise<void> {
+  const { rows } = await ctx.db.execute(sql`select 1 from ${workflows} where id = ${id} and user_id = ${userId}
+    and deleted_at is null and status = 'paused' and paused_until <= ${new Date(ctx.now().getTime() + EARLY_MS).toISOString()}::timestamptz`)
+  if (rows.length > 0) await setStatus({ ...ctx, actor: actingFor(userId) }, id, { status: 'enabled' })
+}
+
+/** Of the times that have come, those that are to be run: of the missed ones what the policy says. */
+export function timesToRun(times: Date[], missed: 'skip' | 'once' | 'all', now: Date): Date[] {
+  const isLate = (at: Date) => at.getTime() < now.getTime() - LATE_MS
+  const late = times.filter(isLate)
+  const inTime = times.filter((at) => !isLate(at))
+  if (missed === 'all') return times.slice(-MAX_MISSED)
+  if (missed === 'skip' || inTime.length > 0) return inTime
+  return late.slice(-1)
+}
+
+async function fireTimes(ctx: Ctx, armed: Armed, first: Date): Promise<void> {
+  const { config, zone, id, userId } = armed
+  const now = ctx.now()
+  const after = new Date(Math.max(now.getTime(), first.getTime()))
+  const [next] = timesOf(config, zone, after, 1)
+  // The last of them moves the trigger on; where that is lost all are asked for again, and known by their cause.
+  const moved = sql`update ${triggers} set next_at = ${next?.toISOString() ?? null}::timestamptz, updated_at = now()
+    where id = ${id} and next_at = ${first.toISOString()}::timestamptz returning id`
+  if (isTemporal(config)) {
+    const times = [first, ...timesOf(config, zone, first, 100)].filter((at) => at.getTime() <= after.getTime())
+    for (const at of timesToRun(times, config.missed ?? 'once', now)) await fire(ctx, armed, ofTime(armed, at))
+  }
+  await ctx.db.execute(moved)
+  if (next) await armAt(ctx, userId, [{ id, at: next }])
+}
+
+function ofTime({ id, config }: Armed, at: Date): Firing {
+  const iso = at.toISOString()
+  const trigger = { kind: config.kind, at: iso }
+  return { kind: config.kind, triggerId: id, trigger, cause: `time:${iso}`, subject: null, tainted: false, depth: 0 }
+}
+
+/** Fires what a debounce held back, of the last of what happened. */
+async function firePending(ctx: FireCtx, armed: Armed): Promise<void> {
+  const pending = Pending.safeParse(armed.pending)
+  const done = sql`update ${triggers} set pending_at = null, pending = null, last_fired_at = now()
+    where id = ${armed.id} and pending_at = ${armed.pendingAt?.toISOString() ?? null}::timestamptz returning id`
+  if (pending.success)
+    await fire(ctx, armed, { ...pending.data, kind: armed.config.kind, triggerId: armed.id, depth: 0 }, done)
+  else await ctx.db.execute(done)
+}
+
+/** Fires what a lost alarm left waiting, oldest first; answers how many were found. */
+export async function sweepTriggers(ctx: Ctx): Promise<number> {
+  const late = sql`${new Date(ctx.now().getTime() - SWEEP_AFTER_S * 1000).toISOString()}::timestamptz`
+  const { rows } = await ctx.db.execute<{ id: string; userId: string }>(sql`
+    select id, user_id as "userId" from ${triggers} where active and (next_at < ${late} or pending_at < ${late})
+    union all select id, user_id from ${workflows} where deleted_at is null and status = 'paused' and paused_until < ${late}
+    limit ${SWEEP_LIMIT}`)
+  for (let at = 0; at < rows.length; at += SWEEP_AT_ONCE)
+    await Promise.all(rows.slice(at, at + SWEEP_AT_ONCE).map((one) => runLate(ctx, one)))
+  if (rows.length > 0) ctx.log.warn('triggers.swept', { found: rows.length })
+  return rows.length
+}
+
+// One that fails waits for the next sweep and stops no other.
+async function runLate(ctx: Ctx, one: { id: string; userId: string }): Promise<void> {
+  try {
+    await runDue(ctx, one)
+  } catch (error) {
+    ctx.log.error('trigger.sweep_failed', { triggerId: one.id, userId: one.userId, ...describeError(error) })
+  }
+}

@@ -1,0 +1,231 @@
+import { and, eq, lt, sql } from 'drizzle-orm'
+import { alias } from 'drizzle-orm/pg-core'
+import { AppError, findAppError } from '#core'
+import { ownerId } from '#database'
+import { kick, tell } from '#queue'
+import { compile } from './compile.ts'
+import type { Definition } from './definition.ts'
+import { workflowCreated, workflowDeleted, workflowUpdated } from './events.ts'
+import { readWorkflow } from './read.ts'
+import {
+  asker,
+  type ChangeCtx,
+  keepVersion,
+  mine,
+  missing,
+  type ReadCtx,
+  setTriggers,
+  shown,
+  stale,
+  step,
+} from './row.ts'
+import { triggers, workflows, workflowVersions } from './tables.ts'
+import type { Params } from './when-of.ts'
+import type { NewWorkflow, Workflow, WorkflowPatch } from './workflow-schema.ts'
+
+const MAX_TRIES = 3
+
+type Source = NewWorkflow & { template?: string }
+
+/** Makes a workflow with its triggers and its event. Two trips; the same id again answers the one that is there. */
+export async function createWorkflow(ctx: ChangeCtx, input: Source): Promise<Workflow> {
+  const { db, actor } = ctx
+  const { definition, enabled, note, template, ...fields } = input
+  const id = ctx.newId('wfl')
+  const compiled = await compile(ctx, { id, definition, params: fields.params, isNew: true })
+  const row = {
+    ...fields,
+    id,
+    userId: ownerId(actor),
+    status: enabled ? ('enabled' as const) : ('disabled' as const),
+    params: compiled.params,
+    templateKey: template ?? null,
+  }
+  const me = asker(ctx)
+  const made = db
+    .$with('made')
+    .as(db.insert(workflows).values(row).onConflictDoNothing({ target: workflows.id }).returning())
+  const told = tell(db, 'told', made, {
+    kind: workflowCreated,
+    userId: made.userId,
+    key: made.id,
+    version: made.version,
+    data: shown(made),
+  })
+  const known = alias(workflows, 'known')
+  const [answer] = await db
+    .with(me, made, keepVersion(db, 'made', definition, note), ...setTriggers(db, 'made', compiled.triggers), told)
+    .select({
+      workflow: sql<Workflow>`case when ${made.id} is not null then ${shown(made)} else ${shown(known)} end`,
+      isThere: sql<boolean>`coalesce(${made.id}, ${known.id}) is not null`,
+      eventId: told.id,
+    })
+    .from(me)
+    .leftJoin(made, sql`true`)
+    .leftJoin(known, and(eq(known.id, id), eq(known.userId, actor.userId)))
+    .leftJoin(told, sql`true`)
+  if (!answer?.isThere) throw new Error('an insert returned no row')
+  kick(ctx, [answer.eventId])
+  return answer.workflow
+}
+
+type Change = Partial<typeof workflows.$inferInsert>
+
+/** Changes the row, its triggers and, where a definition is given, its version: one statement with its event. */
+async function change(
+  ctx: ChangeCtx,
+  id: string,
+  set: Change | Record<string, unknown>,
+  version: number | '*',
+  parts: { definition?: Definition; note?: string; triggers?: Parameters<typeof setTriggers>[2] },
+): Promise<Workflow> {
+  const { db } = ctx
+  const current = db.$with('current').as(db.select({ id: workflows.id }).from(workflows).where(mine(ctx, id)))
+  const changed = db.$with('changed').as(
+    db
+      .update(workflows)
+      .set({ ...set, version: sql`${workflows.version} + 1`, updatedAt: sql`now()` })
+      .where(and(mine(ctx, id), version === '*' ? undefined : eq(workflows.version, version)))
+      .returning(),
+  )
+  const told = tell(db, 'told', changed, {
+    kind: workflowUpdated,
+    userId: changed.userId,
+    key: changed.id,
+    version: changed.version,
+    data: shown(changed),
+  })
+  const also = [
+    ...(parts.definition ? [keepVersion(db, 'changed', parts.definition, parts.note ?? '')] : []),
+    ...(parts.triggers ? setTriggers(db, 'changed', parts.triggers) : []),
+  ]
+  const [row] = await db
+    .with(current, changed, told, ...also)
+    .select({ changed: changed.id, workflow: shown(changed), eventId: told.id })
+    .from(current)
+    .leftJoin(changed, eq(changed.id, current.id))
+    .leftJoin(told, sql`true`)
+  if (!row) throw missing()
+  if (row.changed === null) throw stale()
+  kick(ctx, [row.eventId])
+  return row.workflow
+}
+
+/** Changes what is given; a definition becomes its next version. Up to three trips; 412 when it moved on. */
+export async function updateWorkflow(
+  ctx: ChangeCtx,
+  id: string,
+  patch: WorkflowPatch,
+  version: number | '*',
+): Promise<Workflow> {
+  const { definition, params, note = '', ...fields } = patch
+  if (!definition && !params) {
+    if (Object.keys(fields).length > 0) return await change(ctx, id, fields, version, {})
+    const { workflow } = await readWorkflow(ctx, id)
+    if (version !== '*' && version !== workflow.version) throw stale()
+    return workflow
+  }
+  const read = await readWorkflow(ctx, id)
+  const next = definition ?? read.definition
+  const given = params ?? fitting(read.workflow.params, next)
+  const compiled = await compile(ctx, { id, definition: next, params: given, isNew: false })
+  const set = {
+    ...fields,
+    params: compiled.params,
+    ...(definition && {
+      latestVersion: sql`${workflows.latestVersion} + 1`,
+      definitionVersion: sql`${workflows.latestVersion} + 1`,
+    }),
+  }
+  // What was compiled goes with what was read, also where any version will do.
+  const expected = version === '*' ? read.workflow.version : version
+  return await change(ctx, id, set, expected, { ...(definition && { definition, note }), triggers: compiled.triggers })
+}
+
+// A choice stays as long as there is something to choose.
+function fitting(params: Params, { parameters = [] }: Definition): Params {
+  const names = new Set(parameters.map(({ name }) => name))
+  return Object.fromEntries(Object.entries(params).filter(([name]) => names.has(name)))
+}
+
+/** Once more where it changed between the look and the write. */
+async function steadily<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (findAppError(error)?.code !== 'version_stale') throw error
+      if (tries === MAX_TRIES) throw new AppError('conflict', 'The workflow changes all the time; try again')
+    }
+  }
+}
+
+/** New runs take this version again. Three trips; `invalid_request` where it no longer can be run. */
+export async function useVersion(ctx: ChangeCtx, id: string, version: number): Promise<Workflow> {
+  return await steadily(() => takeVersion(ctx, id, version))
+}
+
+async function takeVersion(ctx: ChangeCtx, id: string, version: number): Promise<Workflow> {
+  const read = await readWorkflow(ctx, id)
+  const v = workflowVersions
+  const [row] = await ctx.db
+    .select({ definition: sql<Definition>`${v.definition}` })
+    .from(v)
+    .where(and(eq(v.workflowId, id), eq(v.version, version)))
+  if (!row) throw missing()
+  const { definition } = row
+  const params = fitting(read.workflow.params, definition)
+  const compiled = await compile(ctx, { id, definition, params, isNew: false })
+  const set = { definitionVersion: version, params: compiled.params }
+  return await change(ctx, id, set, read.workflow.version, { triggers: compiled.triggers })
+}
+
+type Standing = { status: 'enabled' | 'disabled' } | { status: 'paused'; until: string | undefined }
+
+/** Switches it on, off, or off for a while; what was due meanwhile is not made up for. Two trips, three to switch it on. */
+export async function setStatus(ctx: ChangeCtx, id: string, standing: Standing): Promise<Workflow> {
+  return await steadily(() => stand(ctx, id, standing))
+}
+
+async function stand(ctx: ChangeCtx, id: string, standing: Standing): Promise<Workflow> {
+  const { workflow, definition } = await readWorkflow(ctx, id)
+  const { status } = standing
+  if (workflow.status === status && status !== 'paused') return workflow
+  // Its times are reckoned anew, and what it needs is asked for again.
+  const compiled = await compile(ctx, { id, definition, params: workflow.params, isNew: false })
+  const set = {
+    status,
+    pausedReason: status === 'paused' ? 'person' : null,
+    pausedUntil: standing.status === 'paused' && standing.until ? new Date(standing.until) : null,
+    ...(status === 'enabled' && { failuresInRow: 0 }),
+  }
+  return await change(ctx, id, set, workflow.version, { triggers: compiled.triggers })
+}
+
+/** Deletes it: nothing sets it off any more, and its runs go with it in thirty days. One trip. */
+export async function deleteWorkflow(ctx: ChangeCtx, id: string): Promise<void> {
+  const { db } = ctx
+  const gone = db.$with('gone').as(
+    db
+      .update(workflows)
+      .set({ deletedAt: ctx.now(), status: 'disabled', version: sql`${workflows.version} + 1`, updatedAt: sql`now()` })
+      .where(mine(ctx, id))
+      .returning(),
+  )
+  const silenced = step(db, 'silenced', sql`delete from ${triggers} t using gone where t.workflow_id = gone.id`)
+  const told = tell(db, 'told', gone, {
+    kind: workflowDeleted,
+    userId: gone.userId,
+    key: gone.id,
+    version: gone.version,
+    data: shown(gone),
+  })
+  const [row] = await db.with(gone, silenced, told).select({ eventId: told.id }).from(told)
+  if (!row) throw missing()
+  kick(ctx, [row.eventId])
+}
+
+/** Erases what was deleted thirty days ago, with its runs. */
+export async function emptyWorkflowBin({ db }: Pick<ReadCtx, 'db'>): Promise<void> {
+  await db.delete(workflows).where(lt(workflows.deletedAt, sql`now() - interval '30 days'`))
+}
