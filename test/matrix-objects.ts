@@ -197,6 +197,8 @@ async function makeHook(world: World, person: Person, mark: string): Promise<str
 }
 
 const deleteTask = remover('/v1/tasks')
+const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
+const deleteEvent = remover('/v1/calendar/events')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
 }
@@ -218,6 +220,13 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: deleteTask,
     before: { restoreTask: deleteTask, reopenTask: completeTask },
     forDeleted: ['restoreTask'],
+  },
+  '/v1/calendar/events': {
+    prefix: 'cal',
+    make: creator('/v1/calendar/events', (mark) => ({ title: mark, start: { date: tomorrow() } })),
+    discard: deleteEvent,
+    before: { restoreEvent: deleteEvent },
+    forDeleted: ['restoreEvent'],
   },
   '/v1/projects': {
     prefix: 'prj',

@@ -3,6 +3,7 @@ import { runJobs as run } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
+import { emptyCalendarBin, sweepEventReminders } from '#calendar'
 import type { Ctx } from '#core'
 import { acting } from '#database'
 import { endLostEffects } from '#effects'
@@ -30,6 +31,7 @@ const consumers = subscribers.map(({ name }) => name)
 const JOBS = {
   relay,
   sweepReminders,
+  sweepEventReminders,
   closeLostTurns,
   endLostEffects,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
@@ -46,6 +48,7 @@ const JOBS = {
   pruneAnswers,
   runBatches,
   emptyBin,
+  emptyCalendarBin,
   pruneOauthStates,
   pruneOauth,
   resealSecrets: (ctx: Ctx) => resealSecrets(ctx, sealedColumns),

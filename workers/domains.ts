@@ -13,6 +13,7 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/me'], open: () => import('#users/routes') },
   { under: ['/v1/me', '/v1/erasure-receipts'], open: () => import('#account/routes') },
   { under: ['/v1/tasks', '/v1/projects'], open: () => import('#tasks/routes') },
+  { under: ['/v1/calendar'], open: () => import('#calendar/routes') },
   { under: ['/v1/ai', '/v1/admin'], open: () => import('#ai/routes') },
   { under: ['/v1/conversations', '/v1/turns'], open: () => import('#assistant/routes') },
   { under: ['/v1/memories'], open: () => import('#memories/routes') },

@@ -1,5 +1,6 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
+import { eventReminderSubscriber } from '#calendar'
 import { emailSubscriber } from '#email'
 import { deliverySubscriber } from '#notifications'
 import { suggestionSubscriber, suggestionTimers } from '#proactivity'
@@ -13,6 +14,7 @@ import { triggerSubscriber } from '#workflows'
 export const subscribers: Subscriber[] = [
   realtimeSubscriber,
   reminderSubscriber,
+  eventReminderSubscriber,
   cacheSubscriber,
   emailSubscriber,
   webhookSubscriber,

@@ -1,3 +1,4 @@
+import { keepReminders } from '#calendar'
 import { deliverSoon } from '#notifications'
 import { wakeSuggestion } from '#proactivity'
 import { ringReminder, type TimerHandlers } from '#scheduler'
@@ -7,6 +8,7 @@ import { runDue } from '#workflows'
 export const timers: TimerHandlers = {
   reminder: ringReminder,
   delivery: deliverSoon,
+  event_reminder: keepReminders,
   suggestion: wakeSuggestion,
   trigger: runDue,
 }

@@ -84,6 +84,10 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   notification_settings: { owner: 'user_id', shown: { file: 'notification-settings', by: 'version' } },
   effects: { owner: 'user_id', shown: { file: 'effects', omit: ['holder', 'lease_until', 'key'] } },
   notifications: { owner: 'user_id', shown: { file: 'notifications' } },
+  calendar_events: {
+    owner: 'user_id',
+    shown: { file: 'calendar_events', omit: ['next_reminder_at', 'reminded_to', 'armings'] },
+  },
   suggestion_decisions: { owner: 'user_id', shown: { file: 'suggestion-decisions' } },
   suggestions: { owner: 'user_id', shown: { file: 'suggestions' } },
   suggestion_settings: { owner: 'user_id', shown: { file: 'suggestion-settings', by: 'user_id' } },

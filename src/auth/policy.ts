@@ -12,6 +12,7 @@ const ADMIN = { roles: ['admin'] } as const
 const STAFF = { roles: ['support', 'admin'] } as const
 
 const TASKS = { read: ['tasks:read'], write: ['tasks:write'] } as const
+const CALENDAR = { read: ['calendar:read'], write: ['calendar:write'] } as const
 const PROJECTS = { read: ['projects:read'], write: ['projects:write'] } as const
 const TALKS = { read: ['conversations:read'], write: ['conversations:write'] } as const
 const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
@@ -107,6 +108,17 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/projects/{id}': PROJECTS.read,
   'PATCH /v1/projects/{id}': PROJECTS.write,
   'DELETE /v1/projects/{id}': PROJECTS.write,
+  'GET /v1/calendar/events': CALENDAR.read,
+  'POST /v1/calendar/events': CALENDAR.write,
+  'GET /v1/calendar/events/{id}': CALENDAR.read,
+  'PATCH /v1/calendar/events/{id}': CALENDAR.write,
+  'DELETE /v1/calendar/events/{id}': CALENDAR.write,
+  'POST /v1/calendar/events/{id}/restore': CALENDAR.write,
+  'GET /v1/calendar/today': CALENDAR.read,
+  'GET /v1/calendar/upcoming': CALENDAR.read,
+  'GET /v1/calendar/free-busy': CALENDAR.read,
+  'GET /v1/calendar/free-slots': ['calendar:read', 'preferences:read'],
+  'GET /v1/calendar/analytics': CALENDAR.read,
   'GET /v1/ai/usage': AI.read,
   'GET /v1/ai/budget': AI.read,
   // Limits are what a key is held by.
@@ -154,6 +166,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'realtime',
     'tasks:read',
     'projects:read',
+    'calendar:read',
     'memories:read',
     'notifications:read',
     'effects:read',

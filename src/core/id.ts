@@ -39,6 +39,7 @@ export type IdPrefix =
   | 'era'
   | 'exp'
   | 'sgk'
+  | 'cal'
   | 'sug'
   | 'eff'
   | 'wfl'

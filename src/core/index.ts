@@ -26,7 +26,7 @@ export { createLog, describeError } from './log.ts'
 export { bounded, canonical, isRecord } from './output.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { quietUntil } from './quiet-hours.ts'
-export { nextOccurrence, recurrenceProblem, wallMs } from './recurrence.ts'
+export { nextOccurrence, occurrencesBetween, recurrenceProblem, type Wall, wallMs } from './recurrence.ts'
 export * as s from './schema.ts'
 export { sseData } from './sse.ts'
 export { aborted, createTimer, wait, withTimeout } from './timeout.ts'
@@ -44,3 +44,4 @@ export {
   TIMER_MIGRATIONS,
 } from './timers.ts'
 export { type Change, defineTool, type Plan, type Tool, type ToolAnswer, type Undo } from './tool.ts'
+export { type Clock, createClock } from './wall.ts'

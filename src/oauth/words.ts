@@ -6,6 +6,8 @@ export const WORDS: Record<Scope, string> = {
   'tasks:write': 'Add, change, complete and delete your tasks',
   'projects:read': 'See your projects',
   'projects:write': 'Add, change and delete your projects',
+  'calendar:read': 'See your calendar, and when you are busy',
+  'calendar:write': 'Add, change and delete events of your calendar',
   'memories:read': 'See what Aurelius remembers about you',
   'memories:write': 'Add, change and forget what Aurelius remembers about you',
   'preferences:read': 'See your preferences, such as your time zone',

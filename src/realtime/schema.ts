@@ -4,6 +4,7 @@ import { s } from '#core'
 const ROOMS = [
   'tasks',
   'projects',
+  'calendar',
   'memories',
   'notifications',
   'workflows',

@@ -7,7 +7,17 @@ import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'workflows', 'effects', 'me', 'suggestions']
+export const TOPICS = [
+  'tasks',
+  'projects',
+  'calendar',
+  'memories',
+  'notifications',
+  'workflows',
+  'effects',
+  'me',
+  'suggestions',
+]
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }
@@ -21,6 +31,7 @@ type Audit = (world: Seen, person: Owner, told: Told[], report: Report) => Promi
 const AUDITS: Record<string, Audit> = {
   realtime: auditLog,
   reminders: auditReminders,
+  'event-reminders': auditEventReminders,
   answers: auditAnswers,
   email: auditMail,
   webhooks: auditWebhooks,
@@ -197,6 +208,25 @@ async function auditReminders(world: Seen, person: Owner, _: Told[], report: Rep
     `select t.id, count(n.id)::int as times from tasks t left join notifications n
       on n.user_id = t.user_id and n.dedupe_key like 'reminder:' || t.id || ':%'
       where t.user_id = $1 and t.remind_at <= now() group by t.id`,
+    [person.userId],
+  )
+  for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
+}
+
+// The next reminder of each event, as its row says; and of what is past none was given twice.
+async function auditEventReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
+  const rows = await world.query(
+    'select id, next_reminder_at from calendar_events where user_id = $1 and next_reminder_at is not null',
+    [person.userId],
+  )
+  const expected = rows.map((row) => `event:${row.id} ${new Date(String(row.next_reminder_at)).getTime()}`).sort()
+  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('event:'))
+  const found = timers.map(({ name, dueMs }) => `${name} ${dueMs}`).sort()
+  if (expected.join() !== found.join()) report(`reminders of events wait: ${expected}; timers are armed: ${found}`)
+  const given = await world.query(
+    `select c.id, count(n.id)::int as times from calendar_events c left join notifications n
+      on n.user_id = c.user_id and n.dedupe_key like 'event:' || c.id || ':%'
+      where c.user_id = $1 and c.reminded_to is not null group by c.id`,
     [person.userId],
   )
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)

@@ -58,6 +58,12 @@ export async function live(person: Person): Promise<void> {
   const memory = await need(person, 'POST', '/v1/memories', { text: 'the shed key is under the pot' })
   await need(person, 'PATCH', `/v1/memories/${memory.id}`, { text: 'the shed key is on the hook' })
   await need(person, 'DELETE', `/v1/memories/${memory.id}`)
+  const visit = await need(person, 'POST', '/v1/calendar/events', { title: 'visit', start: clock(60), reminders: [20] })
+  await need(person, 'PATCH', `/v1/calendar/events/${visit.id}`, { title: 'visit the nursery', start: clock(90) })
+  const market = { title: 'plant market', start: clock(3 * 24 * 60), recurrence: 'FREQ=WEEKLY', reminders: [0, 60] }
+  const fair = await need(person, 'POST', '/v1/calendar/events', market)
+  await need(person, 'DELETE', `/v1/calendar/events/${fair.id}`)
+  await need(person, 'POST', `/v1/calendar/events/${fair.id}/restore`)
   const workflow = await need(person, 'POST', '/v1/workflows', { name: 'plan the week', definition: DEFINITION })
   await need(person, 'PATCH', `/v1/workflows/${workflow.id}`, { name: 'plan the weekend' })
   await need(person, 'POST', `/v1/workflows/${workflow.id}/run`, {})

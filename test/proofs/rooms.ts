@@ -8,6 +8,7 @@ const DEADLINE_MS = 5_000
 const TOPICS = [
   'tasks',
   'projects',
+  'calendar',
   'memories',
   'notifications',
   'workflows',
