@@ -197,17 +197,9 @@ test('a method that is not offered is refused with those that are', async () => 
   expect(wrong).toEqual([])
 })
 
+const NOWHERE = ['/nothing', '/v1', '/v1/nothing', '/v1/me/', '/V1/me', '/v1//me', '/docs/package.json', '/.env']
 test('what is nowhere is 404 by every method', async () => {
-  for (const path of [
-    '/nothing',
-    '/v1',
-    '/v1/nothing',
-    '/v1/me/',
-    '/V1/me',
-    '/v1//me',
-    '/docs/package.json',
-    '/.env',
-  ]) {
+  for (const path of NOWHERE) {
     for (const method of ['GET', 'POST', 'DELETE']) expect(codeOf(await world.call(method, path))).toBe('404 not_found')
   }
 })
