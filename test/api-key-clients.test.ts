@@ -143,9 +143,17 @@ test('a turn that a key asks for has the tools of the key and knows what it may 
 
 test('a socket opened by a key, and a stream it follows, end within a second of its revocation', async () => {
   const person = await makePerson()
-  const reads = ['tasks', 'projects', 'memories', 'notifications', 'effects', 'conversations', 'profile'].map(
-    (area) => `${area}:read`,
-  )
+  const reads = [
+    'tasks',
+    'projects',
+    'calendar',
+    'memories',
+    'notifications',
+    'effects',
+    'conversations',
+    'suggestions',
+    'profile',
+  ].map((area) => `${area}:read`)
   const key = await makeKey(person, { scopes: ['realtime', 'conversations:write', ...reads] })
   const ticket = async () => {
     const answer = await world.call('POST', '/v1/realtime/ticket', { token: key.secret })

@@ -13,6 +13,7 @@ const STEWARD = {
   settle: async ({ costMicros }: { costMicros: number }) => ({ ok: true, chargedMicros: costMicros, overMicros: 0 }),
   release: async () => ({ ok: true, released: true }),
   flushUsage: async () => ({ ok: true }),
+  learning: async () => ({ weighed: { speak: true, expected: 0.5, better: null }, lines: [] }),
 }
 const fail = (name: string) => () => {
   throw new Error(`${name} is not there in a test of verbs`)

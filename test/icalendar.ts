@@ -14,7 +14,11 @@ const TYPES: Record<string, RegExp> = {
   SUMMARY: TEXT,
   DESCRIPTION: TEXT,
   UID: TEXT,
-  STATUS: /^(?:NEEDS-ACTION|IN-PROCESS|COMPLETED|CANCELLED)$/,
+  LOCATION: TEXT,
+  STATUS: /^(?:NEEDS-ACTION|IN-PROCESS|COMPLETED|CANCELLED|CONFIRMED|TENTATIVE)$/,
+  TRANSP: /^(?:OPAQUE|TRANSPARENT)$/,
+  TRIGGER: /^-PT\d+M$/,
+  ATTENDEE: /^mailto:[^\s@]+@[^\s@]+$/,
   PRIORITY: /^[0-9]$/,
   RRULE: /^FREQ=[A-Z]+(?:;[A-Z]+=[\w,+-]+)*$/,
 }
@@ -30,6 +34,11 @@ const ONCE = [
   'DTSTART',
   'DURATION',
   'COMPLETED',
+  'DTEND',
+  'LOCATION',
+  'TRANSP',
+  'RRULE',
+  'RECURRENCE-ID',
 ]
 
 /** Reads an iCalendar stream as RFC 5545 has it, and throws where it is not one. */
@@ -59,7 +68,7 @@ export function readCalendar(text: string): Component {
   const [calendar, ...more] = root.components
   if (open.length !== 1 || !calendar || more.length > 0 || calendar.name !== 'VCALENDAR') return fail('one VCALENDAR')
   for (const name of ['VERSION', 'PRODID']) if (valuesOf(calendar, name).length !== 1) fail(`one ${name}`)
-  for (const component of calendar.components) checkTodo(component)
+  for (const component of calendar.components) checkComponent(component)
   return calendar
 }
 
@@ -84,17 +93,20 @@ export const firstOf = (component: Component, name: string): string | undefined 
 /** A TEXT value as it was meant. */
 export const plain = (value = '') => value.replace(/\\([\\;,nN])/g, (_, found) => (/n/i.test(found) ? '\n' : found))
 
-function checkTodo(todo: Component): void {
-  if (todo.name !== 'VTODO') fail(`a ${todo.name}`)
-  for (const name of ['UID', 'DTSTAMP']) if (firstOf(todo, name) === undefined) fail(`a VTODO without ${name}`)
+// What is a day or a time, by its VALUE.
+const TIMES = ['DUE', 'DTSTART', 'DTEND', 'EXDATE', 'RECURRENCE-ID']
+
+function checkComponent(todo: Component): void {
+  if (todo.name !== 'VTODO' && todo.name !== 'VEVENT') fail(`a ${todo.name}`)
+  for (const name of ['UID', 'DTSTAMP']) if (firstOf(todo, name) === undefined) fail(`a ${todo.name} without ${name}`)
+  if (todo.name === 'VEVENT' && firstOf(todo, 'DTSTART') === undefined) fail('a VEVENT without DTSTART')
   for (const name of ONCE) if (valuesOf(todo, name).length > 1) fail(`${name} twice`)
   const [due, duration, start] = ['DUE', 'DURATION', 'DTSTART'].map((name) => firstOf(todo, name))
   if (due !== undefined && duration !== undefined) fail('DUE beside DURATION')
   if (duration !== undefined && start === undefined) fail('DURATION without DTSTART')
   if (firstOf(todo, 'RRULE') !== undefined && start === undefined) fail('RRULE without DTSTART')
   for (const { name, parameters, value } of todo.properties) {
-    const form =
-      name === 'DUE' || name === 'DTSTART' ? (parameters['VALUE'] === 'DATE' ? DATE : DATE_TIME) : TYPES[name]
+    const form = TIMES.includes(name) ? (parameters['VALUE'] === 'DATE' ? DATE : DATE_TIME) : TYPES[name]
     if (form && !form.test(value)) fail(`${name}:${value}`)
   }
 }

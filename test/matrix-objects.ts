@@ -1,4 +1,5 @@
 import { generateKeyPairSync } from 'node:crypto'
+import { SUGGESTION } from './matrix-suggestions.ts'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -196,6 +197,8 @@ async function makeHook(world: World, person: Person, mark: string): Promise<str
 }
 
 const deleteTask = remover('/v1/tasks')
+const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
+const deleteEvent = remover('/v1/calendar/events')
 const completeTask: Step = async (_, person, id) => {
   await need(person, 'POST', `/v1/tasks/${id}/complete`)
 }
@@ -217,6 +220,13 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: deleteTask,
     before: { restoreTask: deleteTask, reopenTask: completeTask },
     forDeleted: ['restoreTask'],
+  },
+  '/v1/calendar/events': {
+    prefix: 'cal',
+    make: creator('/v1/calendar/events', (mark) => ({ title: mark, start: { date: tomorrow() } })),
+    discard: deleteEvent,
+    before: { restoreEvent: deleteEvent },
+    forDeleted: ['restoreEvent'],
   },
   '/v1/projects': {
     prefix: 'prj',
@@ -261,6 +271,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/schedules'),
   },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
+  '/v1/suggestions': SUGGESTION,
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

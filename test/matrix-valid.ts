@@ -96,6 +96,14 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   setPersonPlan: async (_, { userId }) => ({ id: userId, body: { plan: 'free' } }),
   setFeatureFlag: async () => ({ body: { name: makeId('flag'), enabled: true } }),
   updatePerson: async (_, { userId }) => ({ id: userId, body: { role: 'support' }, headers: { 'if-match': '*' } }),
+  snoozeSuggestion: async (world, owner) => {
+    const id = await kindOf('/v1/suggestions/{id}')?.make(world, owner, 'mine')
+    return { id: id ?? '', body: { minutes: 60 } }
+  },
+  approveSuggestion: async (world, owner) => {
+    const id = await kindOf('/v1/suggestions/{id}')?.make(world, owner, 'mine')
+    return { id: id ?? '', body: {} }
+  },
   setSignaturePolicy: async () => ({ body: { demand: false } }),
   bulkSchedules: async (world, owner) => {
     const id = await kindOf('/v1/schedules/{id}')?.make(world, owner, 'mine')

@@ -77,6 +77,7 @@ test('resources are listed page by page, and read by what a template says', asyn
   expect(resourceTemplates.map(({ uriTemplate }) => uriTemplate)).toEqual([
     'aurelius://tasks/{id}',
     'aurelius://projects/{id}',
+    'aurelius://calendar/{id}',
     'aurelius://conversations/{id}',
     'aurelius://memories/{id}',
   ])

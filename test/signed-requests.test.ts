@@ -38,6 +38,7 @@ const UNSIGNED: Record<string, string> = {
   'DELETE /v1/auth/sessions': 'only takes away',
   'DELETE /v1/oauth/grants/{id}': 'only takes away',
   'POST /v1/me/restore': 'takes an erasure back',
+  'DELETE /v1/autonomy': 'only takes away',
 }
 const highSecurity = () =>
   world.operations.filter(({ id, method }) => method !== 'GET' && POLICY[id] === 'session' && !UNSIGNED[id])

@@ -3,6 +3,7 @@ import { runJobs as run } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
+import { emptyCalendarBin, sweepEventReminders } from '#calendar'
 import type { Ctx } from '#core'
 import { acting } from '#database'
 import { endLostEffects } from '#effects'
@@ -12,6 +13,7 @@ import { pruneApiKeys } from '#keys'
 import { eraseForgotten } from '#memories'
 import { pruneNotifications } from '#notifications'
 import { pruneOauth } from '#oauth'
+import { pruneSuggestions, sweepApproved, sweepSuggestions } from '#proactivity'
 import { pruneQueueTables, relay } from '#queue'
 import { pruneScheduleRuns, sweepReminders, sweepSchedules } from '#scheduler'
 import { sweepErased } from '#search'
@@ -30,6 +32,7 @@ const JOBS = {
   relay,
   sweepReminders,
   sweepSchedules,
+  sweepEventReminders,
   closeLostTurns,
   endLostEffects,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
@@ -44,6 +47,7 @@ const JOBS = {
   pruneAnswers,
   runBatches,
   emptyBin,
+  emptyCalendarBin,
   pruneOauthStates,
   pruneOauth,
   resealSecrets: (ctx: Ctx) => resealSecrets(ctx, sealedColumns),
@@ -56,6 +60,9 @@ const JOBS = {
   sweepErased,
   pruneNonces,
   pruneScheduleRuns,
+  sweepSuggestions,
+  sweepApproved,
+  pruneSuggestions,
   emptyWorkflowBin,
   sweepTriggers,
 }

@@ -113,6 +113,9 @@ export class Steward extends DurableObject<Env> {
   async setBudget(...given: Of<steward.Steward['setBudget']>) {
     return (await this.#steward()).setBudget(...given)
   }
+  async learning(...given: Of<steward.Steward['learning']>) {
+    return (await this.#steward()).learning(...given)
+  }
   async flushUsage() {
     return await (await this.#steward()).flushUsage()
   }

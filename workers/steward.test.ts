@@ -184,3 +184,19 @@ test('what was granted of a window outlives an eviction, and ends with the windo
   expect(await once(0.9)).toBe(0)
   expect(await once(1)).toBe(1)
 })
+
+test('what is learned of a person outlives an eviction, and is gone with them', async () => {
+  const { steward } = await makeWorld()
+  const heard = { id: 'sug_1.2.suggestion.decided', kind: 'triage', cell: 'morning/weekday', act: 'dismissed' as const }
+  await steward.learning({ do: 'learn', heard: [heard, heard] })
+  await steward.learning({ do: 'edit', edits: [{ kind: 'finance', week: 'weekend', set: 'mute' }] })
+  await evictDurableObject(steward)
+  const weigh = async (kind: string, cell: string) =>
+    (await steward.learning({ do: 'weigh', kind, cell, later: [] })).weighed
+  expect(await weigh('finance', 'morning/weekend')).toEqual({ speak: false, expected: 0.5, better: null })
+  const { lines } = await steward.learning({ do: 'edit', edits: [{ kind: 'finance', set: 'forget' }] })
+  expect(lines).toMatchObject([{ kind: 'triage', yes: 0, no: 1, says: 'you mostly dismiss triage ideas' }])
+  await steward.erase()
+  expect(await steward.learning({ do: 'show' })).toEqual({ weighed: null, lines: [] })
+  expect(await steward.held()).toBe(0)
+})

@@ -4,7 +4,6 @@ import {
   BUDGET_MIGRATIONS,
   type BudgetChange,
   type BudgetSummary,
-  flushed,
   nextDeadlineMs,
   overdue,
   type Reserved,
@@ -15,8 +14,6 @@ import {
   setBudget,
   settle,
   summary,
-  unflushed,
-  writeUsage,
 } from '#ai'
 import {
   armOwn,
@@ -32,9 +29,11 @@ import {
   nextAlarmMs,
   TIMER_MIGRATIONS,
 } from '#core'
+import { LEARNING_MIGRATIONS, type LearningAsk, learning } from '#proactivity'
 import { listTimers, type NewTimer, NewTimers, runTimer } from '#scheduler'
 import { type Grant, grant, LIMIT_MIGRATIONS, type LimitAsk } from '#security'
 import { configOf, makeCtx } from './context.ts'
+import { flushLines } from './ledger-lines.ts'
 import { timers } from './timers.ts'
 
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
@@ -42,11 +41,11 @@ type Arm = (name: string, dueMs: number, isMoved?: (fromMs: number) => boolean) 
 
 const FLUSH = 'usage:flush'
 const FLUSH_AFTER_MS = 1000
-const FLUSH_ROWS = 100
 const OVERDUE = 'budget:overdue'
+const chance = () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32
 
 // Append only: what stands here may have been applied somewhere.
-const MIGRATIONS = [...TIMER_MIGRATIONS, ...BUDGET_MIGRATIONS, ...LIMIT_MIGRATIONS]
+const MIGRATIONS = [...TIMER_MIGRATIONS, ...BUDGET_MIGRATIONS, ...LIMIT_MIGRATIONS, ...LEARNING_MIGRATIONS]
 
 /** One person's timers and budget. Its name is the person's id. */
 export class Steward extends DurableObject<Env> {
@@ -122,6 +121,11 @@ export class Steward extends DurableObject<Env> {
     return grant(this.ctx.storage.sql, ask, Date.now())
   }
 
+  /** All that is learned of what they take and dismiss. */
+  learning(ask: LearningAsk) {
+    return learning(this.ctx.storage.sql, ask, Date.now(), chance)
+  }
+
   /** Brings the ledger's waiting lines to Postgres now. */
   async flushUsage(): Promise<{ ok: true } | { ok: false; reason: 'unavailable' }> {
     try {
@@ -189,12 +193,7 @@ export class Steward extends DurableObject<Env> {
     return result
   }
 
-  // From the look that finds nothing more to the timer's end there is no wait: no line is left without a timer.
   async #flush(): Promise<void> {
-    const { sql } = this.ctx.storage
-    for (let rows = unflushed(sql, FLUSH_ROWS); rows.length > 0; rows = unflushed(sql, FLUSH_ROWS)) {
-      await writeUsage(makeCtx(this.env, this.ctx), rows)
-      flushed(sql, rows)
-    }
+    await flushLines(this.ctx.storage.sql, () => makeCtx(this.env, this.ctx))
   }
 }

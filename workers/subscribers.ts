@@ -1,6 +1,8 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
+import { eventReminderSubscriber } from '#calendar'
 import { emailSubscriber } from '#email'
+import { suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
@@ -11,10 +13,13 @@ import { triggerSubscriber } from '#workflows'
 export const subscribers: Subscriber[] = [
   realtimeSubscriber,
   reminderSubscriber,
+  eventReminderSubscriber,
   cacheSubscriber,
   emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
   scheduleSubscriber,
+  suggestionTimers,
+  suggestionSubscriber,
   triggerSubscriber,
 ]

@@ -1,3 +1,5 @@
+import { keepReminders } from '#calendar'
+import { wakeSuggestion } from '#proactivity'
 import { ringReminder, runSchedule, type TimerHandlers } from '#scheduler'
 import { runDue } from '#workflows'
 
@@ -5,5 +7,7 @@ import { runDue } from '#workflows'
 export const timers: TimerHandlers = {
   reminder: ringReminder,
   schedule: runSchedule,
+  event_reminder: keepReminders,
+  suggestion: wakeSuggestion,
   trigger: runDue,
 }

@@ -15,7 +15,7 @@ export const CALENDAR = {
   close: 'END:VCALENDAR\r\n',
 }
 
-const escaped = (text: string) =>
+export const escaped = (text: string) =>
   text
     .replace(/[\\;,]/g, '\\$&')
     .replace(/\r\n|\r|\n/g, '\\n')
@@ -36,10 +36,16 @@ function folded(line: string): string {
   return `${out}\r\n`
 }
 
-const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null)
+export const text = (value: unknown) => (typeof value === 'string' && value !== '' ? value : null)
 /** `20261123T090000Z`, of an instant in UTC. */
-const utc = (value: string) => `${new Date(value).toISOString().replace(/[-:]|\.\d+/g, '')}`
-const digits = (value: string) => value.replace(/[-:]/g, '')
+export const utc = (value: string) => `${new Date(value).toISOString().replace(/[-:]|\.\d+/g, '')}`
+export const digits = (value: string) => value.replace(/[-:]/g, '')
+
+/** `BEGIN` to `END`, without the lines that say nothing; `within` is what else is inside. */
+export function component(name: string, lines: [string, string | null][], within = ''): string {
+  const body = lines.flatMap(([property, value]) => (value === null ? [] : [folded(`${property}:${value}`)])).join('')
+  return `BEGIN:${name}\r\n${body}${within}END:${name}\r\n`
+}
 
 /**
  * A task with a due date as a VTODO; of others nothing. One that comes again is told by its wall clock, from the start
@@ -63,8 +69,7 @@ export function toVtodo(task: Item): string {
     ['COMPLETED', text(task['completedAt']) && utc(String(task['completedAt']))],
     ...times(task, dueDate),
   ]
-  const body = lines.flatMap(([name, value]) => (value === null ? [] : [folded(`${name}:${value}`)])).join('')
-  return `BEGIN:VTODO\r\n${body}END:VTODO\r\n`
+  return component('VTODO', lines)
 }
 
 function times(task: Item, dueDate: string): [string, string | null][] {

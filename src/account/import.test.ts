@@ -1,6 +1,8 @@
 import { eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import { keepReminders, upcoming } from '#calendar'
 import { memories } from '#memories/tables'
+import type { NewTimer } from '#scheduler'
 import { listTasks } from '#tasks'
 import { makePerson, revoke } from '#test/database'
 import { importItems, mappedId } from './import.ts'
@@ -97,4 +99,43 @@ test('it takes a session that lives, and a fresh sign-in', async () => {
   await revoke(person)
   await expect(importItems(person, given)).rejects.toThrow()
   await expect(importItems(person, read('tasks', [task(2, { parentId: idOf('task', 9) })]))).rejects.toThrow()
+})
+
+test('an event comes back with what of it differs, and its next reminder is set by cron', async () => {
+  const person = await makePerson({ timeZone: 'Europe/Berlin' })
+  const wall = (name: string, time: string, instant: string) => ({
+    [`${name}Date`]: '2031-03-10',
+    [`${name}Time`]: time,
+    [`${name}Zone`]: 'Europe/Berlin',
+    [`${name}At`]: instant,
+  })
+  const event = {
+    id: idOf('cal', 1),
+    ...kept,
+    title: 'Standup',
+    notes: '',
+    location: '',
+    status: 'confirmed',
+    transparency: 'busy',
+    attendees: [],
+    ...wall('start', '09:00:00', '2031-03-10T08:00:00+00:00'),
+    ...wall('end', '10:00:00', '2031-03-10T09:00:00+00:00'),
+    recurrence: 'FREQ=WEEKLY;COUNT=3',
+    exceptions: { '2031-03-17': { isCancelled: true } },
+    reminders: [10],
+    ...none('externalProvider', 'externalId', 'deletedAt'),
+  }
+  const given = read('calendar_events', [event])
+  expect(await importItems(person, given)).toEqual({ imported: 1, known: 0, left: [] })
+  expect(await importItems(person, given)).toEqual({ imported: 0, known: 1, left: [] })
+  const { items } = await upcoming({ ...person, now: () => new Date('2031-03-01') }, 10)
+  expect(items.map(({ start }) => start.at)).toEqual(['2031-03-10T08:00:00.000Z', '2031-03-24T08:00:00.000Z'])
+  const backwards = { ...event, endAt: '2031-03-10T07:00:00Z' }
+  expect(Import.safeParse({ file: 'calendar_events', items: [backwards] }).success).toBe(false)
+  const id = mappedId(person.actor.userId, event.id)
+  const timers: NewTimer[] = []
+  const steward = { arm: async (given: NewTimer[]) => ({ ok: true, armed: timers.push(...given) }) }
+  const env = { EVENTS: person.env.EVENTS, STEWARD: { getByName: () => steward } } as unknown as Env
+  await keepReminders({ ...person, env }, { userId: person.actor.userId, id })
+  expect(timers).toMatchObject([{ name: `event:${id}`, dueMs: Date.parse('2031-03-10T07:50:00Z') }])
 })

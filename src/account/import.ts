@@ -5,8 +5,8 @@ import { requireFresh } from '#core'
 import { ownerId } from '#database'
 import type { Import, Imported } from './schema.ts'
 
-const ID = /^(task|prj|cnv|msg|turn|mem|ntf)_[0-9a-hjkmnp-tv-z]{26}$/
-const ID_WITHIN = /\b(?:task|prj|cnv|msg|turn|mem|ntf)_[0-9a-hjkmnp-tv-z]{26}\b/g
+const ID = /^(task|cal|prj|cnv|msg|turn|mem|ntf)_[0-9a-hjkmnp-tv-z]{26}$/
+const ID_WITHIN = /\b(?:task|cal|prj|cnv|msg|turn|mem|ntf)_[0-9a-hjkmnp-tv-z]{26}\b/g
 const KEPT_END = 8
 const NEW_MIDDLE = 8
 const LETTERS = '0123456789abcdefghjkmnpqrstvwxyz'
@@ -19,6 +19,7 @@ const NEEDS: Record<Import['file'], { column: string; table: string; and?: SQL }
     // A subtask has none of its own.
     { column: 'parent_id', table: 'tasks', and: sql`n.parent_id is null` },
   ],
+  calendar_events: [],
   conversations: [],
   messages: [{ column: 'conversation_id', table: 'conversations' }],
   memories: [],
@@ -47,9 +48,14 @@ function mapped(userId: string, value: unknown): unknown {
 
 const snake = (name: string) => name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
 
-function toRow(userId: string, item: Import['items'][number]): Record<string, unknown> {
+function toRow(userId: string, item: Import['items'][number], now: Date): Record<string, unknown> {
   const row = Object.fromEntries(Object.entries(item).map(([name, value]) => [snake(name), mapped(userId, value)]))
   if ('dedupeKey' in item) row['dedupe_key'] = item.dedupeKey.replace(ID_WITHIN, (id) => mappedId(userId, id))
+  // Nothing reminds of what was before; cron sets the timer of what comes.
+  if ('reminders' in item) {
+    row['reminded_to'] = now
+    row['next_reminder_at'] = item.reminders.length > 0 && item.deletedAt === null ? now : null
+  }
   // What was done elsewhere cannot be undone here.
   if ('parts' in item)
     row['undone_calls'] = item.parts.flatMap((part) => (part.type === 'tool_result' ? [part.callId] : []))
@@ -63,7 +69,7 @@ function toRow(userId: string, item: Import['items'][number]): Record<string, un
 export async function importItems(ctx: Pick<UserCtx, 'actor' | 'db' | 'now'>, input: Import): Promise<Imported> {
   requireFresh(ctx)
   const { userId } = ctx.actor
-  const rows = input.items.map((item) => toRow(userId, item))
+  const rows = input.items.map((item) => toRow(userId, item, ctx.now()))
   const [first] = rows
   if (!first) return { imported: 0, known: 0, left: [] }
   const table = sql.identifier(input.file)

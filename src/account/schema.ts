@@ -66,6 +66,11 @@ const date = s.localDate.nullable()
 const zone = s.timeZone.nullable()
 const kept = { userId, version, createdAt: s.instant, updatedAt: s.instant }
 const line = (max: number) => s.line(max).nullable()
+const rule = z
+  .string()
+  .max(500)
+  .refine((rule) => recurrenceProblem(rule) === undefined, 'must be a rule')
+  .nullable()
 
 const Project = z.strictObject({
   id: oldId('prj'),
@@ -106,11 +111,7 @@ const Task = z
     remindedAt: at,
     estimateMinutes: count.nullable(),
     actualMinutes: count.nullable(),
-    recurrence: z
-      .string()
-      .max(500)
-      .refine((rule) => recurrenceProblem(rule) === undefined, 'must be a rule')
-      .nullable(),
+    recurrence: rule,
     followsId: oldId('task').nullable(),
     position,
     externalProvider: line(50),
@@ -124,6 +125,54 @@ const Task = z
     path: ['completedAt'],
     message: 'goes with the status',
   })
+const different = {
+  title: s.text(300).optional(),
+  notes: s.text(20_000).optional(),
+  location: s.text(500).optional(),
+  status: z.enum(['confirmed', 'tentative', 'cancelled']).optional(),
+  transparency: z.enum(['busy', 'free']).optional(),
+  start: s.MomentInput.optional(),
+  end: s.MomentInput.optional(),
+}
+const CalendarEvent = z
+  .strictObject({
+    id: oldId('cal'),
+    ...kept,
+    title: s.line(300),
+    notes: s.text(20_000),
+    location: s.text(500),
+    status: z.enum(['confirmed', 'tentative', 'cancelled']),
+    transparency: z.enum(['busy', 'free']),
+    attendees: s.list(
+      z.strictObject({
+        name: s.text(200).nullable(),
+        address: z.email().max(254),
+        response: z.enum(['needs_action', 'accepted', 'tentative', 'declined']),
+      }),
+      100,
+    ),
+    startDate: s.localDate,
+    startTime: time,
+    startZone: s.timeZone,
+    startAt: s.instant,
+    endDate: s.localDate,
+    endTime: time,
+    endZone: s.timeZone,
+    endAt: s.instant,
+    recurrence: rule,
+    exceptions: z
+      .record(s.localDate, z.strictObject({ isCancelled: z.boolean(), ...different }))
+      .refine((all) => Object.keys(all).length <= 200, 'must not hold more than 200 days'),
+    reminders: s.list(s.int(0, 40_320), 5),
+    externalProvider: line(50),
+    externalId: line(500),
+    deletedAt: at,
+  })
+  .refine(({ startTime, endTime }) => (startTime === null) === (endTime === null), {
+    path: ['endTime'],
+    message: 'goes with that of the start',
+  })
+  .refine(({ startAt, endAt }) => startAt <= endAt, { path: ['endAt'], message: 'must not come before the start' })
 const Conversation = z.strictObject({ id: oldId('cnv'), ...kept, title: s.text(300) })
 const Message = z.strictObject({
   id: oldId('msg'),
@@ -189,6 +238,7 @@ export const Import = z
   .discriminatedUnion('file', [
     part('projects', Project),
     part('tasks', Task),
+    part('calendar_events', CalendarEvent),
     part('conversations', Conversation),
     part('messages', Message),
     part('memories', Memory),

@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
 import { CLAIMS, type Claim, rowsOf } from './claims.ts'
 import { CALENDAR, toVtodo } from './icalendar.ts'
+import { toVevents } from './icalendar-events.ts'
 
 const PAGE = 200
 
@@ -26,6 +27,7 @@ const json = (name: string): Form => ({
   write: (item) => JSON.stringify(item),
 })
 const calendar: Form = { file: 'tasks.ics', ...CALENDAR, between: '', write: toVtodo }
+const events: Form = { file: 'calendar_events.ics', ...CALENDAR, between: '', write: toVevents }
 const markdown: Form = {
   file: 'memories.md',
   open: '# Memories\n\n',
@@ -39,7 +41,7 @@ const markdown: Form = {
           .replace(/[\\`*_{}[\]<>#|~]/g, '\\$&')
           .replace(/\s*\n\s*/g, '\n  ')} (${String(kind)}, ${String(createdAt).slice(0, 10)})\n`,
 }
-const MORE: Record<string, Form> = { tasks: calendar, memories: markdown }
+const MORE: Record<string, Form> = { tasks: calendar, calendar_events: events, memories: markdown }
 
 const camel = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 
@@ -74,8 +76,18 @@ const budget: Section = {
   },
 }
 
+const learned: Section = {
+  name: 'learning',
+  forms: [json('learning')],
+  async page({ env }, userId) {
+    const { lines } = await env.STEWARD.getByName(userId).learning({ do: 'show' })
+    return { items: lines, after: null }
+  },
+}
+
 /** Everything a person is given of theirs. */
 export const SECTIONS: readonly Section[] = [
   budget,
+  learned,
   ...Object.entries(CLAIMS).flatMap(([table, claim]) => (claim.shown ? [tableSection(table, claim, claim.shown)] : [])),
 ]

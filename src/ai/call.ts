@@ -25,7 +25,16 @@ export const EFFORTS: Partial<Record<Kind, Effort>> = {
 }
 
 /** Where in the product a call comes from: usage is told by it. */
-export const FEATURES = ['assistant', 'compat.openai', 'compat.anthropic', 'mcp', 'cache', 'search', 'batch'] as const
+export const FEATURES = [
+  'assistant',
+  'compat.openai',
+  'compat.anthropic',
+  'mcp',
+  'cache',
+  'search',
+  'batch',
+  'proactivity',
+] as const
 export type Feature = (typeof FEATURES)[number]
 
 /**

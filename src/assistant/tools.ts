@@ -2,6 +2,7 @@ import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { ModelTool, PersonFacts } from '#ai'
 import { scopesOf, toolsWithin } from '#auth'
+import { calendarTools } from '#calendar'
 import { AppError, defineTool, findAppError, type Tool, type UserCtx } from '#core'
 import { eventOfAct, markActUndone } from '#effects'
 import { remoteTools } from '#integrations'
@@ -15,7 +16,7 @@ import { messages } from './tables.ts'
 
 /** What may be done for a person, in a turn or out of one: each a verb of its domain, with a label. */
 export function standingTools(sourceMessageId: string | null): Tool[] {
-  return [...taskTools, ...memoryTools(sourceMessageId), ...personTools]
+  return [...taskTools, ...calendarTools, ...memoryTools(sourceMessageId), ...personTools]
 }
 
 /** Everything the assistant may do in this turn: no more than whoever asks. */

@@ -31,6 +31,8 @@ export const HIGH_SECURITY: ReadonlySet<string> = new Set([
   'POST /v1/webhooks/{id}/rotate',
   'POST /v1/webhooks/{id}/test',
   'POST /v1/webhook-deliveries/{id}/replay',
+  'POST /v1/suggestions/{id}/approve',
+  'PUT /v1/autonomy',
   'POST /v1/workflows/{id}/hook-secret',
 ])
 

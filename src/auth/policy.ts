@@ -12,12 +12,14 @@ const ADMIN = { roles: ['admin'] } as const
 const STAFF = { roles: ['support', 'admin'] } as const
 
 const TASKS = { read: ['tasks:read'], write: ['tasks:write'] } as const
+const CALENDAR = { read: ['calendar:read'], write: ['calendar:write'] } as const
 const PROJECTS = { read: ['projects:read'], write: ['projects:write'] } as const
 const TALKS = { read: ['conversations:read'], write: ['conversations:write'] } as const
 const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SCHEDULES = { read: ['schedules:read'], write: ['schedules:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
+const SUGGESTIONS = { read: ['suggestions:read'], write: ['suggestions:write'] } as const
 const WORKFLOWS = { read: ['workflows:read'], write: ['workflows:write'] } as const
 const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
 const AI = { read: ['ai:read'], write: ['ai:write'] } as const
@@ -107,6 +109,17 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/projects/{id}': PROJECTS.read,
   'PATCH /v1/projects/{id}': PROJECTS.write,
   'DELETE /v1/projects/{id}': PROJECTS.write,
+  'GET /v1/calendar/events': CALENDAR.read,
+  'POST /v1/calendar/events': CALENDAR.write,
+  'GET /v1/calendar/events/{id}': CALENDAR.read,
+  'PATCH /v1/calendar/events/{id}': CALENDAR.write,
+  'DELETE /v1/calendar/events/{id}': CALENDAR.write,
+  'POST /v1/calendar/events/{id}/restore': CALENDAR.write,
+  'GET /v1/calendar/today': CALENDAR.read,
+  'GET /v1/calendar/upcoming': CALENDAR.read,
+  'GET /v1/calendar/free-busy': CALENDAR.read,
+  'GET /v1/calendar/free-slots': ['calendar:read', 'preferences:read'],
+  'GET /v1/calendar/analytics': CALENDAR.read,
   'GET /v1/ai/usage': AI.read,
   'GET /v1/ai/budget': AI.read,
   // Limits are what a key is held by.
@@ -160,13 +173,36 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'realtime',
     'tasks:read',
     'projects:read',
+    'calendar:read',
     'memories:read',
     'notifications:read',
     'schedules:read',
     'effects:read',
     'conversations:read',
+    'suggestions:read',
     'profile:read',
   ],
+  'GET /v1/suggestions': SUGGESTIONS.read,
+  'GET /v1/suggestions/withheld': SUGGESTIONS.read,
+  'GET /v1/suggestions/silences': SUGGESTIONS.read,
+  'GET /v1/suggestions/settings': SUGGESTIONS.read,
+  'PATCH /v1/suggestions/settings': SUGGESTIONS.write,
+  'GET /v1/suggestions/{id}': SUGGESTIONS.read,
+  'GET /v1/suggestions/{id}/why': SUGGESTIONS.read,
+  'POST /v1/suggestions/{id}/seen': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/dismiss': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/snooze': SUGGESTIONS.write,
+  'POST /v1/suggestions/{id}/release': SUGGESTIONS.write,
+  // A yes of the person lets out what only they may let out: no key says it for them.
+  'POST /v1/suggestions/{id}/approve': 'session',
+  'POST /v1/suggestions/{id}/undo': SUGGESTIONS.write,
+  'GET /v1/autonomy': SUGGESTIONS.read,
+  // What may be done unasked is what a key is held by.
+  'PUT /v1/autonomy': 'session',
+  'DELETE /v1/autonomy': 'session',
+  'GET /v1/learning': SUGGESTIONS.read,
+  'PATCH /v1/learning': SUGGESTIONS.write,
+  'DELETE /v1/learning': SUGGESTIONS.write,
   // What they send is what the person may read, all of it.
   'GET /v1/webhooks': 'session',
   'POST /v1/webhooks': 'session',
@@ -245,22 +281,4 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'POST /compat/anthropic/v1/messages/count_tokens': AI.write,
   'GET /compat/anthropic/v1/models': AI.read,
   'GET /compat/anthropic/v1/models/{id}': AI.read,
-}
-
-/** Throws for a route that has no row: nobody said who may call it. */
-export function ruleOf(method: string, path: string): Rule {
-  const rule = POLICY[`${method} ${path}`]
-  if (rule === undefined) throw new Error(`the policy has no row for ${method} ${path}`)
-  return rule
-}
-
-/** The scopes a rule asks a key for; undefined where no key will do. */
-export function scopesAsked(rule: Rule | undefined): readonly Scope[] | undefined {
-  return rule === undefined || typeof rule === 'string' || 'roles' in rule ? undefined : rule
-}
-
-/** The scopes a key lacks for what this rule asks; undefined where no key will do. */
-export function lackingScopes(rule: Rule, held: ReadonlySet<Scope>): Scope[] | undefined {
-  if (rule === 'public') return []
-  return scopesAsked(rule)?.filter((scope) => !held.has(scope))
 }

@@ -4,6 +4,7 @@ import type { PersonActor, Tool } from '#core'
 const AREAS = [
   'tasks',
   'projects',
+  'calendar',
   'memories',
   'preferences',
   'conversations',
@@ -13,6 +14,7 @@ const AREAS = [
   'integrations',
   'workflows',
   'ai',
+  'suggestions',
   'effects',
 ] as const
 type Area = (typeof AREAS)[number]
@@ -39,6 +41,7 @@ const TOOLS: Partial<Record<Area, readonly string[]>> = {
     'task_insights',
   ],
   projects: ['create_project', 'list_projects', 'archive_project', 'delete_project'],
+  calendar: ['create_event', 'list_events', 'find_time', 'update_event', 'move_event', 'delete_event', 'restore_event'],
   memories: ['remember', 'search_memories', 'update_memory', 'forget', 'recall'],
   preferences: ['get_preferences', 'set_preferences', 'get_time'],
   conversations: ['list_conversations', 'read_conversation', 'undo_last'],

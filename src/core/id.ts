@@ -41,6 +41,8 @@ export type IdPrefix =
   | 'sgk'
   | 'sch'
   | 'srn'
+  | 'cal'
+  | 'sug'
   | 'eff'
   | 'wfl'
   | 'run'

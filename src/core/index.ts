@@ -25,7 +25,7 @@ export { derivedIds, newId, randomToken } from './id.ts'
 export { createLog, describeError } from './log.ts'
 export { bounded, canonical, isRecord } from './output.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
-export { nextOccurrence, recurrenceProblem, wallMs } from './recurrence.ts'
+export { nextOccurrence, occurrencesBetween, recurrenceProblem, type Wall, wallMs } from './recurrence.ts'
 export * as s from './schema.ts'
 export { sseData } from './sse.ts'
 export { aborted, createTimer, wait, withTimeout } from './timeout.ts'
@@ -43,3 +43,4 @@ export {
   TIMER_MIGRATIONS,
 } from './timers.ts'
 export { type Change, defineTool, type Plan, type Tool, type ToolAnswer, type Undo } from './tool.ts'
+export { type Clock, createClock } from './wall.ts'

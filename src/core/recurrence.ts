@@ -214,12 +214,12 @@ function isAmong(days: Set<number>, weekday: number, passed: number, length: num
 }
 
 /** The days the rule falls on after its first, from the nth period on; it ends where nobody waits any longer. */
-function* daysOf(rule: Rule, after: number, nth: number, least: number): Generator<number, undefined> {
+function* daysOf(rule: Rule, after: number, nth: number, least: number, last = MAX_DAY): Generator<number, undefined> {
   const monthAt = calendar()
   for (let n = nth; n <= least + MAX_PERIODS[rule.freq]; n++) {
     const range = period(rule, n)
-    if (range[0] > MAX_DAY) return
-    for (const day of fallsIn(rule, range, monthAt)) if (day > after && day <= MAX_DAY) yield day
+    if (range[0] > last) return
+    for (const day of fallsIn(rule, range, monthAt)) if (day > after && day <= last) yield day
   }
 }
 
@@ -257,6 +257,26 @@ export function nextOccurrence(rule: string, due: Wall, now: Date): { date: stri
     if (isPastLeast(day)) return { date: dateOf(day), rule: count === undefined ? rule : withCount(parts, left) }
   }
   return null
+}
+
+/** The days from `from` to `to` on which a series that begins at `first` falls, its first among them; at most so many. */
+export function occurrencesBetween(rule: string, first: Wall, from: string, to: string, most: number): string[] {
+  const [start, low, high] = [dayOf(first.date), dayOf(from), Math.min(dayOf(to), MAX_DAY)]
+  const found = start >= low && start <= high ? [first.date] : []
+  const parts = parse(rule)
+  if (typeof parts === 'string') return found
+  const until = readUntil(parts.get('UNTIL'))
+  const isPastUntil = until && isAfterUntil({ ...first, time: first.time ?? '00:00:00' }, until)
+  const ready = compile(parts, start)
+  const least = periodOf(ready, Math.max(start, low))
+  const count = parts.get('COUNT')
+  let left = count === undefined ? Number.POSITIVE_INFINITY : Number(count)
+  for (const day of daysOf(ready, start, count === undefined ? least : 0, least, high)) {
+    left -= 1
+    if (left < 1 || found.length >= most || isPastUntil?.(day)) break
+    if (day >= low) found.push(dateOf(day))
+  }
+  return found
 }
 
 // A zone is never two days away: only near the instant is its clock asked.

@@ -1,4 +1,5 @@
 import { sql } from 'drizzle-orm'
+import { calendarTools } from '#calendar'
 import type { Plan, Tool, UserCtx } from '#core'
 import { memoryTools } from '#memories'
 import { taskTools } from '#tasks'
@@ -56,7 +57,7 @@ let kinds: ReadonlyMap<string, EffectKind> | undefined
 // Made at the first look: an isolate's start reads none of it.
 function registry(): ReadonlyMap<string, EffectKind> {
   kinds ??= new Map(
-    [...taskTools, ...memoryTools(null), ...personTools]
+    [...taskTools, ...calendarTools, ...memoryTools(null), ...personTools]
       .filter(({ readOnly }) => !readOnly)
       .map((tool) => [tool.name, kindOf(tool)]),
   )

@@ -1,6 +1,7 @@
 import { z } from 'zod'
 import { listConversations, readConversation } from '#assistant'
 import { scopesOf } from '#auth'
+import { getEvent, upcoming } from '#calendar'
 import { bounded, decodeCursor, encodeCursor, findAppError, s, type UserCtx } from '#core'
 import { getMemory, listMemories } from '#memories'
 import { getProject, getTask, listProjects, listTasks } from '#tasks'
@@ -14,7 +15,7 @@ const MIME = 'application/json'
 type Item = { id: string; title: string; at: string }
 type Page = { items: Item[]; nextCursor: string | null }
 type Kind = {
-  area: 'tasks' | 'projects' | 'conversations' | 'memories'
+  area: 'tasks' | 'projects' | 'calendar' | 'conversations' | 'memories'
   prefix: string
   title: string
   description: string
@@ -27,6 +28,13 @@ function page<T extends { id: string; updatedAt: string }>(
   titleOf: (item: T) => string,
 ): Page {
   return { items: items.map((item) => ({ id: item.id, title: titleOf(item), at: item.updatedAt })), nextCursor }
+}
+
+// What comes next, a series once.
+function eventsOf({ items }: Awaited<ReturnType<typeof upcoming>>): Page {
+  const first = new Map(items.toReversed().map((item) => [item.id, item]))
+  const events = [...first.values()].toReversed()
+  return { items: events.map(({ id, title, updatedAt }) => ({ id, title, at: updatedAt })), nextCursor: null }
 }
 
 const KINDS: Kind[] = [
@@ -45,6 +53,14 @@ const KINDS: Kind[] = [
     description: 'A project that tasks are in',
     list: async (ctx, query) => page(await listProjects(ctx, { ...query, archived: false }), ({ name }) => name),
     read: getProject,
+  },
+  {
+    area: 'calendar',
+    prefix: 'cal',
+    title: 'Event',
+    description: 'An event of the calendar: when it is, how it repeats and what of it differs',
+    list: async (ctx, { limit }) => eventsOf(await upcoming(ctx, limit)),
+    read: getEvent,
   },
   {
     area: 'conversations',
@@ -83,7 +99,7 @@ export function resourceTemplates(ctx: UserCtx): object[] {
   }))
 }
 
-/** A page of what can be read, kind after kind: open tasks, projects, conversations, memories. One trip a kind. */
+/** A page of what can be read, kind after kind: open tasks, projects, what comes next, conversations, memories. One trip a kind. */
 export async function listResources(ctx: UserCtx, cursor: string | undefined) {
   const kinds = kindsFor(ctx)
   const [from, within] = cursor === undefined ? [0, null] : decodeCursor(LIST, cursor, CursorKey)

@@ -3,7 +3,7 @@ import type { Ctx } from '#core'
 
 type Config = Ctx['config']
 
-const TOOL_AREAS = ['tasks', 'projects', 'memories', 'preferences'] as const
+const TOOL_AREAS = ['tasks', 'projects', 'calendar', 'memories', 'preferences'] as const
 
 /** What a host of MCP can use: the scopes of the tools and resources there. */
 const MCP_SCOPES: Scope[] = [

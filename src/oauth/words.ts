@@ -6,6 +6,8 @@ export const WORDS: Record<Scope, string> = {
   'tasks:write': 'Add, change, complete and delete your tasks',
   'projects:read': 'See your projects',
   'projects:write': 'Add, change and delete your projects',
+  'calendar:read': 'See your calendar, and when you are busy',
+  'calendar:write': 'Add, change and delete events of your calendar',
   'memories:read': 'See what Aurelius remembers about you',
   'memories:write': 'Add, change and forget what Aurelius remembers about you',
   'preferences:read': 'See your preferences, such as your time zone',
@@ -26,6 +28,8 @@ export const WORDS: Record<Scope, string> = {
   'effects:write': 'Take back what was done for you',
   'ai:read': 'See your AI usage and budget',
   'ai:write': 'Use AI at the expense of your budget',
+  'suggestions:read': 'See what Aurelius suggests to you, and what it learned of you by that',
+  'suggestions:write': 'Dismiss and put off suggestions, and change how much you hear',
   mcp: 'Use the tools of Aurelius',
   realtime: 'Be told at once when something changes',
 }

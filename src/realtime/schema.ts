@@ -4,6 +4,7 @@ import { s } from '#core'
 const ROOMS = [
   'tasks',
   'projects',
+  'calendar',
   'memories',
   'notifications',
   'schedules',
@@ -11,6 +12,7 @@ const ROOMS = [
   'effects',
   'me',
   'presence',
+  'suggestions',
 ] as const
 const ROOM_OF_ONE = /^(conversation|run):[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}$/
 

@@ -5,6 +5,7 @@ export {
   factsForPrompt,
   getDeletion,
   getMe,
+  getPreferences,
   insertUser,
   people,
   reachAddress,

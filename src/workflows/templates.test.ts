@@ -77,7 +77,14 @@ const facts = (name: string) =>
     : name === 'done'
       ? []
       : name === 'free'
-        ? [{ start: '2026-11-23T10:00:00.000Z', end: '2026-11-23T11:30:00.000Z' }]
+        ? [
+            {
+              start: '2026-11-23T10:00:00.000Z',
+              end: '2026-11-23T11:30:00.000Z',
+              local: { date: '2026-11-23', time: '10:00', timeZone: 'UTC' },
+              localEnd: { date: '2026-11-23', time: '11:30', timeZone: 'UTC' },
+            },
+          ]
         : name === 'tomorrow' || name === 'meetings'
           ? [task(1, { title: 'Flight to Oslo' }), task(2)]
           : [task(1), task(2, { due: null }), task(3, { estimateMinutes: null, due: '2026-11-23' })]

@@ -3,10 +3,11 @@ import { startReceiver } from '../webhook-receiver.ts'
 import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
-import { auditPerson, door, logPosition, type Report, TOPICS, type Told, timersOf, toldOf } from './lib-effects.ts'
+import { auditPerson, door, type Report, TOPICS, type Told, toldOf } from './lib-effects.ts'
 import { erasePerson } from './lib-erasure.ts'
-import { clock, declaredKinds, envelope, live, need, readAll, secondSession } from './lib-kinds.ts'
+import { clock, declaredKinds, envelope, live, need, readAll, secondSession, suggest } from './lib-kinds.ts'
 import { type Listener, openListener } from './lib-listener.ts'
+import { logPosition, timersOf } from './lib-objects.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const PEOPLE = 24
@@ -101,6 +102,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
   const bystander = await openListener(door(world.url, other.token), { topics: TOPICS })
   try {
     await live(person)
+    await suggest(world, person)
     const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'rake' } })
     await need(person, 'POST', '/v1/effects/undo', { id: effect.id })
     await tryKeys(person)

@@ -5,7 +5,15 @@ import type { Person, World } from '../world.ts'
 export type Item = Record<string, unknown>
 export type Archive = (name: string) => Item[]
 
-const FILES = ['projects', 'tasks', 'conversations', 'messages', 'memories', 'notifications'] as const
+const FILES = [
+  'projects',
+  'tasks',
+  'calendar_events',
+  'conversations',
+  'messages',
+  'memories',
+  'notifications',
+] as const
 const AT_ONCE = 50
 const LOOK_AGAIN_MS = 20
 const READY_WITHIN_MS = 60_000

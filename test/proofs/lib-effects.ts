@@ -2,10 +2,24 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
+import { timersOf } from './lib-objects.ts'
+import { auditSchedules } from './lib-schedules.ts'
+import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-export const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'schedules', 'workflows', 'effects', 'me']
+export const TOPICS = [
+  'tasks',
+  'projects',
+  'calendar',
+  'memories',
+  'notifications',
+  'schedules',
+  'workflows',
+  'effects',
+  'me',
+  'suggestions',
+]
 
 /** An event as it was committed: what everybody must hear of once. */
 export type Told = { id: string; type: string; room: string | null }
@@ -19,11 +33,15 @@ type Audit = (world: Seen, person: Owner, told: Told[], report: Report) => Promi
 const AUDITS: Record<string, Audit> = {
   realtime: auditLog,
   reminders: auditReminders,
+  'event-reminders': auditEventReminders,
   answers: auditAnswers,
   email: auditMail,
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
-  schedules: auditSchedules,
+  schedules: async (world, person, _, report) =>
+    await auditSchedules(world, person, await timersOf(world, person.userId), report),
+  'suggestion-timers': auditSuggestionTimers,
+  suggestions: auditLearning,
   triggers: auditRuns,
 }
 
@@ -174,8 +192,6 @@ async function auditAnswers(world: Seen, person: Owner, told: Told[], report: Re
       report(`no answer heard of ${event.id}`)
 }
 
-type Timer = { name: string; dueMs: number }
-
 // `waits`: the reminders that are still to come, as the tasks say.
 async function auditReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
   const waits = await world.query(
@@ -200,22 +216,23 @@ async function auditReminders(world: Seen, person: Owner, _: Told[], report: Rep
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
 }
 
-// Each run that was begun told its person once; each schedule that has a next time has its timer, and no other is armed.
-async function auditSchedules(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
-  const rows = await world.query('select id, next_at from schedules where user_id = $1 and next_at is not null', [
-    person.userId,
-  ])
-  const expected = rows.map(({ id, next_at }) => `schedule:${id} ${new Date(String(next_at)).getTime()}`).sort()
-  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('schedule:'))
-  const found = timers.map(({ name, dueMs }) => `${name} ${dueMs}`).sort()
-  if (expected.join() !== found.join()) report(`schedules wait for ${expected.join()}, timers for ${found.join()}`)
-  const runs = await world.query(
-    `select r.id, r.status, count(n.id)::int as times from schedule_runs r left join notifications n
-      on n.user_id = r.user_id and n.dedupe_key = 'schedule:' || r.id where r.user_id = $1 group by r.id`,
+// The next reminder of each event, as its row says; and of what is past none was given twice.
+async function auditEventReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
+  const rows = await world.query(
+    'select id, next_reminder_at from calendar_events where user_id = $1 and next_reminder_at is not null',
     [person.userId],
   )
-  for (const { id, status, times } of runs)
-    if (status !== 'done' || times !== 1) report(`the run ${id} is "${status}" and told ${times} times`)
+  const expected = rows.map((row) => `event:${row.id} ${new Date(String(row.next_reminder_at)).getTime()}`).sort()
+  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('event:'))
+  const found = timers.map(({ name, dueMs }) => `${name} ${dueMs}`).sort()
+  if (expected.join() !== found.join()) report(`reminders of events wait: ${expected}; timers are armed: ${found}`)
+  const given = await world.query(
+    `select c.id, count(n.id)::int as times from calendar_events c left join notifications n
+      on n.user_id = c.user_id and n.dedupe_key like 'event:' || c.id || ':%'
+      where c.user_id = $1 and c.reminded_to is not null group by c.id`,
+    [person.userId],
+  )
+  for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
 }
 
 // What its row says went out lies in the mailbox once; of what nobody knows, once at most.
@@ -261,24 +278,4 @@ async function auditAccountMail(world: Seen, person: Owner, told: Told[], report
   ])
   const changes = told.filter(({ type }) => /^(?:password|address)\.changed$/.test(type)).length
   if (rows.length !== changes) report(`${changes} changes of the account were written of ${rows.length} times`)
-}
-
-// Behind the API: what an object of a person's says of itself. Miniflare does not know its methods.
-type Objects = {
-  getByName(name: string): { list(): Promise<Timer[]>; publish(events: []): Promise<Position> }
-}
-
-async function objects(world: Seen, binding: string): Promise<Objects> {
-  return (await world.worker.miniflare.getDurableObjectNamespace(binding)) as unknown as Objects
-}
-
-/** What waits in a person's Steward. */
-export async function timersOf(world: Seen, userId: string): Promise<Timer[]> {
-  return await (await objects(world, 'STEWARD')).getByName(userId).list()
-}
-
-/** Where a person's log stands, also when they are gone and nobody can ask for them. */
-export async function logPosition(world: Seen, userId: string): Promise<Position> {
-  const { epoch, offset } = await (await objects(world, 'USER_SESSION')).getByName(userId).publish([])
-  return { epoch, offset }
 }

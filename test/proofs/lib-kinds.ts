@@ -59,6 +59,12 @@ export async function live(person: Person): Promise<void> {
   await need(person, 'PATCH', `/v1/memories/${memory.id}`, { text: 'the shed key is on the hook' })
   await need(person, 'DELETE', `/v1/memories/${memory.id}`)
   await schedule(person)
+  const visit = await need(person, 'POST', '/v1/calendar/events', { title: 'visit', start: clock(60), reminders: [20] })
+  await need(person, 'PATCH', `/v1/calendar/events/${visit.id}`, { title: 'visit the nursery', start: clock(90) })
+  const market = { title: 'plant market', start: clock(3 * 24 * 60), recurrence: 'FREQ=WEEKLY', reminders: [0, 60] }
+  const fair = await need(person, 'POST', '/v1/calendar/events', market)
+  await need(person, 'DELETE', `/v1/calendar/events/${fair.id}`)
+  await need(person, 'POST', `/v1/calendar/events/${fair.id}/restore`)
   const workflow = await need(person, 'POST', '/v1/workflows', { name: 'plan the week', definition: DEFINITION })
   await need(person, 'PATCH', `/v1/workflows/${workflow.id}`, { name: 'plan the weekend' })
   await need(person, 'POST', `/v1/workflows/${workflow.id}/run`, {})
@@ -79,6 +85,42 @@ async function schedule(person: Person): Promise<void> {
   await need(person, 'POST', `/v1/schedules/${gone.id}/pause`)
   await need(person, 'POST', `/v1/schedules/${gone.id}/resume`)
   await need(person, 'DELETE', `/v1/schedules/${gone.id}`)
+}
+
+// Nobody offers anything by a route: it is written as the verb writes it, and told of.
+async function offer(
+  { world, person }: { world: Pick<World, 'query'>; person: Person },
+  withheld: boolean,
+): Promise<string> {
+  const [id, type] = [makeId('sug'), withheld ? 'withheld' : 'created']
+  const why = { trigger: 'a proof', facts: [], score: {}, rule: null, model: null, costMicros: 0, decisionId: null }
+  await world.query(
+    `insert into suggestions (id, user_id, key, kind, title, body, actions, alternatives, why, source, confidence, rank,
+        priority, tainted, status, reason, fingerprint, moment, wake_at, expires_at, proposed_at)
+      values ($1, $2, $1, 'overdue_triage', 'Move three tasks', '', '[]', '[]', $4::jsonb, '{"kind":"run","runId":"run_1"}',
+        0.5, 0.5, 'routine', false, $3, case when $3 = 'withheld' then 'quiet_hours' end, $1, 'morning/weekday',
+        case when $3 = 'withheld' then now() + interval '1 hour' end, now() + interval '1 day',
+        case when $3 = 'proposed' then now() end)`,
+    [id, person.userId, withheld ? 'withheld' : 'proposed', JSON.stringify(why)],
+  )
+  await world.query(
+    `insert into outbox (id, type, user_id, room, key, version, data)
+      select id || '.1.suggestion.' || $2, 'suggestion.' || $2, user_id, case when $2 = 'created' then 'suggestions' end,
+        id, 1, json_build_object('id', id, 'status', status, 'wakeAt', wake_at, 'expiresAt', expires_at, 'version', 1)
+      from suggestions where id = $1`,
+    [id, type],
+  )
+  return id
+}
+
+/** What can happen to suggestions: one is decided, one put off, one still waits to be said. */
+export async function suggest(world: Pick<World, 'query'>, person: Person): Promise<void> {
+  const decided = await offer({ world, person }, false)
+  await need(person, 'POST', `/v1/suggestions/${decided}/seen`)
+  await need(person, 'POST', `/v1/suggestions/${decided}/approve`, {})
+  const later = await offer({ world, person }, false)
+  await need(person, 'POST', `/v1/suggestions/${later}/snooze`, { minutes: 600 })
+  await offer({ world, person }, true)
 }
 
 /** What can happen to notifications that are there. */

@@ -15,6 +15,9 @@ export type Ground = {
   archived: string[]
   memories: string[]
   forgotten: string[]
+  events: string[]
+  series: string[]
+  binnedEvents: string[]
 }
 
 const later = (chance: Chance) => clock(DAY_MIN + chance.int(30 * DAY_MIN))
@@ -37,6 +40,32 @@ function patch(chance: Chance) {
   return Object.fromEntries(some.length > 0 ? some : all.slice(0, 1))
 }
 
+// Mondays at nine, of which one is cancelled and one differs.
+const MONDAYS = ['2027-01-04', '2027-01-11', '2027-01-18', '2027-02-01']
+const CANCELLED = '2027-01-25'
+const nine = (date: string) => ({ date, time: '09:00', timeZone: 'Europe/Berlin' })
+const event = async (person: Person, body: object) =>
+  (await need(person, 'POST', '/v1/calendar/events', { title: 'visit', start: nine('2027-01-06'), ...body })).id
+
+async function prepareEvents(person: Person) {
+  const events = [await event(person, {}), await event(person, { start: { date: '2027-01-09' } })]
+  const series = [await event(person, { start: nine('2027-01-04'), recurrence: 'FREQ=WEEKLY;COUNT=8' })]
+  for (const id of series) {
+    await need(person, 'DELETE', `/v1/calendar/events/${id}?occurrence=${CANCELLED}`)
+    await need(person, 'PATCH', `/v1/calendar/events/${id}?occurrence=2027-02-08`, { title: 'long visit' })
+  }
+  const binnedEvents = [await event(person, {})]
+  for (const id of binnedEvents) await need(person, 'DELETE', `/v1/calendar/events/${id}`)
+  return { events, series, binnedEvents }
+}
+
+/** One of the events: one that happens once, a series, one of its days, or all from that day on. */
+function named({ events, series }: Ground, chance: Chance) {
+  const [id, occurrence] = [any(chance, series), chance.pick([...MONDAYS, '2027-02-08'])]
+  const scope = chance.pick(['this', 'following'])
+  return chance.pick([{ id: any(chance, events) }, { id }, { id, occurrence }, { id, occurrence, scope }])
+}
+
 const task = async (person: Person, body: object) => (await need(person, 'POST', '/v1/tasks', body)).id
 
 export async function prepareGround(person: Person, chance: Chance): Promise<Ground> {
@@ -53,7 +82,8 @@ export async function prepareGround(person: Person, chance: Chance): Promise<Gro
   for (const id of archived) await need(person, 'PATCH', `/v1/projects/${id}`, { archived: true })
   const [memories, forgotten] = [[await memory(), await memory()], [await memory()]]
   for (const id of forgotten) await need(person, 'DELETE', `/v1/memories/${id}`)
-  return { open, recurring, completed, cancelled, binned, projects, archived, memories, forgotten }
+  const calendar = await prepareEvents(person)
+  return { open, recurring, completed, cancelled, binned, projects, archived, memories, forgotten, ...calendar }
 }
 
 type InputOf = (ground: Ground, chance: Chance) => object
@@ -72,6 +102,24 @@ export const INPUTS: Record<string, InputOf> = {
   reopen_task: ({ completed, cancelled }, chance) => ({ id: any(chance, completed, cancelled) }),
   delete_task: ({ open, completed }, chance) => ({ id: any(chance, open, completed) }),
   restore_task: ({ binned }, chance) => ({ id: any(chance, binned) }),
+  create_event: (_, chance) => ({
+    title: word(chance),
+    start: chance.pick([nine('2027-01-07'), { date: '2027-01-07' }]),
+    recurrence: chance.pick([null, 'FREQ=DAILY;COUNT=3']),
+    reminders: chance.pick([[], [10, 60]]),
+  }),
+  update_event: (ground, chance) => ({
+    ...named(ground, chance),
+    title: `${word(chance)} ${chance.int(1000)}`,
+    ...chance.pick([{}, { location: 'garden' }, { status: 'tentative', transparency: 'free' }]),
+  }),
+  move_event: (ground, chance) => ({
+    ...named(ground, chance),
+    start: chance.pick([nine('2027-01-12'), { date: '2027-01-13', time: '18:30' }, { date: '2027-01-14' }]),
+  }),
+  delete_event: (ground, chance) => named(ground, chance),
+  restore_event: ({ binnedEvents, series }, chance) =>
+    chance.pick([{ id: any(chance, binnedEvents) }, { id: any(chance, series), occurrence: CANCELLED }]),
   create_project: (_, chance) => ({ name: word(chance) }),
   archive_project: ({ projects, archived }, chance) =>
     chance.int(2) === 0 ? { id: any(chance, projects) } : { id: any(chance, archived), archived: false },
@@ -100,6 +148,7 @@ export function essence(value: unknown): unknown {
 const LISTS = {
   tasks: '/v1/tasks?limit=100',
   projects: '/v1/projects?limit=100&archived=false',
+  calendar: '/v1/calendar/events?from=2027-01-01&to=2027-12-01&limit=100',
   memories: '/v1/memories?limit=100',
   notifications: '/v1/notifications?limit=100',
 }

@@ -5,7 +5,19 @@ import type { Person, World } from '../world.ts'
 
 const MARKS = ['kept-by-one', 'kept-by-other'] as const
 const DEADLINE_MS = 5_000
-const TOPICS = ['tasks', 'projects', 'memories', 'notifications', 'schedules', 'workflows', 'effects', 'me', 'presence']
+const TOPICS = [
+  'tasks',
+  'projects',
+  'calendar',
+  'memories',
+  'notifications',
+  'schedules',
+  'workflows',
+  'effects',
+  'me',
+  'presence',
+  'suggestions',
+]
 const MAKERS = ['/v1/tasks', '/v1/projects', '/v1/memories', '/v1/turns']
 
 type Listener = { socket: WebSocket; heard: string[]; sees(mark: string): Promise<boolean> }

@@ -1,6 +1,11 @@
 import { calendar, DAY, daily, each, HOURS_12, lines, rule, type Template, tasks } from './template.ts'
 
 const never = () => null
+const moment = (name: string) => ({
+  date: `{{ facts.free[0].${name}.date }}`,
+  time: `{{ facts.free[0].${name}.time }}`,
+  timeZone: `{{ facts.free[0].${name}.timeZone }}`,
+})
 
 /** What stands on a calendar or on mail: out of sight until what it does and needs is there. */
 export const LATER_TEMPLATES: readonly Template[] = [
@@ -44,8 +49,8 @@ export const LATER_TEMPLATES: readonly Template[] = [
           do: 'create_event',
           input: {
             title: 'Focus: {{ facts.work[0].title }}',
-            start: '{{ facts.free[0].start }}',
-            end: '{{ facts.free[0].end }}',
+            start: moment('local'),
+            end: moment('localEnd'),
           },
         },
       ],

@@ -1,0 +1,5 @@
+export { emptyCalendarBin } from './bin.ts'
+export { getEvent } from './event.ts'
+export { upcoming } from './list.ts'
+export { eventReminderSubscriber, keepReminders, sweepEventReminders } from './reminders.ts'
+export { calendarTools } from './tools.ts'

@@ -1,0 +1,171 @@
+import { sql } from 'drizzle-orm'
+import { type Ctx, createClock, describeError, type PersonActor } from '#core'
+import { iso } from '#database'
+import { insertNotification } from '#notifications'
+import { kick, type Subscriber } from '#queue'
+import { armTimers, cancelTimer } from '#scheduler'
+import { nextReminders, type Reminder } from './remind.ts'
+import { shown } from './row.ts'
+import type { CalendarEvent } from './schema.ts'
+import { calendarEvents } from './tables.ts'
+
+const HOUR_MS = 3_600_000
+const DAY_MS = 24 * HOUR_MS
+const EARLY_MS = 1000
+const MAX_PASSES = 20
+const SWEEP_AFTER_S = 15
+const SWEEP_LIMIT = 200
+const GIVEN_UP_AFTER_DAYS = 7
+// A Worker has six connections at once; one is left for the queue.
+const SWEEP_AT_ONCE = 5
+
+type Whose = { userId: string; id: string }
+type RingCtx = Pick<Ctx, 'db' | 'env' | 'now' | 'newId' | 'waitUntil' | 'log'>
+/** What is to be given next, and what was; `armings` counts how often that was set. */
+type Known = {
+  event: CalendarEvent
+  home: string
+  nextReminderAt: string | null
+  remindedTo: string | null
+  armings: number
+}
+
+const e = calendarEvents
+
+/** Keeps the timer of each event at its next reminder. */
+export const eventReminderSubscriber: Subscriber = {
+  name: 'event-reminders',
+  wants: (type) => type.startsWith('event.'),
+  handle: async (ctx, events) => {
+    const whose = new Map(events.map(({ key, userId }) => [key, userId]))
+    for (const [id, userId] of whose) await keepReminders(ctx, { userId, id })
+  },
+}
+
+/**
+ * Gives what is to be given of an event by now, each reminder once, whoever asks and how often, and sets the timer of
+ * the next. Answers how many it gave. Two trips, and one more for each time that has come.
+ */
+export async function keepReminders(ctx: RingCtx, whose: Whose): Promise<number> {
+  let given = 0
+  for (let pass = 0; pass < MAX_PASSES; pass++) {
+    const known = await findKnown(ctx, whose)
+    if (!known || (known.event.reminders.length === 0 && known.armings === 0)) return given
+    const nowMs = ctx.now().getTime()
+    const next = nextReminders(known.event, sinceMs(known, nowMs))
+    const isDue = next[0] !== undefined && next[0].atMs <= nowMs + EARLY_MS
+    if (isDue) given += await give(ctx, whose, known, next)
+    else if (await setNext(ctx, whose, known, next[0])) return given
+  }
+  throw new Error('the event keeps changing')
+}
+
+async function findKnown({ db }: Pick<Ctx, 'db'>, { userId, id }: Whose): Promise<Known | undefined> {
+  const home = sql<string>`person_zone(${userId})`
+  const [row] = await db
+    .select({
+      event: shown(e),
+      home,
+      nextReminderAt: iso(e.nextReminderAt),
+      remindedTo: iso(e.remindedTo),
+      armings: e.armings,
+    })
+    .from(e)
+    .where(sql`${e.id} = ${id} and ${e.userId} = ${userId}`)
+  return row
+}
+
+// From the last change on, or from what should have been given before it; what is a day late is not looked at.
+function sinceMs({ event, nextReminderAt, remindedTo }: Known, nowMs: number): number {
+  const owedMs = Math.min(
+    Date.parse(event.updatedAt),
+    nextReminderAt === null ? Number.POSITIVE_INFINITY : Date.parse(nextReminderAt),
+  )
+  return Math.max(owedMs, nowMs - DAY_MS, remindedTo === null ? 0 : Date.parse(remindedTo) + 1)
+}
+
+// As it was read: of two who set it at once, or one who read what has changed, nothing is heard.
+const isAsRead = ({ userId, id }: Whose, { armings, event }: Known) =>
+  sql`${e.id} = ${id} and ${e.userId} = ${userId} and ${e.armings} = ${armings} and ${e.version} = ${event.version}`
+
+async function give(ctx: RingCtx, whose: Whose, known: Known, due: Reminder[]): Promise<number> {
+  const { db } = ctx
+  const nowMs = ctx.now().getTime()
+  const at = new Date(due[0]?.atMs ?? nowMs)
+  const actor: PersonActor = { kind: 'person', userId: whose.userId, sessionId: null }
+  const wanted = due.filter(({ atMs, endMs }) => endMs > nowMs || atMs > nowMs - HOUR_MS)
+  if (wanted.length < due.length)
+    ctx.log.warn('event_reminder.too_late', { eventId: whose.id, dueAt: at.toISOString() })
+  const mark = db
+    .update(e)
+    .set({ remindedTo: at, armings: sql`${e.armings} + 1` })
+    .where(isAsRead(whose, known))
+    .returning({ id: e.id })
+  const tells = wanted.map((reminder) =>
+    insertNotification(db, actor, ctx.newId('ntf'), {
+      kind: 'event',
+      title: reminder.occurrence.title,
+      body: sayWhen(reminder, known.home),
+      link: { kind: 'event', id: whose.id },
+      dedupeKey: `event:${whose.id}:${reminder.occurrence.start.at}:${reminder.minutes}`,
+      scheduledAt: at,
+    }),
+  )
+  const [, ...told] = await db.batch([mark, ...tells])
+  const made = told.flat()
+  kick(
+    ctx,
+    made.map(({ eventId }) => eventId),
+  )
+  return made.length
+}
+
+function sayWhen({ occurrence: { start, location } }: Reminder, home: string): string {
+  const { date, time } = createClock().wall(Date.parse(start.at), home)
+  const when = start.time === null ? start.date : `${date} ${time.slice(0, 5)}`
+  return location === '' ? when : `${when} \u00b7 ${location}`
+}
+
+async function setNext(ctx: RingCtx, whose: Whose, known: Known, next: Reminder | undefined): Promise<boolean> {
+  const name = `event:${whose.id}`
+  const [noted] = await ctx.db
+    .update(e)
+    .set({ nextReminderAt: next ? new Date(next.atMs) : null, armings: sql`${e.armings} + 1` })
+    .where(isAsRead(whose, known))
+    .returning({ armings: e.armings })
+  if (!noted) return false
+  const payload = { kind: 'event_reminder' as const, ...whose }
+  if (next) await armTimers(ctx, whose.userId, [{ name, dueMs: next.atMs, version: noted.armings, payload }])
+  else await cancelTimer(ctx, whose.userId, name, noted.armings)
+  return true
+}
+
+/** Gives what a lost message or alarm left unsaid, oldest first; answers how many it gave. */
+export async function sweepEventReminders(ctx: RingCtx): Promise<number> {
+  const late = await ctx.db
+    .select({ id: e.id, userId: e.userId })
+    .from(e)
+    .where(
+      sql`${e.nextReminderAt} <= now() - interval '1 second' * ${SWEEP_AFTER_S}
+        and ${e.nextReminderAt} > now() - interval '1 day' * ${GIVEN_UP_AFTER_DAYS}`,
+    )
+    .orderBy(e.nextReminderAt)
+    .limit(SWEEP_LIMIT)
+  let given = 0
+  for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
+    const counts = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((whose) => keepLate(ctx, whose)))
+    given += counts.reduce((sum, count) => sum + count, 0)
+  }
+  if (given > 0) ctx.log.warn('event_reminders.swept', { found: late.length, given })
+  return given
+}
+
+// One that fails waits for the next sweep and stops no other.
+async function keepLate(ctx: RingCtx, whose: Whose): Promise<number> {
+  try {
+    return await keepReminders(ctx, whose)
+  } catch (error) {
+    ctx.log.error('event_reminder.sweep_failed', { eventId: whose.id, ...describeError(error) })
+    return 0
+  }
+}

@@ -1,0 +1,42 @@
+import { Temporal } from 'temporal-polyfill'
+import { type Wall, wallMs } from './recurrence.ts'
+
+/** Reads the clocks of zones. */
+export type Clock = {
+  /** The instant of a wall clock, as `wall_instant` of the database says; of a whole day its beginning. */
+  ms(wall: Wall): number
+  /** The date and the time, to the second, that a zone's clocks show. */
+  wall(ms: number, timeZone: string): { date: string; time: string }
+}
+
+const DAY_MS = 86_400_000
+
+/** For many readings at once: a zone is asked once for each of its days, and for each reading only where its clocks change. */
+export function createClock(): Clock {
+  const known = new Map<string, number>()
+  const offsetOf = (timeZone: string, ms: number) =>
+    Temporal.Instant.fromEpochMilliseconds(ms).toZonedDateTimeISO(timeZone).offsetNanoseconds / 1_000_000
+  const offsetOn = (timeZone: string, day: number) => {
+    const name = `${day} ${timeZone}`
+    const offset = known.get(name) ?? offsetOf(timeZone, day * DAY_MS)
+    known.set(name, offset)
+    return offset
+  }
+  // No zone is a day away, and none changes its clocks twice in three days.
+  const steadyOffset = (timeZone: string, ms: number) => {
+    const day = Math.floor(ms / DAY_MS)
+    const before = offsetOn(timeZone, day - 1)
+    return before === offsetOn(timeZone, day + 2) ? before : undefined
+  }
+  return {
+    ms(wall) {
+      const utc = Date.parse(`${wall.date}T${wall.time ?? '00:00'}Z`)
+      const offset = steadyOffset(wall.timeZone, utc)
+      return offset === undefined ? wallMs({ ...wall, time: wall.time ?? '00:00' }) : utc - offset
+    },
+    wall(ms, timeZone) {
+      const shown = new Date(ms + (steadyOffset(timeZone, ms) ?? offsetOf(timeZone, ms))).toISOString()
+      return { date: shown.slice(0, 10), time: shown.slice(11, 19) }
+    },
+  }
+}

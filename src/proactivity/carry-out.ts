@@ -1,0 +1,39 @@
+import { AppError, type UserCtx } from '#core'
+import { type Outcome, realEffects } from '#effects'
+import { settleSuggestion } from './decide.ts'
+import { readSuggestion } from './move.ts'
+import type { ActionOffer, Suggestion } from './schema.ts'
+
+/**
+ * Does what was approved of a suggestion that no run waits for, once for each action however often it is asked; the
+ * first that fails is the last. Throws where it may work later.
+ */
+export async function carryOut(ctx: UserCtx, id: string): Promise<void> {
+  const suggestion = await readSuggestion(ctx, id)
+  if (suggestion.status !== 'approved' || suggestion.source.kind === 'run') return
+  const effectIds: string[] = []
+  for (const action of suggestion.agreed ?? []) {
+    const outcome = await perform(ctx, suggestion, action)
+    if (outcome.effectId !== null) effectIds.push(outcome.effectId)
+    if (!('code' in outcome)) continue
+    if (outcome.isRetryable) throw new AppError('unavailable', `${action.kind}: ${outcome.detail}`)
+    await settleSuggestion(ctx, id, { status: 'failed', effectIds, detail: `${action.says}: ${outcome.detail}` })
+    return
+  }
+  await settleSuggestion(ctx, id, { status: 'done', effectIds })
+}
+
+// The person's yes is the tap that an outward act of a tainted one asks for.
+async function perform(
+  ctx: UserCtx,
+  { id, tainted }: Suggestion,
+  { id: action, kind, input }: ActionOffer,
+): Promise<Outcome> {
+  const origin = { kind: 'suggestion' as const, suggestionId: id, action }
+  return await realEffects(ctx).perform({ kind, input, key: `${id}.${action}`, origin, tainted, isAgreed: true })
+}
+
+/** Gives up what could not be carried out for a day. */
+export async function giveUp(ctx: UserCtx, id: string): Promise<void> {
+  await settleSuggestion(ctx, id, { status: 'failed', detail: 'It could not be done for a day' })
+}

@@ -1,0 +1,97 @@
+import { and, eq, ne, or, sql } from 'drizzle-orm'
+import { readBudget } from '#ai'
+import type { UserCtx } from '#core'
+import { iso, jsonObject, ownedBy, ownerId } from '#database'
+import { weigh } from './judge.ts'
+import { closedBy } from './reasons.ts'
+import type { Priority, Silence, WithheldReason } from './schema.ts'
+import { standingOf } from './standing.ts'
+import { suggestionGates } from './tables.ts'
+
+/** `askId`: the same asker again (a step that is done again) is answered the same. */
+export type GateAsk = {
+  kind: string
+  factsHash: string
+  priority: Priority
+  needsModel: boolean
+  workflowId: string | null
+  askId?: string
+}
+export type Gate = { open: true } | { open: false; reason: WithheldReason }
+type GateCtx = Pick<UserCtx, 'actor' | 'config' | 'db' | 'env' | 'now' | 'log'>
+
+const g = suggestionGates
+
+/**
+ * Before a model is asked or anything is said: the reason not to, which is kept. Facts that were looked into are not
+ * looked into again until they are others. Three trips, two Stewards' at most.
+ */
+export async function gate(ctx: GateCtx, ask: GateAsk): Promise<Gate> {
+  const reason = await reasonNotTo(ctx, ask)
+  if (reason === null && (await claim(ctx, ask))) return { open: true }
+  const why = reason ?? 'nothing_new'
+  await noteSilence(ctx, ask, why)
+  return { open: false, reason: why }
+}
+
+async function reasonNotTo(ctx: GateCtx, ask: GateAsk): Promise<WithheldReason | null> {
+  const { kind, factsHash, priority, askId } = ask
+  const { standing, moment, lookedAt } = await standingOf(ctx, kind, ask.workflowId)
+  if (askId !== undefined && lookedAt?.askId === askId) return null
+  const { settings } = standing
+  if (settings.muted.includes(kind)) return 'muted'
+  if (lookedAt?.factsHash === factsHash) return 'nothing_new'
+  const closed = closedBy(standing, ask, ctx.now())
+  if (closed) return closed
+  if (priority !== 'urgent' && !(await weigh(ctx, kind, moment)).speak) return 'learned'
+  return ask.needsModel && (await isSpent(ctx)) ? 'budget' : null
+}
+
+async function isSpent(ctx: GateCtx): Promise<boolean> {
+  const { isPaused, background } = await readBudget(ctx)
+  return isPaused || background.day.leftMicros <= 0 || background.month.leftMicros <= 0
+}
+
+// Of two that ask at once about the same facts one finds them looked into.
+async function claim(ctx: GateCtx, { kind, workflowId, factsHash, ...ask }: GateAsk): Promise<boolean> {
+  const { actor, db } = ctx
+  const askId = ask.askId ?? null
+  const opened = { factsHash, askId, openedAt: ctx.now(), closed: 0, closedAt: null, reason: null }
+  const isNew = or(sql`${g.factsHash} is distinct from ${factsHash}`, askId === null ? undefined : eq(g.askId, askId))
+  const rows = await db
+    .insert(g)
+    .values({ ...opened, userId: ownerId(actor), kind, workflowId: workflowId ?? '' })
+    .onConflictDoUpdate({ target: [g.userId, g.kind, g.workflowId], set: opened, setWhere: isNew })
+    .returning({ kind: g.kind })
+  return rows.length > 0
+}
+
+async function noteSilence(ctx: GateCtx, { kind, workflowId }: GateAsk, reason: WithheldReason): Promise<void> {
+  const { actor, db } = ctx
+  const closedAt = ctx.now()
+  await db
+    .insert(g)
+    .values({ userId: ownerId(actor), kind, workflowId: workflowId ?? '', reason, closedAt, closed: 1 })
+    .onConflictDoUpdate({
+      target: [g.userId, g.kind, g.workflowId],
+      set: { reason, closedAt, closed: sql`${g.closed} + 1` },
+    })
+}
+
+/** Where nothing was even thought of, and why, the latest first. One trip. */
+export async function listSilences({ actor, db }: Pick<UserCtx, 'actor' | 'db'>): Promise<{ items: Silence[] }> {
+  const silence = jsonObject<Silence>({
+    kind: g.kind,
+    workflowId: sql`nullif(${g.workflowId}, '')`,
+    reason: g.reason,
+    times: g.closed,
+    at: iso(g.closedAt),
+  })
+  const rows = await db
+    .select({ silence })
+    .from(g)
+    .where(and(ownedBy(actor, g.userId), ne(g.closed, 0)))
+    .orderBy(sql`${g.closedAt} desc`)
+    .limit(500)
+  return { items: rows.map((row) => row.silence) }
+}

@@ -1,0 +1,97 @@
+import { describeError, type UserCtx } from '#core'
+import { isTold, WORDS_ALIKE, wordLikeness } from './alike.ts'
+import { decideAutonomy } from './autonomy.ts'
+import type { AutonomyRule } from './autonomy-schema.ts'
+import type { Weighed } from './learning.ts'
+import type { Limits } from './limits.ts'
+import { findAlike, type MeaningCtx } from './meaning.ts'
+import { cellOf, type Moment, type Part, startOf } from './moment.ts'
+import { closedBy, cooldownMs } from './reasons.ts'
+import type { ActionOffer, Priority, WithheldReason } from './schema.ts'
+import { standingOf } from './standing.ts'
+
+type Offer = {
+  kind: string
+  title: string
+  actions: ActionOffer[]
+  priority: Priority
+  confidence: number
+  expiresAt: string
+  tainted: boolean
+  workflowId: string | null
+  fingerprint: string
+}
+/** `wakeAt`: when it is judged again by itself. */
+export type Verdict = {
+  reason: WithheldReason | null
+  wakeAt: Date | null
+  rank: number
+  moment: Moment
+  limits: Limits
+}
+export type JudgeCtx = MeaningCtx
+type Dismissed = { id: string; title: string }
+
+const WEIGHTS: Record<Priority, number> = { urgent: 3, important: 2, routine: 1 }
+const EVEN: Weighed = { speak: true, expected: 0.5, better: null }
+const PARTS: Part[] = ['morning', 'afternoon', 'evening']
+
+/**
+ * Whether to offer this now, the cheapest question first; a model is asked last, and only where it could matter.
+ * `isWaiting`: it has waited for a better time already, and is itself among what is remembered.
+ */
+export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Promise<Verdict> {
+  const { standing, moment, timeZone, dismissed, fingerprints, rules } = await standingOf(ctx, offer.kind, null)
+  const now = ctx.now()
+  const { settings } = standing
+  const restedBefore = new Date(now.getTime() - cooldownMs(settings, offer))
+  const limits: Limits = { settings, date: moment.date, timeZone, restedBefore }
+  const verdict = (reason: WithheldReason | null, wakeAt: Date | null = null, expected = EVEN.expected): Verdict => {
+    const isInTime = wakeAt !== null && wakeAt.getTime() < Date.parse(offer.expiresAt)
+    const rank = WEIGHTS[offer.priority] * offer.confidence * expected
+    return { reason, wakeAt: isInTime ? wakeAt : null, rank, moment, limits }
+  }
+  if (isForbidden(rules, offer)) return verdict('autonomy')
+  if (fingerprints.has(offer.fingerprint)) return verdict('duplicate')
+  const closed = closedBy(standing, offer, now)
+  if (closed === 'quiet_hours') return verdict(closed, standing.quietUntil)
+  if (closed) return verdict(closed)
+  const { speak, expected, better } = await weigh(ctx, offer.kind, moment)
+  if (offer.priority !== 'urgent') {
+    if (!speak) return verdict('learned', null, expected)
+    const part = PARTS.find((name) => better?.startsWith(`${name}/`))
+    const at = part && !isWaiting && offer.priority === 'routine' ? startOf(part, now, timeZone) : null
+    if (at !== null && at.getTime() < Date.parse(offer.expiresAt)) return verdict('better_time', at, expected)
+  }
+  return verdict((await isAlike(ctx, offer, dismissed)) ? 'look_alike' : null, null, expected)
+}
+
+function isForbidden(rules: AutonomyRule[], { actions, workflowId, tainted }: Offer): boolean {
+  const levels = actions.map(({ kind, outward }) => decideAutonomy(rules, { kind, outward, tainted, workflowId }))
+  return levels.length > 0 && levels.every((level) => level === 'never')
+}
+
+/** What was learned of this kind at this moment; where the Steward is away, even odds. */
+export async function weigh(
+  ctx: Pick<UserCtx, 'actor' | 'env' | 'log'>,
+  kind: string,
+  moment: Moment,
+): Promise<Weighed> {
+  const later = PARTS.slice(PARTS.indexOf(moment.part) + 1)
+  const cells = moment.part === 'night' ? [] : later.map((part) => cellOf({ part, week: moment.week }))
+  try {
+    const steward = ctx.env.STEWARD.getByName(ctx.actor.userId)
+    const { weighed } = await steward.learning({ do: 'weigh', kind, cell: cellOf(moment), later: cells })
+    return weighed ?? EVEN
+  } catch (error) {
+    ctx.log.warn('learning.away', describeError(error))
+    return EVEN
+  }
+}
+
+async function isAlike(ctx: JudgeCtx, { title }: Offer, dismissed: Dismissed[]): Promise<boolean> {
+  if (dismissed.length === 0) return false
+  if (dismissed.some((one) => wordLikeness(one.title, title) >= WORDS_ALIKE)) return true
+  const near = new Set(await findAlike(ctx, title))
+  return dismissed.some((one) => near.has(one.id) && !isTold(one.title, title))
+}

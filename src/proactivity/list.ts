@@ -1,0 +1,65 @@
+import { and, desc, eq, inArray, lt, ne, or, sql } from 'drizzle-orm'
+import { z } from 'zod'
+import { decodeCursor, encodeCursor, s, toPage } from '#core'
+import { ownedBy } from '#database'
+import { LIVE, mine, missing, type ReadCtx, shown } from './row.ts'
+import type { SuggestionQuery, Why } from './schema.ts'
+import { suggestions } from './tables.ts'
+
+const CursorKey = z.tuple([s.id('sug')])
+const RankKey = z.tuple([z.number(), s.id('sug')])
+const t = suggestions
+const rows = ({ db }: ReadCtx) => db.select({ suggestion: shown(t) }).from(t)
+type Found = { suggestion: { id: string; rank: number } }
+
+/** What was offered, newest first; with `open` what is to be decided, the best first. One trip. */
+export async function listSuggestions(ctx: ReadCtx, { open, ...query }: SuggestionQuery) {
+  const own = and(
+    ownedBy(ctx.actor, t.userId),
+    query.status ? eq(t.status, query.status) : ne(t.status, 'withheld'),
+    query.kind ? eq(t.kind, query.kind) : undefined,
+  )
+  return open ? await listOpen(ctx, query, own) : await listNewest(ctx, 'suggestions', query, own)
+}
+
+type Page = Pick<SuggestionQuery, 'limit' | 'cursor'>
+type Where = ReturnType<typeof and>
+
+async function listNewest(ctx: ReadCtx, list: string, { limit, cursor }: Page, where: Where) {
+  const [after] = cursor ? decodeCursor(list, cursor, CursorKey) : []
+  const found = await rows(ctx)
+    .where(and(where, after === undefined ? undefined : lt(t.id, after)))
+    .orderBy(desc(t.id))
+    .limit(limit + 1)
+  return toPage(found.map(only), limit, ({ id }) => encodeCursor(list, [id]))
+}
+
+async function listOpen(ctx: ReadCtx, { limit, cursor }: Page, where: Where) {
+  const list = 'suggestions.open'
+  const after = cursor ? decodeCursor(list, cursor, RankKey) : undefined
+  const { rank } = t
+  const beyond = after && or(lt(rank, after[0]), and(eq(rank, after[0]), lt(t.id, after[1])))
+  const found = await rows(ctx)
+    .where(and(where, inArray(t.status, [...LIVE]), beyond))
+    .orderBy(desc(rank), desc(t.id))
+    .limit(limit + 1)
+  return toPage(found.map(only), limit, ({ rank: last, id }) => encodeCursor(list, [last, id]))
+}
+
+const only = <F extends Found>({ suggestion }: F): F['suggestion'] => suggestion
+
+/** What was thought of and not said, newest first, each with its reason. One trip. */
+export async function listWithheld(ctx: ReadCtx, page: Page) {
+  const where = and(ownedBy(ctx.actor, t.userId), eq(t.status, 'withheld'))
+  return await listNewest(ctx, 'suggestions.withheld', page, where)
+}
+
+/** Why it was thought of. One trip. */
+export async function explainSuggestion(ctx: ReadCtx, id: string): Promise<Why> {
+  const [row] = await ctx.db
+    .select({ why: sql<Why>`${t.why}` })
+    .from(t)
+    .where(mine(ctx, id))
+  if (!row) throw missing()
+  return row.why
+}

@@ -1,0 +1,158 @@
+import { eq, sql } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { outbox } from '#queue/tables'
+import { revoke } from '#test/database'
+import { act, type Learner, makeLearner, offer } from '#test/suggestions'
+import { users } from '#users/tables'
+import { autonomyOf } from './autonomy.ts'
+import { approveSuggestion, dismissSuggestion, settleSuggestion } from './decide.ts'
+import { listSuggestions, listWithheld } from './list.ts'
+import { propose } from './propose.ts'
+import { setSettings } from './settings.ts'
+import { autonomyRules } from './tables.ts'
+
+// A Monday.
+const NOON = '2026-11-23T12:00:00.000Z'
+
+const say = ({ ctx, clock }: Learner, over: Parameters<typeof offer>[0] = {}) => propose(ctx, offer(over, clock.now))
+const reasonOf = async (told: ReturnType<typeof propose>) => {
+  const answer = await told
+  return answer.status === 'withheld' ? answer.reason : 'proposed'
+}
+const settled = async (learner: Learner, id: string) => {
+  await approveSuggestion(learner.ctx, id, {})
+  await settleSuggestion(learner.ctx, id, { status: 'done' })
+}
+
+test('what is offered is told with its event, once for its key', async () => {
+  const learner = await makeLearner(NOON)
+  const { ctx } = learner
+  const one = offer({ actions: [act('first')], priority: 'urgent', confidence: 0.9 }, learner.clock.now)
+  const first = await propose(ctx, one)
+  ctx.meter.trips = 0
+  expect(await propose(ctx, { ...one, title: 'otherwise' })).toEqual(first)
+  expect(ctx.meter.trips).toBe(1)
+  const { items } = await listSuggestions(ctx, { limit: 10 })
+  expect(items).toMatchObject([{ ...first, title: one.title, reversible: true, rank: 1.35, source: one.source }])
+  const events = await ctx.db.select().from(outbox).where(eq(outbox.userId, ctx.actor.userId))
+  expect(events).toMatchObject([{ type: 'suggestion.created', room: 'suggestions', data: items[0] }])
+})
+
+test('of many at once three are offered, whoever is quickest; the others are kept with their reason', async () => {
+  const learner = await makeLearner(NOON)
+  const told = await Promise.all(Array.from({ length: 12 }, () => reasonOf(say(learner))))
+  expect(told.sort()).toEqual([...Array(3).fill('proposed'), ...Array(9).fill('too_many_open')])
+  expect((await listWithheld(learner.ctx, { limit: 100 })).items).toHaveLength(9)
+})
+
+test('of one key at once there is one', async () => {
+  const learner = await makeLearner(NOON)
+  const one = offer({}, learner.clock.now)
+  const told = await Promise.all(Array.from({ length: 6 }, () => propose(learner.ctx, one)))
+  expect(new Set(told.map(({ id }) => id)).size).toBe(1)
+})
+
+test('there are eight a day of the person, however many were decided', async () => {
+  // The day of Auckland begins at eleven.
+  const learner = await makeLearner('2026-11-23T09:00:00.000Z', { timeZone: 'Pacific/Auckland' })
+  const told: string[] = []
+  for (let n = 0; n < 9; n++) {
+    const answer = await say(learner)
+    told.push(answer.status === 'withheld' ? answer.reason : answer.status)
+    if (answer.status === 'proposed') await settled(learner, answer.id)
+  }
+  expect(told).toEqual([...Array(8).fill('proposed'), 'too_many_today'])
+  learner.pass(119)
+  expect(await reasonOf(say(learner))).toBe('too_many_today')
+  learner.pass(1)
+  expect(await reasonOf(say(learner))).toBe('proposed')
+})
+
+test('a kind rests for four hours, or as the person says; what is urgent does not wait', async () => {
+  const learner = await makeLearner(NOON)
+  const kind = 'triage'
+  const once = await say(learner, { kind })
+  await settled(learner, once.id)
+  learner.pass(239)
+  expect(await reasonOf(say(learner, { kind }))).toBe('cooldown')
+  expect(await reasonOf(say(learner, { kind, priority: 'urgent' }))).toBe('proposed')
+  await setSettings(learner.ctx, { cooldowns: { [kind]: 10 } }, 0)
+  learner.pass(10)
+  expect(await reasonOf(say(learner, { kind }))).toBe('proposed')
+})
+
+test('in quiet hours it waits until they are over, unless it is urgent and that is allowed', async () => {
+  const learner = await makeLearner('2026-11-23T22:30:00.000Z')
+  const { ctx } = learner
+  const quietHours = { from: '22:00', to: '07:00' }
+  await ctx.db.update(users).set({ quietHours }).where(eq(users.id, ctx.actor.userId))
+  expect(await reasonOf(say(learner, { priority: 'urgent' }))).toBe('quiet_hours')
+  const { items } = await listWithheld(ctx, { limit: 1 })
+  expect(items).toMatchObject([{ reason: 'quiet_hours', wakeAt: '2026-11-24T07:00:00.000Z' }])
+  await setSettings(ctx, { urgentInQuietHours: true }, '*')
+  expect(await reasonOf(say(learner, { priority: 'urgent' }))).toBe('proposed')
+  expect(await reasonOf(say(learner, { priority: 'important' }))).toBe('quiet_hours')
+  learner.pass(9 * 60)
+  expect(await reasonOf(say(learner))).toBe('proposed')
+})
+
+test('what is like something dismissed is not said, and what only sounds like it is', async () => {
+  const learner = await makeLearner(NOON)
+  const no = await say(learner, { title: 'Cancel the gym subscription before it renews' })
+  await dismissSuggestion(learner.ctx, no.id, {})
+  const like = (title: string) => reasonOf(say(learner, { title }))
+  expect(await like('Your gym subscription renews soon: cancel it')).toBe('look_alike')
+  expect(await like('Call the plumber about the kitchen')).toBe('proposed')
+  const prepare = await say(learner, { title: 'Prepare for the meeting with Ann on Tuesday' })
+  await dismissSuggestion(learner.ctx, prepare.id, {})
+  expect(await like('Prepare for the meeting with Bob on Tuesday')).toBe('proposed')
+  // After two months nobody remembers.
+  learner.pass(61 * 24 * 60)
+  expect(await like('Your gym subscription renews soon: cancel it')).toBe('proposed')
+})
+
+test('the same acts under the same title are a duplicate while they wait', async () => {
+  const learner = await makeLearner(NOON)
+  const same = { kind: 'triage', title: 'Move three tasks', actions: [act('move')] }
+  const first = await say(learner, same)
+  expect(await reasonOf(say(learner, { ...same, actions: [act('another')], priority: 'urgent' }))).toBe('proposed')
+  expect(await reasonOf(say(learner, { ...same, priority: 'urgent' }))).toBe('duplicate')
+  await settled(learner, first.id)
+  expect(await reasonOf(say(learner, { ...same, priority: 'urgent' }))).toBe('proposed')
+})
+
+test('muted kinds, and acts of which none may ever be done, are not offered', async () => {
+  const learner = await makeLearner(NOON)
+  const { ctx } = learner
+  await setSettings(ctx, { muted: ['finance'] }, '*')
+  expect(await reasonOf(say(learner, { kind: 'finance', priority: 'urgent' }))).toBe('muted')
+  const rule = {
+    userId: ctx.actor.userId,
+    name: 'create_task:',
+    kind: 'create_task',
+    workflowId: '',
+    level: 'never' as const,
+  }
+  await ctx.db.insert(autonomyRules).values(rule)
+  expect(await autonomyOf(ctx)).toEqual([{ kind: 'create_task', workflowId: null, level: 'never' }])
+  expect(await reasonOf(say(learner, { actions: [act('x')] }))).toBe('autonomy')
+  expect(await reasonOf(say(learner, { actions: [act('x'), act('y', { kind: 'remember' })] }))).toBe('proposed')
+})
+
+test('settings that moved on are not overwritten', async () => {
+  const { ctx } = await makeLearner(NOON)
+  expect(await setSettings(ctx, { maxOpen: 1 }, 0)).toMatchObject({ maxOpen: 1, maxADay: 8, version: 1 })
+  await expect(setSettings(ctx, { maxOpen: 2 }, 0)).rejects.toMatchObject({ code: 'version_stale' })
+  expect(await setSettings(ctx, { maxADay: 2 }, 1)).toMatchObject({ maxOpen: 1, maxADay: 2, version: 2 })
+})
+
+test('an ended session offers nothing and reads nothing', async () => {
+  const learner = await makeLearner(NOON)
+  await revoke(learner.ctx)
+  await expect(say(learner)).rejects.toThrow()
+  await expect(listSuggestions(learner.ctx, { limit: 1 })).rejects.toThrow()
+  const { rows } = await learner.ctx.db.execute(
+    sql`select 1 from suggestions where user_id = ${learner.ctx.actor.userId}`,
+  )
+  expect(rows).toEqual([])
+})

@@ -1,0 +1,88 @@
+import { and, eq, sql } from 'drizzle-orm'
+import { ownedBy, ownerId } from '#database'
+import { kick, tell } from '#queue'
+import { fingerprintOf } from './alike.ts'
+import { type JudgeCtx, judge, type Verdict } from './judge.ts'
+import { limitReached, offerAlone } from './limits.ts'
+import { cellOf } from './moment.ts'
+import { shownWaiting, suggestionWithheld, tellOffered } from './row.ts'
+import { NewSuggestion, type WithheldReason } from './schema.ts'
+import { suggestions } from './tables.ts'
+
+export type Proposed = { status: 'proposed'; id: string } | { status: 'withheld'; id: string; reason: WithheldReason }
+type Known = { id: string; status: string; reason: WithheldReason | null }
+
+const reasonOf = sql<WithheldReason | null>`${suggestions.reason}`
+
+/**
+ * Offers something, unless there is a reason not to, which is kept. The same key again is the same suggestion, and
+ * asks nobody anything. Four trips.
+ */
+export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Proposed> {
+  const offer = NewSuggestion().parse(input)
+  const { actor, db } = ctx
+  const [known] = await db
+    .select({ id: suggestions.id, status: suggestions.status, reason: reasonOf })
+    .from(suggestions)
+    .where(and(ownedBy(actor, suggestions.userId), eq(suggestions.key, offer.key)))
+  if (known) return toProposed(known)
+  const fingerprint = fingerprintOf(offer.kind, offer.title, offer.actions)
+  const workflowId = offer.workflowId ?? null
+  const verdict = await judge(ctx, { ...offer, workflowId, fingerprint })
+  const id = ctx.newId('sug')
+  const [, [made]] = await db.batch([offerAlone(ctx), insert(ctx, { ...offer, id, workflowId, fingerprint }, verdict)])
+  if (made) kick(ctx, [made.offeredId, made.withheldId])
+  if (made) return toProposed(made)
+  // Another was as quick with the same key.
+  return await propose(ctx, input)
+}
+
+function toProposed({ id, status, reason }: Known): Proposed {
+  return status === 'withheld' && reason ? { status, id, reason } : { status: 'proposed', id }
+}
+
+type Row = Omit<NewSuggestion, 'workflowId'> & { id: string; workflowId: string | null; fingerprint: string }
+
+function insert(ctx: JudgeCtx, { actions, alternatives, why, source, ...row }: Row, verdict: Verdict) {
+  const { actor, db } = ctx
+  const json = (value: object) => sql`${JSON.stringify(value)}::jsonb`
+  const reason = verdict.reason ? sql`${verdict.reason}::text` : limitReached(ctx, row.kind, verdict.limits)
+  const judged = db
+    .$with('judged')
+    .as(db.select({ reason: sql<string | null>`${reason}`.as('judged_reason') }).from(sql`(select 1) one`))
+  const why_ = sql`(select judged_reason from judged)`
+  const s = suggestions
+  const changed = db.$with('changed').as(
+    db
+      .insert(s)
+      .values({
+        ...row,
+        ...{ userId: ownerId(actor), rank: verdict.rank, moment: cellOf(verdict.moment) },
+        ...{ actions: json(actions), alternatives: json(alternatives), why: json(why), source: json(source) },
+        expiresAt: new Date(row.expiresAt),
+        status: sql`case when ${why_} is null then 'proposed' else 'withheld' end`,
+        reason: sql`${why_}`,
+        wakeAt: verdict.wakeAt,
+        proposedAt: sql`case when ${why_} is null then ${ctx.now().toISOString()}::timestamptz end`,
+      })
+      .onConflictDoNothing({ target: [s.userId, s.key] })
+      .returning(),
+  )
+  const offered = db.$with('offered').as(db.select().from(changed).where(eq(changed.status, 'proposed')))
+  const withheld = db.$with('withheld').as(db.select().from(changed).where(eq(changed.status, 'withheld')))
+  const told = tellOffered(db, 'told', offered)
+  const kept = tell(db, 'kept', withheld, {
+    kind: suggestionWithheld,
+    ...{ userId: withheld.userId, key: withheld.id, version: withheld.version, data: shownWaiting(withheld) },
+  })
+  return db
+    .with(judged, changed, offered, withheld, told, kept)
+    .select({
+      id: changed.id,
+      status: changed.status,
+      reason: sql<WithheldReason | null>`${changed.reason}`,
+      offeredId: sql<string | null>`(select id from told)`,
+      withheldId: sql<string | null>`(select id from kept)`,
+    })
+    .from(changed)
+}

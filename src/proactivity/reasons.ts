@@ -1,0 +1,44 @@
+import type { Priority, Settings, WithheldReason } from './schema.ts'
+
+/** What a person was offered lately, as far as a gate asks. */
+export type Standing = {
+  settings: Settings
+  quietUntil: Date | null
+  /** Offered and not decided. */
+  open: number
+  today: number
+  /** When one of this kind was offered last. */
+  lastOfKind: Date | null
+}
+type Ask = { kind: string; priority: Priority }
+
+export const DEFAULTS: Settings = {
+  maxOpen: 3,
+  maxADay: 8,
+  cooldownMinutes: 240,
+  cooldowns: {},
+  muted: [],
+  urgentInQuietHours: false,
+  version: 0,
+}
+// What a person said themselves comes as often as they say it.
+const OWN_COOLDOWNS: Record<string, number> = { commitment: 0 }
+const MINUTE_MS = 60_000
+
+/** How long a kind rests after it was offered; what is urgent does not. */
+export function cooldownMs({ cooldowns, cooldownMinutes }: Settings, { kind, priority }: Ask): number {
+  if (priority === 'urgent') return 0
+  return (cooldowns[kind] ?? OWN_COOLDOWNS[kind] ?? cooldownMinutes) * MINUTE_MS
+}
+
+/** Pure: the first reason to say nothing, the cheapest to know first; null: there is none among these. */
+export function closedBy(standing: Standing, ask: Ask, now: Date): WithheldReason | null {
+  const { settings, quietUntil, open, today, lastOfKind } = standing
+  if (settings.muted.includes(ask.kind)) return 'muted'
+  if (quietUntil !== null && !(ask.priority === 'urgent' && settings.urgentInQuietHours)) return 'quiet_hours'
+  if (today >= settings.maxADay) return 'too_many_today'
+  if (open >= settings.maxOpen) return 'too_many_open'
+  const rest = cooldownMs(settings, ask)
+  if (lastOfKind !== null && now.getTime() - lastOfKind.getTime() < rest) return 'cooldown'
+  return null
+}

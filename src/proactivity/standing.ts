@@ -1,0 +1,61 @@
+import { and, count, desc, eq, inArray, max, or, sql } from 'drizzle-orm'
+import type { UserCtx } from '#core'
+import { ownedBy } from '#database'
+import { getMe } from '#users'
+import { rulesRead, toRules } from './autonomy.ts'
+import { startOfDay } from './limits.ts'
+import { momentAt, quietUntil } from './moment.ts'
+import type { Standing } from './reasons.ts'
+import { LIVE, type ReadCtx } from './row.ts'
+import { settingsOf, settingsRead } from './settings.ts'
+import { suggestionGates, suggestions } from './tables.ts'
+
+const REMEMBERED_DAYS = 60
+const MAX_REMEMBERED = 200
+const UNDECIDED = ['proposed', 'seen', 'snoozed', 'approved', 'running'] as const
+
+/** How the person stands, the moment it is for them, what they dismissed, and when this was looked into last. Two trips. */
+export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: string, workflowId: string | null) {
+  const { actor, db } = ctx
+  const { timeZone, quietHours, workingHours } = (await getMe(ctx)).preferences
+  const now = ctx.now()
+  const moment = momentAt(now, timeZone, workingHours?.days)
+  const s = suggestions
+  const own = ownedBy(actor, s.userId)
+  const lately = sql`${s.decidedAt} > ${now.toISOString()}::timestamptz - ${REMEMBERED_DAYS} * interval '1 day'`
+  const g = suggestionGates
+  const counted = db.select({ count: count() }).from(s)
+  const [settings, open, today, last, remembered, rules, gates] = await db.batch([
+    settingsRead(ctx),
+    counted.where(and(own, inArray(s.status, [...LIVE]))),
+    db
+      .select({ count: count() })
+      .from(s)
+      .where(and(own, sql`${s.proposedAt} >= ${startOfDay(moment.date, timeZone)}`)),
+    db
+      .select({ at: max(s.proposedAt) })
+      .from(s)
+      .where(and(own, eq(s.kind, kind))),
+    db
+      .select({ id: s.id, title: s.title, fingerprint: s.fingerprint, status: s.status })
+      .from(s)
+      .where(and(own, or(inArray(s.status, [...UNDECIDED]), and(eq(s.status, 'dismissed'), lately))))
+      .orderBy(desc(s.updatedAt))
+      .limit(MAX_REMEMBERED),
+    rulesRead(ctx),
+    db
+      .select({ factsHash: g.factsHash, askId: g.askId })
+      .from(g)
+      .where(and(ownedBy(actor, g.userId), eq(g.kind, kind), eq(g.workflowId, workflowId ?? ''))),
+  ])
+  const standing: Standing = {
+    settings: settingsOf(settings[0]),
+    quietUntil: quietUntil(now, timeZone, quietHours),
+    open: open[0]?.count ?? 0,
+    today: today[0]?.count ?? 0,
+    lastOfKind: last[0]?.at ?? null,
+  }
+  const dismissed = remembered.filter(({ status }) => status === 'dismissed')
+  const fingerprints = new Set(remembered.map(({ fingerprint }) => fingerprint))
+  return { standing, moment, timeZone, dismissed, fingerprints, rules: toRules(rules), lookedAt: gates[0] }
+}

@@ -1,0 +1,83 @@
+import type { z } from 'zod'
+import { type Ctx, type DomainEvent, describeError } from '#core'
+import type { Subscriber } from '#queue'
+import { armTimers, cancelTimer, type NewTimer } from '#scheduler'
+import type { Act } from './acceptance.ts'
+import { carryOut } from './carry-out.ts'
+import type { Heard } from './learning.ts'
+import { keepMeaning } from './meaning.ts'
+import { readDecided } from './move.ts'
+import { type Decision, LIVE, suggestionDecided, suggestionUpdated, Waiting } from './row.ts'
+import { onBehalfOf } from './wake.ts'
+
+type Decided = ReturnType<typeof readDecided>
+
+/** Keeps the timers of the person's Steward as their suggestions say. */
+export const suggestionTimers: Subscriber = {
+  name: 'suggestion-timers',
+  wants: (type) => /^suggestion\.(?:created|updated|withheld)$/.test(type),
+  async handle(ctx, events) {
+    const userId = events[0]?.userId
+    if (userId === undefined) return
+    const timers: NewTimer[] = []
+    // They come in order: of each the last one says how it stands.
+    const latest = new Map(events.map(({ type, data }) => [Waiting.parse(data).id, { type, ...Waiting.parse(data) }]))
+    for (const { type, id, version, ...waiting } of latest.values()) {
+      const dueMs = dueOf(waiting)
+      const payload = { kind: 'suggestion' as const, userId, id }
+      if (dueMs !== null) timers.push({ name: nameOf(id), dueMs, version, payload })
+      else if (type === suggestionUpdated.type) await cancelTimer(ctx, userId, nameOf(id), version)
+    }
+    if (timers.length > 0) await armTimers(ctx, userId, timers)
+  },
+}
+
+const nameOf = (id: string) => `suggestion:${id}`
+
+function dueOf({ status, wakeAt, expiresAt }: Omit<z.infer<typeof Waiting>, 'id' | 'version'>): number | null {
+  if (LIVE.some((live) => live === status)) return Date.parse(expiresAt)
+  return (status === 'withheld' || status === 'snoozed') && wakeAt !== null ? Date.parse(wakeAt) : null
+}
+
+/** Learns from what was decided, and does what was approved where no run does. */
+export const suggestionSubscriber: Subscriber = {
+  name: 'suggestions',
+  wants: (type) => type === suggestionDecided.type,
+  async handle(ctx, events) {
+    const userId = events[0]?.userId
+    if (userId === undefined) return
+    const decided = events.map((event) => ({ event, ...readDecided(event.data) }))
+    const heard = decided.flatMap(({ event, ...one }) => toHeard(event, one))
+    if (heard.length > 0) await ctx.env.STEWARD.getByName(userId).learning({ do: 'learn', heard })
+    for (const one of decided) {
+      if (one.decision === 'dismissed') await remember(ctx, userId, one)
+      if (one.decision === 'approved') await carryOut(onBehalfOf(ctx, userId), one.id)
+    }
+  },
+}
+
+function toHeard({ id }: DomainEvent, { kind, moment: cell, decision, isEdited, teaches }: Decided): Heard[] {
+  return teaches ? [{ id, kind, cell, act: actOf(decision, isEdited) }] : []
+}
+
+function actOf(decision: Decision, isEdited: boolean): Act {
+  switch (decision) {
+    case 'approved':
+      return isEdited ? 'edited' : 'accepted'
+    case 'expired':
+      return 'ignored'
+    case 'dismissed':
+    case 'snoozed':
+    case 'undone':
+      return decision
+  }
+}
+
+// Where it cannot be kept, words are still compared.
+async function remember(ctx: Ctx, userId: string, { id, title }: Decided): Promise<void> {
+  try {
+    await keepMeaning(onBehalfOf(ctx, userId), id, title)
+  } catch (error) {
+    ctx.log.warn('suggestion.meaning_away', describeError(error))
+  }
+}

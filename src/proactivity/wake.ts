@@ -1,0 +1,158 @@
+import { and, asc, eq, gt, inArray, lt, lte, or, type SQL, sql } from 'drizzle-orm'
+import { type Ctx, describeError, type PersonActor, type UserCtx } from '#core'
+import { kick, tell } from '#queue'
+import { carryOut, giveUp } from './carry-out.ts'
+import { expireSuggestion } from './decide.ts'
+import { judge } from './judge.ts'
+import { isFull, limitReached, offerAlone } from './limits.ts'
+import { cellOf, type Moment } from './moment.ts'
+import { mine, shown, shownWaiting, suggestionUpdated, suggestionWithheld, tellOffered } from './row.ts'
+import { standingOf } from './standing.ts'
+import { suggestions } from './tables.ts'
+
+const t = suggestions
+const AGAIN_MS = 15 * 60_000
+const WAITS = ['withheld', 'snoozed'] as const
+
+/** The system, acting for one person. */
+export function onBehalfOf(ctx: Ctx, userId: string): UserCtx {
+  const actor: PersonActor = { kind: 'person', userId, sessionId: null }
+  return { ...ctx, actor }
+}
+
+/** What a timer of a suggestion is for: it is over, comes back, or is judged again. Done once, whoever asks. */
+export async function wakeSuggestion(system: Ctx, { userId, id }: { userId: string; id: string }): Promise<void> {
+  const ctx = onBehalfOf(system, userId)
+  const now = ctx.now()
+  const [row] = await ctx.db
+    .select()
+    .from(t)
+    .where(and(mine(ctx, id), or(lte(t.expiresAt, now), and(inArray(t.status, [...WAITS]), lte(t.wakeAt, now)))))
+  if (!row) return
+  if (row.expiresAt <= now) await expireSuggestion(ctx, id)
+  else if (row.status === 'snoozed') await comeBack(ctx, row)
+  else await judgeAgain(ctx, row)
+}
+
+type Row = typeof suggestions.$inferSelect
+
+/** What was snoozed waits for no more than the end of quiet hours, and a place among the open ones. */
+async function comeBack(ctx: UserCtx, row: Row): Promise<void> {
+  const { standing, moment } = await standingOf(ctx, row.kind, null)
+  const { settings, quietUntil } = standing
+  const reason = quietUntil ? sql`'quiet_hours'` : sql`case when ${isFull(ctx, settings)} then 'too_many_open' end`
+  await rise(ctx, row, { reason, wakeAt: quietUntil ?? new Date(ctx.now().getTime() + AGAIN_MS), moment })
+}
+
+async function judgeAgain(ctx: UserCtx, row: Row): Promise<void> {
+  const { reason, wakeAt, moment, limits } = await judge(ctx, { ...row, expiresAt: row.expiresAt.toISOString() }, true)
+  const why = reason ? sql`${reason}::text` : limitReached(ctx, row.kind, limits)
+  await rise(ctx, row, { reason: why, wakeAt, moment })
+}
+
+type Rise = { reason: SQL; wakeAt: Date | null; moment: Moment }
+
+/** Offers it if no reason is left when it is written, else has it wait. One trip. */
+async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, moment }: Rise): Promise<void> {
+  const { db } = ctx
+  const one = sql`(select 1) one`
+  const judged = db.$with('judged').as(db.select({ reason: sql`${reason}`.as('judged_reason') }).from(one))
+  const why = sql`(select judged_reason from judged)`
+  const [at, waits] = [ctx.now().toISOString(), wakeAt?.toISOString() ?? null]
+  const changed = db.$with('changed').as(
+    db
+      .update(t)
+      .set({
+        status: sql`case when ${why} is null then 'proposed' else ${t.status} end`,
+        reason: sql`case when ${t.status} = 'withheld' then ${why} end`,
+        wakeAt: sql`case when ${why} is not null then ${waits}::timestamptz end`,
+        proposedAt: sql`case when ${why} is null then coalesce(${t.proposedAt}, ${at}::timestamptz) else ${t.proposedAt} end`,
+        moment: cellOf(moment),
+        version: sql`${t.version} + 1`,
+        updatedAt: sql`now()`,
+      })
+      .where(and(mine(ctx, row.id), eq(t.version, row.version)))
+      .returning(),
+  )
+  const offered = db.$with('offered').as(db.select().from(changed).where(eq(changed.status, 'proposed')))
+  const waiting = db.$with('waiting').as(db.select().from(changed).where(eq(changed.status, 'withheld')))
+  const { userId, id: key, version } = changed
+  const again = { kind: suggestionUpdated, userId, key, version, data: shown(changed) }
+  const first = row.status === 'withheld'
+  const told = first ? tellOffered(db, 'told', offered) : tell(db, 'told', changed, again)
+  const kept = tell(db, 'kept', waiting, {
+    kind: suggestionWithheld,
+    ...{ userId: waiting.userId, key: waiting.id, version: waiting.version, data: shownWaiting(waiting) },
+  })
+  const events = {
+    toldId: sql<string | null>`(select id from told)`,
+    keptId: sql<string | null>`(select id from kept)`,
+  }
+  const risen = db.with(judged, changed, offered, waiting, told, kept).select(events).from(changed)
+  const [, rows] = await db.batch([offerAlone(ctx), risen])
+  kick(
+    ctx,
+    rows.flatMap(({ toldId, keptId }) => [toldId, keptId]),
+  )
+}
+
+const SWEEP_AFTER_MS = 15_000
+const SWEEP_LIMIT = 200
+const PRUNE_BATCH = 5000
+const UNDECIDED = ['proposed', 'seen', 'snoozed'] as const
+
+/** Does what lost timers left undone, oldest first; answers how many there were. */
+export async function sweepSuggestions(ctx: Ctx): Promise<number> {
+  const late = new Date(ctx.now().getTime() - SWEEP_AFTER_MS)
+  const isDue = or(
+    and(inArray(t.status, [...WAITS]), lt(t.wakeAt, late), gt(t.expiresAt, ctx.now())),
+    and(inArray(t.status, [...UNDECIDED]), lt(t.expiresAt, late)),
+  )
+  const due = await ctx.db
+    .select({ id: t.id, userId: t.userId })
+    .from(t)
+    .where(isDue)
+    .orderBy(asc(t.updatedAt))
+    .limit(SWEEP_LIMIT)
+  for (const one of due) {
+    try {
+      await wakeSuggestion(ctx, one)
+    } catch (error) {
+      // One that fails waits for the next sweep and stops no other.
+      ctx.log.error('suggestion.sweep_failed', { suggestionId: one.id, ...describeError(error) })
+    }
+  }
+  return due.length
+}
+
+const UNDONE_AFTER_MS = 10 * 60_000
+const GIVEN_UP_AFTER_MS = 24 * 3600_000
+
+/** Carries out what was approved and lost on the way, and gives up what fails for a day; answers how many there were. */
+export async function sweepApproved(ctx: Ctx): Promise<number> {
+  const nowMs = ctx.now().getTime()
+  const isOurs = sql`${t.source}->>'kind' <> 'run'`
+  const lost = await ctx.db
+    .select({ id: t.id, userId: t.userId, decidedAt: t.decidedAt })
+    .from(t)
+    .where(and(eq(t.status, 'approved'), isOurs, lt(t.decidedAt, new Date(nowMs - UNDONE_AFTER_MS))))
+    .orderBy(asc(t.decidedAt))
+    .limit(SWEEP_LIMIT)
+  for (const { id, userId, decidedAt } of lost) {
+    const one = onBehalfOf(ctx, userId)
+    const isHopeless = (decidedAt?.getTime() ?? 0) < nowMs - GIVEN_UP_AFTER_MS
+    try {
+      await (isHopeless ? giveUp(one, id) : carryOut(one, id))
+    } catch (error) {
+      ctx.log.error('suggestion.undone_yet', { suggestionId: id, ...describeError(error) })
+    }
+  }
+  return lost.length
+}
+
+/** Forgets what was withheld and nobody asked for, a month after it would have been over. */
+export async function pruneSuggestions({ db }: Pick<Ctx, 'db'>): Promise<void> {
+  const isOld = and(eq(t.status, 'withheld'), lt(t.expiresAt, sql`now() - interval '30 days'`))
+  const old = db.select({ id: t.id }).from(t).where(isOld).limit(PRUNE_BATCH)
+  await db.delete(t).where(inArray(t.id, old))
+}

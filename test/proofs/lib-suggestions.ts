@@ -1,0 +1,39 @@
+import type { Person, World } from '../world.ts'
+import { objects, timersOf } from './lib-objects.ts'
+
+type Seen = Pick<World, 'worker' | 'query'>
+type Owner = Pick<Person, 'userId'>
+type Report = (violation: string) => void
+
+// `waits`: when something is to happen to a suggestion by itself, as its row says.
+export async function auditSuggestionTimers(world: Seen, person: Owner, _: unknown, report: Report): Promise<void> {
+  const waits = await world.query(
+    `select id, case when status in ('proposed', 'seen') then expires_at else wake_at end as at from suggestions
+      where user_id = $1 and (status in ('proposed', 'seen') or (status in ('withheld', 'snoozed') and wake_at is not null))`,
+    [person.userId],
+  )
+  const expected = waits.map(({ id, at }) => `${id} ${new Date(String(at)).getTime()}`)
+  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('suggestion:'))
+  const found = timers.map(({ name, dueMs }) => `${name.split(':')[1]} ${dueMs}`)
+  if (expected.sort().join() !== found.sort().join())
+    report(`suggestions wait for "${expected}", and the timers armed are "${found}"`)
+}
+
+// Each decision that teaches is learned from once.
+export async function auditLearning(world: Seen, { userId }: Owner, _: unknown, report: Report): Promise<void> {
+  const [row] = await world.query(
+    `select count(*) filter (where data->>'decision' = 'approved')::int as yes,
+        count(*) filter (where data->>'decision' = 'snoozed')::int as snoozed
+      from outbox where user_id = $1 and type = 'suggestion.decided' and (data->>'teaches')::boolean`,
+    [userId],
+  )
+  const { lines } = await (await objects(world, 'STEWARD')).getByName(userId).learning({ do: 'show' })
+  const sum = (of: 'yes' | 'no') =>
+    Math.round(
+      lines.filter(({ part, week }) => part === null && week === null).reduce((all, line) => all + line[of], 0) * 100,
+    )
+  if (sum('yes') !== Number(row?.yes) * 100 || sum('no') !== Number(row?.snoozed) * 25)
+    report(
+      `${row?.yes} approvals and ${row?.snoozed} that were put off were learned as ${sum('yes') / 100} for and ${sum('no') / 100} against`,
+    )
+}

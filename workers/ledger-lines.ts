@@ -1,0 +1,15 @@
+import { flushed, unflushed, writeUsage } from '#ai'
+import type { Ctx } from '#core'
+
+const ROWS = 100
+
+/**
+ * Brings the lines that wait in a Steward to the ledger. From the look that finds nothing more to the timer's end there
+ * is no wait: no line is left without a timer.
+ */
+export async function flushLines(sql: SqlStorage, makeCtx: () => Ctx): Promise<void> {
+  for (let rows = unflushed(sql, ROWS); rows.length > 0; rows = unflushed(sql, ROWS)) {
+    await writeUsage(makeCtx(), rows)
+    flushed(sql, rows)
+  }
+}
