@@ -1,6 +1,7 @@
 import { expect, test } from 'vitest'
 import { HIGH_SECURITY } from './high-security.ts'
-import { lackingScopes, POLICY, ruleOf, scopesAsked } from './policy.ts'
+import { POLICY } from './policy.ts'
+import { lackingScopes, ruleOf, scopesAsked } from './rules.ts'
 import { SCOPES } from './scopes.ts'
 
 test('what has no row is open to nobody', () => {

@@ -5,6 +5,7 @@ import { auditDeliveries, auditEventReminders, auditSchedules } from './lib-due.
 import { jobKinds, jobsOf } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
 import { timersOf } from './lib-objects.ts'
+import { auditSchedules } from './lib-schedules.ts'
 import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
@@ -16,6 +17,7 @@ export const TOPICS = [
   'calendar',
   'memories',
   'notifications',
+  'schedules',
   'workflows',
   'schedules',
   'effects',

@@ -11,6 +11,7 @@ const TOPICS = [
   'calendar',
   'memories',
   'notifications',
+  'schedules',
   'workflows',
   'schedules',
   'effects',
