@@ -20,24 +20,6 @@ export async function auditEventReminders(world: Seen, person: Owner, _: Told[],
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
 }
 
-// Each run that was begun told its person once; each schedule that has a next time has its timer, and no other is armed.
-export async function auditSchedules(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
-  const rows = await world.query('select id, next_at from schedules where user_id = $1 and next_at is not null', [
-    person.userId,
-  ])
-  const expected = rows.map(({ id, next_at }) => `schedule:${id} ${new Date(String(next_at)).getTime()}`).sort()
-  const timers = (await timersOf(world, person.userId)).filter(({ name }) => name.startsWith('schedule:'))
-  const found = timers.map(({ name, dueMs }) => `${name} ${dueMs}`).sort()
-  if (expected.join() !== found.join()) report(`schedules wait for ${expected.join()}, timers for ${found.join()}`)
-  const runs = await world.query(
-    `select r.id, r.status, count(n.id)::int as times from schedule_runs r left join notifications n
-      on n.user_id = r.user_id and n.dedupe_key = 'schedule:' || r.id where r.user_id = $1 group by r.id`,
-    [person.userId],
-  )
-  for (const { id, status, times } of runs)
-    if (status !== 'done' || times !== 1) report(`the run ${id} is "${status}" and told ${times} times`)
-}
-
 // Every notification is planned once: a socket, and no way of the same kind twice; what is due went out or is known not to.
 export async function auditDeliveries(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
   const rows = await world.query(

@@ -1,7 +1,7 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
-import { auditDeliveries, auditEventReminders, auditSchedules } from './lib-due.ts'
+import { auditDeliveries, auditEventReminders } from './lib-due.ts'
 import { jobKinds, jobsOf } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
 import { timersOf } from './lib-objects.ts'
