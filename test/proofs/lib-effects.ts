@@ -41,7 +41,8 @@ const AUDITS: Record<string, Audit> = {
   answers: auditAnswers,
   webhooks: auditWebhooks,
   'account-mail': auditAccountMail,
-  schedules: auditSchedules,
+  schedules: async (world, person, _, report) =>
+    auditSchedules(world, person, await timersOf(world, person.userId), report),
   deliveries: auditDeliveries,
   'suggestion-timers': auditSuggestionTimers,
   suggestions: auditLearning,
