@@ -21,7 +21,7 @@ import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
-import { emptyWorkflowBin, sweepTriggers } from '#workflows'
+import { emptyWorkflowBin, sweepRuns, sweepTriggers } from '#workflows'
 import { makeCtx } from './context.ts'
 import { sealedColumns } from './sealed.ts'
 import { subscribers } from './subscribers.ts'
@@ -58,6 +58,7 @@ const JOBS = {
   pruneExports,
   sweepErased,
   pruneNonces,
+  sweepRuns,
   sweepSuggestions,
   sweepApproved,
   pruneSuggestions,

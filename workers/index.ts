@@ -2,7 +2,7 @@ import { setWASMModules } from 'argon2-wasm-edge'
 import argon2WASM from 'argon2-wasm-edge/wasm/argon2.wasm'
 import blake2bWASM from 'argon2-wasm-edge/wasm/blake2b.wasm'
 
-export { ErasePerson, ExportPerson, Steward, UserSession } from './objects.ts'
+export { ErasePerson, ExportPerson, Steward, TasaRun, UserSession } from './objects.ts'
 
 // Workers compile no WebAssembly at run time: the modules come with the bundle.
 void setWASMModules({ argon2WASM, blake2bWASM })

@@ -7,7 +7,7 @@ import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
-import { triggerSubscriber } from '#workflows'
+import { runSubscriber, triggerSubscriber } from '#workflows'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
@@ -18,6 +18,7 @@ export const subscribers: Subscriber[] = [
   emailSubscriber,
   webhookSubscriber,
   accountSubscriber,
+  runSubscriber,
   suggestionTimers,
   suggestionSubscriber,
   triggerSubscriber,

@@ -16,7 +16,7 @@ const MOST_IN_AN_HOUR = { count: 100, perMinutes: 60 }
 export const MAX_DEPTH = 5
 
 /** Somebody or something wants a run: the engine begins it. */
-const runRequested = defineEvent('run.requested', null, z.strictObject({ id: s.id('run'), version: z.number() }))
+export const runRequested = defineEvent('run.requested', null, z.strictObject({ id: s.id('run'), version: z.number() }))
 
 export type FireCtx = Pick<Ctx, 'db' | 'env' | 'now' | 'newId' | 'waitUntil' | 'log'>
 /** A workflow as what sets it off sees it. */
