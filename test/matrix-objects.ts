@@ -134,6 +134,28 @@ export async function makeEffect(world: World, person: Person, mark: string): Pr
   return id
 }
 
+// One that asks something and waits.
+async function makeRun(world: World, person: Person, mark: string): Promise<string> {
+  const workflow = await need(person, 'POST', '/v1/workflows', { name: mark, definition: DEFINITION })
+  const id = makeId('run')
+  await world.query(
+    `insert into workflow_runs (id, user_id, workflow_id, definition_version, trigger_kind, cause, priority, status, deadline_at)
+      values ($1, $2, $3, 1, 'manual', $1, 'routine', 'waiting', now() + interval '1 day')`,
+    [id, person.userId, workflow.id],
+  )
+  const question = { step: 'ask', question: mark, choices: [], expiresAt: '2999-01-01T00:00:00.000Z' }
+  await world.query(
+    `insert into run_steps (id, run_id, step, user_id, kind, status, says, output)
+      values ($1 || '.ask:ask', $1, 'ask:ask', $2, 'question', 'waiting', $3, $4::jsonb)`,
+    [id, person.userId, mark, JSON.stringify(question)],
+  )
+  return id
+}
+
+const failRun: Step = async (world, _, id) => {
+  await world.query("update workflow_runs set status = 'failed', ended_at = now() where id = $1", [id])
+}
+
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
 
 async function makeTurn(world: World, person: Person, mark: string): Promise<string> {
@@ -250,6 +272,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/mcp/servers'),
   },
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
+  '/v1/runs': { prefix: 'run', make: makeRun, before: { retryRun: failRun } },
   '/v1/workflows': {
     prefix: 'wfl',
     make: workflow,

@@ -1,3 +1,4 @@
+import { OBJECTS } from '../matrix-objects.ts'
 import { mailedCode } from '../matrix-valid.ts'
 import { startReceiver } from '../webhook-receiver.ts'
 import { makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
@@ -106,6 +107,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'rake' } })
     await need(person, 'POST', '/v1/effects/undo', { id: effect.id })
     await tryKeys(person)
+    await tryRuns(world, person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)
     await deliver(scene, await toldOf(world, person.userId))
@@ -128,6 +130,15 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     witness.stop()
     bystander.stop()
   }
+}
+
+// Cancelled before they are heard of, so that nothing more happens by itself; the second is the first's retry.
+async function tryRuns(world: World, person: Person): Promise<void> {
+  const id = await OBJECTS['/v1/workflows']?.make(world, person, 'rake the paths')
+  const first = JSON.parse((await person.api('POST', `/v1/workflows/${id}/run`, { body: {} })).text).runId
+  await need(person, 'POST', `/v1/runs/${first}/cancel`)
+  const again = await need(person, 'POST', `/v1/runs/${first}/retry`)
+  await need(person, 'POST', `/v1/runs/${again.id}/cancel`)
 }
 
 async function tryKeys(person: Person): Promise<void> {
