@@ -1,4 +1,5 @@
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { randomBytes } from 'node:crypto'
+import { makeExport, makeIdentity, makePasskey, makeReceipt, makeSigningKey, need } from './matrix-identity.ts'
 import { SUGGESTION } from './matrix-suggestions.ts'
 import { makeId, type Person, type World } from './world.ts'
 
@@ -18,11 +19,6 @@ export type ObjectKind = {
   forDeleted?: string[]
 }
 
-const need = async (person: Person, method: string, path: string, body?: unknown) => {
-  const answer = await person.api(method, path, { body })
-  if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
-  return answer.text === '' ? {} : JSON.parse(answer.text)
-}
 const creator = (path: string, bodyOf: (mark: string) => object) => async (_: World, person: Person, mark: string) =>
   String((await need(person, 'POST', path, bodyOf(mark))).id)
 const remover =
@@ -67,62 +63,6 @@ async function makeNotification(world: World, person: Person, mark: string): Pro
   return id
 }
 
-// Beside a password: the last way in cannot be discarded.
-async function makePasskey(world: World, person: Person, mark: string): Promise<string> {
-  const id = makeId('psk')
-  await world.query("insert into credentials (user_id, password_hash) values ($1, '') on conflict do nothing", [
-    person.userId,
-  ])
-  await world.query(
-    `insert into passkeys (id, user_id, credential_id, public_key, handle, counter, aaguid, backup_eligible, backed_up, name)
-      values ($1, $2, $1, 'none', 'none', 0, 'none', false, false, $3)`,
-    [id, person.userId, mark],
-  )
-  return id
-}
-
-async function makeReceipt(world: World): Promise<string> {
-  const id = makeId('era')
-  await world.query(
-    `insert into erasure_receipts (id, subject_hash, receipt, erased_at) values ($1, 'hash', 'a.b.c', now())`,
-    [id],
-  )
-  return id
-}
-
-async function makeIdentity(world: World, person: Person, mark: string): Promise<string> {
-  const id = makeId('idt')
-  await world.query('delete from identities where user_id = $1', [person.userId])
-  await world.query('insert into credentials (user_id, password_hash) values ($1, $2) on conflict do nothing', [
-    person.userId,
-    'none',
-  ])
-  await world.query(
-    `insert into identities (id, user_id, provider, issuer, subject, email) values ($1, $2, 'google', 'x', $1, $3)`,
-    [id, person.userId, mark],
-  )
-  return id
-}
-
-// As the Workflow leaves it.
-async function makeExport(world: World, { userId }: Person): Promise<string> {
-  const id = makeId('exp')
-  await world.query(
-    `insert into data_exports (id, user_id, state, size_bytes, lease_until, ready_at, expires_at)
-      values ($1, $2, 'ready', 3, now(), now(), now() + interval '7 days')`,
-    [id, userId],
-  )
-  const bucket = await world.worker.miniflare.getR2Bucket('FILES')
-  await bucket.put(`exports/${userId}/${id}/archive.zip`, 'zip')
-  return id
-}
-
-// No two alike: a public key is registered once.
-async function makeSigningKey(_: World, person: Person, mark: string): Promise<string> {
-  const publicKey = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' })
-  return String((await need(person, 'POST', '/v1/signing-keys', { name: mark, publicKey })).id)
-}
-
 // As the port holds one: taking it back is that it is never done.
 export async function makeEffect(world: World, person: Person, mark: string): Promise<string> {
   const id = makeId('eff')
@@ -141,6 +81,28 @@ async function makeDraft(_: World, person: Person, mark: string): Promise<string
 }
 const discardDraft: Step = async (_, person, id) => {
   await need(person, 'POST', '/v1/effects', { kind: 'discard_mail', input: { id } })
+}
+
+// One that asks something and waits.
+async function makeRun(world: World, person: Person, mark: string): Promise<string> {
+  const workflow = await need(person, 'POST', '/v1/workflows', { name: mark, definition: DEFINITION })
+  const id = makeId('run')
+  await world.query(
+    `insert into workflow_runs (id, user_id, workflow_id, definition_version, trigger_kind, cause, priority, status, deadline_at)
+      values ($1, $2, $3, 1, 'manual', $1, 'routine', 'waiting', now() + interval '1 day')`,
+    [id, person.userId, workflow.id],
+  )
+  const question = { step: 'ask', question: mark, choices: [], expiresAt: '2999-01-01T00:00:00.000Z' }
+  await world.query(
+    `insert into run_steps (id, run_id, step, user_id, kind, status, says, output)
+      values ($1 || '.ask:ask', $1, 'ask:ask', $2, 'question', 'waiting', $3, $4::jsonb)`,
+    [id, person.userId, mark, JSON.stringify(question)],
+  )
+  return id
+}
+
+const failRun: Step = async (world, _, id) => {
+  await world.query("update workflow_runs set status = 'failed', ended_at = now() where id = $1", [id])
 }
 
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
@@ -259,6 +221,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/mcp/servers'),
   },
   '/v1/webhooks': { prefix: 'whk', make: webhook, discard: remover('/v1/webhooks') },
+  '/v1/runs': { prefix: 'run', make: makeRun, before: { retryRun: failRun } },
   '/v1/workflows': {
     prefix: 'wfl',
     make: workflow,

@@ -163,6 +163,14 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
     }
     return { id: path.slice('/v1/hooks/'.length), raw, headers }
   },
+  answerRun: async (world, owner) => ({
+    id: await kindOf('/v1/runs/{id}')?.make(world, owner, 'mine'),
+    body: { step: 'ask', answer: 'yes' },
+  }),
+  simulateWorkflow: async (world, owner) => ({
+    id: await kindOf('/v1/workflows/{id}')?.make(world, owner, 'mine'),
+    body: {},
+  }),
   connectRealtime: async (_, owner) => {
     const { ticket } = JSON.parse((await owner.api('POST', '/v1/realtime/ticket')).text)
     return { search: `?ticket=${ticket}` }

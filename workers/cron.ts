@@ -22,7 +22,7 @@ import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
 import { emptyBin } from '#tasks'
 import { pruneDeliveries, sendDue } from '#webhooks'
-import { emptyWorkflowBin, sweepTriggers } from '#workflows'
+import { emptyWorkflowBin, sweepRuns, sweepTriggers } from '#workflows'
 import { makeCtx } from './context.ts'
 import { sealedColumns } from './sealed.ts'
 import { subscribers } from './subscribers.ts'
@@ -72,6 +72,7 @@ const JOBS = {
   pruneSuggestions,
   emptyWorkflowBin,
   sweepTriggers,
+  sweepRuns,
 }
 
 /** What every minute is for; one job's failure is its own. */

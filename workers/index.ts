@@ -1,4 +1,4 @@
-export { ErasePerson, ExportPerson, Steward, UserSession } from './objects.ts'
+export { ErasePerson, ExportPerson, Steward, TasaRun, UserSession } from './objects.ts'
 
 // Imported when they are called, so that an isolate's start runs nothing of them: docs/decisions/0048.
 export default {

@@ -147,3 +147,13 @@ export class ExportPerson extends WorkflowEntrypoint<Env, Errand> {
     await exportPerson({ env: this.env, runtime: this.ctx, step }, id)
   }
 }
+
+type RunErrand = { runId: string; userId: string }
+
+/** The door of a run of a workflow: see tasa-run.ts. */
+export class TasaRun extends WorkflowEntrypoint<Env, RunErrand> {
+  override async run({ payload, instanceId }: WorkflowEvent<RunErrand>, step: WorkflowStep): Promise<string> {
+    const { tasaRun } = await import('./tasa-run.ts')
+    return await tasaRun({ env: this.env, runtime: this.ctx, step }, { ...payload, instanceId })
+  }
+}

@@ -7,7 +7,7 @@ import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
-import { triggerSubscriber } from '#workflows'
+import { runSubscriber, triggerSubscriber } from '#workflows'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
@@ -22,4 +22,5 @@ export const subscribers: Subscriber[] = [
   suggestionTimers,
   suggestionSubscriber,
   triggerSubscriber,
+  runSubscriber,
 ]

@@ -1,6 +1,7 @@
 import type { Ctx } from '#core'
 import { countGrants, revokeGrants } from '#integrations'
 import { countVectors, eraseVectors } from '#search'
+import { countInstances, eraseInstances } from '#workflows'
 import { CLAIMS } from './claims.ts'
 import { countFiles, eraseFiles } from './files.ts'
 import { countRows, eraseRows } from './postgres.ts'
@@ -39,6 +40,13 @@ const postgres: Store = {
   erase: eraseRows,
   verify: countRows,
 }
+const runs: Store = {
+  name: 'runs',
+  tables: [],
+  bindings: ['TASA_RUN'],
+  erase: eraseInstances,
+  verify: countInstances,
+}
 const files: Store = { name: 'files', tables: [], bindings: ['FILES'], erase: eraseFiles, verify: countFiles }
 const session: Store = {
   name: 'session',
@@ -56,7 +64,7 @@ const steward: Store = {
 }
 
 /** In the order they are emptied: first what needs a row to be found, after Postgres what nobody can fill any more. */
-export const STORES: readonly Store[] = [grants, vectors, postgres, session, steward, files]
+export const STORES: readonly Store[] = [grants, vectors, runs, postgres, session, steward, files]
 
 /** Bindings that keep nothing of anybody's, and why. */
 export const KEEPS_NOTHING: Readonly<Record<string, string>> = {

@@ -34,6 +34,7 @@ export const FEATURES = [
   'search',
   'batch',
   'proactivity',
+  'workflows',
 ] as const
 export type Feature = (typeof FEATURES)[number]
 

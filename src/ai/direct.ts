@@ -8,7 +8,7 @@ import { metered } from './metered.ts'
 import type { ModelProvider, ProviderName } from './model.ts'
 import { offlineProvider } from './offline/index.ts'
 import { openaiProvider } from './openai.ts'
-import { reserve } from './spending.ts'
+import { reserve, worstMicros } from './spending.ts'
 import { standingOf } from './standing.ts'
 import { workersAiProvider } from './workers-ai.ts'
 
@@ -65,6 +65,12 @@ export async function chosen(ctx: AiCtx, call: Call): Promise<Choice> {
   const standing = await standingOf(ctx, call)
   const isAway = (model: Attempt['model']) => isOpen(model, now())
   return choose({ config, id: ctx.newId('aic'), userId: actor.userId, standing, isAway }, call)
+}
+
+/** Which model would be asked, and what that costs at most; nobody is asked and nothing is held. */
+export async function quote(ctx: AiCtx, call: Call): Promise<{ model: string; mostMicros: number }> {
+  const [model] = (await chosen(ctx, call)).models
+  return { model: model.name, mostMicros: worstMicros(model, call.request, ctx.now()) }
 }
 
 const microsSince = (began: number) => Math.round((performance.now() - began) * 1000)

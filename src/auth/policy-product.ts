@@ -161,4 +161,10 @@ export const PRODUCT: Readonly<Record<string, Rule>> = {
   'POST /compat/anthropic/v1/messages/count_tokens': AI.write,
   'GET /compat/anthropic/v1/models': AI.read,
   'GET /compat/anthropic/v1/models/{id}': AI.read,
+  'POST /v1/workflows/{id}/simulate': WORKFLOWS.read,
+  'GET /v1/runs': WORKFLOWS.read,
+  'GET /v1/runs/{id}': WORKFLOWS.read,
+  'POST /v1/runs/{id}/cancel': WORKFLOWS.write,
+  'POST /v1/runs/{id}/retry': WORKFLOWS.write,
+  'POST /v1/runs/{id}/answer': WORKFLOWS.write,
 }

@@ -1,5 +1,6 @@
 export { emptyCalendarBin } from './bin.ts'
 export { getEvent } from './event.ts'
-export { upcoming } from './list.ts'
+export { findTime } from './find-time.ts'
+export { listEvents, upcoming } from './list.ts'
 export { eventReminderSubscriber, keepReminders, sweepEventReminders } from './reminders.ts'
 export { calendarTools } from './tools.ts'

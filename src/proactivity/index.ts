@@ -7,6 +7,7 @@ export { settleSuggestion } from './decide.ts'
 /** @public */
 export { type Gate, type GateAsk, gate } from './gate.ts'
 export { LEARNING_MIGRATIONS, type LearningAsk, learning } from './learning.ts'
+export { listSuggestions } from './list.ts'
 /** @public */
 export { propose } from './propose.ts'
 /** @public */

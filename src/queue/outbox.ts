@@ -1,5 +1,6 @@
-import { and, asc, type Column, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
-import type { Ctx, EventKind } from '#core'
+import { and, asc, type Column, eq, gte, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import type { Ctx, DomainEvent, EventKind, UserCtx } from '#core'
+import { ownedBy } from '#database'
 import { type QueuedJob, sendJobs } from './jobs.ts'
 import type { Envelope } from './schema.ts'
 import { deadLetters, inbox, outbox } from './tables.ts'
@@ -96,6 +97,30 @@ async function send(ctx: RelayCtx, ids: string[]): Promise<void> {
     await ctx.db.update(outbox).set(back).where(inArray(outbox.id, ids))
     throw error
   }
+}
+
+/** What happened to the person since then, the oldest first: of a type, or of all its family (`task.*`). One trip. */
+export async function happenedSince(
+  { actor, db }: Pick<UserCtx, 'actor' | 'db'>,
+  pattern: string,
+  since: Date,
+  limit: number,
+): Promise<DomainEvent[]> {
+  const { id, type, userId, room, key, version, data, createdAt } = outbox
+  const family = pattern.endsWith('.*') ? pattern.slice(0, -1) : null
+  const rows = await db
+    .select({ id, type, userId, room, key, version, data, at: createdAt })
+    .from(outbox)
+    .where(
+      and(
+        ownedBy(actor, userId),
+        gte(createdAt, since),
+        family === null ? eq(type, pattern) : sql`starts_with(${type}, ${family})`,
+      ),
+    )
+    .orderBy(asc(createdAt), asc(id))
+    .limit(limit)
+  return rows.map(({ at, ...row }) => ({ ...row, at: at.toISOString() }))
 }
 
 /** Drops what was handled a week ago, and what the inbox and the dead letters remember of it. */

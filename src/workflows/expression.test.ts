@@ -1,7 +1,7 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { nowIn } from './cel-functions.ts'
 import { openExpressions } from './expression.ts'
-import { nowIn } from './helpers.ts'
 
 const cel = await openExpressions()
 const tasks = [

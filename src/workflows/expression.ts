@@ -1,6 +1,6 @@
 import type { Context, Environment } from '@marcbachmann/cel-js'
+import { HELPERS } from './cel-functions.ts'
 import { metered, Refused, type Use } from './cel-source.ts'
-import { HELPERS } from './helpers.ts'
 
 const LIMITS = { maxAstNodes: 300, maxDepth: 24, maxListElements: 50, maxMapEntries: 50, maxCallArguments: 8 }
 /** Steps of work one expression may take; what it costs is in docs/decisions/0057. */

@@ -2,9 +2,9 @@ import { type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Ctx, defineEvent, s } from '#core'
 import { kick, tell } from '#queue'
+import { nowIn } from './cel-functions.ts'
 import type { Definition } from './definition.ts'
 import { openExpressions } from './expression.ts'
-import { nowIn } from './helpers.ts'
 import { step } from './row.ts'
 import { workflowRuns, workflows } from './tables.ts'
 import type { Params } from './when-of.ts'
@@ -16,7 +16,7 @@ const MOST_IN_AN_HOUR = { count: 100, perMinutes: 60 }
 export const MAX_DEPTH = 5
 
 /** Somebody or something wants a run: the engine begins it. */
-const runRequested = defineEvent('run.requested', null, z.strictObject({ id: s.id('run'), version: z.number() }))
+export const runRequested = defineEvent('run.requested', null, z.strictObject({ id: s.id('run'), version: z.number() }))
 
 export type FireCtx = Pick<Ctx, 'db' | 'env' | 'now' | 'newId' | 'waitUntil' | 'log'>
 /** A workflow as what sets it off sees it. */

@@ -269,3 +269,5 @@ export const app = createApp()
     const hook = { id, headers: c.req.header(), text: await c.req.text(), data: c.req.valid('json') }
     return c.json(await takeHook(c.var.ctx, hook), 202)
   })
+
+export { runsApp } from './routes-runs.ts'

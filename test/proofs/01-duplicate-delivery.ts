@@ -1,5 +1,6 @@
 import { setTimeout as wait } from 'node:timers/promises'
 import { type PushServices, startPushServices } from '../../local/push-services.ts'
+import { OBJECTS } from '../matrix-objects.ts'
 import { mailedCode } from '../matrix-valid.ts'
 import { startReceiver } from '../webhook-receiver.ts'
 import { makeId, PASSWORD, type Person, type World } from '../world.ts'
@@ -121,6 +122,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     const input = { workflowId: makeId('wfl') }
     await need(person, 'POST', '/v1/effects', { kind: 'run_workflow', input })
     await tryKeys(person)
+    await tryRuns(world, person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)
     await deliver(scene, await toldOf(world, person.userId))
@@ -164,6 +166,15 @@ async function hearPushes(scene: Scene, person: Person, endpoint: string): Promi
     told.filter((event) => event.id.startsWith(id)),
   )
   await hears(REMINDERS_NOW + 1)
+}
+
+// Cancelled before they are heard of, so that nothing more happens by itself; the second is the first's retry.
+async function tryRuns(world: World, person: Person): Promise<void> {
+  const id = await OBJECTS['/v1/workflows']?.make(world, person, 'rake the paths')
+  const first = JSON.parse((await person.api('POST', `/v1/workflows/${id}/run`, { body: {} })).text).runId
+  await need(person, 'POST', `/v1/runs/${first}/cancel`)
+  const again = await need(person, 'POST', `/v1/runs/${first}/retry`)
+  await need(person, 'POST', `/v1/runs/${again.id}/cancel`)
 }
 
 async function tryKeys(person: Person): Promise<void> {

@@ -35,8 +35,8 @@ const FAULTS: Sabotage[] = [
 ]
 const SKIPPED = (store: string): Sabotage => ({
   file: 'src/account/stores.ts',
-  find: '[grants, vectors, postgres, session, steward, files]',
-  replace: `[grants, vectors, postgres, session, steward, files].filter(({ name }) => name !== '${store}')`,
+  find: '[grants, vectors, runs, postgres, session, steward, files]',
+  replace: `[grants, vectors, runs, postgres, session, steward, files].filter(({ name }) => name !== '${store}')`,
 })
 
 /** `kills`: the Workflow dies at its step; else the step fails a few times. */

@@ -5,6 +5,7 @@ import { auditDeliveries, auditEventReminders } from './lib-due.ts'
 import { jobKinds, jobsOf } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
 import { timersOf } from './lib-objects.ts'
+import { auditInstances, auditRuns } from './lib-runs.ts'
 import { auditSchedules } from './lib-schedules.ts'
 import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
@@ -47,6 +48,7 @@ const AUDITS: Record<string, Audit> = {
   'suggestion-timers': auditSuggestionTimers,
   suggestions: auditLearning,
   triggers: auditRuns,
+  runs: auditInstances,
 }
 
 // The same of each kind of job.
@@ -127,16 +129,8 @@ export async function auditPerson(world: Seen, person: Owner, witness: Witness |
     else report(`nobody counts the effects of the jobs ${kind}`)
   }
   await auditInbox(world, person, told, report)
-  if (witness) countOnce('a socket', witness.heard, told, report)
-}
-
-/** Each firing is one run and one event that begins it. */
-async function auditRuns(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
-  const rows = await world.query('select id, workflow_id, cause from workflow_runs where user_id = $1', [person.userId])
-  const begun = told.filter(({ type }) => type === 'run.requested').map(({ id }) => id.split('.')[0])
-  for (const { id } of rows)
-    if (begun.filter((run) => run === id).length !== 1) report(`the run ${id} is not begun once`)
-  if (begun.length !== rows.length) report(`${begun.length} runs were asked for, and ${rows.length} are there`)
+  const open = told.filter(({ room }) => room === null || isOfAll(room))
+  if (witness) countOnce('a socket', witness.heard, open, report)
 }
 
 async function auditInbox(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
@@ -180,8 +174,12 @@ export async function replay(at: Door, epoch: string, topics: string[]): Promise
 }
 
 async function auditLog(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
-  countOnce('the log', await readLog(world, person), told, report)
+  const rooms = new Set(told.flatMap(({ room }) => (room === null || isOfAll(room) ? [] : [room])))
+  countOnce('the log', await readLog(world, person, [...TOPICS, ...rooms]), told, report)
 }
+
+/** One that every client may join, not that of a single run. */
+const isOfAll = (room: string) => TOPICS.includes(room)
 
 /** Each event that has a room is told once, and nothing else is. */
 export function countOnce(where: string, heard: Heard[], told: Told[], report: Report): void {

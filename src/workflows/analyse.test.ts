@@ -1,0 +1,127 @@
+import { expect, inject, test } from 'vitest'
+import { readConfig } from '#config'
+import { createTask } from '#tasks'
+import { makePerson } from '#test/database'
+import { startOpenAiFake } from '#test/openai-fake'
+import { analyse, callOf } from './analyse.ts'
+import { Definition } from './definition.ts'
+import { boundOf, gather } from './gather.ts'
+import type { Begun } from './ports.ts'
+import { redact } from './redact.ts'
+
+const DEFINITION = {
+  ...{ triggers: [{ kind: 'manual' }], priority: 'routine', suggestion: null, actions: [], analysis: null },
+  gather: [
+    { name: 'late', source: 'tasks', query: { due: 'overdue', limit: 5, priority: ['high', 'urgent'] } },
+    { name: 'old', source: 'tasks', query: { due: 'overdue', overdueDays: '{{ params.days }}' } },
+    { name: 'loose', source: 'tasks', query: { due: 'none' } },
+    { name: 'me', source: 'preferences' },
+    { name: 'numbers', source: 'insights' },
+  ],
+}
+const runOf = (over: object): Begun => ({
+  ...{ id: 'run_1', workflowId: 'wfl_1', name: 'Test', params: { days: 100 }, trigger: {}, triggerKind: 'event' },
+  ...{ priority: 'routine', isTainted: false, kept: {} },
+  definition: Definition().parse({ ...DEFINITION, ...over }),
+})
+
+async function personWith(over: Parameters<typeof makePerson>[0] = {}) {
+  const ctx = await makePerson({ now: () => new Date('2026-11-23T09:00:00Z'), timeZone: 'Europe/Berlin', ...over })
+  const rent = await createTask(ctx, { title: 'Rent', priority: 'urgent', due: { date: '2026-11-20' } })
+  const taxes = await createTask(ctx, {
+    title: 'Taxes',
+    due: { date: '2026-01-01' },
+    notes: 'call +49 30 1234567890 or tax@example.com',
+  })
+  const idea = await createTask(ctx, { title: 'An idea' })
+  return { ctx, rent, taxes, idea }
+}
+
+test("what a workflow names is gathered, as the person's day has it, and nothing else", async () => {
+  const { ctx, rent, taxes, idea } = await personWith()
+  const { facts, now, isTainted, error } = await gather(ctx, runOf({}))
+  expect([error, isTainted, now.time, now.weekday]).toEqual([null, false, '10:00', 'monday'])
+  expect(facts).toMatchObject({
+    late: [{ id: rent.id, title: 'Rent', due: '2026-11-20', overdueDays: 3 }],
+    old: [{ id: taxes.id, overdueDays: 326 }],
+    loose: [{ id: idea.id, due: null, overdueDays: null }],
+    me: { timeZone: 'Europe/Berlin' },
+    numbers: { open: 3, overdue: 2 },
+  })
+  expect(Object.keys(facts)).toEqual(['late', 'old', 'loose', 'me', 'numbers'])
+})
+
+test('the same facts have the same hash, others another', async () => {
+  const { ctx } = await personWith()
+  const [first, again] = [await gather(ctx, runOf({})), await gather(ctx, runOf({}))]
+  expect(again.hash).toBe(first.hash)
+  await createTask(ctx, { title: 'Another idea' })
+  expect((await gather(ctx, runOf({}))).hash).not.toBe(first.hash)
+})
+
+test('a query that makes no sense is the fault of the workflow, and tried once', async () => {
+  const { ctx } = await personWith()
+  const gatherOf = [{ name: 'old', source: 'tasks', query: { overdueDays: '{{ trigger.nothing }}' } }]
+  expect((await gather(ctx, runOf({ gather: gatherOf }))).error).toMatchObject({ code: 'expression' })
+})
+
+test("words of a day are bounds of the person's days", () => {
+  const today = '2026-11-23'
+  expect(boundOf('today', today)).toBe('2026-11-23')
+  expect(boundOf('today', today, true)).toBe('2026-11-24')
+  expect(boundOf('week', today, true)).toBe('2026-11-30')
+  expect(boundOf('2026-12-24', today, true)).toBe('2026-12-25')
+  expect(boundOf('2026-11-23T09:00:00+01:00', today)).toBe('2026-11-23T08:00:00.000Z')
+  expect(() => boundOf('soon', today)).toThrow('soon is no time')
+})
+
+test('rules find what holds, tied to the facts it rests on', async () => {
+  const { ctx, rent } = await personWith()
+  const findings = [
+    { when: 'size(facts.late) > 0', title: '{{ facts.late[0].title }} is late', facts: 'facts.late', confidence: 0.9 },
+    { when: 'size(facts.late) > 5', title: 'Far too much', confidence: 1 },
+  ]
+  const run = runOf({ analysis: { kind: 'rules', findings } })
+  expect(await analyse(ctx, run, await gather(ctx, run))).toMatchObject({
+    findings: [{ title: 'Rent is late', facts: [{ kind: 'task', id: rent.id, says: 'Rent' }], confidence: 0.9 }],
+    ...{ rule: 'size(facts.late) > 0', model: null, costMicros: 0, error: null },
+  })
+})
+
+test('addresses, links and numbers of people do not reach a model; ids, days and sums do', async () => {
+  const { ctx, taxes } = await personWith()
+  const asked = JSON.stringify(callOf({ ask: 'What?', maxFindings: 3 }, await gather(ctx, runOf({}))))
+  expect(asked).not.toMatch(/tax@example|1234567890/)
+  expect(asked).toContain(taxes.id)
+  const said = ['DE89 3704 0044 0532 0130 00', 'https://x.example/?k=secret', '+49 (30) 1234-5678', 'a.b@example.co.uk']
+  expect(redact(said)).toEqual(['[account]', '[link]', '[number]', '[address]'])
+  const kept = [taxes.id, '2026-11-23T09:00:00.000Z', '2026-11-23', 'costs 12000 on 2026-11-23 at 10:30']
+  expect(redact(kept)).toEqual(kept)
+})
+
+test('a model answers with findings, of which those that name no fact it was given are dropped', async () => {
+  const finding = { confidence: 0.7, impact: null, alternatives: [] }
+  const told = {
+    findings: [
+      { ...finding, title: 'Rent is late', factIds: ['@'] },
+      { ...finding, title: 'Made up', factIds: ['task_x'] },
+    ],
+  }
+  const fake = await startOpenAiFake({ models: ['llama'] })
+  try {
+    const vars = { OPENAI_BASE_URL: fake.url, OPENAI_MODELS: 'llama=1/2@131072/8192' }
+    const { ctx, rent } = await personWith({ config: readConfig({ ...inject('vars'), ...vars }) })
+    fake.on('What matters', { text: JSON.stringify(told).replace('@', rent.id) })
+    fake.on('What else', { text: 'Sorry, I cannot do that' })
+    const askedOf = async (ask: string) => {
+      const run = runOf({ analysis: { kind: 'model', ask, maxFindings: 3 } })
+      return await analyse(ctx, run, await gather(ctx, run))
+    }
+    expect(await askedOf('What matters?')).toMatchObject({
+      ...{ findings: [{ title: 'Rent is late', facts: [{ id: rent.id }] }], model: 'llama', reason: null },
+    })
+    expect(await askedOf('What else?')).toMatchObject({ findings: [], reason: 'unreadable_answer' })
+  } finally {
+    await fake.stop()
+  }
+})

@@ -1,0 +1,93 @@
+import type { Change } from '#core'
+import { effectKind } from '#effects'
+import type { ActionOffer, Autonomy } from '#proactivity'
+import type { Act, Begun, World } from './ports.ts'
+import type { Reader, Values } from './reader.ts'
+import { ExpressionError } from './reader.ts'
+import { type Hands, walk } from './walk.ts'
+
+/** Speak to the person alone, or change nothing: to ask first would say as much. Nothing of them is taken back. */
+const HARMLESS = new Set(['notify', 'ask_question'])
+/** Bring back what others wrote: whatever is made of it later is made of strangers' words. */
+const TAINTING = new Set(['mcp_tool', 'call_webhook'])
+
+export const isHarmless = (kind: string): boolean => HARMLESS.has(kind)
+export const isTainting = (kind: string): boolean => TAINTING.has(kind)
+
+export type Offer = ActionOffer & { autonomy: Autonomy }
+/** `unknown`: steps whose input comes of what earlier ones give. */
+export type Plan = { offers: Offer[]; changes: Change[]; unknown: string[] }
+
+/** What the person allowed of these acts. */
+export async function allowed(
+  world: World,
+  { workflowId }: Pick<Begun, 'workflowId'>,
+  acts: Act[],
+): Promise<Autonomy[]> {
+  if (acts.length === 0) return []
+  const levels = await world.allow(acts.map((act) => ({ ...act, workflowId })))
+  return levels.map((level, n) => (level === 'ask' && isHarmless(acts[n]?.kind ?? '') ? 'act_silently' : level))
+}
+
+/**
+ * What the graph would do with these facts, found by going through it with a port that only writes down. Of what is not
+ * known yet, it leaves out what hangs on it.
+ */
+export async function planOf(
+  world: World,
+  { run, reader, values, isTainted }: { run: Begun; reader: Reader; values: Values; isTainted: boolean },
+): Promise<Plan> {
+  const recorder = world.rehearse()
+  const found: { offer: ActionOffer; act: Act }[] = []
+  const changes: Change[] = []
+  const unknown: string[] = []
+  let tainted = isTainted
+  const hands: Hands = {
+    isRehearsal: true,
+    act: async (path, step, known) => {
+      const input = knownInput(reader, step.input, known)
+      if (!input) {
+        unknown.push(path)
+        return null
+      }
+      const outcome = await recorder.perform({
+        ...{ kind: step.do, input, key: `plan:${path}`, tainted },
+        origin: { kind: 'run', runId: run.id, step: path },
+        isAgreed: true,
+      })
+      if (outcome.status !== 'done' && outcome.status !== 'held') {
+        unknown.push(path)
+        return null
+      }
+      const said = recorder.recorded.at(-1)
+      const outward = effectKind(step.do)?.outward ?? true
+      const { says } = outcome
+      found.push({
+        offer: { id: path, kind: step.do, input, says, outward, reversible: said?.reversible ?? false },
+        act: { kind: step.do, outward, tainted },
+      })
+      changes.push(...(said?.changes ?? []))
+      tainted ||= isTainting(step.do)
+      return outcome.output
+    },
+    ask: async () => null,
+    pause: async (_path, _step, { now }) => now,
+  }
+  await walk({ reader, hands }, run.definition.actions, values)
+  const levels = await allowed(
+    world,
+    run,
+    found.map(({ act }) => act),
+  )
+  const offers = found.map(({ offer }, n) => ({ ...offer, autonomy: levels[n] ?? 'ask' }))
+  return { offers, changes, unknown }
+}
+
+function knownInput(reader: Reader, template: Record<string, unknown>, values: Values) {
+  try {
+    return reader.input(template, values)
+  } catch (error) {
+    if (error instanceof ExpressionError) return null
+    throw error
+  }
+}

@@ -1,0 +1,166 @@
+import { agreeTo } from './agree.ts'
+import type { Analysed } from './analyse.ts'
+import { TAKING_BACK, takeBack } from './compensate.ts'
+import { type Course, Failed, Over, once, Stopped } from './course.ts'
+import type { Gathered } from './gather.ts'
+import { realHands } from './hands.ts'
+import { planOf } from './plan.ts'
+import type { Begun, Notice, StepPort, World } from './ports.ts'
+import { ExpressionError, openReader, type Values } from './reader.ts'
+import type { RunEnd, RunError } from './run-schema.ts'
+import { walk } from './walk.ts'
+
+/**
+ * One run, from what set it off to its end. A function of what its steps answered: the platform goes through it from the
+ * start whenever it wakes, and does not do again what is done.
+ */
+export async function runTasa(port: StepPort): Promise<RunEnd['status'] | 'left'> {
+  const run = await port.step(':begin', (world) => world.begin())
+  if (!run) return 'left'
+  const way = { port, run }
+  try {
+    const known = run.kept[TAKING_BACK]
+    const end = known === undefined ? await orTakeBack(way) : await undone(way, JSON.parse(known))
+    await port.step(':end', (world) => world.end(end))
+    return end.status
+  } catch (error) {
+    if (error instanceof Stopped) return 'left'
+    throw error
+  }
+}
+
+type Way = Pick<Course, 'port' | 'run'>
+
+async function orTakeBack(way: Way): Promise<RunEnd> {
+  let course: Course | undefined
+  try {
+    return await carryOut(way, (begun) => {
+      course = begun
+    })
+  } catch (error) {
+    if (error instanceof Stopped) throw error
+    if (error instanceof Over) return { ...ended(course), ...error.end }
+    return await undone(way, failureOf(error), course)
+  }
+}
+
+const NOTHING = { evidence: [], error: null, parked: [], isAccepted: null }
+const ended = (course: Course | undefined) => ({
+  ...NOTHING,
+  ...(course && { evidence: course.evidence, isAccepted: course.isAccepted }),
+})
+const silent = (reason: string): RunEnd => ({ ...NOTHING, status: 'done', outcome: 'nothing', reason })
+
+async function undone(way: Way, error: RunError, course?: Course): Promise<RunEnd> {
+  const end = { ...ended(course), evidence: [], ...(await takeBack(way, error)) }
+  if (course) await settle(course, { status: 'failed', effectIds: [], detail: end.error?.detail ?? '' })
+  return end
+}
+
+function failureOf(error: unknown): RunError {
+  if (error instanceof Failed) return error.told
+  const detail = (error instanceof Error ? error.message : String(error)).slice(0, 500)
+  // What every try of a step ended with, or a fault of ours.
+  return { code: error instanceof ExpressionError ? 'expression' : 'unavailable', detail, step: null }
+}
+
+async function carryOut(way: Way, begin: (course: Course) => void): Promise<RunEnd> {
+  const { run } = way
+  const { definition } = run
+  const reader = await openReader()
+  const gathered = await once(way, { step: ':gather', kind: 'gather' }, (world) => world.gather(run), saidOf)
+  const shut = isGated(run)
+    ? await once(way, { step: ':gate', kind: 'gate' }, (world) => world.gate(run, gathered))
+    : null
+  if (shut !== null) return silent(shut)
+  const analysed = await once(way, { step: ':analyse', kind: 'analyse' }, (world) => world.analyse(run, gathered))
+  if (analysed.error) throw new Failed(analysed.error)
+  if (definition.analysis && analysed.findings.length === 0) return silent(analysed.reason ?? 'no_findings')
+  const values = valuesOf(run, gathered, analysed)
+  const isTainted = run.isTainted || gathered.isTainted
+  const plan = await once(way, { step: ':plan', kind: 'plan' }, (world) =>
+    planOf(world, { run, reader, values, isTainted }),
+  )
+  const course: Course = {
+    ...{ ...way, reader, values, plan, analysed, isTainted },
+    ...{ agreed: new Map(), asked: new Set(), suggestionIds: [], isAccepted: null, evidence: [], told: [] },
+  }
+  begin(course)
+  const toAsk = plan.offers.filter(({ autonomy }) => autonomy === 'ask')
+  const isTold = definition.suggestion !== null && plan.offers.length === 0 && plan.unknown.length === 0
+  if (toAsk.length > 0 || isTold) {
+    const answer = await agreeTo(course, toAsk, '')
+    if (answer.decision === 'withheld') return silent(answer.reason)
+    if (answer.decision === 'told') return suggested(course)
+    if (answer.decision !== 'approved') return unwanted(course, answer.decision)
+  }
+  await walk({ reader, hands: realHands(course) }, definition.actions, values)
+  return await acted(course)
+}
+
+/** A person who asks for it themselves is not kept from it. */
+const isGated = ({ definition, triggerKind }: Begun): boolean =>
+  triggerKind !== 'manual' && (definition.suggestion !== null || definition.analysis?.kind === 'model')
+
+const saidOf = ({ facts }: Gathered) => ({
+  says: Object.entries(facts)
+    .map(([name, found]) => (Array.isArray(found) ? `${found.length} ${name}` : name))
+    .join(', ')
+    .slice(0, 500),
+})
+
+function valuesOf({ params, trigger }: Begun, { facts, now }: Gathered, { findings }: Analysed): Values {
+  return { params, trigger, now, facts, findings, steps: {} }
+}
+
+function suggested(course: Course): RunEnd {
+  const [id = null] = course.suggestionIds
+  const says = 'Told the person'
+  const evidence = [{ step: ':suggest', kind: 'suggestion', says, effectId: null, id, provider: 'aurelius' }]
+  return { ...NOTHING, status: 'done', outcome: 'suggested', reason: null, evidence }
+}
+
+function unwanted(course: Course, decision: 'dismissed' | 'expired'): RunEnd {
+  const status = decision === 'expired' ? ('expired' as const) : ('done' as const)
+  return {
+    ...ended(course),
+    status,
+    outcome: decision,
+    reason: decision,
+    isAccepted: decision === 'dismissed' ? false : null,
+  }
+}
+
+/** A success shows what it did; who did nothing says so. */
+async function acted(course: Course): Promise<RunEnd> {
+  const { port, run, evidence, told, plan } = course
+  const effectIds = evidence.flatMap(({ effectId }) => effectId ?? [])
+  await settle(course, { status: 'done', effectIds, detail: `${evidence.length} done` })
+  if (evidence.length === 0) {
+    const isForbidden = plan.offers.length > 0 && plan.offers.every(({ autonomy }) => autonomy === 'never')
+    const reason = isForbidden ? 'never_allowed' : plan.offers.length > 0 ? 'left_out' : 'no_action_applies'
+    return { ...ended(course), status: 'done', outcome: 'nothing', reason }
+  }
+  if (told.length > 0) await inVain(port.step(':tell', (world) => world.tell(noticeOf(run, told))))
+  return { ...ended(course), status: 'done', outcome: 'acted', reason: null }
+}
+
+type Settlement = Parameters<World['settle']>[1]
+
+/** Says of what was offered what came of it. */
+async function settle({ port, suggestionIds }: Course, end: Settlement): Promise<void> {
+  for (const id of suggestionIds) await inVain(port.step(`:settle ${id}`, (world) => world.settle(id, end)))
+}
+
+// What is only said after it was done: that it could not be said takes nothing back.
+async function inVain(said: Promise<void>): Promise<void> {
+  try {
+    await said
+  } catch {
+    // Its step was tried often enough, and has told the log.
+  }
+}
+
+function noticeOf({ id, name }: Begun, told: string[]): Notice {
+  return { key: `run-told:${id}`, title: `"${name}" was carried out`, body: told.join('; '), isAlert: false }
+}

@@ -1,0 +1,126 @@
+import { z } from 'zod'
+import type { UserCtx } from '#core'
+import { listEffects, realEffects, recordingEffects, undoEffect } from '#effects'
+import { notify } from '#notifications'
+import { autonomyOf, decideAutonomy, gate, propose, settleSuggestion } from '#proactivity'
+import { analyse } from './analyse.ts'
+import { gather } from './gather.ts'
+import type { Decision, Notice, Question, Standing, World } from './ports.ts'
+import {
+  amendStep,
+  beginRun,
+  type Ended,
+  endRun,
+  type Holder,
+  keepStep,
+  markRun,
+  noteFindings,
+  PAUSE_AFTER,
+  saidTo,
+} from './record.ts'
+
+const PAGE = 100
+const MAX_PAGES = 20
+const STANDING = new Set(['held', 'intended', 'done', 'undoing', 'unknown'])
+
+/** Steps of a run that are written by others than its instance. */
+export const decisionStep = (suggestionId: string) => `:decided:${suggestionId}`
+export const answerStep = (step: string) => `${step}:answer`
+
+const Decided = z.object({ decision: z.enum(['approved', 'dismissed', 'expired']), actions: z.array(z.unknown()) })
+const Offered = z.object({
+  id: z.string(),
+  kind: z.string(),
+  input: z.record(z.string(), z.unknown()),
+  says: z.string(),
+  outward: z.boolean(),
+  reversible: z.boolean(),
+})
+const Answered = z.object({ answer: z.string() })
+
+/** What a step of a real run may do, as one instance of it. */
+export function realWorld(ctx: UserCtx, holder: Holder): World {
+  const { runId } = holder
+  return {
+    now: ctx.now,
+    begin: () => beginRun(ctx, holder),
+    gather: (run) => gather(ctx, run),
+    gate: async ({ definition, priority, workflowId }, { hash }) => {
+      const kind = definition.suggestion?.kind ?? 'analysis'
+      const needsModel = definition.analysis?.kind === 'model'
+      const asked = await gate(ctx, { kind, factsHash: hash, priority, needsModel, workflowId, askId: runId })
+      return asked.open ? null : asked.reason
+    },
+    analyse: async (run, gathered) => {
+      const analysed = await analyse(ctx, run, gathered)
+      await noteFindings(ctx, holder, analysed)
+      return analysed
+    },
+    allow: async (acts) => {
+      const rules = await autonomyOf(ctx)
+      return acts.map((act) => decideAutonomy(rules, act))
+    },
+    rehearse: () => recordingEffects(ctx),
+    propose: (suggestion) => propose(ctx, suggestion),
+    decided: async (id) => readDecision(await saidTo(ctx, runId, decisionStep(id))),
+    settle: async (id, end) => void (await settleSuggestion(ctx, id, end)),
+    question: (question) => ask(ctx, holder, question),
+    answered: async (step) => Answered.safeParse(await saidTo(ctx, runId, answerStep(step))).data?.answer ?? null,
+    effects: realEffects(ctx),
+    undo: (id) => undoEffect(ctx, id),
+    standing: () => standingOf(ctx, runId),
+    mark: (mark) => markRun(ctx, holder, mark),
+    keep: (doing, found) => keepStep(ctx, holder, doing, found),
+    amend: (doing) => amendStep(ctx, runId, doing),
+    end: async (end) => {
+      const ended = await endRun(ctx, holder, end)
+      if (ended?.isPaused) await tell(ctx, runId, pausedNotice(runId, ended))
+    },
+    tell: (notice) => tell(ctx, runId, notice),
+  }
+}
+
+function readDecision(said: unknown): Decision | null {
+  const decided = Decided.safeParse(said).data
+  if (!decided) return null
+  return { decision: decided.decision, actions: decided.actions.flatMap((one) => Offered.safeParse(one).data ?? []) }
+}
+
+/** What a run did and what stands, the newest first. */
+export async function standingOf(ctx: UserCtx, runId: string): Promise<Standing[]> {
+  const standing: Standing[] = []
+  let cursor: string | undefined
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const { items, nextCursor } = await listEffects(ctx, { runId, limit: PAGE, cursor })
+    for (const { id, kind, says, status, origin } of items)
+      if (STANDING.has(status)) standing.push({ effectId: id, step: origin.step ?? '', kind, says })
+    if (nextCursor === null) break
+    cursor = nextCursor
+  }
+  return standing
+}
+
+async function ask(ctx: UserCtx, { runId }: Holder, { step, question, expiresAt }: Question): Promise<void> {
+  await notify(ctx, {
+    kind: 'question',
+    title: question,
+    priority: 'high',
+    link: { kind: 'run', id: runId },
+    dedupeKey: `run-question:${runId}:${step}`,
+    expiresAt: new Date(expiresAt),
+  })
+}
+
+export async function tell(ctx: UserCtx, runId: string, { key, title, body, isAlert }: Notice): Promise<void> {
+  const priority = isAlert ? 'high' : 'medium'
+  await notify(ctx, { kind: 'run', title, body, priority, link: { kind: 'run', id: runId }, dedupeKey: key })
+}
+
+function pausedNotice(runId: string, { workflowId, name }: Ended): Notice {
+  return {
+    key: `workflow-paused:${workflowId}:${runId}`,
+    title: `"${name}" is paused`,
+    body: `It failed ${PAUSE_AFTER} times in a row. Look at its last runs, mend it and switch it on again.`,
+    isAlert: true,
+  }
+}
