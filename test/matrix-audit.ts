@@ -57,7 +57,7 @@ export async function createAuditor(world: Pick<World, 'query' | 'worker'>) {
     tables,
     async holdings(userId: string): Promise<Holdings> {
       await flushLedger(world, userId)
-      await settleRuns(world, userId)
+      await settle(world, userId)
       const rows = await world.query(statement, [userId])
       return Object.fromEntries(
         rows.map((row) => [String(row.name), { rows: Number(row.rows), digest: String(row.digest) }]),
@@ -83,12 +83,15 @@ export async function flushLedger({ worker }: Pick<World, 'worker'>, userId: str
   await stewards.getByName(userId).flushUsage()
 }
 
-/** Waits until what the person's schedules began is done: it comes after the answer. */
-async function settleRuns({ query }: Pick<World, 'query'>, userId: string): Promise<void> {
+// What was told and not yet handled, what waits to be mailed, what a schedule began: it comes after the answer.
+const WAITING = `select 1 where exists (select 1 from outbox where user_id = $1 and dispatched_at is null)
+  or exists (select 1 from email_messages where user_id = $1 and status = 'queued')
+  or exists (select 1 from schedule_runs where user_id = $1 and status = 'waiting')`
+
+/** Waits until what follows from a person's acts by itself has happened. */
+async function settle({ query }: Pick<World, 'query'>, userId: string): Promise<void> {
   for (let looks = 0; looks < MOST_LOOKS; looks++) {
-    const waiting = await query("select 1 from schedule_runs where user_id = $1 and status = 'waiting' limit 1", [
-      userId,
-    ])
+    const waiting = await query(WAITING, [userId])
     if (waiting.length === 0) return
     await wait(LOOK_EACH_MS)
   }

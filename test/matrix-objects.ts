@@ -167,6 +167,10 @@ async function makeHook(world: World, person: Person, mark: string): Promise<str
   return String(whole.triggers[0].id)
 }
 
+const pause: Step = async (_, person, id) => {
+  await need(person, 'POST', `/v1/schedules/${id}/pause`)
+}
+
 const deleteTask = remover('/v1/tasks')
 const tomorrow = () => new Date(Date.now() + 86_400_000).toISOString().slice(0, 10)
 const deleteEvent = remover('/v1/calendar/events')
@@ -241,6 +245,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
       action: { kind: 'notify', title: mark },
     })),
     discard: remover('/v1/schedules'),
+    before: { resumeSchedule: pause },
   },
   '/v1/devices': {
     prefix: 'dev',

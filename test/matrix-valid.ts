@@ -54,8 +54,15 @@ export async function makeJob(world: World, userId: string, status = 'done'): Pr
 
 type Wanted = Partial<Request['options']> & { search?: string; id?: string }
 
+const RULES = { rules: [{ kind: 'create_task', workflowId: null, level: 'act_and_tell' }] }
+
 /** The bodies and queries that no schema can tell. */
 const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> = {
+  setAutonomy: async () => ({ body: RULES }),
+  resetAutonomy: async (_, owner) => {
+    await owner.api('PUT', '/v1/autonomy', { body: RULES })
+    return {}
+  },
   register: async () => ({ body: { email: `p${makeId('usr')}@example.com`, password: PASSWORD, displayName: 'Sam' } }),
   login: async (world) => ({ body: { email: (await world.person()).email, password: PASSWORD } }),
   refresh: async (_, { refreshToken }) => ({ body: { refreshToken } }),

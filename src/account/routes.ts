@@ -37,7 +37,7 @@ const receiptRoute = publicRoute(
     request: { params: z.strictObject({ id: s.id('era') }) },
     responses: { 200: answer(Receipt, 'Who has the id of the person can tell that it is theirs; nobody else can') },
   },
-  { problems: [503, 504] },
+  { problems: [404, 503, 504] },
 )
 
 const exportTags = ['Export']

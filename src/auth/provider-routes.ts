@@ -44,7 +44,7 @@ const startRoute = publicRoute(
     request: { params: ProviderParams, body: body(ProviderStart) },
     responses: { 200: answer(FlowStart, 'Where to go') },
   },
-  { limit: 'signin', problems: [503, 504] },
+  { limit: 'signin', problems: [404, 503, 504] },
 )
 const leaveRoute = publicRoute(
   {
@@ -56,7 +56,7 @@ const leaveRoute = publicRoute(
     request: { params: ProviderParams, query: FlowQuery },
     responses: onward,
   },
-  { problems: [410, 503, 504] },
+  { problems: [404, 410, 503, 504] },
 )
 const backRoute = publicRoute(
   {
@@ -69,7 +69,7 @@ const backRoute = publicRoute(
     request: { params: ProviderParams, query: ProviderAnswer },
     responses: onward,
   },
-  { problems: [410, 503, 504] },
+  { problems: [404, 410, 503, 504] },
 )
 const formRoute = publicRoute(
   {
@@ -85,7 +85,7 @@ const formRoute = publicRoute(
     },
     responses: onward,
   },
-  { problems: [410, 503, 504] },
+  { problems: [404, 410, 503, 504] },
 )
 const exchangeRoute = publicRoute(
   {

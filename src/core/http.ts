@@ -128,7 +128,7 @@ function problemsOf({ request = {} }: RouteSpec, { auth, keyed, hasBody }: Route
     [takesInput, [400]],
     [auth !== 'none', [401, 503, 504]],
     [auth !== 'none', [403]],
-    [request.params, [404]],
+    [auth !== 'none' && request.params, [404]],
     [keyed, [409, 413, 422]],
     [hasBody, [413, 415]],
     [options.ifMatch, [412, 428]],

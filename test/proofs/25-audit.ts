@@ -22,6 +22,8 @@ const NOT_TOLD: Record<string, string> = {
   createRealtimeTicket: 'a ticket lasts seconds and opens what the session may see anyway',
   checkMcpServer: 'what another server answered is noted, nothing of it is the person’s',
   connectMcpServer: 'the way there is begun; that it was gone is told when it comes back',
+  previewSchedule: 'what would be is told, and nothing is kept',
+  runSchedule: 'that it ran is in its executions, and what it does is told of itself',
   readAllNotifications: 'there was none to mark',
   offerPasskeySignIn: 'what an authenticator is to sign, for nobody yet',
   offerPasskey: 'what an authenticator is to sign; that a passkey was added is told',
@@ -34,7 +36,7 @@ const NOT_TOLD: Record<string, string> = {
 }
 
 /** What an operation does by a tool is told under that name too. */
-const ALSO: Record<string, string> = { performEffect: 'create_task' }
+const ALSO: Record<string, string> = { performEffect: 'create_task', undoSuggestion: 'delete_task' }
 
 export const proof: Proof = {
   id: 25,
