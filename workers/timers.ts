@@ -1,4 +1,5 @@
 import { keepReminders } from '#calendar'
+import { performHeld } from '#effects'
 import { wakeSuggestion } from '#proactivity'
 import { ringReminder, runSchedule, type TimerHandlers } from '#scheduler'
 import { runDue } from '#workflows'
@@ -7,6 +8,7 @@ import { runDue } from '#workflows'
 export const timers: TimerHandlers = {
   reminder: ringReminder,
   schedule: runSchedule,
+  effect: performHeld,
   event_reminder: keepReminders,
   suggestion: wakeSuggestion,
   trigger: runDue,

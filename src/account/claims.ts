@@ -79,6 +79,7 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   messages: { owner: 'user_id', shown: { file: 'messages' } },
   conversations: { owner: 'user_id', shown: { file: 'conversations' } },
   memories: { owner: 'user_id', shown: { file: 'memories' } },
+  mail_drafts: { owner: 'user_id', shown: { file: 'mail-drafts' } },
   effects: { owner: 'user_id', shown: { file: 'effects', omit: ['holder', 'lease_until', 'key'] } },
   notifications: { owner: 'user_id', shown: { file: 'notifications' } },
   schedule_runs: { owner: 'user_id', shown: { file: 'schedule-runs' } },
