@@ -33,6 +33,7 @@ const Posted = z.strictObject({
   id: z.string().min(1).max(64),
   from: z.string().max(254),
   to: z.string().min(3).max(254),
+  replyTo: z.string().max(254).optional(),
   kind: z.string().max(40),
   subject: z.string().max(200),
   text: z.string().max(200_000),

@@ -134,6 +134,15 @@ export async function makeEffect(world: World, person: Person, mark: string): Pr
   return id
 }
 
+async function makeDraft(_: World, person: Person, mark: string): Promise<string> {
+  const input = { to: ['ada@example.com'], subject: 'x', text: mark }
+  const { output } = await need(person, 'POST', '/v1/effects', { kind: 'draft_mail', input })
+  return String(output.id)
+}
+const discardDraft: Step = async (_, person, id) => {
+  await need(person, 'POST', '/v1/effects', { kind: 'discard_mail', input: { id } })
+}
+
 const conversation = creator('/v1/conversations', (mark) => ({ title: mark }))
 
 async function makeTurn(world: World, person: Person, mark: string): Promise<string> {
@@ -267,6 +276,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
     discard: remover('/v1/devices'),
   },
   '/v1/effects': { prefix: 'eff', make: makeEffect },
+  '/v1/mail/drafts': { prefix: 'mdr', make: makeDraft, discard: discardDraft },
   '/v1/suggestions': SUGGESTION,
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }

@@ -6,10 +6,11 @@ import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#a
 import { emptyCalendarBin, sweepEventReminders } from '#calendar'
 import type { Ctx } from '#core'
 import { acting } from '#database'
-import { endLostEffects } from '#effects'
+import { endLostEffects, sweepHeld } from '#effects'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
+import { eraseDrafts } from '#mail'
 import { eraseForgotten } from '#memories'
 import { pruneLedger, pruneNotifications, sweepDeliveries } from '#notifications'
 import { pruneOauth } from '#oauth'
@@ -34,6 +35,7 @@ const JOBS = {
   sweepEventReminders,
   closeLostTurns,
   endLostEffects,
+  sweepHeld,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
   pruneSessions,
@@ -45,6 +47,7 @@ const JOBS = {
   sweepDeliveries,
   pruneLedger,
   eraseForgotten,
+  eraseDrafts,
   pruneAnswers,
   runBatches,
   emptyBin,

@@ -18,6 +18,7 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/conversations', '/v1/turns'], open: () => import('#assistant/routes') },
   { under: ['/v1/memories'], open: () => import('#memories/routes') },
   { under: ['/v1/notifications', '/v1/devices'], open: () => import('#notifications/routes') },
+  { under: ['/v1/mail'], open: () => import('#mail/routes') },
   { under: ['/v1/effects', '/v1/effect-kinds'], open: () => import('#effects/routes') },
   { under: ['/v1/realtime'], open: () => import('#realtime/routes') },
   { under: ['/v1/admin'], open: () => import('#queue/routes') },

@@ -1,4 +1,5 @@
 import { keepReminders } from '#calendar'
+import { performHeld } from '#effects'
 import { deliverSoon } from '#notifications'
 import { wakeSuggestion } from '#proactivity'
 import { ringReminder, type TimerHandlers } from '#scheduler'
@@ -8,6 +9,7 @@ import { runDue } from '#workflows'
 export const timers: TimerHandlers = {
   reminder: ringReminder,
   delivery: deliverSoon,
+  effect: performHeld,
   event_reminder: keepReminders,
   suggestion: wakeSuggestion,
   trigger: runDue,

@@ -82,6 +82,7 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   memories: { owner: 'user_id', shown: { file: 'memories' } },
   deliveries: { owner: 'user_id', shown: { file: 'deliveries', omit: ['provider_id'] } },
   notification_settings: { owner: 'user_id', shown: { file: 'notification-settings', by: 'version' } },
+  mail_drafts: { owner: 'user_id', shown: { file: 'mail-drafts' } },
   effects: { owner: 'user_id', shown: { file: 'effects', omit: ['holder', 'lease_until', 'key'] } },
   notifications: { owner: 'user_id', shown: { file: 'notifications' } },
   calendar_events: {

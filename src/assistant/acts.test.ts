@@ -105,3 +105,41 @@ test('what was taken back by the port is not taken back by the next turn, nor th
   expect(await undoEffect(person, other.items[0]?.id ?? '')).toMatchObject({ status: 'already' })
   expect((await listEffects(person, { limit: 10, status: 'undone' })).items).toHaveLength(2)
 })
+
+test('mail that was agreed to is held, kept as an effect before the answer is, and taken back in time', async () => {
+  const person = await withModel()
+  const { id } = await createConversation(person, { title: 'x' })
+  const input = { to: ['ada@example.com'], subject: 'Friday', text: 'At nine?' }
+  const made = { name: 'send_mail', arguments: JSON.stringify(input) }
+  mock.on({ userMessage: 'write to ada', hasToolResult: false }, { toolCalls: [made] })
+  mock.on({ userMessage: 'write to ada', hasToolResult: true }, { content: 'Shall I send it?' })
+  const asked = await say(person, id, 'write to ada')
+  expect(asked.message?.parts[1]).toMatchObject({ isError: true, output: { code: 'confirmation_required' } })
+  expect(JSON.stringify(asked.message?.parts[1])).toContain('cannot be taken back')
+  // It goes on calling: once is what was agreed to.
+  mock.on({ userMessage: 'yes, to ada' }, { toolCalls: [made] })
+  const { message } = await say(person, id, 'yes, to ada')
+  const [held, ...more] = (await listEffects(person, { limit: 10 })).items
+  expect(more).toEqual([])
+  expect(held).toMatchObject({ kind: 'send_mail', status: 'held', agreed: true, origin: { messageId: message?.id } })
+  expect(message?.parts[1]).toMatchObject({ output: { status: 'held', effectId: held?.id } })
+  expect(await undoEffect(person, held?.id ?? '')).toMatchObject({ status: 'cancelled' })
+})
+
+test('what a turn does after somebody else was read is known as tainted', async () => {
+  const person = await withModel()
+  const first = await act(person, 'remember', { text: 'Likes tea' })
+  expect(first.items).toMatchObject([{ tainted: false }])
+  const read = { type: 'tool_result', callId: 'c1', name: 'forecast__read', output: { untrusted: 'x' }, isError: false }
+  await person.db
+    .update(messages)
+    .set({ parts: [read] })
+    .where(eq(messages.id, first.message.id))
+  mock.on(
+    { userMessage: 'and rum', hasToolResult: false },
+    { toolCalls: [{ name: 'remember', arguments: '{"text":"rum"}' }] },
+  )
+  mock.on({ userMessage: 'and rum', hasToolResult: true }, { content: 'Kept.' })
+  await say(person, first.conversation, 'and rum')
+  expect((await listEffects(person, { limit: 1 })).items).toMatchObject([{ says: 'Remember: rum', tainted: true }])
+})

@@ -105,6 +105,7 @@ function runOf(ctx: UserCtx, passage: Passage, person: PersonFacts, signal: Abor
     onResult: note,
     isTainted: false,
     acts: [],
+    messageId: null,
     parts: [],
     receipt: null,
   }

@@ -8,9 +8,9 @@ import {
   type ToolCall,
 } from '#ai'
 import { namedIn, noteDenial } from '#audit'
-import { AppError, bounded, describeError, findAppError, type Tool, type UserCtx } from '#core'
+import { AppError, bounded, canonical, derivedId, describeError, findAppError, type Tool, type UserCtx } from '#core'
 import { acting, databaseFailure } from '#database'
-import type { Act } from '#effects'
+import { type Act, effectKind, outwardTools, realEffects } from '#effects'
 import type { Part, ToolResultPart } from './schema.ts'
 import { toModelTool } from './tools.ts'
 
@@ -35,6 +35,8 @@ export type Run = {
   isTainted: boolean
   /** What was done, in the order it was. */
   acts: Act[]
+  /** The answer it is for, where one is kept. */
+  messageId: string | null
   parts: Part[]
   receipt: Receipt | null
 }
@@ -144,13 +146,23 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
       'invalid_request',
       input.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
     )
-  const agreed = tool.destructive && run.isAgreed(call)
-  if (tool.destructive && !agreed) {
-    return refuse('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
+  const kind = effectKind(call.name)
+  // What others wrote leads nothing out of here by itself.
+  const mustAsk = tool.destructive || (run.isTainted && kind?.outward === true)
+  const agreed = mustAsk && run.isAgreed(call)
+  if (mustAsk && !agreed) {
+    const isFinal = kind ? kind.undoWindowMs === null : isForeign(call.name)
+    const warning = isFinal ? ' Say that it cannot be taken back.' : ''
+    return refuse(
+      'confirmation_required',
+      `Ask whether to go ahead; after they agree, make the same call again.${warning}`,
+    )
   }
   try {
     const { isTainted: tainted } = run
     if (isForeign(call.name)) run.isTainted = true
+    if (run.messageId !== null && outwardTools().some(({ name }) => name === call.name))
+      return { ...base, ...(await byPort(run, run.messageId, { ...call, input: input.data }, { tainted, agreed })) }
     const answer = await tool.run(acting(run.ctx, call.name, call.id), input.data)
     const { output, undo } = answer
     if (!tool.readOnly) run.acts.push({ callId: call.id, tool: call.name, input: input.data, answer, tainted, agreed })
@@ -164,3 +176,18 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
     return refuse(known?.code ?? 'internal', known?.message ?? 'This did not work')
   }
 }
+
+// Held, refused or done, and kept as an effect before the answer is.
+async function byPort(run: Run, messageId: string, { id: callId, name: kind, input }: ToolCall, by: By) {
+  const port = realEffects(acting(run.ctx, kind, callId))
+  const origin = { kind: 'turn', messageId, callId } as const
+  // The same call again in one answer is the same act: nobody agreed to two.
+  const key = `turn:${messageId}:${derivedId('call', new Date(0), canonical([kind, input]))}`
+  const asked = { kind, input, key, origin, tainted: by.tainted, isAgreed: by.agreed }
+  const outcome = await port.perform(asked)
+  if ('code' in outcome) return { output: { code: outcome.code, detail: outcome.detail }, isError: true }
+  const { status, says, effectId, heldUntil, output } = outcome
+  return { output: bounded({ status, says, effectId, heldUntil, output }), isError: false }
+}
+
+type By = { tainted: boolean; agreed: boolean }

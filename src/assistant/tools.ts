@@ -4,7 +4,7 @@ import type { ModelTool, PersonFacts } from '#ai'
 import { scopesOf, toolsWithin } from '#auth'
 import { calendarTools } from '#calendar'
 import { AppError, defineTool, findAppError, type Tool, type UserCtx } from '#core'
-import { eventOfAct, markActUndone } from '#effects'
+import { eventOfAct, markActUndone, outwardTools } from '#effects'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
 import { kick } from '#queue'
@@ -22,7 +22,7 @@ export function standingTools(sourceMessageId: string | null): Tool[] {
 /** Everything the assistant may do in this turn: no more than whoever asks. */
 export function toolsFor({ actor }: Pick<UserCtx, 'actor'>, turn: OpenedTurn): Tool[] {
   const scopes = scopesOf(actor)
-  const tools = toolsWithin(scopes, standingTools(turn.question.id))
+  const tools = toolsWithin(scopes, [...standingTools(turn.question.id), ...outwardTools()])
   return [...tools, ...toolsWithin(scopes, [undoTool(turn, tools), ...remoteTools(turn.servers)])]
 }
 

@@ -104,6 +104,7 @@ function runOf(told: Told): Run {
     onResult: (result) => tellResult(told, result),
     isTainted: turn.history.some(({ parts }) => parts.some(hasForeign)),
     acts: [],
+    messageId: turn.answer.id,
     parts: [],
     receipt: null,
   }

@@ -18,6 +18,7 @@ const TALKS = { read: ['conversations:read'], write: ['conversations:write'] } a
 const MEMORIES = { read: ['memories:read'], write: ['memories:write'] } as const
 const NOTIFICATIONS = { read: ['notifications:read'], write: ['notifications:write'] } as const
 const SERVERS = { read: ['integrations:read'], write: ['integrations:write'] } as const
+const MAIL = { read: ['mail:read'] } as const
 const SUGGESTIONS = { read: ['suggestions:read'], write: ['suggestions:write'] } as const
 const WORKFLOWS = { read: ['workflows:read'], write: ['workflows:write'] } as const
 const EFFECTS = { read: ['effects:read'], write: ['effects:write'] } as const
@@ -140,6 +141,8 @@ export const POLICY: Readonly<Record<string, Rule>> = {
   'GET /v1/memories/{id}': MEMORIES.read,
   'PATCH /v1/memories/{id}': MEMORIES.write,
   'DELETE /v1/memories/{id}': MEMORIES.write,
+  'GET /v1/mail/drafts': MAIL.read,
+  'GET /v1/mail/drafts/{id}': MAIL.read,
   'GET /v1/effects': EFFECTS.read,
   'GET /v1/effects/{id}': EFFECTS.read,
   'POST /v1/effects': EFFECTS.write,

@@ -15,6 +15,7 @@ const AREAS = [
   'ai',
   'suggestions',
   'effects',
+  'mail',
 ] as const
 type Area = (typeof AREAS)[number]
 export type Scope = `${Area}:${'read' | 'write'}` | 'mcp' | 'realtime'
@@ -43,6 +44,10 @@ const TOOLS: Partial<Record<Area, readonly string[]>> = {
   calendar: ['create_event', 'list_events', 'find_time', 'update_event', 'move_event', 'delete_event', 'restore_event'],
   memories: ['remember', 'search_memories', 'update_memory', 'forget', 'recall'],
   preferences: ['get_preferences', 'set_preferences', 'get_time'],
+  notifications: ['notify', 'withdraw_notification'],
+  integrations: ['call_webhook', 'mcp_tool'],
+  mail: ['draft_mail', 'send_mail', 'discard_mail', 'keep_mail'],
+  workflows: ['run_workflow'],
   conversations: ['list_conversations', 'read_conversation', 'undo_last'],
 }
 

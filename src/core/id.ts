@@ -42,6 +42,7 @@ export type IdPrefix =
   | 'cal'
   | 'sug'
   | 'eff'
+  | 'mdr'
   | 'wfl'
   | 'run'
   | 'trg'
@@ -101,10 +102,14 @@ export function derivedId(prefix: IdPrefix, at: Date, seed: string): string {
   return `${prefix}_${timeChars(at.getTime())}${base32(digest.subarray(0, RANDOM_BYTES))}`
 }
 
-/** Ids that are the same each time they are drawn in the same order; a millisecond apart, so that they sort in it. */
+/** Ids that are the same each time as many of their kind are drawn; a millisecond apart, so that they sort in order. */
 export function derivedIds(seed: string, from: Date): (prefix: IdPrefix) => string {
-  let made = 0
-  return (prefix) => derivedId(prefix, new Date(from.getTime() + made), `${seed}|${prefix}|${made++}`)
+  const drawn = new Map<IdPrefix, number>()
+  return (prefix) => {
+    const made = drawn.get(prefix) ?? 0
+    drawn.set(prefix, made + 1)
+    return derivedId(prefix, new Date(from.getTime() + made), `${seed}|${prefix}|${made}`)
+  }
 }
 
 /** 256 bits of chance as base64url, for tokens and tickets. */

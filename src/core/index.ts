@@ -21,7 +21,7 @@ export {
   type RouteMeta,
   versioned,
 } from './http.ts'
-export { derivedIds, newId, randomToken } from './id.ts'
+export { derivedId, derivedIds, newId, randomToken } from './id.ts'
 export { createLog, describeError } from './log.ts'
 export { bounded, canonical, isRecord } from './output.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
@@ -43,5 +43,5 @@ export {
   nextAlarmMs,
   TIMER_MIGRATIONS,
 } from './timers.ts'
-export { type Change, defineTool, type Plan, type Tool, type ToolAnswer, type Undo } from './tool.ts'
+export { type Change, defineTool, type Evidence, type Plan, type Tool, type ToolAnswer, type Undo } from './tool.ts'
 export { type Clock, createClock } from './wall.ts'

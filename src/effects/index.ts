@@ -1,5 +1,6 @@
 export { endLostEffects, listEffects } from './effects.ts'
-export { type EffectKind, effectKind, effectKinds } from './kinds.ts'
+export { performHeld, sweepHeld } from './held.ts'
+export { type EffectKind, effectKind, effectKinds, outwardTools } from './kinds.ts'
 export { realEffects } from './perform.ts'
 export type { Effects, NewEffect, Origin, Outcome } from './port.ts'
 export { type Recorded, recordingEffects } from './record.ts'

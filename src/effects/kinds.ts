@@ -1,13 +1,18 @@
 import { sql } from 'drizzle-orm'
 import { calendarTools } from '#calendar'
 import type { Plan, Tool, UserCtx } from '#core'
+import { mailTools } from '#mail'
 import { memoryTools } from '#memories'
+import { notificationTools } from '#notifications'
 import { taskTools } from '#tasks'
 import { personTools } from '#users'
+import { webhookTools } from '#webhooks'
+import { requestTools } from './tools.ts'
 
 const DAY_MS = 86_400_000
 // A day less than the bins keep what lies in them.
 const WINDOW_MS = 29 * DAY_MS
+const MAIL_HELD_MS = 20_000
 
 /** A kind of act on the world: a tool, with what the port needs to know of it. */
 export type EffectKind = {
@@ -28,6 +33,10 @@ type Manners = Pick<EffectKind, 'outward' | 'undoWindowMs' | 'holdMs' | 'isRepea
 const OWN: Manners = { outward: false, undoWindowMs: WINDOW_MS, holdMs: 0, isRepeatable: true }
 const MANNERS: Record<string, Partial<Manners>> = {
   delete_project: { undoWindowMs: null },
+  withdraw_notification: { undoWindowMs: null },
+  run_workflow: { undoWindowMs: null },
+  call_webhook: { outward: true, undoWindowMs: null },
+  send_mail: { outward: true, undoWindowMs: null, holdMs: MAIL_HELD_MS },
 }
 
 const kindOf = (tool: Tool): EffectKind => ({
@@ -57,12 +66,15 @@ let kinds: ReadonlyMap<string, EffectKind> | undefined
 // Made at the first look: an isolate's start reads none of it.
 function registry(): ReadonlyMap<string, EffectKind> {
   kinds ??= new Map(
-    [...taskTools, ...calendarTools, ...memoryTools(null), ...personTools]
+    [...taskTools, ...calendarTools, ...memoryTools(null), ...personTools, ...outwardTools()]
       .filter(({ readOnly }) => !readOnly)
       .map((tool) => [tool.name, kindOf(tool)]),
   )
   return kinds
 }
+
+/** What only the port does: it goes out, or is done by others. */
+export const outwardTools = (): Tool[] => [...notificationTools, ...mailTools, ...webhookTools, ...requestTools]
 
 export const effectKind = (name: string): EffectKind | undefined => registry().get(name)
 export const effectKinds = (): EffectKind[] => [...registry().values()]

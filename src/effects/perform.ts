@@ -2,6 +2,7 @@ import { scopesOf, toolsWithin } from '#auth'
 import { canonical, type UserCtx } from '#core'
 import { carryOut, outcomeOf } from './act.ts'
 import { claim } from './claim.ts'
+import { armHold } from './held.ts'
 import { type EffectKind, effectKind } from './kinds.ts'
 import { type Effects, MAX_SAYS, type NewEffect, type Outcome } from './port.ts'
 
@@ -17,6 +18,7 @@ async function perform(ctx: UserCtx, given: NewEffect): Promise<Outcome> {
   const { row, isOurs } = await claim(ctx, effect, kind)
   if (row.kind !== effect.kind || canonical(row.input) !== canonical(effect.input))
     return refusal('idempotency_mismatch', 'This key was used for another act', row.id)
+  if (row.status === 'held') armHold(ctx, row)
   return isOurs ? await carryOut(ctx, row, kind) : outcomeOf(row)
 }
 

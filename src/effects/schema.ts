@@ -64,7 +64,7 @@ export const EffectQuery = z.strictObject({
   status: EffectStatus.optional(),
   kind: s.line(100).optional(),
   runId: s.line(100).optional(),
-  messageId: s.id('msg').optional(),
+  messageId: s.line(100).optional(),
 })
 export type EffectQuery = z.infer<typeof EffectQuery>
 
@@ -88,9 +88,9 @@ export const EffectKinds = s.later(() =>
 
 export const Undo = z
   .strictObject({
+    since: s.instant.optional(),
     id: s.id('eff').optional(),
     runId: s.line(100).optional(),
-    since: s.instant.optional(),
     force: z.boolean().default(false).openapi({ description: 'Also what was changed since' }),
   })
   .refine(({ id, runId, since }) => [id, runId, since].filter((one) => one !== undefined).length === 1, {
@@ -114,8 +114,10 @@ export const UndoneList = s.later(() => z.strictObject({ items: s.list(Undone(),
 /** An act the person themselves asks for: it is agreed to. */
 export const NewEffect = z
   .strictObject({
-    kind: s.line(100).openapi({ description: 'One of `GET /v1/effect-kinds`' }),
-    input: z.record(z.string().max(200), z.unknown()).openapi({ description: 'As the kind wants it' }),
+    kind: s.line(100).openapi({ description: 'One of `GET /v1/effect-kinds`', example: 'create_task' }),
+    input: z
+      .record(z.string().max(200), z.unknown())
+      .openapi({ description: 'As the kind wants it', example: { title: 'Call Ada' } }),
   })
   .openapi('NewEffect')
 export type NewEffect = z.infer<typeof NewEffect>

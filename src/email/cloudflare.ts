@@ -16,12 +16,13 @@ const UNKNOWN = new Set(['E_INTERNAL_SERVER_ERROR', 'E_DELIVERY_FAILED'])
 export async function sendByCloudflare(
   binding: Pick<SendEmail, 'send'> | undefined,
   { from, fromName }: Pick<MailConfig, 'from' | 'fromName'>,
-  { to, subject, html, text, headers }: Mail,
+  { to, replyTo, subject, html, text, headers }: Mail,
 ): Promise<Outcome> {
   if (!binding) return { kind: 'later', reason: 'the binding EMAIL is missing' }
   // It refuses a header it does not know, except for our own.
   const own = Object.fromEntries(Object.entries(headers).filter(([name]) => name.startsWith('X-')))
-  const message = { to, from: { email: from, name: fromName }, subject, html, text, headers: own }
+  const sender = { from: { email: from, name: fromName }, ...(replyTo && { replyTo }) }
+  const message = { to, ...sender, subject, html, text, headers: own }
   try {
     const sent = await withTimeout(TIMEOUT_MS, (signal) => Promise.race([binding.send(message), aborted(signal)]))
     return { kind: 'sent', providerId: sent.messageId.slice(0, 200) }

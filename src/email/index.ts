@@ -1,4 +1,4 @@
 export { emailSubscriber, pruneMail } from './deliver.ts'
 export { mailHealth } from './provider.ts'
 export { mailSealed } from './sealed.ts'
-export { type DataOf, type MailKind, sendMail } from './send.ts'
+export { type DataOf, type MailKind, sendLetter, sendMail } from './send.ts'

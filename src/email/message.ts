@@ -15,6 +15,8 @@ const HeaderValue = z.string().regex(/^[\x20-\x7e]{1,900}$/)
 const HeaderName = z.string().regex(/^(?:Auto-Submitted|X-[A-Za-z0-9-]{1,60})$/)
 
 export const Content = z.strictObject({
+  /** Whom an answer goes to, where that is not us. */
+  replyTo: Address.optional(),
   subject: s.line(200),
   html: s.text(MAX_PART, 1),
   text: s.text(MAX_PART, 1),

@@ -128,3 +128,13 @@ test('a deployment says what sends its mail, and that nothing does', async () =>
   expect(await sendByCloudflare(undefined, FROM, MAIL)).toMatchObject({ kind: 'later' })
   expect(mailHealth({ config: { ...config, mail: settings() }, env: none })).toMatchObject({ status: 'ok' })
 })
+
+test('whom an answer goes to is told to each of them', async () => {
+  const mail: Mail = { ...MAIL, kind: 'letter', replyTo: 'sam@example.org' }
+  await sendBySendGrid(settings(), mail)
+  expect(fake.accepted.at(-1)).toMatchObject({ reply_to: { email: 'sam@example.org' } })
+  const sent: object[] = []
+  const send = async (message: object) => ({ messageId: String(sent.push(message)) })
+  await sendByCloudflare({ send }, FROM, mail)
+  expect(sent).toMatchObject([{ replyTo: 'sam@example.org' }])
+})

@@ -4,7 +4,7 @@ import { type Ctx, defineEvent } from '#core'
 import { jsonObject } from '#database'
 import { tell } from '#queue'
 import { seal } from '#security'
-import { render, type Template } from './component.ts'
+import { paragraph, render, shown, type Template } from './component.ts'
 import { Address, Content } from './message.ts'
 import { emailMessages } from './tables.ts'
 import { type MailKind, TEMPLATES, type Templates } from './templates/all.ts'
@@ -36,20 +36,54 @@ export const placeOf = (id: string, userId: string | null) => ({
  * Mail as statements for the batch of what it tells of, and the event to `kick` after it. It is recorded as refused where
  * the address takes none, or had as many of the kind this hour as it may.
  */
-export async function sendMail<K extends MailKind>(ctx: Pick<Ctx, 'db' | 'config' | 'newId'>, mail: NewMail<K>) {
-  const { db, config } = ctx
-  if (!config.mail) return { statements: [], eventId: null, isQueued: sql<boolean>`false` }
-  const { userId, to, key, template: kind } = mail
-  const id = ctx.newId('eml')
+export async function sendMail<K extends MailKind>(ctx: MailCtx, { template: kind, data, ...mail }: NewMail<K>) {
   // The type of a template's data is lost in the table of all of them.
   const template: Template<DataOf<K>> = TEMPLATES[kind]
-  const content = JSON.stringify(Content.parse(render(template, mail.data)))
+  return await queue(ctx, { ...mail, kind, perHour: template.perHour, content: () => render(template, data) })
+}
+
+const LETTERS_PER_HOUR = 10
+
+/** What a person has their assistant write to somebody: answers go to them. */
+export type NewLetter = {
+  userId: string
+  to: string
+  key: string
+  subject: string
+  text: string
+  name: string
+  replyTo: string
+}
+
+/** A letter as such statements. It is never sent twice: one whose fate nobody knows is kept as `maybe_sent`. */
+export async function sendLetter(ctx: MailCtx, { subject, text, name, replyTo, ...mail }: NewLetter) {
+  const lines = text.split('\n').filter((line) => line.trim() !== '')
+  const from = paragraph(`Written for ${shown(name)} by their assistant; an answer goes to ${replyTo}.`)
+  const letter = {
+    subject,
+    perHour: LETTERS_PER_HOUR,
+    isRepeatable: false,
+    body: () => [...lines.map(paragraph), from],
+  }
+  const content = () => ({ ...render(letter, undefined), replyTo })
+  return await queue(ctx, { ...mail, kind: 'letter', perHour: LETTERS_PER_HOUR, content })
+}
+
+type MailCtx = Pick<Ctx, 'db' | 'config' | 'newId'>
+type Queued = Pick<NewMail<MailKind>, 'userId' | 'to' | 'key'> & { kind: string; perHour: number; content(): Content }
+
+async function queue(ctx: MailCtx, { userId, to, key, kind, perHour, content: write }: Queued) {
+  const { db, config } = ctx
+  const nothing = sql<boolean>`false`
+  if (!config.mail) return { statements: [], id: null, eventId: null, isQueued: nothing, isTaken: nothing }
+  const id = ctx.newId('eml')
+  const content = JSON.stringify(Content.parse(write()))
   const sealed = await seal(config.encryptionKeys, placeOf(id, userId), content)
   const e = emailMessages
   const sent = sql`select count(*) from ${e} where lower(${e.toAddress}) = ${to.toLowerCase()}
     and ${e.kind} = ${kind} and ${e.createdAt} > now() - interval '1 hour' and ${e.status} <> 'refused'`
   const problem = Address.safeParse(to).success
-    ? sql`case when (${sent}) >= ${template.perHour}::int then 'too many this hour' end`
+    ? sql`case when (${sent}) >= ${perHour}::int then 'too many this hour' end`
     : sql`'the address takes no mail'::text`
   const made = db.$with('made').as(
     db
@@ -83,7 +117,10 @@ export async function sendMail<K extends MailKind>(ctx: Pick<Ctx, 'db' | 'config
       db.execute(sql`select pg_advisory_xact_lock(${lock})::text`),
       db.with(made, due, told).select({ eventId: told.id }).from(told),
     ],
+    id,
     eventId: `${id}.1.${emailQueued.type}`,
+    /** Whether it was not refused, now or the first time. */
+    isTaken: sql<boolean>`exists (select 1 from ${e} where ${e.key} = ${key} and ${e.status} <> 'refused')`,
     /** For later statements of the batch: whether it will be sent. */
     isQueued: sql<boolean>`exists (select 1 from ${e} where ${e.id} = ${id} and ${e.status} = 'queued')`,
   }

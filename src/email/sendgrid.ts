@@ -14,6 +14,7 @@ export async function sendBySendGrid({ apiKey, baseUrl, from, fromName }: SendGr
   const body = {
     personalizations: [{ to: [{ email: mail.to }], custom_args: { email_id: mail.id } }],
     from: { email: from, name: fromName },
+    ...(mail.replyTo && { reply_to: { email: mail.replyTo } }),
     subject: mail.subject,
     // The plain part comes first, or it is refused.
     content: [

@@ -20,6 +20,8 @@ export const WORDS: Record<Scope, string> = {
   'profile:write': 'Change your name',
   'integrations:read': 'See which services you have connected',
   'integrations:write': 'Connect, change, use and remove services',
+  'mail:read': 'See drafts of mail',
+  'mail:write': 'Draft and send mail for you',
   'workflows:read': 'See your workflows and what they did',
   'workflows:write': 'Add, change, run and delete your workflows',
   'effects:read': 'See what was done for you',

@@ -117,6 +117,10 @@ async function changeProject(ctx: ChangeCtx, id: string, patch: ProjectPatch, ve
   const { db, actor } = ctx
   const { archived, ...fields } = patch
   const mine = and(eq(projects.id, id), ownedBy(actor, projects.userId))
+  const isNews =
+    archived === undefined || Object.keys(fields).length > 0
+      ? sql`true`
+      : sql`((${projects.archivedAt} is not null) <> ${archived})`
   const current = db.$with('current').as(db.select().from(projects).where(mine))
   const changed = db.$with('changed').as(
     db
@@ -126,8 +130,9 @@ async function changeProject(ctx: ChangeCtx, id: string, patch: ProjectPatch, ve
         ...(archived !== undefined && {
           archivedAt: archived ? sql`coalesce(${projects.archivedAt}, ${instantOf(ctx.now())})` : null,
         }),
-        version: sql`${projects.version} + 1`,
-        updatedAt: sql`now()`,
+        // What is put away already is not put away again: the same version, and with it the same event.
+        version: sql`${projects.version} + (${isNews})::int`,
+        updatedAt: sql`case when ${isNews} then now() else ${projects.updatedAt} end`,
       })
       .where(and(mine, version === '*' ? undefined : eq(projects.version, version)))
       .returning(),

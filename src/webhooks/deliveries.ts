@@ -66,14 +66,22 @@ export async function replayDelivery(ctx: ReadCtx, id: string): Promise<Delivery
   return row.delivery
 }
 
+type PostCtx = ReadCtx & Pick<UserCtx, 'newId' | 'now'>
+
 /** Sends a `webhook.test`, so that whoever receives can see that it arrives. One trip. */
-export async function testWebhook(
-  ctx: ReadCtx & Pick<UserCtx, 'newId' | 'now'>,
-  endpointId: string,
-): Promise<Delivery> {
+export async function testWebhook(ctx: PostCtx, endpointId: string): Promise<Delivery> {
+  return await deliverTo(ctx, endpointId, 'webhook.test', { id: endpointId })
+}
+
+/** Sends this to an endpoint as a `webhook.called`. One trip. */
+export async function callWebhook(ctx: PostCtx, endpointId: string, data: object): Promise<Delivery> {
+  return await deliverTo(ctx, endpointId, 'webhook.called', data)
+}
+
+async function deliverTo(ctx: PostCtx, endpointId: string, type: string, data: object): Promise<Delivery> {
   const { db } = ctx
   const id = ctx.newId('whd')
-  const body = JSON.stringify({ type: 'webhook.test', timestamp: ctx.now().toISOString(), data: { id: endpointId } })
+  const body = JSON.stringify({ type, timestamp: ctx.now().toISOString(), data })
   const w = webhookEndpoints
   const endpoint = db
     .$with('endpoint')
@@ -81,7 +89,7 @@ export async function testWebhook(
   const d = webhookDeliveries
   const made = db.$with('made', { delivery: shown(d).as('delivery') }).as(sql`
     insert into ${d} (id, user_id, endpoint_id, event_id, type, body)
-    select ${id}, user_id, id, ${id}, 'webhook.test', ${body} from endpoint
+    select ${id}, user_id, id, ${id}, ${type}, ${body} from endpoint
     on conflict (id) do update set id = excluded.id
     returning ${shown(d)} as delivery`)
   const [row] = await db.with(endpoint, made).select().from(made)

@@ -130,6 +130,8 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     await suggest(world, person)
     const effect = await need(person, 'POST', '/v1/effects', { kind: 'create_task', input: { title: 'rake' } })
     await need(person, 'POST', '/v1/effects/undo', { id: effect.id })
+    const input = { workflowId: makeId('wfl') }
+    await need(person, 'POST', '/v1/effects', { kind: 'run_workflow', input })
     await tryKeys(person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)

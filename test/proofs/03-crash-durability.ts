@@ -51,8 +51,8 @@ export const proof: Proof = {
     'a repeated request makes new ids': [
       {
         file: 'src/security/idempotency.ts',
-        find: 'return derivedId(prefix, at, ',
-        replace: 'return derivedId(prefix, at, Math.random() + ',
+        find: 'newId: derivedIds(seed, ',
+        replace: 'newId: derivedIds(Math.random() + seed, ',
       },
     ],
   },

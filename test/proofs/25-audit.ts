@@ -29,8 +29,12 @@ const NOT_TOLD: Record<string, string> = {
   startIdentityLink: 'the way there is begun; that an account was linked is told',
   requestPasswordReset: 'whose address it is, is looked up later: told by who mails the link',
   setSignaturePolicy: 'nothing was demanded before, and nothing is after',
+  previewEffect: 'nothing is done: what would be is shown',
   requestMagicLink: 'whose address it is, is looked up later: told by who mails the link',
 }
+
+/** What an operation does by a tool is told under that name too. */
+const ALSO: Record<string, string> = { performEffect: 'create_task' }
 
 export const proof: Proof = {
   id: 25,
@@ -105,6 +109,8 @@ async function tryOperation(scene: Scene, operation: Operation): Promise<void> {
   // Whoever is erased has no chain any more, and a list is a look at many.
   if (action !== 'deleteMe' && !isOfMany)
     expected.push({ what: `${operation.id} ${answer.status}`, ...done, count: isTold ? 1 : 0, ...(isTold && person) })
+  const also = ALSO[action]
+  if (also !== undefined) expected.push({ what: `${operation.id} by ${also}`, ...done, action: also, count: 1 })
   if (auth !== 'none') {
     const unknown = await send('of-nobody')
     expected.push({

@@ -2,7 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Person, World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
-import { essence, type Ground, INPUTS, prepareGround, snapshot } from './lib-undo.ts'
+import { ELSEWHERE, essence, type Ground, INPUTS, prepareGround, snapshot } from './lib-undo.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const ROUNDS = 20
@@ -98,9 +98,13 @@ async function trySingle(scene: Scene, { kind, reversible }: Kind): Promise<void
   const done = await ask<Shown>(person, 'POST', '/v1/effects', { kind, input })
   if (done.status !== 'done' && done.status !== 'held') return said(`was not done: ${JSON.stringify(done)}`)
   const after = await snapshot(person)
-  if (done.status === 'done' && isDeepStrictEqual(after, before)) said('changed nothing that is seen')
-  if (seen.reversible !== done.reversible)
+  if (done.status === 'done' && !ELSEWHERE.has(kind) && isDeepStrictEqual(after, before))
+    said('changed nothing that is seen')
+  // What is held can still be cancelled, whatever can be done about it later.
+  if (done.status === 'done' && seen.reversible !== done.reversible)
     said(`before it was said to be reversible: ${seen.reversible}, after: not so`)
+  const isNews = !isDeepStrictEqual(after, before)
+  if (reversible && !seen.reversible && isNews) said('its kind passes for reversible, and it is not')
   if (seen.reversible && !reversible) said('its kind is flagged as irreversible, and it is not')
   const undone = await undo(person, { id: done.id })
   const wanted = done.status === 'held' ? 'cancelled' : seen.reversible ? 'undone' : 'irreversible'

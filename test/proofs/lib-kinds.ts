@@ -16,7 +16,7 @@ export function declaredKinds(): string[] {
 /** Messages as the relay and the senders put them into the queue. */
 export const envelope = (outboxId: unknown) => ({ v: 1, kind: 'event', outboxId })
 
-export type Made = { id: string; version: number }
+export type Made = { id: string; version: number; output: { id: string } }
 
 /** Asks, and throws where it is refused. */
 export async function need(person: Person, method: string, path: string, body?: unknown): Promise<Made> {
@@ -24,7 +24,7 @@ export async function need(person: Person, method: string, path: string, body?: 
   const headers = method === 'PATCH' && { headers: { 'if-match': '*' } }
   const answer = await person.api(method, path, { body, signal, ...headers })
   if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
-  return answer.text === '' ? { id: '', version: 0 } : JSON.parse(answer.text)
+  return answer.text === '' ? { id: '', version: 0, output: { id: '' } } : JSON.parse(answer.text)
 }
 
 /** A wall clock so many minutes from now, in UTC. */

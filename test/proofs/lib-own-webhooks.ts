@@ -1,10 +1,11 @@
 import { makeId, type World } from '../world.ts'
-import type { Try } from './lib-tries.ts'
+import { type Try, withBody } from './lib-tries.ts'
 
 const MOST = 20
 
-/** What only the verbs behind webhooks refuse. */
+/** What only the verbs behind webhooks and effects refuse. */
 export const OWN_WEBHOOKS: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
+  undoEffects: async (_, asked) => [withBody(asked, { id: makeId('eff') })],
   addWebhook: async (world, asked) => {
     await world.query(
       `insert into webhook_endpoints (id, user_id, url, description, events, enabled, secret)

@@ -1,4 +1,4 @@
-import type { Person } from '../world.ts'
+import { makeId, type Person } from '../world.ts'
 import type { Chance } from './chance.ts'
 import { clock, need } from './lib-kinds.ts'
 
@@ -15,6 +15,10 @@ export type Ground = {
   archived: string[]
   memories: string[]
   forgotten: string[]
+  notifications: string[]
+  drafts: string[]
+  discarded: string[]
+  webhooks: string[]
   events: string[]
   series: string[]
   binnedEvents: string[]
@@ -39,6 +43,12 @@ function patch(chance: Chance) {
   const some = all.filter(() => chance.int(2) === 0)
   return Object.fromEntries(some.length > 0 ? some : all.slice(0, 1))
 }
+
+const letter = (chance: Chance) => ({
+  to: [`${word(chance)}@example.com`],
+  subject: word(chance),
+  text: `please ${word(chance)}`,
+})
 
 // Mondays at nine, of which one is cancelled and one differs.
 const MONDAYS = ['2027-01-04', '2027-01-11', '2027-01-18', '2027-02-01']
@@ -82,8 +92,28 @@ export async function prepareGround(person: Person, chance: Chance): Promise<Gro
   for (const id of archived) await need(person, 'PATCH', `/v1/projects/${id}`, { archived: true })
   const [memories, forgotten] = [[await memory(), await memory()], [await memory()]]
   for (const id of forgotten) await need(person, 'DELETE', `/v1/memories/${id}`)
+  const act = async (kind: string, input: object) =>
+    (await need(person, 'POST', '/v1/effects', { kind, input })).output.id
+  const notifications = [await act('notify', { title: word(chance) })]
+  const draft = () => act('draft_mail', letter(chance))
+  const [drafts, discarded] = [[await draft()], [await draft()]]
+  for (const id of discarded) await act('discard_mail', { id })
+  const webhooks = [(await need(person, 'POST', '/v1/webhooks', { url: 'https://hooks.aurelius.invalid/' })).id]
+  const told = { notifications, drafts, discarded, webhooks }
   const calendar = await prepareEvents(person)
-  return { open, recurring, completed, cancelled, binned, projects, archived, memories, forgotten, ...calendar }
+  return {
+    open,
+    recurring,
+    completed,
+    cancelled,
+    binned,
+    projects,
+    archived,
+    memories,
+    forgotten,
+    ...told,
+    ...calendar,
+  }
 }
 
 type InputOf = (ground: Ground, chance: Chance) => object
@@ -131,8 +161,19 @@ export const INPUTS: Record<string, InputOf> = {
   }),
   forget: ({ memories }, chance) => ({ id: any(chance, memories) }),
   recall: ({ forgotten }, chance) => ({ id: any(chance, forgotten) }),
+  notify: (_, chance) => ({ title: word(chance), priority: chance.pick(['low', 'urgent']) }),
+  withdraw_notification: ({ notifications }, chance) => ({ id: any(chance, notifications) }),
+  draft_mail: (_, chance) => letter(chance),
+  discard_mail: ({ drafts }, chance) => ({ id: any(chance, drafts) }),
+  keep_mail: ({ discarded }, chance) => ({ id: any(chance, discarded) }),
+  send_mail: (_, chance) => letter(chance),
+  call_webhook: ({ webhooks }, chance) => ({ webhookId: any(chance, webhooks), data: { word: word(chance) } }),
+  run_workflow: () => ({ workflowId: makeId('wfl'), input: {} }),
   set_preferences: (_, chance) => ({ timeZone: chance.pick(['Asia/Tokyo', 'America/Lima']), locale: 'de-DE' }),
 }
+
+/** Of these nothing is to be seen here. */
+export const ELSEWHERE = new Set(['call_webhook', 'run_workflow'])
 
 // Numbers of versions go on, and so does the time of the last change.
 const PASSING = new Set(['version', 'updatedAt'])
@@ -151,6 +192,7 @@ const LISTS = {
   calendar: '/v1/calendar/events?from=2027-01-01&to=2027-12-01&limit=100',
   memories: '/v1/memories?limit=100',
   notifications: '/v1/notifications?limit=100',
+  drafts: '/v1/mail/drafts?limit=100',
 }
 
 /** All that the person sees of what is theirs, but for the bins. */

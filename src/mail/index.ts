@@ -1,0 +1,2 @@
+export { eraseDrafts } from './drafts.ts'
+export { mailTools } from './tools.ts'
