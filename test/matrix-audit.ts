@@ -86,7 +86,8 @@ export async function flushLedger({ worker }: Pick<World, 'worker'>, userId: str
 // What was told and not yet handled, what waits to be mailed, what a schedule began: it comes after the answer.
 const WAITING = `select 1 where exists (select 1 from outbox where user_id = $1 and dispatched_at is null)
   or exists (select 1 from email_messages where user_id = $1 and status = 'queued')
-  or exists (select 1 from schedule_runs where user_id = $1 and status = 'waiting')`
+  or exists (select 1 from schedule_runs where user_id = $1 and status = 'waiting')
+  or exists (select 1 from workflow_runs where user_id = $1 and status in ('requested', 'running'))`
 
 /** Waits until what follows from a person's acts by itself has happened. */
 async function settle({ query }: Pick<World, 'query'>, userId: string): Promise<void> {

@@ -28,6 +28,7 @@ export const EVENTS = [
   'notification.deleted',
   'notification.all_read',
   'effect.updated',
+  'run.updated',
   'schedule.created',
   'schedule.updated',
   'schedule.deleted',

@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import { createAuditor, growth } from '../matrix-audit.ts'
 import { kindOf } from '../matrix-objects.ts'
 import { type Request, requestFor } from '../matrix-requests.ts'
+import { validRequest } from '../matrix-valid.ts'
 import { type Operation, pathParameters } from '../openapi-document.ts'
 import { isObject } from '../openapi-schema.ts'
 import type { Answer, Person, Sabotage, World } from '../world.ts'
@@ -113,7 +114,9 @@ async function newTrial(world: World, operation: Operation, key: string): Promis
   if (!kind && pathParameters(operation.path).length > 0) throw new Error(`no factory makes what ${operation.id} names`)
   const id = await kind?.make(world, person, 'once')
   if (kind && id !== undefined) await kind.before?.[operation.operationId]?.(world, person, id)
-  const request = requestFor(world.document, operation, kind && id !== undefined ? { [kind.prefix]: id } : {})
+  const ids = kind && id !== undefined ? { [kind.prefix]: id } : {}
+  const isNaming = operation.operationId === 'bulkSchedules'
+  const request = isNaming ? await validRequest(world, operation, person) : requestFor(world.document, operation, ids)
   return { operation, person, request, key }
 }
 

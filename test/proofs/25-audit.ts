@@ -22,6 +22,7 @@ const NOT_TOLD: Record<string, string> = {
   createRealtimeTicket: 'a ticket lasts seconds and opens what the session may see anyway',
   checkMcpServer: 'what another server answered is noted, nothing of it is the person’s',
   connectMcpServer: 'the way there is begun; that it was gone is told when it comes back',
+  simulateWorkflow: 'what would be done is shown, and nothing is',
   previewSchedule: 'what would be is told, and nothing is kept',
   runSchedule: 'that it ran is in its executions, and what it does is told of itself',
   readAllNotifications: 'there was none to mark',
