@@ -189,7 +189,7 @@ export type RunQuery = z.infer<typeof RunQuery>
 
 export const Answer = z
   .strictObject({
-    step: s.line(100).openapi({ description: 'The step that asks' }).openapi({ example: 'ask' }),
+    step: s.line(100).openapi({ description: 'The step that asks', example: 'ask' }),
     answer: s.text(1000, 1),
   })
   .openapi('RunAnswer')
