@@ -149,6 +149,8 @@ test('a socket opened by a key, and a stream it follows, end within a second of 
     'calendar',
     'memories',
     'notifications',
+    'schedules',
+    'workflows',
     'effects',
     'conversations',
     'suggestions',

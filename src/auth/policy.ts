@@ -92,6 +92,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'memories:read',
     'notifications:read',
     'schedules:read',
+    'workflows:read',
     'effects:read',
     'conversations:read',
     'suggestions:read',
