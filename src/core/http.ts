@@ -185,7 +185,7 @@ export const publicRoute = <const R extends RouteSpec>(spec: R, options: Options
 export const operatorRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
   guarded<Ctx, R>(spec, 'operator', options)
 
-type Issue = z.core.$ZodIssue
+type Issue = z.ZodError['issues'][number]
 
 /** Of what fits no choice, what is wrong with the choice it comes nearest to: that is what was meant. */
 function nearest(issues: readonly Issue[]): Issue[] {
