@@ -27,11 +27,13 @@ const LOOK_EACH_MS = 50
 const MOST_LOOKS = 100
 const OWNERS = ['user_id', 'principal']
 
-// What happens to an event after it was told is the relay's business, and to mail and webhooks after they were written their sender's.
+// What happens to an event after it was told is the relay's business, and to mail, webhooks and
+// notifications after they were written their sender's.
 const CONTENTS: Record<string, string> = {
   outbox: 'jsonb_build_array(t.id, t.type, t.data)',
   email_messages: 'jsonb_build_array(t.id, t.kind, t.key)',
   webhook_deliveries: 'jsonb_build_array(t.id, t.endpoint_id, t.type, t.body)',
+  deliveries: 'jsonb_build_array(t.id, t.notification_id, t.channel)',
 }
 // What is posted of an event comes after it, whenever the queue hands it over; the events are looked at themselves.
 const ONLY: Record<string, string> = { webhook_deliveries: "t.type = 'webhook.test'" }

@@ -222,6 +222,11 @@ const Notification = z.strictObject({
     .list(NotificationAction, 4)
     .default([])
     .overwrite(() => []),
+  actionTaken: s
+    .text(40)
+    .nullable()
+    .default(null)
+    .overwrite(() => null),
   collapseKey: s.text(200, 1).nullable().default(null),
   seenAt: at.default(null),
   scheduledAt: at,

@@ -98,7 +98,12 @@ export async function viewOf(person: Person): Promise<Record<string, string>> {
     projects: await pages(person, '/v1/projects'),
     archived: await pages(person, '/v1/projects?archived=true'),
     memories: await pages(person, '/v1/memories'),
-    notifications: await pages(person, '/v1/notifications'),
+    // What an action would lead to is not here.
+    notifications: (await pages(person, '/v1/notifications')).map((one) => ({
+      ...one,
+      actions: [],
+      actionTaken: null,
+    })),
     conversations,
     said,
     me: { displayName: me.displayName, preferences: me.preferences },

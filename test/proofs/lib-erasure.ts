@@ -65,11 +65,41 @@ export async function fillPlaces(world: World, person: Person, mark: string): Pr
   await need(person, 'PATCH', '/v1/notifications/settings', { dailyAt: '07:30' })
   await query(`insert into deliveries (id, user_id, notification_id, channel, status, due_at, reason, created_at)
     select $2, $1, id, 'mail', 'failed', now(), $3, now() from notifications where user_id = $1 limit 1`)
+  await fillProactivity(world, person, mark)
   // People are named by flags, too.
   await world.query("insert into feature_flags (name, people) values ($1, array['somebody else', $2])", [
     makeId('flg'),
     userId,
   ])
+}
+
+/** What was suggested to them, decided by them, and done for them unasked. */
+async function fillProactivity(world: World, person: Person, mark: string): Promise<void> {
+  const { userId } = person
+  const query = (sql: string, ...more: string[]) => world.query(sql, [userId, makeId('row'), ...more])
+  const rules = [{ kind: 'create_task', workflowId: null, level: 'act_and_tell' }]
+  await need(person, 'PUT', '/v1/autonomy', { rules })
+  await need(person, 'PATCH', '/v1/suggestions/settings', { maxADay: 5 })
+  await query(`insert into suggestion_gates (user_id, kind, workflow_id, reason) values ($1, $2, '', $3)`, mark)
+  await query(
+    `insert into suggestion_decisions (id, suggestion_id, user_id, kind, decision, reason)
+      select $2, id, $1, kind, 'dismissed', $3 from suggestions where user_id = $1 limit 1`,
+    mark,
+  )
+  await query(
+    `insert into schedule_runs (id, user_id, schedule_id, due_at, cause, status, outcome, started_at)
+      select $2, $1, id, now(), 'hand', 'done', jsonb_build_object('says', $3::text), now() from schedules
+        where user_id = $1 limit 1`,
+    mark,
+  )
+  const workflow = await OBJECTS['/v1/workflows']?.make(world, person, mark)
+  await need(person, 'POST', `/v1/workflows/${workflow}/run`, {})
+  const begun = 'select 1 from workflow_runs where user_id = $1 and instance_id is not null'
+  for (const deadline = performance.now() + WITHIN_MS; (await world.query(begun, [userId])).length === 0; ) {
+    if (performance.now() > deadline) throw new Error('a run that was asked for is not begun')
+    await wait(LOOK_AGAIN_MS)
+  }
+  await query('insert into password_failures (user_id, failures) values ($1, length($2))')
 }
 
 /** How they sign in, and what is under way: some of it before it is known who they are. */
