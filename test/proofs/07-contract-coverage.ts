@@ -1,21 +1,17 @@
 import fc from 'fast-check'
-import { confirmedApp } from '../matrix-factors.ts'
 import { makeKey } from '../matrix-keys.ts'
 import { corpus, malformedBodies, malformedPaths, malformedQueries } from '../matrix-malformed.ts'
 import { kindOf } from '../matrix-objects.ts'
-import { makeJob, validRequest } from '../matrix-valid.ts'
+import { validRequest } from '../matrix-valid.ts'
 import { createContract } from '../openapi-contract.ts'
 import { fillPath, type Operation, pathParameters } from '../openapi-document.ts'
 import { sample } from '../openapi-sample.ts'
-import { demanding } from '../signing.ts'
-import { type Answer, makeId, PASSWORD, type Person, type Sabotage, type World } from '../world.ts'
+import { type Answer, makeId, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
 import { handshake } from './lib-handshake.ts'
-import { OWN_CODES } from './lib-own-codes.ts'
-import { OWN_FACTORS } from './lib-own-factors.ts'
-import { OWN_PROVIDERS } from './lib-own-providers.ts'
-import { OWN_WEBHOOKS, RACED } from './lib-own-webhooks.ts'
+import { OWN } from './lib-own.ts'
+import { RACED } from './lib-own-webhooks.ts'
 import { type Try, withBody, withHeaders, withPath, withRaw } from './lib-tries.ts'
 import { type Proof, scaled } from './proof.ts'
 
@@ -182,67 +178,6 @@ async function tryKeys(scene: Scene, operation: Operation, asked: Try): Promise<
     [asked.owner.userId, key],
   )
   await send(scene, operation, keyed)
-}
-
-/** What only the verb behind an operation can refuse, or give. */
-const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> = {
-  register: async (world, asked) => [
-    withBody(asked, { ...Object(asked.request.options.body), email: (await world.person()).email }),
-  ],
-  login: async (world, asked) => {
-    const person = await world.person()
-    await confirmedApp(person)
-    return [
-      withBody(asked, { ...Object(asked.request.options.body), password: 'not the right password' }),
-      withBody(asked, { email: person.email, password: PASSWORD }),
-    ]
-  },
-  ...OWN_CODES,
-  ...OWN_PROVIDERS,
-  ...OWN_FACTORS,
-  ...OWN_WEBHOOKS,
-  finishMcpConnect: async (_, asked) => [withPath(asked, '/v1/mcp/callback')],
-  createRealtimeTicket: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
-  connectRealtime: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
-  sendMessage: async (_, asked) => [withHeaders(asked, { accept: 'text/event-stream' })],
-  updateTask: async (_, asked) => {
-    await asked.owner.api('POST', `${asked.request.path}/complete`)
-    return [withBody(asked, { status: 'pending' })]
-  },
-  bulkTasks: async (_, asked) => {
-    const { json } = await asked.owner.api('POST', '/v1/tasks', { body: { title: 'x' } })
-    const { id } = Object(json)
-    const update = (item: object) => withBody(asked, { action: 'update', items: [{ patch: { title: 'y' }, ...item }] })
-    return [update({ id, version: 1 }), update({ id, version: 99 }), update({ id: makeId('task') })]
-  },
-  addSigningKey: async (_, asked) => {
-    await asked.owner.api('POST', asked.request.path, asked.request.options)
-    return [asked]
-  },
-  removeSigningKey: async (world, { owner: other }) => {
-    const owner = (await world.people(1))[0] ?? other
-    const { signer, keyid } = await demanding(world, owner)
-    const path = `/v1/signing-keys/${keyid}`
-    const headers = await signer.sign(keyid, { method: 'DELETE', url: `${world.vars.PUBLIC_URL}${path}` })
-    return [{ owner, request: { method: 'DELETE', path, options: { headers } } }]
-  },
-  setPersonPlan: async (_, asked) => [withPath(asked, `/v1/admin/people/${makeId('usr')}/plan`)],
-  retryJob: async (world, asked) => [
-    withPath(asked, `/v1/admin/jobs/${await makeJob(world, asked.owner.userId)}/retry`),
-  ],
-  redriveDeadLetter: async (world, asked) => {
-    await asked.owner.api('POST', '/v1/tasks', { body: { title: 'x' } })
-    const [event] = await world.query('select id from outbox where user_id = $1', [asked.owner.userId])
-    const letter = async (outboxId: unknown) => {
-      const id = makeId('dlq')
-      await world.query(
-        `insert into dead_letters (id, queue, message_id, outbox_id, body) values ($1, 'q', $1, $2, '{}')`,
-        [id, outboxId],
-      )
-      return withPath(asked, `/v1/admin/dead-letters/${id}/redrive`)
-    }
-    return [await letter(event?.id), await letter('of nothing')]
-  },
 }
 
 /** Sockets are opened without fetch, which does not upgrade. */

@@ -10,7 +10,10 @@ const AT_ONCE = 3
 const SOCKET_MS = 1000
 const MODEL = 'llama3.3'
 // A queue that hands over late, as one in production does: nobody may wait for it to be cut off.
-const LATE_QUEUE = [{ file: 'wrangler.toml', find: 'max_batch_timeout = 0.02', replace: 'max_batch_timeout = 3' }]
+const EVENTS = `max_batch_size = 50
+# A moment, in which a person's events come together: for each alone the database is asked twice.
+max_batch_timeout = `
+const LATE_QUEUE = [{ file: 'wrangler.toml', find: `${EVENTS}0.02`, replace: `${EVENTS}3` }]
 
 export const proof: Proof = {
   id: 14,

@@ -94,7 +94,7 @@ export const proof: Proof = {
     const chance = createChance(seed)
     try {
       // What others have sealed, with keys that are gone or in other ways, is not looked at.
-      for (const table of ['mcp_servers', 'totp_secrets', 'sign_in_flows', 'webhook_endpoints', 'devices'])
+      for (const table of ['mcp_servers', 'totp_secrets', 'sign_in_flows', 'webhook_endpoints', 'devices', 'workflows'])
         await world.query(`delete from ${table}`)
       await world.query('update email_messages set content = null')
       const own = await world.sabotaged(HEARD, VARS)

@@ -5,7 +5,7 @@ import { createAuditor, differences, type Holdings } from '../matrix-audit.ts'
 import { type Answer, makeId, type Person, type Sabotage, tokenHash, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
-import { exportAll, importAll, viewOf } from './lib-archive.ts'
+import { exportAll, firstDifference, importAll, viewOf } from './lib-archive.ts'
 import { door, type Report, TOPICS, toldOf, unhandled } from './lib-effects.ts'
 import { askForErasure, erasePerson, fillPlaces, receiptOf } from './lib-erasure.ts'
 import { openListener } from './lib-listener.ts'
@@ -195,12 +195,6 @@ async function tryImport(world: World, [first]: Case[], report: Report): Promise
   // What they hold is what is looked for.
   if (!(await erasePerson(world, heir))) report('who was given an archive was not erased')
   return imported
-}
-
-function firstDifference(a: string, b: string): string {
-  let at = 0
-  while (at < a.length && a[at] === b[at]) at++
-  return `${a.slice(Math.max(0, at - 60), at + 60)} | ${b.slice(Math.max(0, at - 60), at + 60)}`
 }
 
 async function installFaults(world: World): Promise<void> {

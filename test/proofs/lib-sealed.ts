@@ -4,6 +4,7 @@ import { getTableName } from 'drizzle-orm'
 import { seal, unseal } from '#security'
 import { sealedColumns } from '../../workers/sealed.ts'
 import { awayFlow } from '../matrix-flows.ts'
+import { DEFINITION } from '../matrix-objects.ts'
 import type { OauthFake } from '../oauth-fake.ts'
 import { makeId, type Person, type World } from '../world.ts'
 import { eachOf } from './all.ts'
@@ -95,7 +96,9 @@ export async function keepOthers(world: World, people: Person[]): Promise<string
     await awayFlow(world)
     const token = makeId('dev')
     await post(person, '/v1/devices', { kind: 'fcm', name: 'Pixel', token })
-    return [totp, before, now, token].map(String)
+    const { id: workflow } = await post(person, '/v1/workflows', { name: 'called', definition: DEFINITION })
+    const { secret: hook } = await post(person, `/v1/workflows/${workflow}/hook-secret`)
+    return [totp, before, now, token, hook].map(String)
   })
   return made.flat()
 }
