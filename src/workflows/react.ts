@@ -1,11 +1,11 @@
-import { sql } from 'drizzle-orm'
-import { z } from 'zod'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Ctx, DomainEvent } from '#core'
+import { actBehind, WorkflowRequested } from '#effects'
 import type { Subscriber } from '#queue'
 import { armAt, armWorkflows, type Pending } from './due.ts'
 import { type Firing, fire, MAX_DEPTH, openScope } from './fire.ts'
 import { type Armed, readTriggers } from './ready.ts'
-import { triggers } from './tables.ts'
+import { triggers, workflowRuns } from './tables.ts'
 import { FAMILIES } from './validate.ts'
 
 const familyOf = (type: string) => type.split('.')[0] ?? ''
@@ -74,33 +74,22 @@ export async function fireOrHold(ctx: Ctx, armed: Armed, pending: Pending) {
   return null
 }
 
-/** What asks for a run of another workflow says with its event. */
-const Called = z.object({
-  workflowId: z.string().max(40),
-  data: z.record(z.string(), z.unknown()).default({}),
-  tainted: z.boolean().default(false),
-  depth: z.number().int().default(0),
-})
-
-async function runCalled(ctx: Ctx, event: DomainEvent): Promise<void> {
-  const called = Called.safeParse(event.data)
-  if (!called.success || called.data.depth >= MAX_DEPTH) {
-    ctx.log.warn('workflow.call_refused', { eventId: event.id, userId: event.userId })
-    return
-  }
-  const { workflowId, data, tainted, depth } = called.data
-  const where = sql`t.user_id = ${event.userId} and t.workflow_id = ${workflowId} and t.kind = 'workflow'`
+/** Asks of the act itself what it was done on, and how deep its run was called: what it says of itself might be made. */
+async function runCalled(ctx: Ctx, { id: eventId, userId, at, data }: DomainEvent): Promise<void> {
+  const { workflowId, input, effectId } = WorkflowRequested.parse(data)
+  // Nobody knows what led another's assistant to ask.
+  const { tainted, runId } = (await actBehind(ctx, userId, effectId)) ?? { tainted: true, runId: null }
+  const [by] = await ctx.db
+    .select({ depth: workflowRuns.depth })
+    .from(workflowRuns)
+    .where(and(eq(workflowRuns.id, runId ?? ''), eq(workflowRuns.userId, userId)))
+  const depth = by?.depth ?? 0
+  if (depth >= MAX_DEPTH) return ctx.log.warn('workflow.call_refused', { eventId, userId })
+  const where = sql`t.user_id = ${userId} and t.workflow_id = ${workflowId} and t.kind = 'workflow'`
   const [armed] = await readTriggers(ctx, where)
   if (!armed) return
-  const trigger = { kind: 'workflow', id: event.id, at: event.at, data }
-  const cause = `event:${event.id}`
   await fire(ctx, armed, {
-    kind: 'workflow',
-    triggerId: armed.id,
-    trigger,
-    cause,
-    subject: null,
-    tainted,
-    depth: depth + 1,
+    ...{ kind: 'workflow', triggerId: armed.id, trigger: { kind: 'workflow', id: eventId, at, data: input } },
+    ...{ cause: `event:${eventId}`, subject: null, tainted, depth: depth + 1 },
   })
 }
