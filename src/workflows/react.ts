@@ -3,6 +3,7 @@ import type { Ctx, DomainEvent } from '#core'
 import { actBehind, WorkflowRequested } from '#effects'
 import type { Subscriber } from '#queue'
 import { armAt, armWorkflows, type Pending } from './due.ts'
+import { newWork, type Work } from './expression.ts'
 import { type Firing, fire, MAX_DEPTH, openScope } from './fire.ts'
 import { type Armed, readTriggers } from './ready.ts'
 import { triggers, workflowRuns } from './tables.ts'
@@ -36,18 +37,19 @@ async function runWaiting(ctx: Ctx, userId: string, events: DomainEvent[]): Prom
     sql`t.user_id = ${userId} and t.kind = 'event'
       and t.patterns && array(select jsonb_array_elements_text(${JSON.stringify(types)}::jsonb))`,
   )
+  const works = new Map(events.map(({ id }) => [id, newWork()]))
   for (const armed of waiting)
-    for (const event of events) if (isMeant(armed, event.type)) await happen(ctx, armed, event)
+    for (const event of events) if (isMeant(armed, event.type)) await happen(ctx, armed, event, works.get(event.id))
 }
 
 const isMeant = ({ config }: Armed, type: string): boolean =>
   config.kind === 'event' && (config.type === type || config.type === `${familyOf(type)}.*`)
 
-async function happen(ctx: Ctx, armed: Armed, event: DomainEvent): Promise<void> {
+async function happen(ctx: Ctx, armed: Armed, event: DomainEvent, work?: Work): Promise<void> {
   const { config } = armed
   const trigger = { kind: 'event', type: event.type, id: event.id, at: event.at, subject: event.key, data: event.data }
   if (config.kind === 'event' && config.when !== undefined) {
-    const { cel, scope } = await openScope(ctx, armed, trigger)
+    const { cel, scope } = await openScope(ctx, armed, trigger, work)
     const made = cel.holds(config.when, scope)
     // What cannot be said of this event does not hold of it.
     if (!made.ok || !made.value) return
