@@ -24,7 +24,7 @@ const SHARED = new Set([
   'job_queues',
 ])
 const LOOK_EACH_MS = 50
-const MOST_LOOKS = 100
+const MOST_LOOKS = 600
 const OWNERS = ['user_id', 'principal']
 
 // What happens to an event after it was told is the relay's business, and to mail, webhooks and
@@ -98,6 +98,7 @@ async function settle({ query }: Pick<World, 'query'>, userId: string): Promise<
     if (waiting.length === 0) return
     await wait(LOOK_EACH_MS)
   }
+  throw new Error(`what follows from the acts of ${userId} is not over`)
 }
 
 function ownerOf(table: string, columns: Column[]): string {

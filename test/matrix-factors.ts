@@ -1,13 +1,9 @@
 import { Secret, TOTP } from 'otpauth'
 import { createAuthenticator, type Manners } from './authenticator.ts'
+import { need } from './matrix-identity.ts'
 import { makeRefreshToken, type Person, tokenHash, type World } from './world.ts'
 
 const STEP_MS = 30_000
-const need = async (person: Person, method: string, path: string, body?: unknown) => {
-  const answer = await person.api(method, path, { body })
-  if (answer.status >= 300) throw new Error(`${method} ${path} answered ${answer.status}: ${answer.text}`)
-  return JSON.parse(answer.text)
-}
 
 /** An app that was given a secret: its code of now, or of so many half minutes later. */
 function appOf(secret: string) {
