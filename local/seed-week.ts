@@ -119,6 +119,57 @@ export const TASKS: SeedTask[] = [
   { title: 'Read "The Mythical Man-Month"', priority: 'low', labels: ['someday', 'reading'] },
 ]
 
+export type SeedEvent = {
+  title: string
+  /** Days from today; without a time it is a whole day, up to `lastDay`. */
+  day: number
+  lastDay?: number
+  time?: string
+  endTime?: string
+  repeat?: string
+  location?: string
+  attendees?: { name: string; address: string }[]
+  /** Minutes before. */
+  reminders?: number[]
+}
+
+const SAM = { name: 'Sam Okafor', address: 'sam@northwind.example' }
+const PRIYA = { name: 'Priya Rao', address: 'priya@northwind.example' }
+
+export const EVENTS: SeedEvent[] = [
+  { title: 'Planning with Priya', day: -6, time: '10:00', endTime: '10:30', repeat: 'FREQ=WEEKLY', attendees: [PRIYA] },
+  { title: 'Yoga', day: -7, time: '18:00', endTime: '19:15', repeat: 'FREQ=WEEKLY', location: 'Studio Nord' },
+  { title: 'Coffee with the neighbours', day: -1, time: '16:00', endTime: '17:00' },
+  { title: 'Dentist', day: 1, time: '09:00', endTime: '09:45', location: 'Ring 12', reminders: [60] },
+  {
+    title: 'Launch review',
+    day: 1,
+    time: '14:00',
+    endTime: '15:00',
+    location: 'Room 2',
+    attendees: [SAM, PRIYA],
+    reminders: [15],
+  },
+  { title: 'Lunch with Alex', day: 2, time: '12:30', endTime: '13:30', location: 'Trattoria Lina' },
+  { title: 'Interview: second designer', day: 4, time: '11:00', endTime: '12:00', attendees: [SAM], reminders: [10] },
+  { title: 'Alex is away', day: 5, lastDay: 6 },
+  { title: 'Website goes live', day: 7 },
+]
+
+export const SCHEDULES = [
+  {
+    name: 'Friday wrap-up',
+    when: { kind: 'cron', cron: '0 16 * * FRI' },
+    action: { kind: 'notify', title: 'Write down what got done this week' },
+  },
+]
+
+/** Templates; each is run once, so that there is something to decide. */
+export const WORKFLOWS = [
+  { template: 'morning_brief', name: 'Morning brief', params: {} },
+  { template: 'overdue_triage', name: 'Overdue triage', params: { days: 1 } },
+]
+
 export const MEMORIES = [
   { text: 'Never takes calls before ten in the morning', kind: 'preference' },
   { text: 'Priya runs finance; she likes numbers before words', kind: 'person' },

@@ -2,7 +2,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { signIn } from './chat/account.ts'
 import { type Api, ApiError } from './chat/api.ts'
-import { MEMORIES, PROJECTS, SAYINGS, type SeedTask, TASKS } from './seed-week.ts'
+import { EVENTS, MEMORIES, PROJECTS, SAYINGS, SCHEDULES, type SeedTask, TASKS, WORKFLOWS } from './seed-week.ts'
 
 type Page<T> = { items: T[]; nextCursor: string | null }
 type Named = { id: string; name: string }
@@ -10,13 +10,15 @@ type Titled = { id: string; title: string }
 
 const EMAIL = 'demo@aurelius.example'
 const CONVERSATION = 'Planning the week'
+const LOOK_MS = 250
+const MAX_LOOKS = 60
 const timeZone = Intl.DateTimeFormat().resolvedOptions().timeZone
 
-async function all<T>(api: Api, path: string): Promise<T[]> {
+async function all<T>(api: Api, path: string, filter: Record<string, string> = {}): Promise<T[]> {
   const items: T[] = []
   let cursor: string | null = null
   do {
-    const query = new URLSearchParams({ limit: '100', ...(cursor && { cursor }) })
+    const query = new URLSearchParams({ ...filter, limit: '100', ...(cursor && { cursor }) })
     const page: Page<T> = await api.call<Page<T>>('GET', `${path}?${query}`)
     items.push(...page.items)
     cursor = page.nextCursor
@@ -40,7 +42,7 @@ function toNewTask(
   { title, day, time, remind, project, repeat, done: _, ...rest }: SeedTask,
   projects: Map<string, string>,
 ) {
-  const at = (clock: string | undefined) => ({ date: dayFrom(day ?? 0), ...(clock && { time: clock }), timeZone })
+  const at = (clock: string | undefined) => atDay(day ?? 0, clock)
   return {
     title,
     ...rest,
@@ -70,6 +72,50 @@ async function seedTasks(api: Api, projects: Map<string, string>): Promise<numbe
     if (task.done) await post(api, `/v1/tasks/${id}/complete`, `complete ${task.title}`)
   }
   return missing.length
+}
+
+const atDay = (day: number, clock: string | undefined) => ({
+  date: dayFrom(day),
+  ...(clock && { time: clock }),
+  timeZone,
+})
+
+async function seedEvents(api: Api): Promise<number> {
+  const window = { from: dayFrom(-180), to: dayFrom(180) }
+  const known = new Set((await all<Titled>(api, '/v1/calendar/events', window)).map(({ title }) => title))
+  const missing = EVENTS.filter(({ title }) => !known.has(title))
+  for (const { day, lastDay = day, time, endTime, repeat, ...rest } of missing) {
+    const when = { start: atDay(day, time), end: atDay(lastDay, endTime), ...(repeat && { recurrence: repeat }) }
+    await post(api, '/v1/calendar/events', `event ${rest.title}`, { ...rest, ...when })
+  }
+  return missing.length
+}
+
+async function seedSchedules(api: Api): Promise<number> {
+  const known = new Set((await all<Named>(api, '/v1/schedules')).map(({ name }) => name))
+  const missing = SCHEDULES.filter(({ name }) => !known.has(name))
+  for (const schedule of missing) await post(api, '/v1/schedules', schedule.name, schedule)
+  return missing.length
+}
+
+/** Each is run once, and waited for: what it has to suggest is there. */
+async function seedWorkflows(api: Api): Promise<number> {
+  const known = new Set((await all<Named>(api, '/v1/workflows')).map(({ name }) => name))
+  const missing = WORKFLOWS.filter(({ name }) => !known.has(name))
+  for (const workflow of missing) {
+    const { id } = await post<Named>(api, '/v1/workflows/templates', workflow.name, workflow)
+    const { runId } = await post<{ runId: string }>(api, `/v1/workflows/${id}/run`, `run ${workflow.name}`, {})
+    await ended(api, runId)
+  }
+  return missing.length
+}
+
+async function ended(api: Api, runId: string): Promise<void> {
+  for (let tries = 0; tries < MAX_LOOKS; tries++) {
+    const { run } = await api.call<{ run: { status: string } }>('GET', `/v1/runs/${runId}`)
+    if (run.status !== 'requested' && run.status !== 'running') return
+    await new Promise((done) => setTimeout(done, LOOK_MS))
+  }
 }
 
 async function seedMemories(api: Api): Promise<number> {
@@ -106,9 +152,16 @@ async function main(): Promise<void> {
   try {
     const projects = await seedProjects(api)
     const tasks = await seedTasks(api, projects)
+    const events = await seedEvents(api)
+    const schedules = await seedSchedules(api)
+    const workflows = await seedWorkflows(api)
+    const suggestions = (await all(api, '/v1/suggestions', { open: 'true' })).length
     const memories = await seedMemories(api)
     const conversations = await seedConversation(api)
-    console.log(`Added: ${tasks} tasks, ${memories} memories, ${conversations} conversation (${timeZone}).`)
+    console.log(
+      `Added: ${tasks} tasks, ${events} events, ${schedules} schedule, ${workflows} workflows, ${memories} memories,`,
+    )
+    console.log(`${conversations} conversation (${timeZone}). To be decided: ${suggestions} suggestions.`)
   } finally {
     leave()
   }

@@ -101,41 +101,59 @@ test('it takes a session that lives, and a fresh sign-in', async () => {
   await expect(importItems(person, read('tasks', [task(2, { parentId: idOf('task', 9) })]))).rejects.toThrow()
 })
 
+const wall = (name: string, time: string, instant: string) => ({
+  [`${name}Date`]: '2031-03-10',
+  [`${name}Time`]: time,
+  [`${name}Zone`]: 'Europe/Berlin',
+  [`${name}At`]: instant,
+})
+const event = (n: number, more = {}) => ({
+  id: idOf('cal', n),
+  ...kept,
+  title: 'Standup',
+  notes: '',
+  location: '',
+  status: 'confirmed',
+  transparency: 'busy',
+  attendees: [],
+  ...wall('start', '09:00:00', '2031-03-10T08:00:00+00:00'),
+  ...wall('end', '10:00:00', '2031-03-10T09:00:00+00:00'),
+  recurrence: 'FREQ=WEEKLY;COUNT=3',
+  exceptions: { '2031-03-17': { isCancelled: true } },
+  reminders: [10],
+  ...none('externalProvider', 'externalId', 'deletedAt'),
+  ...more,
+})
+
 test('an event comes back with what of it differs, and its next reminder is set by cron', async () => {
   const person = await makePerson({ timeZone: 'Europe/Berlin' })
-  const wall = (name: string, time: string, instant: string) => ({
-    [`${name}Date`]: '2031-03-10',
-    [`${name}Time`]: time,
-    [`${name}Zone`]: 'Europe/Berlin',
-    [`${name}At`]: instant,
-  })
-  const event = {
-    id: idOf('cal', 1),
-    ...kept,
-    title: 'Standup',
-    notes: '',
-    location: '',
-    status: 'confirmed',
-    transparency: 'busy',
-    attendees: [],
-    ...wall('start', '09:00:00', '2031-03-10T08:00:00+00:00'),
-    ...wall('end', '10:00:00', '2031-03-10T09:00:00+00:00'),
-    recurrence: 'FREQ=WEEKLY;COUNT=3',
-    exceptions: { '2031-03-17': { isCancelled: true } },
-    reminders: [10],
-    ...none('externalProvider', 'externalId', 'deletedAt'),
-  }
-  const given = read('calendar_events', [event])
+  const one = event(1)
+  const given = read('calendar_events', [one])
   expect(await importItems(person, given)).toEqual({ imported: 1, known: 0, left: [] })
   expect(await importItems(person, given)).toEqual({ imported: 0, known: 1, left: [] })
   const { items } = await upcoming({ ...person, now: () => new Date('2031-03-01') }, 10)
   expect(items.map(({ start }) => start.at)).toEqual(['2031-03-10T08:00:00.000Z', '2031-03-24T08:00:00.000Z'])
-  const backwards = { ...event, endAt: '2031-03-10T07:00:00Z' }
+  const backwards = { ...one, endAt: '2031-03-10T07:00:00Z' }
   expect(Import.safeParse({ file: 'calendar_events', items: [backwards] }).success).toBe(false)
-  const id = mappedId(person.actor.userId, event.id)
+  const id = mappedId(person.actor.userId, one.id)
   const timers: NewTimer[] = []
   const steward = { arm: async (given: NewTimer[]) => ({ ok: true, armed: timers.push(...given) }) }
   const env = { EVENTS: person.env.EVENTS, STEWARD: { getByName: () => steward } } as unknown as Env
   await keepReminders({ ...person, env }, { userId: person.actor.userId, id })
   expect(timers).toMatchObject([{ name: `event:${id}`, dueMs: Date.parse('2031-03-10T07:50:00Z') }])
+})
+
+test('of events that repeat no more come back than a person may have', async () => {
+  const person = await makePerson()
+  const some = (from: number, to: number) => Array.from({ length: to - from }, (_, n) => event(from + n))
+  for (const [from, to] of [
+    [0, 100],
+    [100, 198],
+  ] as const)
+    expect(await importItems(person, read('calendar_events', some(from, to)))).toMatchObject({ left: [] })
+  const beyond = [event(197), ...some(200, 204), event(300, { recurrence: null }), event(301, { deletedAt: AT })]
+  const left = [idOf('cal', 202), idOf('cal', 203)]
+  expect(await importItems(person, read('calendar_events', beyond))).toEqual({ imported: 4, known: 1, left })
+  expect(await importItems(person, read('calendar_events', beyond))).toEqual({ imported: 0, known: 5, left })
+  expect(await importItems(await makePerson(), read('calendar_events', beyond))).toMatchObject({ left: [] })
 })

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { type SQL, sql } from 'drizzle-orm'
+import { MAX_SERIES } from '#calendar'
 import type { UserCtx } from '#core'
 import { requireFresh } from '#core'
 import { ownerId } from '#database'
@@ -24,6 +25,15 @@ const NEEDS: Record<Import['file'], { column: string; table: string; and?: SQL }
   messages: [{ column: 'conversation_id', table: 'conversations' }],
   memories: [],
   notifications: [],
+}
+
+/** What there must be room for: of events that repeat no more than anybody may have. */
+const ROOM: Partial<Record<Import['file'], SQL>> = {
+  calendar_events: sql`and (r.recurrence is null or r.deleted_at is not null or r.id in (
+    select g.id from given g where g.recurrence is not null and g.deleted_at is null
+      and not exists (select 1 from calendar_events x where x.id = g.id)
+    order by g.id limit greatest(0, ${MAX_SERIES} - (select count(*) from calendar_events x, me
+      where x.user_id = me.id and x.recurrence is not null and x.deleted_at is null))))`,
 }
 
 /**
@@ -91,7 +101,7 @@ export async function importItems(ctx: Pick<UserCtx, 'actor' | 'db' | 'now'>, in
     given as (select * from jsonb_populate_recordset(null::${table}, ${JSON.stringify(rows)}::jsonb)),
     made as (
       insert into ${table} (user_id, ${names})
-      select me.id, ${values} from me, given r where true ${sql.join(isThere, sql` `)}
+      select me.id, ${values} from me, given r where true ${sql.join(isThere, sql` `)} ${ROOM[input.file] ?? sql``}
       on conflict do nothing returning id)
     select coalesce((select json_agg(id) from made), '[]') as made,
       coalesce((select json_agg(t.id) from ${table} t, me where t.user_id = me.id

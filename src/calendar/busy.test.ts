@@ -1,3 +1,4 @@
+import { sql } from 'drizzle-orm'
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
 import { createClock } from '#core'
@@ -89,6 +90,26 @@ test('hours are those of the preferences, and quiet ones are never offered', asy
   expect(await find(person)).toEqual(['2026-03-02 22:00', '2026-03-03 01:00'])
   const any = await find(person, { hours: 'any', from: '2026-03-04', to: '2026-03-05', minutes: 720, limit: 9 })
   expect(any).toEqual(['2026-03-04 01:00'])
+})
+
+test('quiet hours that begin and end alike are none', async () => {
+  const person = await makePerson({ ...BERLIN, ...at('2026-03-02T00:00:00Z') })
+  await setPreferences(person, { quietHours: { from: '22:00', to: '22:00' } })
+  expect(await find(person, { limit: 1 })).toEqual(['2026-03-02 09:00'])
+})
+
+test('however many events take no time, one that does is busy', async () => {
+  const person = await makePerson()
+  const { id } = await add(person, '2026-03-02', '09:00', '10:00', { transparency: 'free' })
+  await person.db.execute(sql`
+    insert into calendar_events (id, user_id, title, status, transparency,
+      start_date, start_time, start_zone, start_at, end_date, end_time, end_zone, end_at)
+    select id || n, user_id, title, case when n % 2 = 0 then 'cancelled' else 'confirmed' end,
+      case when n % 2 = 0 then 'busy' else 'free' end,
+      start_date, start_time, start_zone, start_at, end_date, end_time, end_zone, end_at
+    from calendar_events, generate_series(1, 5001) n where id = ${id}`)
+  await add(person, '2026-03-02', '11:00', '12:00')
+  expect(await busy(person, '2026-03-02', '2026-03-03')).toEqual(['03-02T11:00/12:00'])
 })
 
 test('a break is kept before and after what is there', async () => {

@@ -8,11 +8,17 @@ import { type Day, movedTimes } from './moved.ts'
 import { fallsOn } from './occurrence.ts'
 import { missing, refusal } from './problem.ts'
 import { type ChangeCtx, changing, type ReadCtx, shown } from './row.ts'
-import { type CalendarEvent, type EventException, type EventPatch, MAX_EXCEPTIONS } from './schema.ts'
+import {
+  type CalendarEvent,
+  type EventException,
+  type EventPatch,
+  MAX_EXCEPTIONS,
+  MAX_NOTES_OF_ONE,
+  type Restoration,
+} from './schema.ts'
 import { calendarEvents } from './tables.ts'
 import type { Change } from './update.ts'
 
-const MAX_NOTES = 500
 const OF_ONE = new Set(['title', 'notes', 'location', 'status', 'transparency', 'start', 'end'])
 
 /** One of a series; `not_found` on a day the rule does not fall on. One trip. */
@@ -56,10 +62,12 @@ export async function putException(
   ctx: ChangeCtx,
   id: string,
   occurrence: string,
-  exception: EventException | null,
+  exception: Restoration['exception'],
 ): Promise<CalendarEvent> {
   const day = await getDay(ctx, id, occurrence)
-  const { occurrence: _, ...kept } = exception ?? {}
+  const { occurrence: _, ...different } = exception ?? { occurrence, isCancelled: false }
+  const { start, end } = different
+  const kept = { ...different, ...((start || end) && movedTimes({ ...day, exception: undefined }, { start, end })) }
   const { exceptions } = calendarEvents
   const put = sql`${exceptions} || jsonb_build_object(${occurrence}::text, ${JSON.stringify(kept)}::jsonb)`
   return await setExceptions(ctx, day, exception ? put : sql`${exceptions} - ${occurrence}::text`, '*')
@@ -69,8 +77,8 @@ function refuseOfOne(patch: EventPatch): void {
   const errors = Object.keys(patch)
     .filter((name) => !OF_ONE.has(name))
     .map((name) => ({ pointer: `/${name}`, detail: 'is of the whole series' }))
-  if ((patch.notes ?? '').length > MAX_NOTES)
-    errors.push({ pointer: '/notes', detail: `of one occurrence at most ${MAX_NOTES} characters` })
+  if ((patch.notes ?? '').length > MAX_NOTES_OF_ONE)
+    errors.push({ pointer: '/notes', detail: `of one occurrence at most ${MAX_NOTES_OF_ONE} characters` })
   if (errors.length > 0) throw new AppError('invalid_request', `${errors[0]?.pointer} ${errors[0]?.detail}`, { errors })
 }
 

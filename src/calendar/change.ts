@@ -1,10 +1,11 @@
 import { findAppError } from '#core'
 import { deleteWhole, restoreWhole } from './bin.ts'
 import { cancelOccurrence, getDay, putException, restoreOccurrence, updateOccurrence } from './change-one.ts'
-import { endedBefore, type Split, updateFollowing } from './following.ts'
+import { type Split, updateFollowing } from './following.ts'
 import type { ChangeCtx, CreateCtx } from './row.ts'
+import { endedBefore } from './rule.ts'
 import type { CalendarEvent, EventPatch, Restoration, Which } from './schema.ts'
-import { updateWhole } from './update.ts'
+import { untilDone, updateWhole } from './update.ts'
 
 /** Changes an event, one occurrence of a series or all from there on; with what was there before. */
 export async function updateEvent(
@@ -27,11 +28,13 @@ export async function deleteEvent(
 ): Promise<{ event: CalendarEvent; before: CalendarEvent }> {
   if (occurrence === undefined) return await deleteWhole(ctx, id)
   if (scope !== 'following') return await cancelOccurrence(ctx, id, occurrence)
-  const { event } = await getDay(ctx, id, occurrence)
-  if (occurrence === event.start.date) return await deleteWhole(ctx, id)
-  const recurrence = endedBefore(event.recurrence ?? '', occurrence)
-  const { before, after } = await updateWhole(ctx, id, { recurrence }, event.version)
-  return { event: after, before }
+  return await untilDone('*', async () => {
+    const { event } = await getDay(ctx, id, occurrence)
+    if (occurrence === event.start.date) return await deleteWhole(ctx, id)
+    const recurrence = endedBefore(event.recurrence ?? '', occurrence)
+    const { before, after } = await updateWhole(ctx, id, { recurrence }, event.version)
+    return { event: after, before }
+  })
 }
 
 /** Takes an event out of the bin, or takes back that an occurrence was cancelled. */
@@ -45,7 +48,8 @@ export async function restoreEvent(
 
 /** Puts back what a change of a series did, as its undo says; done twice it is done once. */
 export async function takeBack(ctx: ChangeCtx, undo: Restoration): Promise<CalendarEvent> {
-  const { id, occurrence, exception, recurrence, without } = undo
+  const { id, patch, occurrence, exception, recurrence, without } = undo
+  if (patch) await updateWhole(ctx, id, patch, '*')
   if (occurrence !== undefined && exception !== undefined) return await putException(ctx, id, occurrence, exception)
   if (recurrence === undefined) return await restoreEvent(ctx, id, { occurrence })
   const { after } = await updateWhole(ctx, id, { recurrence }, '*')

@@ -42,6 +42,45 @@ test('start and end may be in zones of their own', async () => {
   expect([flight.start.at, flight.end.at]).toEqual(['2026-03-27T09:00:00.000Z', '2026-03-27T16:00:00.000Z'])
 })
 
+const zoned = (time: string, timeZone = 'Europe/Berlin') => ({ date: '2027-03-28', time, timeZone })
+
+// From two to three does not come on that day.
+test.each([
+  ['02:30', '03:00', '01:30-02:00'],
+  ['02:30', '03:30', '01:30-02:30'],
+  ['02:30', '02:30', '01:30-01:30'],
+  ['02:30', '03:45', '01:30-01:45'],
+  ['01:45', '02:15', '00:45-01:15'],
+])(
+  'where the gap would put the end of %s to %s before its start it lasts what its clocks say',
+  async (from, to, utc) => {
+    const person = await makePerson(BERLIN)
+    const { id, start, end } = await make(person, { start: zoned(from), end: zoned(to) })
+    expect(`${start.at.slice(11, 16)}-${end.at.slice(11, 16)}`).toBe(utc)
+    const moved = await make(person)
+    expect(await change(person, moved.id, { start: zoned(from), end: zoned(to) })).toMatchObject({ start, end })
+    const { items } = await listEvents(person, { from: '2027-03-28', to: '2027-03-29', limit: 9 })
+    expect(items.find((one) => one.id === id)).toMatchObject({ start, end })
+    const series = await make(person, { recurrence: 'FREQ=DAILY' })
+    const which = { occurrence: '2027-03-27' }
+    await updateEvent(person, series.id, which, { start: zoned(from), end: zoned(to) }, '*')
+    const all = (await listEvents(person, { from: '2027-03-28', to: '2027-03-29', limit: 9 })).items
+    expect(all.find(({ occurrence }) => occurrence === which.occurrence)).toMatchObject({ start, end })
+  },
+)
+
+test.each<[string, Partial<NewEvent>]>([
+  ['by the clocks of its zone', { start: zoned('03:00'), end: zoned('02:30') }],
+  ['in another zone', { start: zoned('09:00', 'America/New_York'), end: zoned('10:00') }],
+])('what ends before it begins %s is refused, whole or one of a series', async (_name, over) => {
+  const person = await makePerson(BERLIN)
+  const refused = { code: 'invalid_request', errors: [{ pointer: '/end' }] }
+  await expect(make(person, over)).rejects.toMatchObject(refused)
+  const { id } = await make(person, { recurrence: 'FREQ=DAILY' })
+  const which = { occurrence: '2027-03-27' }
+  await expect(updateEvent(person, id, which, over, '*')).rejects.toMatchObject(refused)
+})
+
 test.each<[string, Partial<NewEvent>, string]>([
   ['ends before it begins', { end: { date: '2026-03-27', time: '08:59' } }, '/end'],
   ['begins with a time and ends with a day', { end: { date: '2026-03-28' } }, '/end'],

@@ -8,47 +8,38 @@ import { eventCreated, eventUpdated, tellOf } from './events.ts'
 import { type Day, movedTimes } from './moved.ts'
 import { MAX_SERIES, missing, type Problem, refusal } from './problem.ts'
 import { asker, type CreateCtx, changing, shown, step, TIMES_PROBLEM, timesOf } from './row.ts'
+import { continuedFrom, endedBefore, movedRule } from './rule.ts'
 import type { CalendarEvent, EventPatch } from './schema.ts'
 import { calendarEvents } from './tables.ts'
-import { type Change, updateWhole } from './update.ts'
+import { type Change, untilDone, updateWhole } from './update.ts'
 
-const DAY_MS = 86_400_000
 const MAX_COUNT = 999
-
-const dayBefore = (day: string) => new Date(Date.parse(day) - DAY_MS).toISOString().slice(0, 10)
-const withoutEnd = (rule: string) => rule.split(';').filter((part) => !/^(?:COUNT|UNTIL)=/.test(part))
-
-/** The same rule, over before this day. */
-export function endedBefore(rule: string, day: string): string {
-  return [...withoutEnd(rule), `UNTIL=${dayBefore(day).replaceAll('-', '')}`].join(';')
-}
-
-/** The same rule from this day on: of a number of times those that are left. */
-function continuedFrom({ event: { recurrence, start }, occurrence }: Pick<Day, 'event' | 'occurrence'>): string {
-  const rule = recurrence ?? ''
-  const [, count] = /(?:^|;)COUNT=(\d+)/.exec(rule) ?? []
-  if (count === undefined) return rule
-  const passed = occurrencesBetween(rule, start, start.date, dayBefore(occurrence), MAX_COUNT).length
-  return [...withoutEnd(rule), `COUNT=${Number(count) - passed}`].join(';')
-}
 
 // What is different of single days goes along; of the day itself what the patch says is no longer different.
 function exceptionsFrom({ event, occurrence }: Day, patch: EventPatch) {
+  const times = patch.start || patch.end ? ['start', 'end'] : []
+  const said = new Set([...Object.keys(patch), ...times])
   return Object.fromEntries(
     event.exceptions
       .filter((one) => one.occurrence >= occurrence)
-      .map(({ occurrence: day, ...different }) => {
-        const kept = Object.entries(different).filter(([name]) => day !== occurrence || !(name in patch))
-        return [day, Object.fromEntries(kept)]
+      .map(({ occurrence: day, isCancelled, ...different }) => {
+        const kept = Object.entries(different).filter(([name]) => day !== occurrence || !said.has(name))
+        return [day, { isCancelled, ...Object.fromEntries(kept) }]
       }),
   )
+}
+
+function ruleFrom({ event: { recurrence, start }, occurrence }: Day, to: string): string {
+  const rule = recurrence ?? ''
+  const passedBy = (last: string) => occurrencesBetween(rule, start, start.date, last, MAX_COUNT).length
+  return movedRule(continuedFrom(rule, occurrence, passedBy), occurrence, to)
 }
 
 function draftOf(day: Day, patch: EventPatch): string {
   const { title, notes, location, status, transparency, attendees, reminders } = day.event
   const same = { title, notes, location, status, transparency, attendees, reminders }
   const times = movedTimes({ ...day, exception: undefined }, patch)
-  const recurrence = patch.recurrence === undefined ? continuedFrom(day) : patch.recurrence
+  const recurrence = patch.recurrence === undefined ? ruleFrom(day, times.start.date) : patch.recurrence
   return JSON.stringify({ ...same, ...patch, ...times, recurrence, exceptions: exceptionsFrom(day, patch) })
 }
 
@@ -67,6 +58,13 @@ export async function updateFollowing(
   version: number | '*',
 ): Promise<Split> {
   const newId = ctx.newId('cal')
+  return await untilDone(version, () => updateOnce(ctx, { id, occurrence, newId }, patch, version))
+}
+
+type Cut = { id: string; occurrence: string; newId: string }
+
+async function updateOnce(ctx: CreateCtx, cut: Cut, patch: EventPatch, version: number | '*'): Promise<Split> {
+  const { id, occurrence, newId } = cut
   const [known] = await findEvent(ctx, { id: newId })
   // Done again after its answer was lost.
   if (known) return { before: known.event, after: known.event, isSplit: true }
@@ -74,7 +72,10 @@ export async function updateFollowing(
   const { event } = day
   if (day.exception?.isCancelled) throw missing()
   if (version !== '*' && version !== event.version) throw refusal('stale')
-  if (occurrence === event.start.date) return { ...(await updateWhole(ctx, id, patch, event.version)), isSplit: false }
+  if (occurrence === event.start.date) {
+    const whole = { ...patch, ...(day.exception && { exceptions: exceptionsFrom(day, patch) }) }
+    return { ...(await updateWhole(ctx, id, whole, event.version)), isSplit: false }
+  }
   return { before: event, after: await split(ctx, day, newId, draftOf(day, patch)), isSplit: true }
 }
 

@@ -5,7 +5,14 @@ import { AppError, createClock, decodeCursor, encodeCursor, s, toPage, type User
 import { containing, iso } from '#database'
 import { type Happening, happenings, toOccurrence, type Window } from './occurrence.ts'
 import { asker, MAX_DAYS, type ReadCtx, shown, step } from './row.ts'
-import { type CalendarEvent, type EventFilter, MAX_OCCURRENCES, type Occurrence, type Today } from './schema.ts'
+import {
+  type CalendarEvent,
+  type EventFilter,
+  MAX_OCCURRENCES,
+  type Occurrence,
+  refuseBeyond,
+  type Today,
+} from './schema.ts'
 import { calendarEvents } from './tables.ts'
 
 const LIST = 'calendar'
@@ -100,7 +107,9 @@ function allOf({ events, ...window }: Loaded, most: number, after?: Key): Happen
 
 /** All that happens in a window and takes time of the person's. `invalid_request` where it is more than can be told of. */
 export async function loadBusy(ctx: ReadCtx, bounds: Pick<Asked, 'from' | 'to'>) {
-  const loaded = await loadWindow(ctx, { ...bounds, most: MAX_OCCURRENCES + 1 })
+  // Before they are cut off: what takes no time takes no place either. One of a series may differ from it.
+  const also = sql`(t.recurrence is not null or (t.status <> 'cancelled' and t.transparency = 'busy'))`
+  const loaded = await loadWindow(ctx, { ...bounds, most: MAX_OCCURRENCES + 1, also })
   const found = allOf(loaded, MAX_OCCURRENCES + 1).filter(({ event, exception }) => {
     const { status, transparency } = { ...event, ...exception }
     return status !== 'cancelled' && transparency === 'busy'
@@ -124,6 +133,7 @@ export async function listEvents(
   ctx: ListCtx,
   { from, to, text = '', limit, cursor }: EventFilter,
 ): Promise<{ items: Occurrence[]; nextCursor: string | null }> {
+  if (from === undefined && to !== undefined) refuseBeyond(ctx.now(), to)
   const words = text.split(/\s+/).filter((word) => word !== '')
   const said = words.map((word) => sql`concat_ws(' ', t.title, t.notes, t.location) ilike ${containing(word)}`)
   const start = from === undefined ? dayStart(todayOf(ctx.now())) : startOf(from)

@@ -1,7 +1,7 @@
 import { createClock, type Wall } from '#core'
-import { spanOf, timesAt } from './occurrence.ts'
+import { endsBefore, timesAt } from './occurrence.ts'
 import { refusal } from './problem.ts'
-import { MAX_DAYS } from './row.ts'
+import { LAST_DAY, MAX_DAYS } from './row.ts'
 import type { CalendarEvent, EventException, EventPatch } from './schema.ts'
 
 const HOUR_MS = 3_600_000
@@ -32,9 +32,9 @@ export function movedTimes({ event, home, occurrence, exception }: Day, patch: E
   const start = patch.start ? said(patch.start, home) : was.start
   const end = patch.end ? said(patch.end, start.timeZone) : patch.start ? along(was, start) : was.end
   if ((start.time === null) !== (end.time === null)) throw refusal('shape')
-  const { startMs, endMs } = spanOf(clock, start, end)
-  if (wallOf(end) < wallOf(start) && endMs <= startMs) throw refusal('order')
-  if (wallOf(end) - wallOf(start) > MAX_DAYS * DAY_MS) throw refusal('long')
+  const dayOf = ({ date }: Wall) => Date.parse(date)
+  if (dayOf(end) - dayOf(start) > MAX_DAYS * DAY_MS || dayOf(end) > Date.parse(LAST_DAY)) throw refusal('long')
+  if (endsBefore(clock, start, end)) throw refusal('order')
   return { start: given(start), end: given(end) }
 }
 

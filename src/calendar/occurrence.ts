@@ -42,11 +42,18 @@ export function timesAt(
   return { start, end, ...spanOf(clock, start, end) }
 }
 
-/** Where the hour that never comes would turn an end before its start, it lasts as long as the clocks say. */
-export function spanOf(clock: Clock, start: Wall, end: Wall): Span {
-  const startMs = clock.ms(start)
-  const endMs = clock.ms(end.time === null ? { ...end, date: shifted(end.date, 1) } : end)
-  return { startMs, endMs: endMs < startMs ? startMs + Math.max(0, wallLength(start, end)) : endMs }
+/** Where the hour that never comes would put the end at its start or before, it lasts as long as the clocks say. */
+function spanOf(clock: Clock, start: Wall, end: Wall): Span {
+  const [startMs, endMs] = [clock.ms(start), endOf(clock, end)]
+  if (endMs > startMs) return { startMs, endMs }
+  return { startMs, endMs: startMs + (start.timeZone === end.timeZone ? Math.max(0, wallLength(start, end)) : 0) }
+}
+
+const endOf = (clock: Clock, end: Wall) => clock.ms(end.time === null ? { ...end, date: shifted(end.date, 1) } : end)
+
+/** In one zone the clocks tell what comes first, else the instants. */
+export function endsBefore(clock: Clock, start: Wall, end: Wall): boolean {
+  return start.timeZone === end.timeZone ? wallLength(start, end) < 0 : endOf(clock, end) < clock.ms(start)
 }
 
 const isIn = ({ startMs, endMs }: Span, { fromMs, toMs, sinceMs }: Window) =>

@@ -17,10 +17,11 @@ export function eventState({ actor }: ReadCtx, id: string, other = id): SQL<Cale
 const quoted = ({ title }: { title: string }) => `\u201c${title}\u201d`
 const given = ({ date, time, timeZone }: EventTime) => ({ date, timeZone, ...(time !== null && { time }) })
 
-// What the patch touched, as it was: given back, it takes the change back.
+// What the patch touched, as it was: given back, it takes the change back. The rule of a series goes with its start.
 function asBefore({ start, end, ...before }: CalendarEvent, patch: EventPatch) {
-  const times = 'start' in patch || 'end' in patch ? { start: given(start), end: given(end) } : {}
-  return { ...Object.fromEntries(Object.entries(before).filter(([name]) => name in patch)), ...times }
+  const times = patch.start || patch.end ? { start: given(start), end: given(end) } : {}
+  const rule = patch.start && before.recurrence !== null && { recurrence: before.recurrence }
+  return { ...Object.fromEntries(Object.entries(before).filter(([name]) => name in patch)), ...times, ...rule }
 }
 
 const exceptionOf = ({ exceptions }: CalendarEvent, occurrence: string) =>
@@ -64,9 +65,13 @@ function undoOfChange(
   const says = `Changed ${quoted(before)} back`
   if (without !== undefined)
     return { tool: 'restore_event', input: { id, recurrence: before.recurrence, without }, says }
-  if (occurrence === undefined || scope === 'following')
-    return { tool: 'update_event', input: { id, ...asBefore(before, patch) }, says }
-  return { tool: 'restore_event', input: { id, occurrence, exception: exceptionOf(before, occurrence) }, says }
+  const exception = occurrence === undefined ? null : exceptionOf(before, occurrence)
+  if (occurrence !== undefined && scope !== 'following')
+    return { tool: 'restore_event', input: { id, occurrence, exception }, says }
+  const whole = asBefore(before, patch)
+  return exception
+    ? { tool: 'restore_event', input: { id, patch: whole, occurrence, exception }, says }
+    : { tool: 'update_event', input: { id, ...whole }, says }
 }
 
 export function deletePlan(named: Named, before: CalendarEvent | null): Plan {

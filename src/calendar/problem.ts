@@ -8,6 +8,7 @@ const PROBLEMS = {
   shape: ['invalid_request', 'Start and end are both a time, or both a day', 'end'],
   order: ['invalid_request', 'It ends before it begins', 'end'],
   long: ['invalid_request', 'It lasts longer than a year, or beyond the year 9999', 'end'],
+  ruled: ['invalid_request', 'Its rule does not fall on that day: say the rule it has then', 'recurrence'],
   many: ['invalid_request', `At most ${MAX_SERIES} events may repeat`, 'recurrence'],
 } as const satisfies Record<string, readonly [ErrorCode, string, string]>
 

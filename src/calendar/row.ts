@@ -12,7 +12,7 @@ export type CreateCtx = ChangeCtx & Pick<UserCtx, 'newId'>
 export type Changed = { cte: WithSubquery; rows: ColumnsOf<typeof calendarEvents> }
 
 export const MAX_DAYS = 366
-const LAST_DAY = '9999-12-30'
+export const LAST_DAY = '9999-12-30'
 
 /** The chosen columns of an event, as JSON made by Postgres: one form for the answer and for what is told of it. */
 export function shown(e: ColumnsOf<typeof calendarEvents>): SQL<CalendarEvent> {
@@ -61,7 +61,8 @@ export function changing(db: ReadCtx['db'], name: string, write: SQL): Changed {
 
 /**
  * The columns of a start and an end, as LATERALs: of the `patch` in JSON what it says, else what `t`, an event, has. An
- * end that is not said stays as far from the start as it was; a zone that is not said is `home`.
+ * end that is not said stays as far from the start as it was; a zone that is not said is `home`. Where the hour that never
+ * comes would put the end at its start or before, it lasts as long as the clocks say.
  */
 export function timesOf(patch: SQL, home: SQL): SQL {
   const [start, end] = [sql`${patch}->'start'`, sql`${patch}->'end'`]
@@ -84,12 +85,16 @@ export function timesOf(patch: SQL, home: SQL): SQL {
         else t.end_time is null end as is_day,
       case when ${has('end')} then coalesce(${end}->>'timeZone', s.start_zone)
         when ${has('start')} and t.end_zone = t.start_zone then s.start_zone else coalesce(t.end_zone, s.start_zone) end as end_zone) w
+    cross join lateral (select s.start_date + coalesce(s.start_time, '00:00') as start_wall,
+      w.end_zone = s.start_zone as is_one_zone) walls
+    cross join lateral (select wall_instant(walls.start_wall, s.start_zone) as start_at,
+      wall_instant(case when w.is_day then date_trunc('day', w.wall) + interval '1 day' else w.wall end, w.end_zone) as end_at) clocks
     cross join lateral (select w.wall::date as end_date, case when not w.is_day then w.wall::time end as end_time,
-      wall_instant(s.start_date + coalesce(s.start_time, '00:00'), s.start_zone) as start_at,
-      wall_instant(case when w.is_day then date_trunc('day', w.wall) + interval '1 day' else w.wall end, w.end_zone) as end_at) e`
+      clocks.start_at, case when clocks.end_at > clocks.start_at or not walls.is_one_zone then clocks.end_at
+        else clocks.start_at + (w.wall - walls.start_wall) end as end_at) e`
 }
 
-/** What is wrong with them. */
-export const TIMES_PROBLEM =
-  sql`when (s.start_time is null) <> w.is_day then 'shape' when e.end_at < e.start_at then 'order'
+/** What is wrong with them: in one zone the clocks tell what comes first, else the instants. */
+export const TIMES_PROBLEM = sql`when (s.start_time is null) <> w.is_day then 'shape'
+  when case when walls.is_one_zone then w.wall < walls.start_wall else e.end_at < e.start_at end then 'order'
   when e.end_date - s.start_date > ${MAX_DAYS} or e.end_date > ${LAST_DAY} then 'long'`.inlineParams()

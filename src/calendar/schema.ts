@@ -1,10 +1,11 @@
 import { z } from '@hono/zod-openapi'
-import { s } from '#core'
+import { AppError, s } from '#core'
 import { email } from '#users'
 
 const MAX_VERSION = 2_147_483_647
 const MAX_ATTENDEES = 100
 export const MAX_EXCEPTIONS = 100
+export const MAX_NOTES_OF_ONE = 500
 const MAX_REMINDERS = 5
 const MAX_LEAD_MINUTES = 28 * 24 * 60
 const MAX_WINDOW_DAYS = 370
@@ -164,13 +165,28 @@ const eventId = { id: s.id('cal') }
 export const NamedEvent = oneOrAll(z.strictObject({ ...eventId, ...which }))
 export const NamedPatch = oneOrAll(EventPatch.extend({ ...eventId, ...which }))
 export const NamedMove = oneOrAll(
-  z.strictObject({ ...eventId, ...which, start: s.MomentInput, end: s.MomentInput.optional() }),
+  z.strictObject({
+    ...eventId,
+    ...which,
+    start: s.MomentInput,
+    end: s.MomentInput.optional(),
+    recurrence: recurrence.optional(),
+  }),
 )
-/** Puts back what was binned, what one occurrence differed by, or a rule that was ended, without what came after it. */
+const differed = EventException.extend({
+  title: title.optional(),
+  notes: s.text(MAX_NOTES_OF_ONE).optional(),
+  location: location.optional(),
+})
+/**
+ * Puts back what was binned, what one occurrence differed by (and before it what the series was), or a rule that was
+ * ended, without what came after it.
+ */
 export const Restoration = z.strictObject({
   ...eventId,
   occurrence: which.occurrence,
-  exception: z.union([EventException, z.null()]).optional(),
+  patch: EventPatch.optional(),
+  exception: z.union([differed, z.null()]).optional(),
   recurrence: recurrence.optional(),
   without: s.id('cal').optional(),
 })
@@ -183,12 +199,14 @@ const moment = z
   .openapi({ description: "An instant, or a day from its start in the person's zone" })
 
 // By dates read as UTC: a zone is at most 14 hours away.
+const atMostAfter = (from: string, to: string, days: number) => Date.parse(to) - Date.parse(from) <= (days + 1) * DAY_MS
 type Range = { from?: string | undefined; to?: string | undefined }
-const within = (days: number) => (range: Range) => {
-  if (range.from === undefined || range.to === undefined) return true
-  const ms = Date.parse(range.to) - Date.parse(range.from)
-  return ms > -DAY_MS && ms <= (days + 1) * DAY_MS
-}
+const within =
+  (days: number) =>
+  ({ from, to }: Range) =>
+    from === undefined ||
+    to === undefined ||
+    (Date.parse(to) - Date.parse(from) > -DAY_MS && atMostAfter(from, to, days))
 const range = { from: moment, to: moment }
 const atMost = <T extends z.ZodType<Range>>(days: number, schema: T) =>
   schema.refine(within(days), { path: ['to'], message: `at most ${days} days after \`from\`` })
@@ -198,6 +216,13 @@ const window = z.strictObject({
   to: moment.optional().openapi({ description: 'Before it; when left out 31 days after `from`' }),
   text: s.text(200).optional(),
 })
+/** The same of a window whose beginning nobody said. */
+export function refuseBeyond(now: Date, to: string): void {
+  if (atMostAfter(now.toISOString(), to, MAX_WINDOW_DAYS)) return
+  const detail = `at most ${MAX_WINDOW_DAYS} days after today`
+  throw new AppError('invalid_request', `\`to\` is ${detail}`, { errors: [{ pointer: 'query/to', detail }] })
+}
+
 export const EventQuery = atMost(MAX_WINDOW_DAYS, window.extend({ limit: s.limit, cursor: s.cursor }))
 /** The same for an assistant. */
 export const EventFilter = atMost(

@@ -160,6 +160,107 @@ test('deleted from a day on, a series ends before it', async () => {
   expect(await march(person)).toEqual([standup('2026-03-02'), standup('2026-03-09')])
 })
 
+test.each<[string, EventPatch, string]>([
+  ['a start', { start: { date: '2026-03-16', time: '16:00' } }, '16:00-17:00'],
+  ['an end', { end: { date: '2026-03-16', time: '09:30' } }, '09:00-09:30'],
+])('%s said of a day that was moved, and of all that follow, is said of that day too', async (_name, patch, time) => {
+  const person = await makePerson(BERLIN)
+  const { id } = await make(person)
+  const moved = { start: { date: '2026-03-16', time: '14:00' }, title: 'Retro' }
+  await change(person, id, { occurrence: '2026-03-16' }, moved)
+  await change(person, id, { occurrence: '2026-03-16', scope: 'following' }, patch)
+  expect((await march(person)).slice(2)).toEqual([
+    `Retro | 2026-03-16 ${time} | 2026-03-16 | changed`,
+    ...['2026-03-23', '2026-03-30'].map((day) => standup(day, time)),
+  ])
+})
+
+test('what is said of the first day and all that follow is said of the first too, and taken back whole', async () => {
+  const person = await makePerson(BERLIN)
+  const { id } = await make(person)
+  const first = { occurrence: START.date }
+  const moved = { start: { date: START.date, time: '14:00' }, title: 'Retro', location: 'Garden' }
+  await change(person, id, first, moved)
+  const patch = { start: { date: START.date, time: '16:00' }, title: 'Daily' }
+  await change(person, id, { ...first, scope: 'following' }, patch)
+  const later = ['2026-03-09', '2026-03-16', '2026-03-23', '2026-03-30']
+  expect(await march(person)).toEqual([
+    'Daily | 2026-03-02 16:00-17:00 | 2026-03-02 | changed',
+    ...later.map((day) => `Daily | ${day} 16:00-17:00 | ${day}`),
+  ])
+  expect((await getEvent(person, id)).exceptions).toEqual([
+    { occurrence: START.date, isCancelled: false, location: 'Garden' },
+  ])
+})
+
+// Mondays, on the 15th, in March: what each becomes when its first day, or all from a day on, moves.
+test.each<[string, string, string, string]>([
+  ['2026-03-02', 'FREQ=WEEKLY;BYDAY=MO', '2026-03-03', 'FREQ=WEEKLY;BYDAY=TU'],
+  [
+    '2026-03-02',
+    'FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=MO;COUNT=9',
+    '2026-02-28',
+    'FREQ=WEEKLY;INTERVAL=2;WKST=SU;BYDAY=SA;COUNT=9',
+  ],
+  ['2026-03-02', 'FREQ=WEEKLY;BYDAY=MO', '2026-03-09', 'FREQ=WEEKLY;BYDAY=MO'],
+  ['2026-03-02', 'FREQ=WEEKLY;BYDAY=MO,WE', '2026-03-04', 'FREQ=WEEKLY;BYDAY=MO,WE'],
+  ['2026-03-15', 'FREQ=MONTHLY;BYMONTHDAY=15', '2026-03-17', 'FREQ=MONTHLY;BYMONTHDAY=17'],
+  ['2026-03-15', 'FREQ=YEARLY;BYMONTH=3;BYMONTHDAY=15', '2026-04-02', 'FREQ=YEARLY;BYMONTH=4;BYMONTHDAY=2'],
+  ['2026-03-31', 'FREQ=MONTHLY;BYMONTHDAY=-1', '2026-04-30', 'FREQ=MONTHLY;BYMONTHDAY=-1'],
+  ['2026-03-02', 'FREQ=WEEKLY', '2026-03-05', 'FREQ=WEEKLY'],
+])('a series from %s, %s, moved to %s is %s', async (from, rule, to, becomes) => {
+  const person = await makePerson(BERLIN)
+  const { id } = await make(person, { start: { date: from, time: '09:00' }, recurrence: rule })
+  const { after } = await change(person, id, {}, { start: { date: to, time: '10:00' } })
+  expect(after).toMatchObject({ recurrence: becomes, start: { date: to, time: '10:00' }, version: 2 })
+})
+
+test('moved from a day on, a series goes on from there by the days it was moved', async () => {
+  const person = await makePerson(BERLIN)
+  const { id } = await make(person, { recurrence: 'FREQ=WEEKLY;BYDAY=MO;COUNT=5' })
+  const which: Which = { occurrence: '2026-03-16', scope: 'following' }
+  const { after } = await change(person, id, which, { start: { date: '2026-03-17', time: '09:00' } })
+  expect(after.recurrence).toBe('FREQ=WEEKLY;BYDAY=TU;COUNT=3')
+  expect(await march(person)).toEqual(
+    ['2026-03-02', '2026-03-09', '2026-03-17', '2026-03-24', '2026-03-31'].map((day) => standup(day)),
+  )
+})
+
+test.each([
+  ['2026-03-02', 'FREQ=WEEKLY;BYDAY=MO,WE', '2026-03-03'],
+  ['2026-03-02', 'FREQ=DAILY;BYDAY=MO,TU,WE,TH,FR', '2026-03-07'],
+  ['2026-03-10', 'FREQ=MONTHLY;BYDAY=2TU', '2026-03-11'],
+  ['2026-03-31', 'FREQ=MONTHLY;BYMONTHDAY=-1', '2026-03-30'],
+  ['2026-03-04', 'FREQ=WEEKLY;BYDAY=MO', '2026-03-05'],
+])('where a series from %s, %s, falls when it is moved to %s is for its person to say', async (from, rule, to) => {
+  const person = await makePerson(BERLIN)
+  const { id } = await make(person, { start: { date: from, time: '09:00' }, recurrence: rule })
+  const patch = { start: { date: to, time: '09:00' } }
+  const refused = { code: 'invalid_request', errors: [{ pointer: '/recurrence' }] }
+  await expect(change(person, id, {}, patch)).rejects.toMatchObject(refused)
+  const which: Which = { occurrence: from, scope: 'following' }
+  await expect(change(person, id, which, patch)).rejects.toMatchObject(refused)
+  expect(await getEvent(person, id)).toMatchObject({ version: 1, recurrence: rule })
+  expect((await change(person, id, {}, { ...patch, recurrence: rule })).after).toMatchObject({ start: { date: to } })
+})
+
+test('a series is ended, or changed from a day on, by whoever names no version, whatever changes meanwhile', async () => {
+  const person = await makePerson(BERLIN)
+  const { id } = await make(person)
+  const from = (occurrence: string): Which => ({ occurrence, scope: 'following' })
+  await Promise.all([
+    change(person, id, from('2026-03-23'), { title: 'Retro' }),
+    change(person, id, {}, { notes: 'a' }),
+  ])
+  await Promise.all([deleteEvent(person, id, from('2026-03-16')), change(person, id, {}, { notes: 'b' })])
+  expect((await march(person)).map((line) => line.slice(0, 20))).toEqual([
+    'Standup | 2026-03-02',
+    'Standup | 2026-03-09',
+    'Retro | 2026-03-23 0',
+    'Retro | 2026-03-30 0',
+  ])
+})
+
 test('a day the rule does not fall on is no occurrence', async () => {
   const person = await makePerson(BERLIN)
   const { id } = await make(person)

@@ -83,6 +83,63 @@ test.each<[string, string, object]>([
   expect(await seen(person)).toEqual(before)
 })
 
+test('what was said of a first day that differed, and of all that follow, is taken back with what it differed by', async () => {
+  const person = await makePerson({ timeZone: 'Europe/Berlin' })
+  const { id } = await make(person)
+  const first = { id, occurrence: '2026-03-02' }
+  await use(person, 'update_event', { ...first, title: 'Retro', start: { date: '2026-03-03', time: '14:00' } })
+  const before = await seen(person)
+  const input = { ...first, scope: 'following', title: 'Daily', start: { date: '2026-03-02', time: '16:00' } }
+  const { back } = await use(person, 'update_event', input)
+  expect((await seen(person))[0]).toMatchObject({ title: 'Daily', start: { date: '2026-03-02', time: '16:00' } })
+  await back()
+  await back()
+  expect(await seen(person)).toEqual(before)
+})
+
+test.each([
+  ['BYDAY=MO', 'BYDAY=TU'],
+  ['BYDAY=TU', 'BYDAY=TU'],
+])('a series by %s from a Monday, moved to a Tuesday, is by %s, and taken back as it was', async (rule, moved) => {
+  const person = await makePerson()
+  const { id } = await make(person, { recurrence: `FREQ=WEEKLY;${rule}` })
+  const before = await seen(person)
+  const { back } = await use(person, 'move_event', { id, start: { date: '2026-03-03', time: '09:00' } })
+  expect((await getEvent(person, id)).recurrence).toBe(`FREQ=WEEKLY;${moved}`)
+  await back()
+  expect(await seen(person)).toEqual(before)
+})
+
+test('of a rule that moving does not tell, a model is told to say it, and can', async () => {
+  const person = await makePerson()
+  const { id } = await make(person, { recurrence: 'FREQ=WEEKLY;BYDAY=MO,WE' })
+  const input = { id, start: { date: '2026-03-03', time: '09:00' } }
+  await expect(use(person, 'move_event', input)).rejects.toMatchObject({ errors: [{ pointer: '/recurrence' }] })
+  const said = { ...input, recurrence: 'FREQ=WEEKLY;BYDAY=TU,TH' }
+  expect((await use(person, 'move_event', said)).output.recurrence).toBe(said.recurrence)
+})
+
+const AT = { start: { date: '2026-03-16', time: '10:00' } }
+test.each<[string, object]>([
+  ['/end', { ...AT, end: { date: '2026-03-16' } }],
+  ['/end', { ...AT, end: { date: '2026-03-16', time: '09:00' } }],
+  ['/end', { ...AT, end: { date: '2036-03-16', time: '10:00' } }],
+  ['/end', { start: { date: '9999-12-30', time: '23:30' } }],
+  ['/exception/title', { title: 'two\nlines' }],
+  ['/exception/notes', { notes: 'nul \u0000' }],
+  ['/exception/notes', { notes: 'x'.repeat(501) }],
+])('an exception that is put back is looked at as one that is made: %s', async (pointer, different) => {
+  const person = await makePerson({ timeZone: 'Europe/Berlin' })
+  const { id } = await make(person)
+  const occurrence = '2026-03-16'
+  const input = { id, occurrence, exception: { occurrence, isCancelled: false, ...different } }
+  await expect(use(person, 'restore_event', input)).rejects.toMatchObject({
+    code: 'invalid_request',
+    errors: [{ pointer }],
+  })
+  expect((await getEvent(person, id)).version).toBe(1)
+})
+
 test('taking back twice is taking back once', async () => {
   const person = await makePerson()
   const { id } = await make(person)

@@ -54,7 +54,9 @@ export const calendarTools: Tool[] = [
     {
       name: 'move_event',
       verb: 'Move',
-      does: 'Move an event to another time. It lasts as long as before when no `end` is given.',
+      does:
+        'Move an event to another time. It lasts as long as before when no `end` is given. `recurrence` is its new rule,' +
+        ' where it repeats by several days and nobody could tell otherwise.',
       input: NamedMove,
     },
   ].map(({ name, verb, does, input }) =>

@@ -1,22 +1,26 @@
 import { type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
+import { findAppError } from '#core'
 import { preparedAs } from '#database'
 import { kick } from '#queue'
 import { seriesOf } from './create.ts'
 import { eventUpdated, tellOf } from './events.ts'
 import { MAX_SERIES, missing, type Problem, refusal } from './problem.ts'
 import { asker, type ChangeCtx, changing, shown, step, TIMES_PROBLEM, timesOf } from './row.ts'
-import type { CalendarEvent, EventPatch } from './schema.ts'
+import { movedRule } from './rule.ts'
+import type { CalendarEvent, EventException, EventPatch } from './schema.ts'
 import { calendarEvents } from './tables.ts'
 
 const MAX_TRIES = 3
 
 export type Change = { before: CalendarEvent; after: CalendarEvent }
+type Exceptions = Record<string, Omit<EventException, 'occurrence'>>
+type WholePatch = EventPatch & { exceptions?: Exceptions }
 
 const value = (name: string) => sql`j.patch->>${name}`.inlineParams()
 
 // What the patch names is taken from it, even null; the rest stays.
-const VALUES: [keyof EventPatch & keyof typeof calendarEvents.$inferInsert, SQL][] = [
+const VALUES: [keyof WholePatch & keyof typeof calendarEvents.$inferInsert, SQL][] = [
   ['title', value('title')],
   ['notes', value('notes')],
   ['location', value('location')],
@@ -24,6 +28,7 @@ const VALUES: [keyof EventPatch & keyof typeof calendarEvents.$inferInsert, SQL]
   ['transparency', value('transparency')],
   ['attendees', sql`j.patch->'attendees'`],
   ['recurrence', value('recurrence')],
+  ['exceptions', sql`j.patch->'exceptions'`],
   ['reminders', sql`array(select value::int from jsonb_array_elements_text(j.patch->'reminders'))`],
 ]
 const TIMES = ['start_date', 'start_time', 'start_zone', 'start_at', 'end_date', 'end_time', 'end_zone', 'end_at']
@@ -56,6 +61,8 @@ const changeEvent = preparedAs((ctx, { id, patch, version }: Given) => {
     select t.*, i.patch, ${sql.join(TIMES_NEW, sql`, `)}, case
       when t.id is null then 'missing'
       when t.version <> ${version}::int then 'stale' ${TIMES_PROBLEM}
+      when i.patch ? 'start' and not i.patch ? 'recurrence' and s.start_date <> t.start_date
+        and t.recurrence like '%BY%' then 'ruled'
       when i.patch->>'recurrence' is not null and t.recurrence is null and ${seriesOf(sql`me.id`)} >= ${MAX_SERIES} then 'many'
     end as problem
     from me cross join (select ${patch}::jsonb as patch) i
@@ -85,23 +92,41 @@ const changeEvent = preparedAs((ctx, { id, patch, version }: Given) => {
     .leftJoin(changed.cte, sql`true`)
 })
 
-/** Changes what is given of the whole series, with what was there before. One trip; 404 when missing, 412 when it moved on. */
+/** Done again, from the reading on, where somebody else changed it meanwhile and no version was asked for. */
+export async function untilDone<T>(version: number | '*', attempt: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await attempt()
+    } catch (error) {
+      if (version !== '*' || tries === MAX_TRIES || findAppError(error)?.code !== 'version_stale') throw error
+    }
+  }
+}
+
+/**
+ * Changes what is given of the whole series, with what was there before. 404 when missing, 412 when it moved on. One trip,
+ * two where its rule names days and it moves to another.
+ */
 export async function updateWhole(
   ctx: ChangeCtx,
   id: string,
-  patch: EventPatch,
+  patch: WholePatch,
   version: number | '*',
 ): Promise<Change> {
+  return await untilDone(version, () => updateOnce(ctx, id, patch, version))
+}
+
+async function updateOnce(ctx: ChangeCtx, id: string, patch: WholePatch, version: number | '*'): Promise<Change> {
   const given = { id, patch: JSON.stringify(patch), version: version === '*' ? null : version }
-  for (let tries = 0; tries < MAX_TRIES; tries++) {
-    const [row] = await changeEvent(ctx, given)
-    if (!row) throw missing()
-    if (row.problem) throw refusal(row.problem)
-    if (row.isDone) {
-      kick(ctx, [row.eventId])
-      return { before: row.before, after: row.after }
-    }
+  const [row] = await changeEvent(ctx, given)
+  if (!row) throw missing()
+  const { problem, before, after } = row
+  if (problem === 'ruled' && patch.start) {
+    const recurrence = movedRule(before.recurrence ?? '', before.start.date, patch.start.date)
+    return await updateOnce(ctx, id, { ...patch, recurrence }, before.version)
   }
-  // Somebody else changed it between our reading and writing, again and again.
-  throw refusal('stale')
+  if (problem) throw refusal(problem)
+  if (!row.isDone) throw refusal('stale')
+  kick(ctx, [row.eventId])
+  return { before, after }
 }

@@ -279,6 +279,13 @@ export function occurrencesBetween(rule: string, first: Wall, from: string, to: 
   return found
 }
 
+/** Whether a rule falls on a day by itself, whatever its INTERVAL is counted from and when it ends. */
+export function fitsRule(rule: string, day: string): boolean {
+  const parts = parse(rule)
+  const ready = typeof parts !== 'string' && compile(parts, dayOf(day))
+  return ready && fallsIn(ready, period(ready, 0), calendar()).includes(dayOf(day))
+}
+
 // A zone is never two days away: only near the instant is its clock asked.
 function isAfter(due: Wall, ms: number): (day: number) => boolean {
   const near = Math.floor(ms / DAY_MS)
