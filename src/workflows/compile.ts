@@ -4,6 +4,7 @@ import { liveSession } from '#database'
 import { nextTimes } from '#scheduler'
 import type { Definition, Trigger } from './definition.ts'
 import { openExpressions } from './expression.ts'
+import { watchedBy } from './inputs.ts'
 import { effectInputs } from './kinds.ts'
 import { callsOf, cycleFrom } from './loops.ts'
 import { workflows, workflowVersions } from './tables.ts'
@@ -55,9 +56,6 @@ async function judge(ctx: CompileCtx, input: { id: string; definition: Definitio
   }
   for (const [n, need] of (definition.requires ?? []).entries())
     faults.push({ pointer: `/definition/requires/${n}`, detail: `${need} is not there yet` })
-  for (const [n, { kind }] of definition.triggers.entries())
-    if (kind === 'condition')
-      faults.push({ pointer: `/definition/triggers/${n}`, detail: 'conditions are not looked at yet' })
   const calls = new Map(others.calls?.map((other) => [other.id, other.calls]))
   const way = cycleFrom(id, callsOf(definition), calls)
   if (way)
@@ -129,7 +127,8 @@ async function triggersOf(ctx: CompileCtx, definition: Definition, params: Param
       key,
       kind: config.kind,
       config,
-      patterns: config.kind === 'event' ? [config.type] : config.kind === 'condition' ? (config.on ?? []) : [],
+      patterns:
+        config.kind === 'event' ? [config.type] : config.kind === 'condition' ? watchedBy(cel, config, definition) : [],
       nextAt: next?.toISOString() ?? null,
     })
   }

@@ -1,8 +1,9 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Ctx, describeError } from '#core'
-import { armTimers, type NewTimer } from '#scheduler'
+import { armAt } from './arm.ts'
 import { timesOf } from './compile.ts'
+import { lookAt } from './condition.ts'
 import { type FireCtx, type Firing, fire } from './fire.ts'
 import { type Armed, actingFor, readTriggers } from './ready.ts'
 import { triggers, workflows } from './tables.ts'
@@ -25,32 +26,6 @@ const Pending = z.object({
 })
 export type Pending = z.infer<typeof Pending>
 
-/** A timer for a moment of a trigger. The moment is in its name: what is moved leaves one behind that finds nothing to do. */
-function timerOf(userId: string, id: string, at: Date): NewTimer {
-  const dueMs = at.getTime()
-  return { name: `trigger:${id}:${dueMs}`, dueMs, version: 1, payload: { kind: 'trigger', userId, id } }
-}
-
-/** Arms what these workflows wait for, and the end of a pause. */
-export async function armWorkflows(ctx: Pick<Ctx, 'db' | 'env'>, userId: string, ids: string[]): Promise<void> {
-  const listed = sql`(select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`
-  const { rows } = await ctx.db.execute<{ id: string; at: string }>(sql`
-    select id, next_at as at from ${triggers} where workflow_id in ${listed} and user_id = ${userId} and active
-      and next_at is not null
-    union all select id, paused_until from ${workflows} where id in ${listed} and user_id = ${userId}
-      and status = 'paused' and paused_until is not null`)
-  await armAt(ctx, userId, rows)
-}
-
-export async function armAt(ctx: Pick<Ctx, 'env'>, userId: string, moments: { id: string; at: string | Date }[]) {
-  if (moments.length === 0) return
-  await armTimers(
-    ctx,
-    userId,
-    moments.map(({ id, at }) => timerOf(userId, id, new Date(at))),
-  )
-}
-
 /** What a timer of kind `trigger` is for: fires what is due of a trigger, once for each time, or ends a pause. */
 export async function runDue(ctx: Ctx, { userId, id }: { userId: string; id: string }): Promise<void> {
   if (id.startsWith('wfl_')) {
@@ -61,7 +36,9 @@ export async function runDue(ctx: Ctx, { userId, id }: { userId: string; id: str
   if (!armed) return
   const nowMs = ctx.now().getTime() + EARLY_MS
   if (armed.pendingAt && armed.pendingAt.getTime() <= nowMs) await firePending(ctx, armed)
-  if (armed.nextAt && armed.nextAt.getTime() <= nowMs) await fireTimes(ctx, armed, armed.nextAt)
+  if (!armed.nextAt || armed.nextAt.getTime() > nowMs) return
+  if (armed.config.kind === 'condition') await lookAt(ctx, userId, [armed], null)
+  else await fireTimes(ctx, armed, armed.nextAt)
 }
 
 async function endPause(ctx: Ctx, userId: string, id: string): Promise<void> {

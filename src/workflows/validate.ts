@@ -1,6 +1,7 @@
 import { nextTimes } from '#scheduler'
 import type { Definition, Gather, Parameter, Step, Trigger } from './definition.ts'
 import { type Expressions, openExpressions, type Readable, templateParts } from './expression.ts'
+import { readsTheClock, watchedBy } from './inputs.ts'
 import type { Kinds } from './kinds.ts'
 import { ownEvents } from './loops.ts'
 import { defaultsOf, filled, isTemporal, whenOf } from './when-of.ts'
@@ -134,7 +135,10 @@ function checkTrigger(check: Check, path: Path, trigger: Trigger, { first, known
   if (trigger.kind !== 'condition') return
   checkCel(check, [...path, 'when'], trigger.when, known, 'bool')
   const { on = [], check: times = [] } = trigger
-  if (on.length + times.length === 0) add(path, 'is never looked at: say on which events, or at which times to check')
+  if (watchedBy(cel, trigger, definition).length + times.length === 0)
+    add(path, 'is never looked at: say on which events, or at which times to check')
+  else if (times.length === 0 && readsTheClock(cel, trigger))
+    add([...path, 'when'], 'reads the time of day: say in `check` when to look')
   on.forEach((type, n) => {
     checkPattern(check, [...path, 'on', n], type)
   })
