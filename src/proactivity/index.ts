@@ -12,6 +12,7 @@ export { listSuggestions } from './list.ts'
 export { propose } from './propose.ts'
 /** @public */
 export { suggestionDecided } from './row.ts'
+export { effectCarrier } from './scheduled.ts'
 /** @public */
 export type { ActionOffer, NewSuggestion, Suggestion, Why, WithheldReason } from './schema.ts'
 export { suggestionSubscriber, suggestionTimers } from './subscriber.ts'

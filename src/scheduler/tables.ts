@@ -44,7 +44,7 @@ export const scheduleRuns = pgTable(
       .references(() => schedules.id, { onDelete: 'cascade' }),
     dueAt: at('due_at').notNull(),
     cause: text({ enum: ['time', 'person'] }).notNull(),
-    status: text({ enum: ['waiting', 'done', 'missed'] }).notNull(),
+    status: text({ enum: ['waiting', 'done', 'failed', 'missed'] }).notNull(),
     /** How many earlier times were missed that this one stands for. */
     missed: integer().notNull().default(0),
     outcome: jsonb().$type<Record<string, unknown>>(),
