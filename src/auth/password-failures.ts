@@ -1,6 +1,7 @@
 import { type Column, eq, type SQL, sql } from 'drizzle-orm'
 import { type Ctx, describeError } from '#core'
 import { kick } from '#queue'
+import { networkOf } from '#security'
 import type { Me } from '#users'
 import { factorMail } from './mails.ts'
 import { passwordFailures, sessions } from './tables.ts'
@@ -15,10 +16,13 @@ export function failuresOf(userId: Column | SQL.Aliased): SQL<number> {
   return sql<number>`coalesce((select f.failures from ${passwordFailures} f where f.user_id = ${userId}), 0)`
 }
 
-/** Whether the person never had a session where this is asked from. */
+/** Whether the person never had a session where this is asked from: an IPv6 host changes its address within a /64. */
 export function isElsewhere({ client }: Pick<Ctx, 'client'>, userId: Column | SQL.Aliased): SQL<boolean> {
-  return sql<boolean>`not exists (select 1 from ${sessions} s where s.user_id = ${userId}
-    and s.address = ${client.address} and s.address <> '')`
+  const network = networkOf(client.address)
+  const isHere = client.address.includes(':')
+    ? sql`case when s.address like '%:%' then s.address::inet <<= ${network}::inet else false end`
+    : sql`s.address = ${network} and s.address <> ''`
+  return sql<boolean>`not exists (select 1 from ${sessions} s where s.user_id = ${userId} and ${isHere})`
 }
 
 /** After too many wrong ones a password is taken where they signed in before: who guesses from elsewhere locks nobody out. */
@@ -27,6 +31,10 @@ export const isShut = ({ failures, isElsewhere: elsewhere }: { failures: number;
 
 export const forgetFailures = ({ db }: Pick<Ctx, 'db'>, userId: string) =>
   db.delete(passwordFailures).where(eq(passwordFailures.userId, userId))
+
+/** The part of a statement that forgets them: a new password is not the one that was guessed at. */
+export const forgotten = (db: Ctx['db'], userId: SQL) =>
+  db.$with('forgotten', {}).as(sql`delete from ${passwordFailures} where user_id = ${userId}`)
 
 /** Counts a wrong one beside the answer, by the same trip for an address nobody has; the owner is told of the last that counts. */
 export function countFailure(ctx: FailureCtx, person: { userId: string; me: Me } | undefined): void {

@@ -9,10 +9,11 @@ import { removeWebhooks } from '#webhooks'
 import { passwordChanged } from './account-mails.ts'
 import { askCode, badCode, isLive, TAKEN, takeCode } from './codes.ts'
 import { secondFactorOf } from './factors.ts'
+import { countFailure, failuresOf, forgotten, isElsewhere, isShut } from './password-failures.ts'
 import { isLongPassword, requireStrong } from './password-rules.ts'
 import type { PasswordChange, PasswordResetConfirm } from './schema.ts'
 import { endAll, endedSessions, hurry } from './sessions.ts'
-import { authCodes, credentials, identities, passkeys, passwordFailures, recoveryCodes, totpSecrets } from './tables.ts'
+import { authCodes, credentials, identities, passkeys, recoveryCodes, totpSecrets } from './tables.ts'
 
 type AskCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
 
@@ -54,7 +55,6 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
     select user_id, ${passwordHash}::text, ${isLongPassword(password)}::boolean from taken
     on conflict (user_id) do update set password_hash = excluded.password_hash, is_long = excluded.is_long,
       updated_at = now()`)
-  const forgotten = db.$with('forgotten', {}).as(sql`delete from ${passwordFailures} where user_id = ${TAKEN.userId}`)
   const ended = endAll(db, { userId: TAKEN.userId, now: ctx.now(), reason: 'password_reset' })
   const revoked = revokeAll(db, TAKEN.userId)
   const reached = reachAddress(db, { ...TAKEN, at: ctx.now() })
@@ -68,7 +68,7 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
       taken,
       others,
       set,
-      forgotten,
+      forgotten(db, TAKEN.userId),
       ...ended,
       ...revoked,
       ...reached,
@@ -97,14 +97,22 @@ export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassw
   await heedGuesses(ctx, actor.userId)
   const found = userById(db, actor.userId).as('found')
   const [row] = await db
-    .select({ me: found.me, hash: credentials.passwordHash, hasSecondFactor: secondFactorOf(found.id) })
+    .select({
+      userId: found.id,
+      me: found.me,
+      hash: credentials.passwordHash,
+      hasSecondFactor: secondFactorOf(found.id),
+      failures: failuresOf(found.id),
+      isElsewhere: isElsewhere(ctx, found.id),
+    })
     .from(found)
     .leftJoin(credentials, eq(credentials.userId, found.id))
     .where(liveSession(actor))
   if (!row) throw new AppError('not_found', 'This person no longer exists')
   const { me, hash, hasSecondFactor } = row
-  if (hash !== null && !(await verifyPassword(ctx, currentPassword ?? '', hash)).ok) {
+  if (hash !== null && (!(await verifyPassword(ctx, currentPassword ?? '', hash)).ok || isShut(row))) {
     noteWrongGuess(ctx)
+    countFailure(ctx, row)
     throw new AppError('invalid_credentials', 'The current password is wrong')
   }
   await requireStrong(newPassword, { ...me, hasSecondFactor }, '/newPassword')
@@ -129,7 +137,7 @@ export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassw
   const ended = endAll(db, { userId, except, now: ctx.now(), reason: 'password_changed' })
   const changed = tellPassword(db, set, sql`${ctx.newId('cod')}::text`)
   const [done] = await db
-    .with(set, voided, ...ended, changed)
+    .with(set, forgotten(db, userId), voided, ...ended, changed)
     .select({ changed: changed.id, ended: endedSessions })
     .from(changed)
   if (!done) throw new AppError('conflict', 'The password was changed elsewhere meanwhile')

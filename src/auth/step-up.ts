@@ -2,9 +2,11 @@ import { and, eq, sql } from 'drizzle-orm'
 import { AppError, type UserCtx } from '#core'
 import { ownedBy } from '#database'
 import { heedGuesses, noteWrongGuess, verifyPassword } from '#security'
+import { type Me, userById } from '#users'
 import { secondFactorOf } from './factors.ts'
 import type { StepUp } from './factors-schema.ts'
 import { openSession, type SignInCtx, sessionOf } from './open.ts'
+import { countFailure, failuresOf, isElsewhere, isShut } from './password-failures.ts'
 import { checkFactor, wrongFactor } from './prove.ts'
 import type { Tokens } from './schema.ts'
 import { ending, hurry } from './sessions.ts'
@@ -20,21 +22,27 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
   const { db, actor } = ctx
   const { userId } = actor
   const sessionId = sessionOf(actor)
+  const found = userById(db, userId).as('found')
   const [row] = await db
     .select({
+      userId: found.id,
+      me: found.me,
+      failures: failuresOf(found.id),
+      isElsewhere: isElsewhere(ctx, found.id),
       deviceName: sessions.deviceName,
       methods: sessions.methods,
       hash: credentials.passwordHash,
       hasFactor: secondFactorOf(userId),
     })
     .from(sessions)
+    .innerJoin(found, eq(found.id, sessions.userId))
     .leftJoin(credentials, eq(credentials.userId, sessions.userId))
     .where(and(eq(sessions.id, sessionId), ownedBy(actor, sessions.userId)))
   if (!row) throw new AppError('session_ended', 'This session has ended; sign in again')
   if (input.method === 'password') {
     if (row.hasFactor)
       throw new AppError('forbidden', 'Show the second factor: a code of the authenticator app, or a passkey')
-    await checkPassword(ctx, input.password, row.hash ?? undefined)
+    await checkPassword(ctx, input.password, row)
   } else {
     const proof = await checkFactor(ctx, userId, input)
     const used = proof.spend(sql`true`)
@@ -50,10 +58,13 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
   return await session.tokens()
 }
 
-async function checkPassword(ctx: StepUpCtx, password: string, hash: string | undefined): Promise<void> {
-  await heedGuesses(ctx, ctx.actor.userId)
-  const { ok } = await verifyPassword(ctx, password, hash)
-  if (ok) return
+type Kept = { userId: string; me: Me; hash: string | null; failures: number; isElsewhere: boolean }
+
+async function checkPassword(ctx: StepUpCtx, password: string, kept: Kept): Promise<void> {
+  await heedGuesses(ctx, kept.userId)
+  const { ok } = await verifyPassword(ctx, password, kept.hash ?? undefined)
+  if (ok && !isShut(kept)) return
   noteWrongGuess(ctx)
+  countFailure(ctx, kept)
   throw new AppError('invalid_credentials', 'The password is wrong')
 }

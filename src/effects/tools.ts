@@ -1,16 +1,27 @@
-import { sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { defineEvent, defineTool, s, type Tool } from '#core'
+import { type Ctx, defineEvent, defineTool, s, type Tool } from '#core'
 import { ownerId } from '#database'
 import { kick, tell } from '#queue'
+import { effects } from './tables.ts'
 
 const Requested = z.strictObject({
   workflowId: s.id('wfl'),
   input: z.record(z.string().max(200), z.unknown()).default({}),
 })
 
-/** Somebody wants a workflow run; the room of workflows begins it, once for each `id`. */
-const workflowRequested = defineEvent('workflow.requested', null, Requested.extend({ id: s.id('req') }))
+/** Somebody wants a workflow run; the room of workflows begins it, once for each `id`. `effectId`: the act that asks. */
+export const WorkflowRequested = Requested.extend({ id: s.id('req'), effectId: s.id('eff').nullable() })
+const workflowRequested = defineEvent('workflow.requested', null, WorkflowRequested)
+
+/** What the act that asks for something was done on, and in which run; undefined: it is none that the port did. One trip. */
+export async function actBehind({ db }: Pick<Ctx, 'db'>, userId: string, effectId: string | null) {
+  const [act] = await db
+    .select({ tainted: effects.tainted, runId: effects.runId })
+    .from(effects)
+    .where(and(eq(effects.id, effectId ?? ''), eq(effects.userId, userId)))
+  return act
+}
 
 /** What rooms above carry out: here it is an event. */
 export const requestTools: Tool[] = [
@@ -26,7 +37,8 @@ export const requestTools: Tool[] = [
         userId: sql<string>`${ownerId(actor)}`.as('asked_user'),
       }
       const asked = db.$with('asked').as(db.select(fields).from(sql`(select 1) one`))
-      const data = sql`${JSON.stringify({ id, workflowId, input })}`
+      const effectId = ctx.callId.startsWith('eff_') ? ctx.callId : null
+      const data = sql`${JSON.stringify({ id, workflowId, input, effectId })}`
       const about = { userId: asked.userId, key: sql`${asked.id}`, version: sql`1`, data }
       const told = tell(db, 'told', asked, { kind: workflowRequested, ...about })
       await db.with(asked, told).select({ id: told.id }).from(told)

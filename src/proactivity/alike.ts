@@ -50,8 +50,8 @@ const within = (a: Set<string>, b: Set<string>) => [...a].filter((word) => b.has
 
 /** Whether one names something the other leaves open or says otherwise. */
 function isOther(a: Words, b: Words): boolean {
-  const differ = (one: Set<string>, two: Set<string>) => one.size > 0 && two.size > 0 && within(one, two) === 0
-  if (differ(a.telling, b.telling)) return true
+  const told = within(a.telling, b.telling)
+  if (told < a.telling.size && told < b.telling.size) return true
   const named = (one: Words, two: Words) => [...one.names].every((name) => two.words.has(name))
   return a.names.size > 0 && b.names.size > 0 && !named(a, b) && !named(b, a)
 }

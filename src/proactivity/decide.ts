@@ -62,8 +62,6 @@ export async function snoozeSuggestion(ctx: WriteCtx, id: string, { minutes = 0,
   const wakeMs = until === undefined ? now + minutes * MINUTE_MS : Date.parse(until)
   if (wakeMs <= now || wakeMs > now + MAX_SNOOZE_MS) throw refused('/until', 'must lie within the next year')
   const wakeAt = new Date(wakeMs)
-  // Whoever wants it later wants it to be there then.
-  const atLeast = new Date(wakeMs + 60 * MINUTE_MS)
   return await move(ctx, id, {
     from: OPEN,
     already: [],
@@ -71,12 +69,16 @@ export async function snoozeSuggestion(ctx: WriteCtx, id: string, { minutes = 0,
     set: {
       status: 'snoozed',
       wakeAt,
-      expiresAt: sql`greatest(${t.expiresAt}, ${atLeast.toISOString()}::timestamptz)`,
+      expiresAt: outlasting(wakeAt),
       decidedAt: ctx.now(),
     },
     decide: { decision: 'snoozed' },
   })
 }
+
+/** Whoever wants it later wants it to be there then. */
+export const outlasting = (wakeAt: Date) =>
+  sql`greatest(${t.expiresAt}, ${new Date(wakeAt.getTime() + 60 * MINUTE_MS).toISOString()}::timestamptz)`
 
 /** Offers what was withheld, because the person asked for it: no limit holds it back. One trip. */
 export async function releaseSuggestion(ctx: WriteCtx, id: string): Promise<Suggestion> {

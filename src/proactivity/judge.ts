@@ -38,7 +38,7 @@ const PARTS: Part[] = ['morning', 'afternoon', 'evening']
 
 /**
  * Whether to offer this now, the cheapest question first; a model is asked last, and only where it could matter.
- * `isWaiting`: it has waited for a better time already, and is itself among what is remembered.
+ * `isWaiting`: it has waited for a better time already.
  */
 export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Promise<Verdict> {
   const { standing, moment, timeZone, dismissed, fingerprints, rules } = await standingOf(ctx, offer.kind, null)
@@ -47,9 +47,8 @@ export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Pro
   const restedBefore = new Date(now.getTime() - cooldownMs(settings, offer))
   const limits: Limits = { settings, date: moment.date, timeZone, restedBefore }
   const verdict = (reason: WithheldReason | null, wakeAt: Date | null = null, expected = EVEN.expected): Verdict => {
-    const isInTime = wakeAt !== null && wakeAt.getTime() < Date.parse(offer.expiresAt)
     const rank = WEIGHTS[offer.priority] * offer.confidence * expected
-    return { reason, wakeAt: isInTime ? wakeAt : null, rank, moment, limits }
+    return { reason, wakeAt, rank, moment, limits }
   }
   if (isForbidden(rules, offer)) return verdict('autonomy')
   if (fingerprints.has(offer.fingerprint)) return verdict('duplicate')

@@ -1,4 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
+import type { UserCtx } from '#core'
 import type { ReadCtx } from './row.ts'
 import type { Settings } from './schema.ts'
 import { suggestions } from './tables.ts'
@@ -13,16 +14,32 @@ export const startOfDay = (date: string, timeZone: string) => sql`(${date}::date
 export const isFull = ({ actor }: ReadCtx, { maxOpen }: Settings): SQL<boolean> =>
   sql`(select count(*) from ${suggestions} l where l.user_id = ${actor.userId} and l.status in ('proposed', 'seen')) >= ${maxOpen}::int`
 
-/** Why nothing more of this kind may be offered now; null: it may. */
-export function limitReached(ctx: ReadCtx, kind: string, limits: Limits): SQL<string | null> {
+type Offer = { kind: string; fingerprint: string }
+
+/** Why this may not be offered now; null: it may. */
+export function limitReached(ctx: ReadCtx, { kind, fingerprint }: Offer, limits: Limits): SQL<string | null> {
   const { settings, date, timeZone, restedBefore } = limits
   const theirs = sql`from ${suggestions} l where l.user_id = ${ctx.actor.userId}`
   const today = sql`l.proposed_at >= ${startOfDay(date, timeZone)}`
   const lately = sql`l.kind = ${kind} and l.proposed_at > ${restedBefore.toISOString()}::timestamptz`
+  const same = sql`l.fingerprint = ${fingerprint} and l.status in ('proposed', 'seen', 'snoozed')`
   return sql`case
+    when exists (select 1 ${theirs} and ${same}) then 'duplicate'
     when ${isFull(ctx, settings)} then 'too_many_open'
     when (select count(*) ${theirs} and ${today}) >= ${settings.maxADay}::int then 'too_many_today'
     when exists (select 1 ${theirs} and ${lately}) then 'cooldown' end`
+}
+
+const AGAIN_MS = 15 * 60_000
+/** When what finds no place is asked about once more. */
+export const againAt = ({ now }: Pick<UserCtx, 'now'>) => new Date(now().getTime() + AGAIN_MS)
+
+/** When what is held back for this reason is judged again by itself, if that is before its end. */
+export function wakesAt(ctx: Pick<UserCtx, 'now'>, reason: SQL, wakeAt: Date | null, expiresAt: Date): SQL {
+  const [given, again] = [wakeAt, againAt(ctx)].map(
+    (at) => sql`${at && at < expiresAt ? at.toISOString() : null}::timestamptz`,
+  )
+  return sql`case when ${reason} = 'too_many_open' then coalesce(${given}, ${again}) when ${reason} is not null then ${given} end`
 }
 
 /** Only one statement at a time offers anything to a person: in a batch, before the one that counts. */

@@ -52,6 +52,15 @@ test('of one key at once there is one', async () => {
   expect(new Set(told.map(({ id }) => id)).size).toBe(1)
 })
 
+test('of one offer by many keys at once there is one, urgent or not', async () => {
+  const learner = await makeLearner(NOON)
+  const one = offer({ priority: 'urgent' }, learner.clock.now)
+  const told = await Promise.all(
+    [1, 2, 3].map((n) => reasonOf(propose(learner.ctx, { ...one, key: `${one.key} ${n}` }))),
+  )
+  expect(told.sort()).toEqual(['duplicate', 'duplicate', 'proposed'])
+})
+
 test('there are eight a day of the person, however many were decided', async () => {
   // The day of Auckland begins at eleven.
   const learner = await makeLearner('2026-11-23T09:00:00.000Z', { timeZone: 'Pacific/Auckland' })

@@ -3,7 +3,7 @@ import { ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { fingerprintOf } from './alike.ts'
 import { type JudgeCtx, judge, type Verdict } from './judge.ts'
-import { limitReached, offerAlone } from './limits.ts'
+import { limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf } from './moment.ts'
 import { shownWaiting, suggestionWithheld, tellOffered } from './row.ts'
 import { NewSuggestion, type WithheldReason } from './schema.ts'
@@ -46,11 +46,12 @@ type Row = Omit<NewSuggestion, 'workflowId'> & { id: string; workflowId: string 
 function insert(ctx: JudgeCtx, { actions, alternatives, why, source, ...row }: Row, verdict: Verdict) {
   const { actor, db } = ctx
   const json = (value: object) => sql`${JSON.stringify(value)}::jsonb`
-  const reason = verdict.reason ? sql`${verdict.reason}::text` : limitReached(ctx, row.kind, verdict.limits)
+  const reason = verdict.reason ? sql`${verdict.reason}::text` : limitReached(ctx, row, verdict.limits)
   const judged = db
     .$with('judged')
     .as(db.select({ reason: sql<string | null>`${reason}`.as('judged_reason') }).from(sql`(select 1) one`))
   const why_ = sql`(select judged_reason from judged)`
+  const expiresAt = new Date(row.expiresAt)
   const s = suggestions
   const changed = db.$with('changed').as(
     db
@@ -59,10 +60,10 @@ function insert(ctx: JudgeCtx, { actions, alternatives, why, source, ...row }: R
         ...row,
         ...{ userId: ownerId(actor), rank: verdict.rank, moment: cellOf(verdict.moment) },
         ...{ actions: json(actions), alternatives: json(alternatives), why: json(why), source: json(source) },
-        expiresAt: new Date(row.expiresAt),
+        expiresAt,
         status: sql`case when ${why_} is null then 'proposed' else 'withheld' end`,
         reason: sql`${why_}`,
-        wakeAt: verdict.wakeAt,
+        wakeAt: wakesAt(ctx, why_, verdict.wakeAt, expiresAt),
         proposedAt: sql`case when ${why_} is null then ${ctx.now().toISOString()}::timestamptz end`,
       })
       .onConflictDoNothing({ target: [s.userId, s.key] })

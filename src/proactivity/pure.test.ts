@@ -63,6 +63,11 @@ test('titles that mean the same are alike, those that name other things are not'
   expect(alike('Reply to Ann about the lease', 'Reply to Ben about the lease')).toBe(false)
   expect(alike('Water the plants', 'Call the bank')).toBe(false)
   expect(isTold('Pay invoice 17', 'Settle invoice 18')).toBe(true)
+  // What they share does not make up for what they do not.
+  expect(alike('Pay invoice 17 of March', 'Pay invoice 18 of March')).toBe(false)
+  expect(isTold('Call the bank on Friday at 9:00', 'Call the bank on Friday at 15:00')).toBe(true)
+  expect(alike('Your Monday: 3 tasks, 0 late', 'Your Tuesday: 5 tasks, 0 late')).toBe(false)
+  expect(alike('Call the bank on Friday', 'Call the bank on Friday at 9:00')).toBe(true)
 })
 
 test('a moment is that of the person, on days that change their clocks too', () => {

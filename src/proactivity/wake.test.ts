@@ -96,6 +96,39 @@ test('what comes back waits for a place among three, and for the end of quiet ho
   expect(await readSuggestion(ctx, id)).toMatchObject({ status: 'proposed' })
 })
 
+test('what is put off into quiet hours is not over before they are, and nobody is said to have ignored it', async () => {
+  const learner = await makeLearner('2026-11-23T21:00:00.000Z')
+  const { ctx } = learner
+  await quiet(learner)
+  const expiresAt = '2026-11-23T21:30:00.000Z'
+  const { id } = await propose(ctx, { ...offer({}, learner.clock.now), expiresAt })
+  await snoozeSuggestion(ctx, id, { minutes: 90 })
+  learner.pass(90)
+  await wake(learner, id)
+  learner.pass(8 * 60)
+  await sweepSuggestions(system(learner))
+  expect(await readSuggestion(ctx, id)).toMatchObject({ status: 'snoozed', wakeAt: '2026-11-24T07:00:00.000Z' })
+  learner.pass(30)
+  await wake(learner, id)
+  expect(await readSuggestion(ctx, id)).toMatchObject({ status: 'proposed' })
+})
+
+test('what found no place is offered when there is one again', async () => {
+  const learner = await makeLearner(MONDAY)
+  const { ctx } = learner
+  const ids: string[] = []
+  for (let n = 0; n < 4; n++) ids.push((await propose(ctx, offer({}, learner.clock.now))).id)
+  const [first = '', , , last = ''] = ids
+  expect(await readSuggestion(ctx, last)).toMatchObject({ reason: 'too_many_open', wakeAt: '2026-11-23T09:15:00.000Z' })
+  learner.pass(15)
+  await wake(learner, last)
+  expect(await readSuggestion(ctx, last)).toMatchObject({ reason: 'too_many_open', wakeAt: '2026-11-23T09:30:00.000Z' })
+  await dismissSuggestion(ctx, first, {})
+  learner.pass(15)
+  await wake(learner, last)
+  expect(await readSuggestion(ctx, last)).toMatchObject({ status: 'proposed', reason: null, wakeAt: null })
+})
+
 test('what was withheld for the night is judged again in the morning', async () => {
   const learner = await makeLearner(NIGHT)
   const { ctx } = learner

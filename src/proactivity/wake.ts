@@ -2,16 +2,15 @@ import { and, asc, eq, gt, inArray, lt, lte, or, type SQL, sql } from 'drizzle-o
 import { type Ctx, describeError, type PersonActor, type UserCtx } from '#core'
 import { kick, tell } from '#queue'
 import { carryOut, giveUp } from './carry-out.ts'
-import { expireSuggestion } from './decide.ts'
+import { expireSuggestion, outlasting } from './decide.ts'
 import { judge } from './judge.ts'
-import { isFull, limitReached, offerAlone } from './limits.ts'
+import { againAt, isFull, limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf, type Moment } from './moment.ts'
 import { mine, shown, shownWaiting, suggestionUpdated, suggestionWithheld, tellOffered } from './row.ts'
 import { standingOf } from './standing.ts'
 import { suggestions } from './tables.ts'
 
 const t = suggestions
-const AGAIN_MS = 15 * 60_000
 const WAITS = ['withheld', 'snoozed'] as const
 
 /** The system, acting for one person. */
@@ -41,12 +40,12 @@ async function comeBack(ctx: UserCtx, row: Row): Promise<void> {
   const { standing, moment } = await standingOf(ctx, row.kind, null)
   const { settings, quietUntil } = standing
   const reason = quietUntil ? sql`'quiet_hours'` : sql`case when ${isFull(ctx, settings)} then 'too_many_open' end`
-  await rise(ctx, row, { reason, wakeAt: quietUntil ?? new Date(ctx.now().getTime() + AGAIN_MS), moment })
+  await rise(ctx, row, { reason, wakeAt: quietUntil ?? againAt(ctx), moment })
 }
 
 async function judgeAgain(ctx: UserCtx, row: Row): Promise<void> {
   const { reason, wakeAt, moment, limits } = await judge(ctx, { ...row, expiresAt: row.expiresAt.toISOString() }, true)
-  const why = reason ? sql`${reason}::text` : limitReached(ctx, row.kind, limits)
+  const why = reason ? sql`${reason}::text` : limitReached(ctx, row, limits)
   await rise(ctx, row, { reason: why, wakeAt, moment })
 }
 
@@ -58,14 +57,19 @@ async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, moment }: Rise): P
   const one = sql`(select 1) one`
   const judged = db.$with('judged').as(db.select({ reason: sql`${reason}`.as('judged_reason') }).from(one))
   const why = sql`(select judged_reason from judged)`
-  const [at, waits] = [ctx.now().toISOString(), wakeAt?.toISOString() ?? null]
+  const at = ctx.now().toISOString()
+  // Whoever put it off wants it to be there when it comes back.
+  const isPutOff = row.status === 'snoozed' && wakeAt !== null
   const changed = db.$with('changed').as(
     db
       .update(t)
       .set({
         status: sql`case when ${why} is null then 'proposed' else ${t.status} end`,
         reason: sql`case when ${t.status} = 'withheld' then ${why} end`,
-        wakeAt: sql`case when ${why} is not null then ${waits}::timestamptz end`,
+        wakeAt: isPutOff
+          ? sql`case when ${why} is not null then ${wakeAt.toISOString()}::timestamptz end`
+          : wakesAt(ctx, why, wakeAt, row.expiresAt),
+        ...(isPutOff && { expiresAt: outlasting(wakeAt) }),
         proposedAt: sql`case when ${why} is null then coalesce(${t.proposedAt}, ${at}::timestamptz) else ${t.proposedAt} end`,
         moment: cellOf(moment),
         version: sql`${t.version} + 1`,

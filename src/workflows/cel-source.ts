@@ -102,7 +102,7 @@ function call(name: string, receiver: ASTNode | null, given: ASTNode[], names: N
   if (name === 'has') return `has(${given.map((arg) => emit(arg, names)).join(', ')})`
   const weighed = (node: ASTNode) => `weigh__(meter__, ${DEAR.test(name) ? DEAR_COST : 1}, ${emit(node, names)})`
   const written = given.map(weighed).join(', ')
-  return `sized__(${receiver ? `${weighed(receiver)}.` : ''}${name}(${written}))`
+  return `sized__(meter__, ${receiver ? `${weighed(receiver)}.` : ''}${name}(${written}))`
 }
 
 /** The expression again, each place where work can grow put under the meter. Throws `Refused`. */
@@ -138,7 +138,7 @@ function emit(node: ASTNode, names: Names): string {
       return `(${left} ${node.op} ${right})`
     }
     case '+':
-      return `sized__(${emit(node.args[0], names)} + ${emit(node.args[1], names)})`
+      return `sized__(meter__, ${emit(node.args[0], names)} + ${emit(node.args[1], names)})`
     case '-':
     case '*':
     case '/':

@@ -245,6 +245,27 @@ test('a look that was lost is made up for by the sweep', async () => {
   expect(await hours(person)).toEqual(['23T14:01'])
 })
 
+test('what an event costs is bounded: a person has twenty conditions, and each reads five facts', async () => {
+  const { person } = await begin()
+  const definition = (triggers: object[], gather: object[] = [OVERDUE]) =>
+    NewWorkflow().parse({ name: 'w', definition: { ...BASE, gather, triggers } }).definition
+  const when = (n: number) => ({ kind: 'condition', when: `size(facts.overdue) > ${n}` })
+  const ten = Array.from({ length: 10 }, (_, n) => when(n))
+  for (const n of [1, 2])
+    await createWorkflow(person, NewWorkflow().parse({ name: `${n}`, definition: definition(ten) }))
+  const { faults } = await validateWorkflow(person, { definition: definition([when(1)]), params: {} })
+  expect(faults).toMatchObject([{ pointer: '/definition/triggers' }])
+  const names = ['a', 'b', 'c', 'd', 'e', 'f']
+  const six = definition(
+    [{ kind: 'condition', when: names.map((name) => `size(facts.${name}) > 0`).join(' && ') }],
+    names.map((name) => ({ ...OVERDUE, name })),
+  )
+  const other = await begin()
+  expect((await validateWorkflow(other.person, { definition: six, params: {} })).faults).toMatchObject([
+    { pointer: '/definition/triggers/0/when', detail: expect.stringContaining('more than 5') },
+  ])
+})
+
 test('a condition that nobody could look at, or whose words make no sense, is refused with its place', async () => {
   const { person } = await begin()
   const faults = async (trigger: object) => {

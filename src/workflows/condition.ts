@@ -3,7 +3,7 @@ import type { Ctx } from '#core'
 import { armAt } from './arm.ts'
 import { nowIn } from './cel-functions.ts'
 import { timesOf } from './compile.ts'
-import { openExpressions } from './expression.ts'
+import { newWork, openExpressions } from './expression.ts'
 import { type Firing, fire } from './fire.ts'
 import { openGathering } from './gather.ts'
 import { type Condition, inputsOf, isDaily, readsTheDay } from './inputs.ts'
@@ -20,7 +20,7 @@ type Occasion = { type: string; id: string; subject: string } | null
  */
 export async function lookAt(ctx: Ctx, userId: string, armed: readonly Armed[], occasion: Occasion): Promise<void> {
   const own = { ...ctx, actor: actingFor(userId) }
-  const [cel, gather, next] = [await openExpressions(), openGathering(own), openMoments(own)]
+  const [cel, gather, next, work] = [await openExpressions(), openGathering(own), openMoments(own), newWork()]
   const moments: { id: string; at: Date }[] = []
   for (const one of armed) {
     const { config, definition, params, zone } = one
@@ -29,11 +29,12 @@ export async function lookAt(ctx: Ctx, userId: string, armed: readonly Armed[], 
     const trigger = { kind: 'condition', at: ctx.now().toISOString(), ...(occasion && { event: occasion }) }
     const { now, facts, isTainted, error } = await gather({ params, trigger, definition: { gather: inputs } })
     if (error) ctx.log.warn('condition.not_gathered', { triggerId: one.id, userId, ...error })
-    const held = cel.holds(config.when, cel.scope({ params, trigger, now, facts }))
+    const held = cel.holds(config.when, cel.scope({ params, trigger, now, facts }, work))
     const byItself = isDaily(config) ? null : await next(inputs, zone, readsTheDay(cel, config, inputs))
     const at = soonest([...timesOf(config, zone, ctx.now(), 1), byItself])
-    // What cannot be said does not hold.
-    const isTrue = error === null && held.ok && held.value
+    // What cannot be said does not hold; of what could not be looked at nothing is known.
+    const isUnknown = error !== null || (!held.ok && work.left <= 0)
+    const isTrue = isUnknown ? null : held.ok && held.value
     const cause = `condition:${one.id}:${ctx.now().toISOString()}`
     const firing = { kind: 'condition', triggerId: one.id, trigger, cause, subject: null, tainted: isTainted, depth: 0 }
     await keep(ctx, one, config, { isTrue, at, firing })
@@ -44,21 +45,21 @@ export async function lookAt(ctx: Ctx, userId: string, armed: readonly Armed[], 
   await armAt(ctx, userId, moments)
 }
 
-type Looked = { isTrue: boolean; at: Date | null; firing: Firing }
+type Looked = { isTrue: boolean | null; at: Date | null; firing: Firing }
 
 async function keep(ctx: Ctx, armed: Armed, config: Condition, { isTrue, at, firing }: Looked): Promise<void> {
   const nextAt = at?.toISOString() ?? null
   const next = sql`next_at = ${nextAt}::timestamptz, updated_at = now()`
-  if (!isTrue) {
-    if (!armed.isTrue && nextAt === (armed.nextAt?.toISOString() ?? null)) return
+  const isMoved = nextAt !== (armed.nextAt?.toISOString() ?? null)
+  if (isTrue === false) {
+    if (!armed.isTrue && !isMoved) return
     // What was to be waited for has not lasted so long.
     await ctx.db.execute(sql`update ${triggers} set is_true = false, pending_at = null, pending = null, ${next}
       where id = ${armed.id}`)
     return
   }
-  if (wasTrue(armed, config, ctx.now())) {
-    if (nextAt !== (armed.nextAt?.toISOString() ?? null))
-      await ctx.db.execute(sql`update ${triggers} set ${next} where id = ${armed.id}`)
+  if (isTrue === null || wasTrue(armed, config, ctx.now())) {
+    if (isMoved) await ctx.db.execute(sql`update ${triggers} set ${next} where id = ${armed.id}`)
     return
   }
   const pendingAt = debounced(ctx, armed)

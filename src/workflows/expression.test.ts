@@ -79,6 +79,7 @@ const HOSTILE: Record<string, string> = {
   'equal things compared again and again': 'facts.big.exists(a, facts.deep == facts.twin && facts.deep != facts.twin)',
   'one text joined a thousand times': 'join(facts.big.map(a, facts.long), "").size() > 0',
   'zones asked for again and again': 'facts.big.map(a, facts.big.map(b, clock("2026-11-23T09:05:00Z", "Asia/Tokyo")))',
+  'two lists joined again and again': 'facts.big.map(a, facts.big.map(b, size([b] + facts.big))).size() > 0',
   'an answer that is a thousand times the facts': 'facts.big.map(a, [facts.deep, facts.deep, facts.deep])',
 }
 const deep = Array.from({ length: 500 }, (_, n) => ({ title: `t${n}`, notes: 'x'.repeat(100), labels: ['a', 'b'] }))
@@ -98,6 +99,19 @@ test.each(Object.entries(HOSTILE))('%s ends soon', (_, expression) => {
   expect(made).toMatchObject({ ok: false, problem: expect.stringMatching(/too (much|long)/) })
   // Measured at 3 to 30 ms; the machine may be busy.
   expect(tookMs).toBeLessThan(1000)
+})
+
+test('what shares its work ends soon together, and says so of the rest', () => {
+  const shared = cel.scope({ facts: { big: Array.from({ length: 1000 }, (_, n) => n) } })
+  const dear = 'facts.big.filter(a, a % 7 == 3).map(b, b * 2).exists(c, c == -1)'
+  const all = Array.from({ length: 1000 }, () => cel.holds(dear, shared))
+  expect(all[0]).toEqual({ ok: true, value: false })
+  expect(all.at(-1)).toEqual({ ok: false, problem: 'takes too much work' })
+  const done = all.filter(({ ok }) => ok).length
+  expect([done > 50, done < 500]).toEqual([true, true])
+  expect(
+    cel.render(Object.fromEntries(all.map((_, n) => [n, `{{ ${dear} }}`])), cel.scope({ facts: { big: [1] } })).ok,
+  ).toBe(true)
 })
 
 test('what does not end soon by nature is not offered', () => {

@@ -3,8 +3,10 @@ import { HELPERS } from './cel-functions.ts'
 import { metered, Refused, type Use } from './cel-source.ts'
 
 const LIMITS = { maxAstNodes: 300, maxDepth: 24, maxListElements: 50, maxMapEntries: 50, maxCallArguments: 8 }
-/** Steps of work one expression may take; what it costs is in docs/decisions/0057. */
+/** Steps of work one expression may take, and all that share their work; what it costs is in docs/decisions/0057. */
 const BUDGET = 200_000
+const SHARED_BUDGET = 1_000_000
+const MAX_COMPILED = 500
 const MAX_TEXT = 20_000
 const MAX_LIST = 2000
 const MAX_DEPTH = 40
@@ -13,10 +15,14 @@ export type Evaluated = { ok: true; value: unknown } | { ok: false; problem: str
 export type Checked = { ok: true; type: string; uses: Use[] } | { ok: false; problem: string }
 /** What expressions may read at one place, by name: a type of CEL, or the fields there are. */
 export type Readable = { [name: string]: string | Record<string, string> }
-/** Values made ready to be read by many expressions. */
-export type Scope = { readonly values: Context }
+/** Steps that are left. */
+export type Work = { left: number }
+type Meter = Work
+/** Values made ready to be read by many expressions, which share the work they may take. */
+export type Scope = { readonly values: Context; readonly work: Meter }
 
-type Meter = { left: number }
+/** What everything that is evaluated for one event, or one step, may take together. */
+export const newWork = (): Meter => ({ left: SHARED_BUDGET })
 
 class TooCostly extends Error {}
 
@@ -36,7 +42,9 @@ function weigh(meter: Meter, value: unknown): void {
   for (const inner of Object.values(value)) weigh(meter, inner)
 }
 
-function sized(value: unknown): unknown {
+// What joins two texts or lists copies both.
+function sized(meter: Meter, value: unknown): unknown {
+  charge(meter, typeof value === 'string' ? 1 + (value.length >> 5) : Array.isArray(value) ? 1 + value.length : 1)
   if (typeof value === 'string' && value.length > MAX_TEXT) throw new TooCostly('makes a text too long')
   if (Array.isArray(value) && value.length > MAX_LIST) throw new TooCostly('makes a list too long')
   return value
@@ -117,7 +125,7 @@ function endOf(template: string, from: number): number {
 }
 
 export type Expressions = {
-  scope(values: Record<string, unknown>): Scope
+  scope(values: Record<string, unknown>, work?: Meter): Scope
   /** The value as JSON. Ends soon, whatever is asked. */
   evaluate(expression: string, scope: Scope): Evaluated
   /** A condition: anything but true or false is a problem. */
@@ -127,6 +135,8 @@ export type Expressions = {
   /** Whether it can be evaluated where these names can be read, and what it gives. */
   check(expression: string, readable: Readable): Checked
 }
+
+type Compiled = { run: (values: Context) => unknown; cost: number }
 
 function open(Env: typeof Environment): Expressions {
   const options = { homogeneousAggregateLiterals: false, limits: LIMITS }
@@ -153,19 +163,36 @@ function open(Env: typeof Environment): Expressions {
         return value
       }),
     )
-    .registerFunction('sized__(dyn): dyn', sync(sized))
+    .registerFunction('sized__(map, dyn): dyn', sync(sized))
 
-  function evaluate(expression: string, { values }: Scope): Evaluated {
-    const meter: Meter = { left: BUDGET }
+  const compiled = new Map<string, Compiled>()
+  /** Parsing costs more than most of what is parsed, and the same few are asked again and again. */
+  function compile(expression: string): Compiled {
+    const known = compiled.get(expression)
+    if (known) return known
+    const { source } = metered(base.parse(expression).ast)
+    const made = { run: running.parse(source), cost: source.length }
+    const [oldest] = compiled.keys()
+    if (compiled.size >= MAX_COMPILED && oldest !== undefined) compiled.delete(oldest)
+    compiled.set(expression, made)
+    return made
+  }
+
+  function evaluate(expression: string, { values, work }: Scope): Evaluated {
+    const most = Math.min(BUDGET, work.left)
+    const meter: Meter = { left: most }
     try {
-      const { source } = metered(base.parse(expression).ast)
-      const value: unknown = running.evaluate(source, { ...values, meter__: meter })
+      const { run, cost } = compile(expression)
+      charge(meter, cost)
+      const value: unknown = run({ ...values, meter__: meter })
       // A quantifier swallows what its parts throw: the meter does not forget.
       charge(meter, 0)
       weigh(meter, value)
       return { ok: true, value: toJson(value) }
     } catch (error) {
       return { ok: false, problem: meter.left < 0 ? 'takes too much work' : problemOf(error) }
+    } finally {
+      work.left -= most - Math.max(0, meter.left)
     }
   }
 
@@ -199,7 +226,10 @@ function open(Env: typeof Environment): Expressions {
   return {
     evaluate,
     render,
-    scope: (values) => ({ values: Object.fromEntries(Object.entries(values).map(([k, v]) => [k, fromJson(v)])) }),
+    scope: (values, work = newWork()) => ({
+      values: Object.fromEntries(Object.entries(values).map(([k, v]) => [k, fromJson(v)])),
+      work,
+    }),
     holds(expression, scope) {
       const made = evaluate(expression, scope)
       if (!made.ok) return made

@@ -4,7 +4,7 @@ import { type Ctx, defineEvent, s } from '#core'
 import { kick, tell } from '#queue'
 import { nowIn } from './cel-functions.ts'
 import type { Definition } from './definition.ts'
-import { openExpressions } from './expression.ts'
+import { newWork, openExpressions } from './expression.ts'
 import { step } from './row.ts'
 import { workflowRuns, workflows } from './tables.ts'
 import type { Params } from './when-of.ts'
@@ -42,10 +42,15 @@ export type Firing = {
 }
 export type Fired = { runId: string; isNew: boolean } | { runId: null; isNew: false }
 
-/** What expressions read before anything is gathered. */
-export async function openScope({ now }: Pick<Ctx, 'now'>, { params, zone }: Ready, trigger: Record<string, unknown>) {
+/** What expressions read before anything is gathered. `work`: what all that are asked of one event share. */
+export async function openScope(
+  { now }: Pick<Ctx, 'now'>,
+  { params, zone }: Ready,
+  trigger: Record<string, unknown>,
+  work = newWork(),
+) {
   const cel = await openExpressions()
-  return { cel, scope: cel.scope({ params, trigger, now: nowIn(now(), zone) }) }
+  return { cel, scope: cel.scope({ params, trigger, now: nowIn(now(), zone) }, work) }
 }
 
 /** The window in which it runs once, as a key; null: as often as it is set off. */

@@ -1,13 +1,14 @@
-import { sql } from 'drizzle-orm'
-import { z } from 'zod'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Ctx, DomainEvent } from '#core'
+import { actBehind, WorkflowRequested } from '#effects'
 import type { Subscriber } from '#queue'
 import { armAt, armWorkflows } from './arm.ts'
 import { lookAt } from './condition.ts'
 import type { Pending } from './due.ts'
+import { newWork, type Work } from './expression.ts'
 import { type Firing, fire, MAX_DEPTH, openScope } from './fire.ts'
 import { type Armed, readTriggers } from './ready.ts'
-import { triggers } from './tables.ts'
+import { triggers, workflowRuns } from './tables.ts'
 import { FAMILIES } from './validate.ts'
 
 const familyOf = (type: string) => type.split('.')[0] ?? ''
@@ -47,8 +48,9 @@ async function runWaiting(ctx: Ctx, userId: string, events: DomainEvent[]): Prom
     sql`t.user_id = ${userId} and t.kind in ('event', 'condition')
       and t.patterns && array(select jsonb_array_elements_text(${JSON.stringify(types)}::jsonb))`,
   )
+  const works = new Map(events.map(({ id }) => [id, newWork()]))
   for (const armed of waiting)
-    for (const event of events) if (isMeant(armed, event.type)) await happen(ctx, armed, event)
+    for (const event of events) if (isMeant(armed, event.type)) await happen(ctx, armed, event, works.get(event.id))
   const conditions = waiting.filter(({ config }) => config.kind === 'condition')
   const last = events.at(-1)
   if (conditions.length > 0 && last)
@@ -58,11 +60,11 @@ async function runWaiting(ctx: Ctx, userId: string, events: DomainEvent[]): Prom
 const isMeant = ({ config }: Armed, type: string): boolean =>
   config.kind === 'event' && (config.type === type || config.type === `${familyOf(type)}.*`)
 
-async function happen(ctx: Ctx, armed: Armed, event: DomainEvent): Promise<void> {
+async function happen(ctx: Ctx, armed: Armed, event: DomainEvent, work?: Work): Promise<void> {
   const { config } = armed
   const trigger = { kind: 'event', type: event.type, id: event.id, at: event.at, subject: event.key, data: event.data }
   if (config.kind === 'event' && config.when !== undefined) {
-    const { cel, scope } = await openScope(ctx, armed, trigger)
+    const { cel, scope } = await openScope(ctx, armed, trigger, work)
     const made = cel.holds(config.when, scope)
     // What cannot be said of this event does not hold of it.
     if (!made.ok || !made.value) return
@@ -89,33 +91,22 @@ export async function fireOrHold(ctx: Ctx, armed: Armed, pending: Pending) {
   return null
 }
 
-/** What asks for a run of another workflow says with its event. */
-const Called = z.object({
-  workflowId: z.string().max(40),
-  data: z.record(z.string(), z.unknown()).default({}),
-  tainted: z.boolean().default(false),
-  depth: z.number().int().default(0),
-})
-
-async function runCalled(ctx: Ctx, event: DomainEvent): Promise<void> {
-  const called = Called.safeParse(event.data)
-  if (!called.success || called.data.depth >= MAX_DEPTH) {
-    ctx.log.warn('workflow.call_refused', { eventId: event.id, userId: event.userId })
-    return
-  }
-  const { workflowId, data, tainted, depth } = called.data
-  const where = sql`t.user_id = ${event.userId} and t.workflow_id = ${workflowId} and t.kind = 'workflow'`
+/** Asks of the act itself what it was done on, and how deep its run was called: what it says of itself might be made. */
+async function runCalled(ctx: Ctx, { id: eventId, userId, at, data }: DomainEvent): Promise<void> {
+  const { workflowId, input, effectId } = WorkflowRequested.parse(data)
+  // Nobody knows what led another's assistant to ask.
+  const { tainted, runId } = (await actBehind(ctx, userId, effectId)) ?? { tainted: true, runId: null }
+  const [by] = await ctx.db
+    .select({ depth: workflowRuns.depth })
+    .from(workflowRuns)
+    .where(and(eq(workflowRuns.id, runId ?? ''), eq(workflowRuns.userId, userId)))
+  const depth = by?.depth ?? 0
+  if (depth >= MAX_DEPTH) return ctx.log.warn('workflow.call_refused', { eventId, userId })
+  const where = sql`t.user_id = ${userId} and t.workflow_id = ${workflowId} and t.kind = 'workflow'`
   const [armed] = await readTriggers(ctx, where)
   if (!armed) return
-  const trigger = { kind: 'workflow', id: event.id, at: event.at, data }
-  const cause = `event:${event.id}`
   await fire(ctx, armed, {
-    kind: 'workflow',
-    triggerId: armed.id,
-    trigger,
-    cause,
-    subject: null,
-    tainted,
-    depth: depth + 1,
+    ...{ kind: 'workflow', triggerId: armed.id, trigger: { kind: 'workflow', id: eventId, at, data: input } },
+    ...{ cause: `event:${eventId}`, subject: null, tainted, depth: depth + 1 },
   })
 }

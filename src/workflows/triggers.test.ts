@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm'
 import { Webhook } from 'standardwebhooks'
 import { expect, test } from 'vitest'
 import type { DomainEvent, UserCtx } from '#core'
+import { realEffects } from '#effects'
 import { outbox } from '#queue/tables'
 import { makePerson, type Person } from '#test/database'
 import { makeHookSecret, runWorkflow, takeHook } from './ask.ts'
@@ -229,19 +230,32 @@ test('by hand it runs also where it is off, once for one request', async () => {
   await expect(runWorkflow(stranger, id, {})).rejects.toMatchObject({ code: 'not_found' })
 })
 
-test('one workflow calls another that lets itself be called, and no deeper than five', async () => {
+test('one workflow calls another that lets itself be called, with what it gives it, and no deeper than five', async () => {
   const { person } = await begin()
   const called = await make(person, { triggers: [{ kind: 'workflow' }] })
   const closed = await make(person, {})
-  const ask = (workflowId: string, depth: number) =>
-    event(person, {
-      type: 'workflow.requested',
-      key: workflowId,
-      data: { workflowId, depth, data: { n: 1 }, tainted: true },
-    })
-  await happens(person, ask(called.id, 1), ask(called.id, 5), ask(closed.id, 0))
-  expect(await runs(person)).toMatchObject([
+  const caller = await make(person, { triggers: [{ kind: 'manual' }] })
+  let calls = 0
+  /** As a step of a run that was itself called so deep asks for it, and what is told of that is heard. */
+  const call = async (workflowId: string, depth: number, tainted: boolean) => {
+    const { runId } = await runWorkflow(person, caller.id, {})
+    await person.db.update(workflowRuns).set({ depth, tainted }).where(eq(workflowRuns.id, runId))
+    const origin = { kind: 'run', runId, step: 'call' } as const
+    const input = { workflowId, input: { n: ++calls } }
+    const key = `${runId}:call`
+    await realEffects(person).perform({ kind: 'run_workflow', input, key, origin, tainted, isAgreed: true })
+    const told = await person.db.select().from(outbox).where(eq(outbox.userId, person.actor.userId))
+    const asked = told.find(({ data }) => JSON.stringify(data).includes(`"n":${calls}`))
+    if (!asked) throw new Error('nothing was asked for')
+    await happens(person, { ...asked, at: asked.createdAt.toISOString() })
+  }
+  await call(called.id, 1, true)
+  await call(called.id, 5, false)
+  await call(closed.id, 0, false)
+  await call(called.id, 0, false)
+  expect((await runs(person)).filter(({ workflowId }) => workflowId !== caller.id)).toMatchObject([
     { workflowId: called.id, depth: 2, tainted: true, trigger: { data: { n: 1 } } },
+    { workflowId: called.id, depth: 1, tainted: false, trigger: { data: { n: 4 } } },
   ])
 })
 

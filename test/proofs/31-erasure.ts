@@ -1,14 +1,14 @@
 import { setTimeout as wait } from 'node:timers/promises'
-import { createLocalJWKSet, type JSONWebKeySet, jwtVerify } from 'jose'
 import { ERASURE_STEPS } from '#account'
 import { createAuditor, differences, type Holdings } from '../matrix-audit.ts'
-import { type Answer, makeId, type Person, type Sabotage, tokenHash, type World } from '../world.ts'
+import { makeId, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
 import { exportAll, firstDifference, importAll, viewOf } from './lib-archive.ts'
 import { door, type Report, TOPICS, toldOf, unhandled } from './lib-effects.ts'
 import { askForErasure, erasePerson, fillPlaces, receiptOf } from './lib-erasure.ts'
 import { openListener } from './lib-listener.ts'
+import { auditErased, keysWith, rememberedOf, tablesWith } from './lib-traces.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const FAILS = 2
@@ -40,7 +40,15 @@ const SKIPPED = (store: string): Sabotage => ({
 })
 
 /** `kills`: the Workflow dies at its step; else the step fails a few times. */
-type Case = { person: Person; step: string; kills: boolean; mark: string; receiptId: string; traces: string[] }
+type Case = {
+  person: Person
+  step: string
+  kills: boolean
+  mark: string
+  receiptId: string
+  traces: string[]
+  instances: string[]
+}
 
 export const proof: Proof = {
   id: 31,
@@ -51,6 +59,18 @@ export const proof: Proof = {
     'the Steward is skipped': [SKIPPED('steward')],
     // Cron sweeps what is nobody's, too.
     'the vectors are skipped': [SKIPPED('vectors'), { file: 'workers/cron.ts', find: '\n  sweepErased,', replace: '' }],
+    'the runs are skipped': [
+      {
+        file: 'src/workflows/forget.ts',
+        find: 'const { errors } = await env.TASA_RUN.deleteBatch(',
+        replace: 'const { errors } = nobody(',
+      },
+      {
+        file: 'src/workflows/forget.ts',
+        find: 'const RUNS_AT_ONCE',
+        replace: 'const nobody = (_: string[]): { errors: Error[] } => ({ errors: [] })\nconst RUNS_AT_ONCE',
+      },
+    ],
     'a table is forgotten': [
       {
         file: 'src/account/claims.ts',
@@ -144,10 +164,15 @@ async function livePeople(world: World, count: number, mark: string): Promise<Pe
 }
 
 async function settled(world: World, auditor: Awaited<ReturnType<typeof createAuditor>>, person: Person) {
-  const ids = (await toldOf(world, person.userId)).map(({ id }) => id)
-  await unhandled(world, ids, HANDLED_WITHIN_MS)
+  await handled(world, person)
   const holdings: Holdings = await auditor.holdings(person.userId)
   return holdings
+}
+
+async function handled(world: World, { userId }: Person): Promise<void> {
+  const ids = (await toldOf(world, userId)).map(({ id }) => id)
+  const left = await unhandled(world, ids, HANDLED_WITHIN_MS)
+  if (left > 0) throw new Error(`${left} events of ${userId} are not handled in time`)
 }
 
 type Kind = Pick<Case, 'step' | 'kills'>
@@ -156,11 +181,7 @@ async function prepare(world: World, kind: Kind, report: Report): Promise<Case> 
   const mark = `mark-${makeId('x')}`
   const [person] = await livePeople(world, 1, mark)
   if (!person) throw new Error('no person')
-  await unhandled(
-    world,
-    (await toldOf(world, person.userId)).map(({ id }) => id),
-    HANDLED_WITHIN_MS,
-  )
+  await handled(world, person)
   const outbox = await world.query('select id from outbox where user_id = $1 limit 3', [person.userId])
   const traces = [
     person.userId,
@@ -170,6 +191,13 @@ async function prepare(world: World, kind: Kind, report: Report): Promise<Case> 
     person.sessionId,
     ...outbox.map(({ id }) => String(id)),
   ]
+  const begun = await world.query(
+    'select instance_id as id from workflow_runs where user_id = $1 and instance_id is not null',
+    [person.userId],
+  )
+  const instances = begun.map(({ id }) => String(id))
+  const kept = await rememberedOf(world, instances)
+  if (instances.length === 0 || kept.length < instances.length) report('no run of theirs is remembered: begin one')
   const found = await tablesWith(world, person.userId)
   const expected = await world.query(
     `select distinct table_name as name from information_schema.columns
@@ -177,7 +205,7 @@ async function prepare(world: World, kind: Kind, report: Report): Promise<Case> 
   )
   for (const { name } of expected)
     if (!found.includes(String(name))) report(`nothing of theirs is in ${name}: put it there`)
-  return { ...kind, person, mark, traces, receiptId: '' }
+  return { ...kind, person, mark, traces, instances, receiptId: '' }
 }
 
 /** What the API shows of one who was exported is what it shows of one who imported it. */
@@ -249,50 +277,4 @@ async function reached(world: World, { receiptId }: Case): Promise<boolean> {
     if (row?.is_called === true) return true
   }
   return false
-}
-
-/** The tables in any of whose columns this text is found. */
-async function tablesWith(world: World, text: string): Promise<string[]> {
-  const tables = await world.query(
-    `select table_name as name from information_schema.tables where table_schema = 'public' order by 1`,
-  )
-  const looks = tables.map(
-    ({ name }) => `select '${name}' as name where exists (
-    select 1 from "${name}" t where strpos(t::text, $1) > 0)`,
-  )
-  return (await world.query(looks.join(' union all '), [text])).map(({ name }) => String(name))
-}
-
-async function keysWith(world: World, text: string): Promise<string[]> {
-  const { objects } = await (await world.worker.miniflare.getR2Bucket('FILES')).list()
-  return objects.map(({ key }) => key).filter((key) => key.includes(text))
-}
-
-// Behind the API: Miniflare does not know the methods of an object.
-type Held = { getByName(name: string): { held(): Promise<number> } }
-
-async function auditErased(world: World, { person, traces, receiptId, step }: Case, report: Report): Promise<void> {
-  for (const trace of traces)
-    for (const table of await tablesWith(world, trace)) report(`${trace} is left in ${table}, after ${step}`)
-  for (const key of await keysWith(world, person.userId)) report(`${key} is left, after ${step}`)
-  for (const binding of ['USER_SESSION', 'STEWARD']) {
-    const objects = (await world.worker.miniflare.getDurableObjectNamespace(binding)) as unknown as Held
-    const held = await objects.getByName(person.userId).held()
-    if (held > 0) report(`${held} are left in ${binding}, after ${step}`)
-  }
-  const seen: Answer = await person.api('GET', '/v1/me')
-  if (seen.status !== 401) report(`who was erased is answered ${seen.status}`)
-  await auditReceipt(world, person, receiptId, report)
-}
-
-async function auditReceipt(world: World, { userId }: Person, receiptId: string, report: Report): Promise<void> {
-  const receipt = await receiptOf(world, receiptId, 1000)
-  if (receipt === undefined) return report('there is no receipt')
-  const jwks: JSONWebKeySet = JSON.parse((await world.call('GET', '/.well-known/jwks.json')).text)
-  const { payload } = await jwtVerify(receipt, createLocalJWKSet(jwks), { typ: 'erasure-receipt+jwt' })
-  if (payload['subject_hash'] !== tokenHash(userId)) report('a receipt is of somebody else')
-  if (JSON.stringify(payload).includes(userId)) report('a receipt names who was erased')
-  const stores = Object.entries(payload['stores'] ?? {})
-  for (const [store, held] of stores)
-    if (held === 0 && store !== 'grants') report(`a receipt says that nothing was in ${store}`)
 }
