@@ -7,6 +7,7 @@ import { openExpressions } from './expression.ts'
 import { watchedBy } from './inputs.ts'
 import { effectInputs } from './kinds.ts'
 import { callsOf, cycleFrom } from './loops.ts'
+import { whyAbsent } from './requirements.ts'
 import { triggers, workflows, workflowVersions } from './tables.ts'
 import { type Fault, faultsOf, parameterFault, pointerOf } from './validate.ts'
 import { defaultsOf, filled, isTemporal, type Params, whenOf } from './when-of.ts'
@@ -57,8 +58,10 @@ async function judge(ctx: CompileCtx, input: { id: string; definition: Definitio
     const detail = parameter ? parameterFault(parameter, value) : 'is no parameter of this workflow'
     if (detail) faults.push({ pointer: `/params${pointerOf([name])}`, detail })
   }
-  for (const [n, need] of (definition.requires ?? []).entries())
-    faults.push({ pointer: `/definition/requires/${n}`, detail: `${need} is not there yet` })
+  for (const [n, need] of (definition.requires ?? []).entries()) {
+    const detail = whyAbsent(need)
+    if (detail) faults.push({ pointer: `/definition/requires/${n}`, detail })
+  }
   const conditions = definition.triggers.filter(({ kind }) => kind === 'condition').length
   if (conditions > 0 && conditions + others.conditions > MAX_CONDITIONS)
     faults.push({
