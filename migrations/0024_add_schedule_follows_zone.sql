@@ -1,0 +1,2 @@
+ALTER TABLE "schedules" ADD COLUMN "follows_zone" boolean DEFAULT false NOT NULL;--> statement-breakpoint
+CREATE INDEX "schedule_runs_waiting" ON "schedule_runs" USING btree ("started_at") WHERE "schedule_runs"."status" = 'waiting';
