@@ -5,13 +5,14 @@ import { listNotifications } from '#notifications'
 import { outbox } from '#queue/tables'
 import { makePerson } from '#test/database'
 import type { ScheduleAction } from './action-schema.ts'
-import { type Came, type Carriers, type Due, failed, requireDoable } from './carriers.ts'
+import { type Came, type Carriers, type Due, endLostRuns, failed, requireDoable } from './carriers.ts'
 import { scheduleSubscriber } from './carry-out.ts'
 import { runNow } from './due.ts'
 import { listRuns, scheduleStatistics } from './runs.ts'
 import { createSchedule } from './schedules.ts'
 import { NewSchedule, ScheduleRun } from './schema.ts'
 import { deleteSchedule } from './switch.ts'
+import { scheduleRuns } from './tables.ts'
 
 const EFFECT = { kind: 'effect', do: 'create_task', input: { title: 'Report' } } as const
 
@@ -89,6 +90,17 @@ test('what fails says why, to its person too; what is settled later waits; what 
   const { subscriber, seen } = roomOf(async () => null)
   await subscriber.handle(other.system, other.events)
   expect(seen).toEqual([])
+})
+
+test('what nobody carried out for a day is ended, with notice', async () => {
+  const { person, run, runs, told } = await dueOf(EFFECT)
+  await endLostRuns(person)
+  expect((await runs()).map(({ status }) => status)).toEqual(['waiting'])
+  const longAgo = new Date(Date.now() - 25 * 3_600_000)
+  await person.db.update(scheduleRuns).set({ startedAt: longAgo }).where(eq(scheduleRuns.id, run.id))
+  await endLostRuns(person)
+  expect(await runs()).toMatchObject([{ status: 'failed', outcome: { code: 'timeout' } }])
+  expect(await told()).toMatchObject([{ title: '"Weekly" could not be done' }])
 })
 
 test('what no room would do is refused when it is saved, with its place', async () => {

@@ -1,5 +1,5 @@
-import { and, eq, sql } from 'drizzle-orm'
-import { AppError, type FieldError, type PersonActor, type UserCtx } from '#core'
+import { and, eq, lt, sql } from 'drizzle-orm'
+import { AppError, type Ctx, type FieldError, type PersonActor, type UserCtx } from '#core'
 import { insertNotification } from '#notifications'
 import { kick } from '#queue'
 import type { ScheduleAction, ScheduleOutcome } from './action-schema.ts'
@@ -119,6 +119,22 @@ export async function waitingRuns({ db, actor }: Pick<UserCtx, 'db' | 'actor'>, 
     .innerJoin(schedules, eq(schedules.id, r.scheduleId))
     .where(and(sql`${r.id} in ${listed}`, eq(r.userId, actor.userId), eq(r.status, 'waiting')))
     .orderBy(r.id)
+}
+
+const LOST_LIMIT = 50
+
+/** Ends, with notice, what nobody carried out for a day. */
+export async function endLostRuns(ctx: Ctx): Promise<void> {
+  const r = scheduleRuns
+  const lost = await ctx.db
+    .select({ userId: r.userId, run: shownRun(r), schedule: shown(schedules) })
+    .from(r)
+    .innerJoin(schedules, eq(schedules.id, r.scheduleId))
+    .where(and(eq(r.status, 'waiting'), lt(r.startedAt, sql`now() - interval '1 day'`)))
+    .limit(LOST_LIMIT)
+  for (const { userId, ...due } of lost)
+    await settleRun(onBehalfOf(ctx, userId), due, failed(due, 'timeout', 'It could not be done for a day'))
+  if (lost.length > 0) ctx.log.warn('schedule_runs.lost', { found: lost.length })
 }
 
 export const onBehalfOf = (ctx: Omit<UserCtx, 'actor'>, userId: string): UserCtx => {

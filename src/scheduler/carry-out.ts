@@ -4,16 +4,18 @@ import { insertNotification } from '#notifications'
 import { kick, type Subscriber } from '#queue'
 import { type Carriers, carry, type Due, noteOf, onBehalfOf, settleRun, waitingRuns } from './carriers.ts'
 import { type NewTimer, Schedule, ScheduleDue } from './schema.ts'
+import { followZone } from './switch.ts'
 import { scheduleRuns } from './tables.ts'
 import { armTimers, cancelTimer } from './timer.ts'
 
 /** Keeps the timers of the person's Steward as their schedules say, and does what is due. */
 export const scheduleSubscriber = (carriers: Carriers): Subscriber => ({
   name: 'schedules',
-  wants: (type) => type.startsWith('schedule.'),
+  wants: (type) => type.startsWith('schedule.') || type === 'me.updated',
   handle: async (ctx, events) => {
     const userId = events[0]?.userId
     if (userId === undefined) return
+    if (events.some(({ type }) => type === 'me.updated')) await followZone(onBehalfOf(ctx, userId))
     const dues = events.flatMap(({ type, data }) => (type === 'schedule.due' ? ScheduleDue().parse(data) : []))
     const waiting = dues.filter(({ run }) => run.status === 'waiting')
     const changed = events.flatMap(({ type, data }) =>

@@ -3,6 +3,7 @@ export {
   type Carrier,
   type Carriers,
   type Due,
+  endLostRuns,
   failed,
   onBehalfOf,
   settleRun,

@@ -78,6 +78,7 @@ const shown = () => ({
   id: s.id('sch'),
   name: z.string().max(200),
   when: When,
+  followsZone: z.boolean().openapi({ description: 'It named no zone: its times move with those of its person' }),
   missed: Missed,
   action: ScheduleAction,
   status: Status,

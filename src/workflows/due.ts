@@ -5,6 +5,7 @@ import { armAt } from './arm.ts'
 import { timesOf } from './compile.ts'
 import { lookAt } from './condition.ts'
 import { type FireCtx, type Firing, fire } from './fire.ts'
+import { isDaily } from './inputs.ts'
 import { type Armed, actingFor, readTriggers } from './ready.ts'
 import { triggers, workflows } from './tables.ts'
 import { isTemporal } from './when-of.ts'
@@ -39,6 +40,31 @@ export async function runDue(ctx: Ctx, { userId, id }: { userId: string; id: str
   if (!armed.nextAt || armed.nextAt.getTime() > nowMs) return
   if (armed.config.kind === 'condition') await lookAt(ctx, userId, [armed], null)
   else await fireTimes(ctx, armed, armed.nextAt)
+}
+
+/** Reckons anew what is meant where the person is, who may have moved. */
+export async function followZone(ctx: Ctx, userId: string): Promise<void> {
+  const isWalled = sql`t.kind in ('at', 'cron', 'rrule') and not t.config ? 'timeZone'`
+  const isLooked = sql`t.kind = 'condition'`
+  const waiting = sql`t.user_id = ${userId} and t.next_at is not null and ((${isWalled}) or ${isLooked})`
+  const looked: Armed[] = []
+  const timed: { id: string; at: Date; was: Date | null }[] = []
+  for (const armed of await readTriggers(ctx, waiting)) {
+    const { id, config, zone, nextAt } = armed
+    if (config.kind === 'condition' && !isDaily(config)) {
+      looked.push(armed)
+      continue
+    }
+    // What happens once and would have by now is due: its policy says what becomes of it.
+    const [at] = timesOf(config, zone, config.kind === 'at' ? new Date(0) : ctx.now(), 1)
+    if (at && at.getTime() !== nextAt?.getTime()) timed.push({ id, at, was: nextAt })
+  }
+  if (looked.length > 0) await lookAt(ctx, userId, looked, null)
+  if (timed.length === 0) return
+  const rows = sql`jsonb_to_recordset(${JSON.stringify(timed)}::jsonb) as m (id text, at timestamptz, was timestamptz)`
+  await ctx.db.execute(sql`update ${triggers} t set next_at = m.at, updated_at = now() from ${rows}
+    where t.id = m.id and t.next_at = m.was`)
+  await armAt(ctx, userId, timed)
 }
 
 async function endPause(ctx: Ctx, userId: string, id: string): Promise<void> {

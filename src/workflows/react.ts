@@ -4,7 +4,7 @@ import { actBehind, WorkflowRequested } from '#effects'
 import type { Subscriber } from '#queue'
 import { armAt, armWorkflows } from './arm.ts'
 import { lookAt } from './condition.ts'
-import type { Pending } from './due.ts'
+import { followZone, type Pending } from './due.ts'
 import { newWork, type Work } from './expression.ts'
 import { type Firing, fire, MAX_DEPTH, openScope } from './fire.ts'
 import { type Armed, readTriggers } from './ready.ts'
@@ -27,6 +27,7 @@ export const triggerSubscriber: Subscriber = {
     const saved = events.filter(({ type }) => type === 'workflow.created' || type === 'workflow.updated')
     if (saved.length > 0) await begin(ctx, userId, [...new Set(saved.map(({ key }) => key))])
     for (const event of events) if (event.type === 'workflow.requested') await runCalled(ctx, event)
+    if (events.some(({ type }) => type === 'me.updated')) await followZone(ctx, userId)
     const happened = events.filter(({ type }) => FAMILIES.has(familyOf(type)))
     if (happened.length > 0) await runWaiting(ctx, userId, happened)
   },
