@@ -29,3 +29,25 @@ export async function auditSchedules(
     if (status !== 'done' || times[String(kind)] !== 1)
       report(`the run ${id} is "${status}" and was carried out ${times[String(kind)]} times (${kind})`)
 }
+
+/** Each time the assistant was asked by a schedule is one job, one turn of two messages, and told once. */
+export async function auditAsks(
+  { query }: Pick<World, 'query'>,
+  { userId }: { userId: string },
+  report: (violation: string) => void,
+): Promise<void> {
+  const rows = await query(
+    `select r.id, count(distinct m.turn_id)::int as turns, count(distinct m.id)::int as messages,
+      (select count(*) from jobs j where j.kind = 'ask_assistant' and j.ref = r.id)::int as jobs,
+      (select count(*) from schedule_runs o where o.outcome->>'conversationId' = r.outcome->>'conversationId')::int as runs,
+      (select count(*) from notifications n where n.user_id = r.user_id and n.dedupe_key = 'schedule:' || r.id)::int as told
+      from schedule_runs r join schedules s on s.id = r.schedule_id and s.action->>'kind' = 'ask_assistant'
+      left join messages m on m.conversation_id = r.outcome->>'conversationId' where r.user_id = $1 group by r.id`,
+    [userId],
+  )
+  for (const { id, turns, messages, jobs, runs, told } of rows)
+    if (turns !== runs || messages !== 2 * Number(runs) || jobs !== 1 || told !== 1)
+      report(
+        `the run ${id} was asked by ${jobs} jobs in ${turns} turns of ${runs}, ${messages} messages, and told ${told} times`,
+      )
+}
