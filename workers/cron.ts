@@ -16,7 +16,7 @@ import { pruneLedger, pruneNotifications, sweepDeliveries } from '#notifications
 import { pruneOauth } from '#oauth'
 import { pruneSuggestions, sweepApproved, sweepSuggestions } from '#proactivity'
 import { pruneJobs, pruneQueueTables, relay, relayJobs } from '#queue'
-import { pruneScheduleRuns, sweepReminders, sweepSchedules } from '#scheduler'
+import { endLostRuns, pruneScheduleRuns, sweepReminders, sweepSchedules } from '#scheduler'
 import { sweepErased } from '#search'
 import { pruneKeys, resealSecrets } from '#security'
 import { pruneNonces } from '#signatures'
@@ -66,6 +66,7 @@ const JOBS = {
   sweepErased,
   pruneNonces,
   pruneScheduleRuns,
+  endLostRuns,
   pruneJobs,
   sweepSuggestions,
   sweepApproved,

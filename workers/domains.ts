@@ -20,7 +20,7 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/notifications', '/v1/devices'], open: () => import('#notifications/routes') },
   { under: ['/v1/mail'], open: () => import('#mail/routes') },
   { under: ['/v1/effects', '/v1/effect-kinds'], open: () => import('#effects/routes') },
-  { under: ['/v1/schedules'], open: () => import('#scheduler/routes') },
+  { under: ['/v1/schedules'], open: openSchedules },
   { under: ['/v1/realtime'], open: () => import('#realtime/routes') },
   { under: ['/v1/admin'], open: () => import('#queue/routes') },
   { under: ['/v1/admin'], open: openSecrets },
@@ -40,6 +40,14 @@ const DOMAINS: Domain[] = [
 async function openSecrets() {
   const [{ secretsApp }, { sealedColumns }] = await Promise.all([import('#security/routes'), import('./sealed.ts')])
   return { app: secretsApp(sealedColumns) }
+}
+
+async function openSchedules() {
+  const [{ schedulesApp }, { carriers }] = await Promise.all([
+    import('#scheduler/routes'),
+    import('./schedule-actions.ts'),
+  ])
+  return { app: schedulesApp(carriers) }
 }
 
 async function openSystem() {

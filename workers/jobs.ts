@@ -1,3 +1,4 @@
+import { askScheduled } from '#assistant'
 import { sendQueuedMail } from '#email'
 import type { JobHandler, JobQueue } from '#queue'
 import { sendWebhooks } from '#webhooks'
@@ -5,7 +6,7 @@ import { sendWebhooks } from '#webhooks'
 /** What each queue carries: who does the work of every kind of job. */
 export const handlers: Readonly<Record<JobQueue, Readonly<Record<string, JobHandler>>>> = {
   email: { send_mail: sendQueuedMail },
-  'ai-tasks': {},
+  'ai-tasks': { ask_assistant: askScheduled },
   integrations: { send_webhooks: sendWebhooks },
   notifications: {},
   analytics: {},

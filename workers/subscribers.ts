@@ -8,6 +8,7 @@ import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
 import { webhookSubscriber } from '#webhooks'
 import { runSubscriber, triggerSubscriber } from '#workflows'
+import { carriers } from './schedule-actions.ts'
 
 /** Who reacts to what happens: every consumer of domain events, in no particular order. */
 export const subscribers: Subscriber[] = [
@@ -17,7 +18,7 @@ export const subscribers: Subscriber[] = [
   cacheSubscriber,
   webhookSubscriber,
   accountSubscriber,
-  scheduleSubscriber,
+  scheduleSubscriber(carriers),
   deliverySubscriber,
   suggestionTimers,
   suggestionSubscriber,

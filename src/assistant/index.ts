@@ -13,6 +13,7 @@ export {
 } from './live.ts'
 export { type OpenedTurn, openTurn, type TurnRequest } from './open.ts'
 export { converse, type Passage, type PassageEvent } from './passage.ts'
+export { askCarrier, askScheduled } from './scheduled.ts'
 export { type Message, Part } from './schema.ts'
 export { standingTools, toModelTool } from './tools.ts'
 export { runTurn, type TurnResult } from './turn.ts'

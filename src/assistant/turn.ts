@@ -96,7 +96,10 @@ function runOf(told: Told): Run {
   return {
     ctx,
     signal: port.signal,
-    call: { kind: 'chat', feature: 'assistant', request, conversationId, ...(previousModel && { previousModel }) },
+    call: {
+      ...{ kind: 'chat', feature: 'assistant', request, conversationId, background: turn.isBackground },
+      ...(previousModel && { previousModel }),
+    },
     messages: (parts) => toModelMessages([...turn.history, turn.question], parts),
     tools: toolsFor(ctx, turn),
     clientTools: [],

@@ -1,7 +1,7 @@
 export * as cookies from './cookies.ts'
 export { cronProblem, cronTimes } from './cron.ts'
 export type { ActingKey, Actor, Client, Ctx, PersonActor, UserCtx } from './ctx.ts'
-export { AppError, ERRORS, type ErrorCode, findAppError, type Limit, toProblem } from './errors.ts'
+export { AppError, ERRORS, type ErrorCode, type FieldError, findAppError, type Limit, toProblem } from './errors.ts'
 export { type DomainEvent, defineEvent, type EventKind } from './events.ts'
 export { requireFresh } from './fresh.ts'
 export {

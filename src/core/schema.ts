@@ -53,6 +53,25 @@ export const line = kept((max: number) =>
   ),
 )
 
+const MAX_PAYLOAD_DEPTH = 8
+
+function isPayload(value: unknown, depth = MAX_PAYLOAD_DEPTH): boolean {
+  if (typeof value === 'string') return isStorable(value)
+  if (typeof value !== 'object' || value === null) return true
+  return depth > 0 && Object.entries(value).every(([key, inner]) => isStorable(key) && isPayload(inner, depth - 1))
+}
+
+/** Any JSON object of at most `max` characters, for whoever knows its schema. */
+export const payload = kept((max: number) =>
+  z
+    .record(z.string().max(200), z.unknown())
+    .refine(
+      (value) => isPayload(value) && JSON.stringify(value).length <= max,
+      `must be at most ${max} characters of JSON, ${MAX_PAYLOAD_DEPTH} deep`,
+    )
+    .openapi({ maxProperties: 50 }),
+)
+
 export const id = kept((prefix: string) =>
   z
     .string()

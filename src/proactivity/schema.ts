@@ -107,6 +107,7 @@ export const Source = s.later(() =>
   z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('run'), runId: z.string().max(40) }),
     z.strictObject({ kind: z.literal('turn'), messageId: z.string().max(40) }),
+    z.strictObject({ kind: z.literal('schedule'), scheduleRunId: z.string().max(40) }),
     z.strictObject({ kind: z.literal('system') }),
   ]),
 )

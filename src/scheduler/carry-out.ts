@@ -1,24 +1,23 @@
 import { and, eq, sql } from 'drizzle-orm'
-import type { Ctx, PersonActor } from '#core'
+import type { Ctx, UserCtx } from '#core'
 import { insertNotification } from '#notifications'
 import { kick, type Subscriber } from '#queue'
-import { type NewTimer, Schedule, type ScheduleAction, ScheduleDue } from './schema.ts'
+import { type Carriers, carry, type Due, noteOf, onBehalfOf, settleRun, waitingRuns } from './carriers.ts'
+import { type NewTimer, Schedule, ScheduleDue } from './schema.ts'
+import { followZone } from './switch.ts'
 import { scheduleRuns } from './tables.ts'
 import { armTimers, cancelTimer } from './timer.ts'
 
 /** Keeps the timers of the person's Steward as their schedules say, and does what is due. */
-export const scheduleSubscriber: Subscriber = {
+export const scheduleSubscriber = (carriers: Carriers): Subscriber => ({
   name: 'schedules',
-  wants: (type) => type.startsWith('schedule.'),
+  wants: (type) => type.startsWith('schedule.') || type === 'me.updated',
   handle: async (ctx, events) => {
     const userId = events[0]?.userId
     if (userId === undefined) return
+    if (events.some(({ type }) => type === 'me.updated')) await followZone(onBehalfOf(ctx, userId))
     const dues = events.flatMap(({ type, data }) => (type === 'schedule.due' ? ScheduleDue().parse(data) : []))
-    await carryOut(
-      ctx,
-      userId,
-      dues.filter(({ run }) => run.status === 'waiting'),
-    )
+    const waiting = dues.filter(({ run }) => run.status === 'waiting')
     const changed = events.flatMap(({ type, data }) =>
       type === 'schedule.created' || type === 'schedule.updated' ? Schedule().parse(data) : [],
     )
@@ -33,8 +32,11 @@ export const scheduleSubscriber: Subscriber = {
       await cancelTimer(ctx, userId, nameOf(id), version + 1)
     }
     await armTimers(ctx, userId, timers)
+    await notifyAll(ctx, userId, waiting)
+    const others = waiting.filter(({ schedule }) => schedule.action.kind !== 'notify')
+    if (others.length > 0) await carryOut(onBehalfOf(ctx, userId), others, carriers)
   },
-}
+})
 
 const nameOf = (id: string) => `schedule:${id}`
 
@@ -43,12 +45,30 @@ function timerOf(userId: string, { id, nextAt, version }: Schedule): NewTimer | 
   return { name: nameOf(id), dueMs: Date.parse(nextAt), version, payload: { kind: 'schedule', userId, id } }
 }
 
+// What was settled since it was told of is left; what fails is told again, alone.
+async function carryOut(ctx: UserCtx, dues: Due[], carriers: Carriers): Promise<void> {
+  const left = new Set(
+    (
+      await waitingRuns(
+        ctx,
+        dues.map(({ run }) => run.id),
+      )
+    ).map(({ run }) => run.id),
+  )
+  for (const due of dues) {
+    const came = left.has(due.run.id) ? await carry(carriers, ctx, due) : null
+    if (came) await settleRun(ctx, due, came)
+  }
+}
+
 // What they did and that they are done is one commit: a second delivery finds them done, or does them now.
-async function carryOut(ctx: Ctx, userId: string, dues: ScheduleDue[]): Promise<void> {
-  if (dues.length === 0) return
+async function notifyAll(ctx: Ctx, userId: string, dues: Due[]): Promise<void> {
   const { db } = ctx
-  const actor: PersonActor = { kind: 'person', userId, sessionId: null }
-  const all = dues.map((due) => ({ ...due, told: ctx.newId('ntf') }))
+  const { actor } = onBehalfOf(ctx, userId)
+  const all = dues.flatMap(({ run, schedule }) =>
+    schedule.action.kind === 'notify' ? [{ run, schedule, action: schedule.action, told: ctx.newId('ntf') }] : [],
+  )
+  if (all.length === 0) return
   const r = scheduleRuns
   const done = db
     .update(r)
@@ -58,14 +78,8 @@ async function carryOut(ctx: Ctx, userId: string, dues: ScheduleDue[]): Promise<
       endedAt: ctx.now(),
     })
     .where(and(sql`${told(all)} ? ${r.id}`, eq(r.userId, userId), eq(r.status, 'waiting')))
-  const tells = all.map(({ run, schedule, told }) =>
-    insertNotification(db, actor, told, {
-      ...noteOf(schedule.action),
-      kind: 'schedule',
-      link: { kind: 'schedule', id: schedule.id },
-      dedupeKey: `schedule:${run.id}`,
-      scheduledAt: new Date(run.dueAt),
-    }),
+  const tells = all.map(({ run, schedule, action: { title, body, priority }, told }) =>
+    insertNotification(db, actor, told, { ...noteOf(schedule, run), title, body, priority }),
   )
   const [, ...rows] = await db.batch([done, ...tells])
   kick(
@@ -77,5 +91,3 @@ async function carryOut(ctx: Ctx, userId: string, dues: ScheduleDue[]): Promise<
 /** By the id of a run that of its notification. */
 const told = (all: { run: { id: string }; told: string }[]) =>
   sql`${JSON.stringify(Object.fromEntries(all.map((each) => [each.run.id, each.told])))}::jsonb`
-
-const noteOf = ({ title, body, priority }: ScheduleAction) => ({ title, body, priority })

@@ -1,3 +1,14 @@
+export {
+  type Came,
+  type Carrier,
+  type Carriers,
+  type Due,
+  endLostRuns,
+  failed,
+  onBehalfOf,
+  settleRun,
+  waitingRuns,
+} from './carriers.ts'
 export { scheduleSubscriber } from './carry-out.ts'
 export { runSchedule, sweepSchedules } from './due.ts'
 export { reminderSubscriber, ringReminder, sweepReminders } from './reminders.ts'

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, created, etag, ifMatch, personRoute, s, versioned } from '#core'
+import { type Carriers, requireDoable } from './carriers.ts'
 import { runNow } from './due.ts'
 import { listRuns, scheduleStatistics } from './runs.ts'
 import {
@@ -167,40 +168,46 @@ const runsRoute = personRoute({
   responses: { 200: answer(ScheduleRunPage, 'A page of runs') },
 })
 
-export const app = createApp()
-  .openapi(listRoute, async (c) => c.json(await listSchedules(c.var.ctx, c.req.valid('query')), 200))
-  .openapi(createScheduleRoute, async (c) => {
-    const made = await createSchedule(c.var.ctx, c.req.valid('json'))
-    return c.json(made, 201, { ...etag(made.version), Location: `/v1/schedules/${made.id}` })
-  })
-  .openapi(templatesRoute, async (c) => c.json(await listTemplates(c.var.ctx), 200))
-  .openapi(statisticsRoute, async (c) => c.json(await scheduleStatistics(c.var.ctx), 200))
-  .openapi(previewRoute, async (c) => c.json(await previewTimes(c.var.ctx, c.req.valid('json')), 200))
-  .openapi(bulkRoute, async (c) => c.json(await switchSchedules(c.var.ctx, c.req.valid('json')), 200))
-  .openapi(getRoute, async (c) => {
-    const found = await getSchedule(c.var.ctx, c.req.valid('param').id)
-    return c.json(found, 200, etag(found.version))
-  })
-  .openapi(updateRoute, async (c) => {
-    const changed = await ifMatch(c, (version) =>
-      updateSchedule(c.var.ctx, c.req.valid('param').id, c.req.valid('json'), version),
+/** `carriers`: who does what a schedule may be for, in the rooms above. */
+export const schedulesApp = (carriers: Carriers) =>
+  createApp()
+    .openapi(listRoute, async (c) => c.json(await listSchedules(c.var.ctx, c.req.valid('query')), 200))
+    .openapi(createScheduleRoute, async (c) => {
+      const input = c.req.valid('json')
+      await requireDoable(carriers, c.var.ctx, input.action)
+      const made = await createSchedule(c.var.ctx, input)
+      return c.json(made, 201, { ...etag(made.version), Location: `/v1/schedules/${made.id}` })
+    })
+    .openapi(templatesRoute, async (c) => c.json(await listTemplates(c.var.ctx), 200))
+    .openapi(statisticsRoute, async (c) => c.json(await scheduleStatistics(c.var.ctx), 200))
+    .openapi(previewRoute, async (c) => c.json(await previewTimes(c.var.ctx, c.req.valid('json')), 200))
+    .openapi(bulkRoute, async (c) => c.json(await switchSchedules(c.var.ctx, c.req.valid('json')), 200))
+    .openapi(getRoute, async (c) => {
+      const found = await getSchedule(c.var.ctx, c.req.valid('param').id)
+      return c.json(found, 200, etag(found.version))
+    })
+    .openapi(updateRoute, async (c) => {
+      const patch = c.req.valid('json')
+      await requireDoable(carriers, c.var.ctx, patch.action)
+      const changed = await ifMatch(c, (version) => updateSchedule(c.var.ctx, c.req.valid('param').id, patch, version))
+      return c.json(changed, 200, etag(changed.version))
+    })
+    .openapi(deleteRoute, async (c) => {
+      await deleteSchedule(c.var.ctx, c.req.valid('param').id)
+      return c.body(null, 204)
+    })
+    .openapi(pauseRoute, async (c) => {
+      const paused = await pauseSchedule(c.var.ctx, c.req.valid('param').id)
+      return c.json(paused, 200, etag(paused.version))
+    })
+    .openapi(resumeRoute, async (c) => {
+      const resumed = await resumeSchedule(c.var.ctx, c.req.valid('param').id)
+      return c.json(resumed, 200, etag(resumed.version))
+    })
+    .openapi(runRoute, async (c) => c.json(await runNow(c.var.ctx, c.req.valid('param').id), 202))
+    .openapi(nextRoute, async (c) =>
+      c.json(await nextOf(c.var.ctx, c.req.valid('param').id, c.req.valid('query')), 200),
     )
-    return c.json(changed, 200, etag(changed.version))
-  })
-  .openapi(deleteRoute, async (c) => {
-    await deleteSchedule(c.var.ctx, c.req.valid('param').id)
-    return c.body(null, 204)
-  })
-  .openapi(pauseRoute, async (c) => {
-    const paused = await pauseSchedule(c.var.ctx, c.req.valid('param').id)
-    return c.json(paused, 200, etag(paused.version))
-  })
-  .openapi(resumeRoute, async (c) => {
-    const resumed = await resumeSchedule(c.var.ctx, c.req.valid('param').id)
-    return c.json(resumed, 200, etag(resumed.version))
-  })
-  .openapi(runRoute, async (c) => c.json(await runNow(c.var.ctx, c.req.valid('param').id), 202))
-  .openapi(nextRoute, async (c) => c.json(await nextOf(c.var.ctx, c.req.valid('param').id, c.req.valid('query')), 200))
-  .openapi(runsRoute, async (c) =>
-    c.json(await listRuns(c.var.ctx, c.req.valid('param').id, c.req.valid('query')), 200),
-  )
+    .openapi(runsRoute, async (c) =>
+      c.json(await listRuns(c.var.ctx, c.req.valid('param').id, c.req.valid('query')), 200),
+    )

@@ -22,6 +22,7 @@ export function shown(s: ColumnsOf<typeof schedules>): SQL<Schedule> {
     id: s.id,
     name: s.name,
     when: s.when,
+    followsZone: s.followsZone,
     missed: s.missed,
     action: s.action,
     status: s.status,

@@ -49,7 +49,7 @@ export async function scheduleStatistics({ db, actor }: ReadCtx): Promise<Schedu
     select a.schedules, a."nextAt", b.runs, b."lateMs" from
       (select ${counted('status', ['active', 'paused', 'done'])} as schedules, ${iso(sql`min(s.next_at)`)} as "nextAt"
         from ${schedules} s where s.user_id = ${actor.userId}) a,
-      (select ${counted('status', ['waiting', 'done', 'missed'])} as runs, ${jsonObject({ p50: late(0.5), p99: late(0.99) })} as "lateMs"
+      (select ${counted('status', ['waiting', 'done', 'failed', 'missed'])} as runs, ${jsonObject({ p50: late(0.5), p99: late(0.99) })} as "lateMs"
         from ${scheduleRuns} r where r.user_id = ${actor.userId} and r.started_at > now() - interval '30 days') b
     where ${liveSession(actor) ?? sql`true`}`)
   const [statistics] = rows

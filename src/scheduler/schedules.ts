@@ -35,7 +35,7 @@ const SHOWN_NEXT = 5
 
 const stale = () => new AppError('version_stale', 'The schedule has changed since you read it')
 
-/** Makes a schedule with its event; without a zone of its own it keeps the person's. Two trips. */
+/** Makes a schedule with its event; without a zone of its own it has the person's, and follows it. Two trips. */
 export async function createSchedule(ctx: CreateCtx, input: NewSchedule): Promise<ScheduleWithNext> {
   const { db, actor } = ctx
   const id = ctx.newId('sch')
@@ -43,7 +43,14 @@ export async function createSchedule(ctx: CreateCtx, input: NewSchedule): Promis
   if (others >= MAX_SCHEDULES)
     throw new AppError('conflict', `There are ${MAX_SCHEDULES} schedules already; delete one first`)
   const when = fixed(input.when, timeZone, ctx.now())
-  const row = { ...input, when, id, userId: ownerId(actor), nextAt: requireNext(when, ctx.now()) }
+  const row = {
+    ...input,
+    when,
+    followsZone: !namesZone(input.when),
+    id,
+    userId: ownerId(actor),
+    nextAt: requireNext(when, ctx.now()),
+  }
   const made = db
     .$with('made')
     .as(db.insert(schedules).values(row).onConflictDoNothing({ target: schedules.id }).returning())
@@ -73,6 +80,10 @@ async function homeOf({ db, actor }: ReadCtx, id = ''): Promise<{ timeZone: stri
     .where(and(ownedBy(actor, schedules.userId), ne(schedules.id, id)))
   if (!row) throw new Error('a count answered no row')
   return row
+}
+
+function namesZone(when: When): boolean {
+  return when.timeZone !== undefined || (when.kind === 'at' && when.at.timeZone !== undefined)
 }
 
 // With its zone, and what repeats every so often with its beginning: its times are then the same whenever they are asked for.
@@ -189,6 +200,7 @@ export async function updateSchedule(
         ...patch,
         ...(when && {
           when,
+          followsZone: !namesZone(given),
           nextAt: sql`case when not ${isPaused} then ${at}::timestamptz end`,
           status: sql`case when ${isPaused} then 'paused' else 'active' end`,
         }),

@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { cronProblem, s } from '#core'
+import { ScheduleAction, ScheduleOutcome } from './action-schema.ts'
 
 const milliseconds = s.int(0, Number.MAX_SAFE_INTEGER)
 
@@ -57,17 +58,6 @@ const MAX_NEXT = 20
 const MAX_BULK = 50
 const version = s.int(1, 2_147_483_647)
 
-/** What is done when a schedule is due. */
-export const ScheduleAction = z
-  .strictObject({
-    kind: z.literal('notify'),
-    title: s.line(300),
-    body: s.text(500).default(''),
-    priority: z.enum(['low', 'medium', 'high', 'urgent']).default('medium'),
-  })
-  .openapi('ScheduleAction')
-export type ScheduleAction = z.infer<typeof ScheduleAction>
-
 const Missed = z.enum(['skip', 'once', 'all']).openapi({
   description: 'Of what was missed while nothing ran: no run, one run for all of it, or each of the last hundred',
 })
@@ -88,6 +78,7 @@ const shown = () => ({
   id: s.id('sch'),
   name: z.string().max(200),
   when: When,
+  followsZone: z.boolean().openapi({ description: 'It named no zone: its times move with those of its person' }),
   missed: Missed,
   action: ScheduleAction,
   status: Status,
@@ -114,7 +105,7 @@ export const NextQuery = z.strictObject({ count: s.queryInt(1, MAX_NEXT).default
 export const NextTimes = s.later(() => z.strictObject({ timeZone: s.timeZone, next: next() }).openapi('NextTimes'))
 export type NextTimes = z.infer<ReturnType<typeof NextTimes>>
 
-const RunStatus = z.enum(['waiting', 'done', 'missed'])
+const RunStatus = z.enum(['waiting', 'done', 'failed', 'missed'])
 export const ScheduleRun = s.later(() =>
   z
     .strictObject({
@@ -124,10 +115,7 @@ export const ScheduleRun = s.later(() =>
       cause: z.enum(['time', 'person']),
       status: RunStatus.openapi({ description: '`waiting`: not yet carried out; `missed`: left out by the policy' }),
       missed: s.int(0, 100).openapi({ description: 'How many earlier times it stands for; 99 says that many or more' }),
-      outcome: z
-        .strictObject({ kind: z.literal('notification'), id: s.id('ntf') })
-        .nullable()
-        .openapi({ description: 'What came of it' }),
+      outcome: z.union([ScheduleOutcome(), z.null()]).openapi({ description: 'What came of it' }),
       startedAt: s.instant,
       endedAt: s.instant.nullable(),
     })
@@ -151,7 +139,7 @@ export const ScheduleStatistics = s.later(() =>
     .strictObject({
       schedules: z.strictObject({ active: total, paused: total, done: total }),
       runs: z
-        .strictObject({ waiting: total, done: total, missed: total })
+        .strictObject({ waiting: total, done: total, failed: total, missed: total })
         .openapi({ description: 'Of the last 30 days' }),
       lateMs: z
         .strictObject({ p50: lateness(), p99: lateness() })

@@ -1,4 +1,4 @@
-import { and, asc, inArray, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import { and, asc, eq, inArray, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { AppError, type EventKind } from '#core'
 import { ownedBy } from '#database'
@@ -67,6 +67,39 @@ function switchAll(ctx: ChangeCtx, given: Switch[]) {
       from ${items} where s.id = g.id and s.id in ${wanted} and s.status = g."from" and coalesce(g."when" = s."when", true)
       returning s.*`,
   )
+}
+
+/** Has what named no zone be meant where the person is now, each with its event. Two trips, one where nothing moves. */
+export async function followZone(ctx: ChangeCtx): Promise<void> {
+  const zone = sql<string>`person_zone(${schedules.userId})`
+  const rows = await ctx.db
+    .select({ id: schedules.id, when: schedules.when, nextAt: schedules.nextAt, zone })
+    .from(schedules)
+    .where(
+      and(
+        ownedBy(ctx.actor, schedules.userId),
+        eq(schedules.followsZone, true),
+        sql`${schedules.when}->>'timeZone' <> ${zone}`,
+      ),
+    )
+  if (rows.length === 0) return
+  const given = rows.map((row) => {
+    const when: When = { ...When.parse(row.when), timeZone: row.zone }
+    // What happens once and would have by now is due: its policy says what becomes of it.
+    const [next] = nextTimes(when, when.kind === 'at' ? new Date(0) : ctx.now(), 1)
+    return { id: row.id, was: row.when, when, nextAt: row.nextAt && (next?.toISOString() ?? null) }
+  })
+  const items = sql`jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as g (id text, was jsonb, "when" jsonb, "nextAt" timestamptz)`
+  const moved = await change(
+    ctx,
+    rows.map(({ id }) => id),
+    scheduleUpdated,
+    (wanted) => sql`
+      update ${schedules} s set "when" = g."when", next_at = case when s.next_at is not null then g."nextAt" end,
+        version = s.version + 1, updated_at = now()
+      from ${items} where s.id = g.id and s.id in ${wanted} and s."when" = g.was returning s.*`,
+  )
+  if (moved.includes(undefined)) throw new AppError('conflict', 'A schedule was deleted meanwhile')
 }
 
 function deleteAll(ctx: ChangeCtx, ids: string[]) {

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { index, integer, jsonb, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import { boolean, index, integer, jsonb, pgTable, text, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
 import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date', precision: 3 })
@@ -17,6 +17,8 @@ export const schedules = pgTable(
     name: text().notNull(),
     /** A `When` with its zone. */
     when: jsonb().$type<Record<string, unknown>>().notNull(),
+    /** It named no zone: it is meant where its person is, also when they move. */
+    followsZone: boolean('follows_zone').notNull().default(false),
     missed: text({ enum: ['skip', 'once', 'all'] }).notNull(),
     action: jsonb().$type<Record<string, unknown>>().notNull(),
     status: text({ enum: ['active', 'paused', 'done'] })
@@ -44,7 +46,7 @@ export const scheduleRuns = pgTable(
       .references(() => schedules.id, { onDelete: 'cascade' }),
     dueAt: at('due_at').notNull(),
     cause: text({ enum: ['time', 'person'] }).notNull(),
-    status: text({ enum: ['waiting', 'done', 'missed'] }).notNull(),
+    status: text({ enum: ['waiting', 'done', 'failed', 'missed'] }).notNull(),
     /** How many earlier times were missed that this one stands for. */
     missed: integer().notNull().default(0),
     outcome: jsonb().$type<Record<string, unknown>>(),
@@ -55,6 +57,7 @@ export const scheduleRuns = pgTable(
     uniqueIndex('schedule_runs_due').on(t.scheduleId, t.dueAt).where(sql`${t.cause} = 'time'`),
     index('schedule_runs_schedule').on(t.scheduleId, t.id),
     index('schedule_runs_user').on(t.userId, t.startedAt),
+    index('schedule_runs_waiting').on(t.startedAt).where(sql`${t.status} = 'waiting'`),
     index('schedule_runs_ended').on(t.endedAt).where(sql`${t.endedAt} is not null`),
   ],
 )

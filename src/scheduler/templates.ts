@@ -1,6 +1,6 @@
 import type { Template } from './schema.ts'
 
-type Notify = Template['schedule']['action']
+type Notify = Extract<Template['schedule']['action'], { kind: 'notify' }>
 const notify = (title: string, body: string): Notify => ({ kind: 'notify', title, body, priority: 'medium' })
 
 /** Schedules that are ready to be made, in the person's own zone. */
@@ -23,6 +23,43 @@ export const TEMPLATES: Template[] = [
       when: { kind: 'cron', cron: '30 17 * * MON-FRI' },
       missed: 'skip',
       action: notify('Close the day', 'What is done, and what waits until tomorrow?'),
+    },
+  },
+  {
+    id: 'ask_for_the_day',
+    description: 'On workdays, the assistant says what the day holds',
+    schedule: {
+      name: 'What the day holds',
+      when: { kind: 'cron', cron: '0 8 * * MON-FRI' },
+      missed: 'skip',
+      action: {
+        kind: 'ask_assistant',
+        text: 'What is on my calendar today, which tasks are due, and what is late? In a few lines.',
+      },
+    },
+  },
+  {
+    id: 'ask_for_the_week',
+    description: 'On Sundays, the assistant looks at the week to come',
+    schedule: {
+      name: 'The week to come',
+      when: { kind: 'cron', cron: '0 18 * * SUN' },
+      missed: 'once',
+      action: { kind: 'ask_assistant', text: 'Look at my next seven days: what is tight, and what should I prepare?' },
+    },
+  },
+  {
+    id: 'weekly_report',
+    description: 'On Fridays, a task to write the report',
+    schedule: {
+      name: 'Weekly report',
+      when: { kind: 'cron', cron: '0 9 * * FRI' },
+      missed: 'once',
+      action: {
+        kind: 'effect',
+        do: 'create_task',
+        input: { title: 'Write the weekly report', estimateMinutes: 30, labels: ['report'] },
+      },
     },
   },
   {

@@ -82,6 +82,12 @@ export const HELPERS: Record<string, (...given: never[]) => unknown> = {
     if (Number.isNaN(at.getTime())) throw new Error('is no date')
     return at.toISOString().slice(0, 10)
   },
+  /** The instant so many minutes later: addMinutes(now.at, 60). */
+  'addMinutes(string, int): string': (from: string, minutes: bigint) => {
+    const at = new Date(instantOf(from) + Number(minutes) * MINUTE_MS)
+    if (Number.isNaN(at.getTime())) throw new Error('is no time')
+    return at.toISOString()
+  },
   'minutesBetween(string, string): int': (from: string, to: string) =>
     BigInt(Math.floor((instantOf(to) - instantOf(from)) / MINUTE_MS)),
   'weekday(string): string': weekdayOf,

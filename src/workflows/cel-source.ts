@@ -26,6 +26,7 @@ const FUNCTIONS = new Set([
     'orElse',
     'cronAt',
     'addDays',
+    'addMinutes',
   ],
 ])
 // These ask the calendar of a zone, a hundred times the work of a comparison.

@@ -4,13 +4,17 @@ import { liveSession } from '#database'
 import { nextTimes } from '#scheduler'
 import type { Definition, Trigger } from './definition.ts'
 import { openExpressions } from './expression.ts'
+import { watchedBy } from './inputs.ts'
 import { effectInputs } from './kinds.ts'
 import { callsOf, cycleFrom } from './loops.ts'
-import { workflows, workflowVersions } from './tables.ts'
+import { whyAbsent } from './requirements.ts'
+import { triggers, workflows, workflowVersions } from './tables.ts'
 import { type Fault, faultsOf, parameterFault, pointerOf } from './validate.ts'
 import { defaultsOf, filled, isTemporal, type Params, whenOf } from './when-of.ts'
 
 const MAX_WORKFLOWS = 100
+/** All of a person's are looked at after an event. */
+const MAX_CONDITIONS = 20
 const SHOWN_TIMES = 5
 
 export type CompileCtx = Pick<UserCtx, 'actor' | 'db' | 'now' | 'newId'>
@@ -25,13 +29,14 @@ export type NewTrigger = {
 }
 type Compiled = { params: Params; triggers: NewTrigger[]; zone: string }
 /** What a definition is checked against: how many there are, and who calls whom. */
-type Others = { zone: string; count: number; calls: { id: string; calls: string[] }[] | null }
+type Others = { zone: string; count: number; conditions: number; calls: { id: string; calls: string[] }[] | null }
 
 /** The person's zone, and their other workflows. One trip. */
 async function othersOf({ db, actor }: CompileCtx, id: string): Promise<Others> {
   const called = sql`jsonb_path_query_array(v.definition, '$.actions.** ? (@.do == "run_workflow").input.workflowId')`
   const { rows } = await db.execute<Others>(sql`
     select person_zone(${actor.userId}) as zone, count(w.id)::int as count,
+      coalesce(sum((select count(*) from ${triggers} t where t.workflow_id = w.id and t.kind = 'condition')), 0)::int as conditions,
       json_agg(json_build_object('id', w.id, 'calls', ${called})) filter (where w.id is not null) as calls
     from (select 1) one left join ${workflows} w on w.user_id = ${actor.userId} and w.deleted_at is null and w.id <> ${id}
     left join ${workflowVersions} v on v.workflow_id = w.id and v.version = w.definition_version
@@ -53,11 +58,16 @@ async function judge(ctx: CompileCtx, input: { id: string; definition: Definitio
     const detail = parameter ? parameterFault(parameter, value) : 'is no parameter of this workflow'
     if (detail) faults.push({ pointer: `/params${pointerOf([name])}`, detail })
   }
-  for (const [n, need] of (definition.requires ?? []).entries())
-    faults.push({ pointer: `/definition/requires/${n}`, detail: `${need} is not there yet` })
-  for (const [n, { kind }] of definition.triggers.entries())
-    if (kind === 'condition')
-      faults.push({ pointer: `/definition/triggers/${n}`, detail: 'conditions are not looked at yet' })
+  for (const [n, need] of (definition.requires ?? []).entries()) {
+    const detail = whyAbsent(need)
+    if (detail) faults.push({ pointer: `/definition/requires/${n}`, detail })
+  }
+  const conditions = definition.triggers.filter(({ kind }) => kind === 'condition').length
+  if (conditions > 0 && conditions + others.conditions > MAX_CONDITIONS)
+    faults.push({
+      pointer: '/definition/triggers',
+      detail: `there are ${MAX_CONDITIONS} conditions at most, of all workflows`,
+    })
   const calls = new Map(others.calls?.map((other) => [other.id, other.calls]))
   const way = cycleFrom(id, callsOf(definition), calls)
   if (way)
@@ -129,7 +139,8 @@ async function triggersOf(ctx: CompileCtx, definition: Definition, params: Param
       key,
       kind: config.kind,
       config,
-      patterns: config.kind === 'event' ? [config.type] : config.kind === 'condition' ? (config.on ?? []) : [],
+      patterns:
+        config.kind === 'event' ? [config.type] : config.kind === 'condition' ? watchedBy(cel, config, definition) : [],
       nextAt: next?.toISOString() ?? null,
     })
   }

@@ -5,7 +5,6 @@ const MAX_TRIGGERS = 10
 const MAX_GATHER = 10
 const MAX_STEPS = 20
 const MAX_INPUT_CHARS = 20_000
-const MAX_INPUT_DEPTH = 8
 
 // Words CEL keeps for itself: no name may be one.
 const RESERVED = new Set(
@@ -31,25 +30,8 @@ const cel = s.text(1000, 1)
 /** Text that may hold `{{ CEL }}`. */
 const template = (max: number) => s.text(max, 1)
 
-function depthOf(value: unknown, most: number): number {
-  if (typeof value !== 'object' || value === null) return 0
-  if (most === 0) return 1
-  return 1 + Math.max(0, ...Object.values(value).map((inner) => depthOf(inner, most - 1)))
-}
-function isStorable(value: unknown): boolean {
-  if (typeof value === 'string') return s.isStorable(value)
-  if (typeof value !== 'object' || value === null) return true
-  return Object.entries(value).every(([key, inner]) => s.isStorable(key) && isStorable(inner))
-}
-const isSmall = (value: unknown) =>
-  depthOf(value, MAX_INPUT_DEPTH) <= MAX_INPUT_DEPTH &&
-  JSON.stringify(value).length <= MAX_INPUT_CHARS &&
-  isStorable(value)
 /** What an effect is given: JSON whose strings may hold `{{ CEL }}`. */
-const input = z
-  .record(z.string().max(64), z.unknown())
-  .refine(isSmall, `must be at most ${MAX_INPUT_CHARS} characters of JSON, ${MAX_INPUT_DEPTH} deep`)
-  .openapi({ maxProperties: 50 })
+const input = s.payload(MAX_INPUT_CHARS)
 
 const zoned = { timeZone: s.timeZone.optional(), missed: z.enum(['skip', 'once', 'all']).optional() }
 const wall = z.strictObject({ date: s.localDate, time })

@@ -1,9 +1,11 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Ctx, describeError } from '#core'
-import { armTimers, type NewTimer } from '#scheduler'
+import { armAt } from './arm.ts'
 import { timesOf } from './compile.ts'
+import { lookAt } from './condition.ts'
 import { type FireCtx, type Firing, fire } from './fire.ts'
+import { isDaily } from './inputs.ts'
 import { type Armed, actingFor, readTriggers } from './ready.ts'
 import { triggers, workflows } from './tables.ts'
 import { isTemporal } from './when-of.ts'
@@ -25,32 +27,6 @@ const Pending = z.object({
 })
 export type Pending = z.infer<typeof Pending>
 
-/** A timer for a moment of a trigger. The moment is in its name: what is moved leaves one behind that finds nothing to do. */
-function timerOf(userId: string, id: string, at: Date): NewTimer {
-  const dueMs = at.getTime()
-  return { name: `trigger:${id}:${dueMs}`, dueMs, version: 1, payload: { kind: 'trigger', userId, id } }
-}
-
-/** Arms what these workflows wait for, and the end of a pause. */
-export async function armWorkflows(ctx: Pick<Ctx, 'db' | 'env'>, userId: string, ids: string[]): Promise<void> {
-  const listed = sql`(select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`
-  const { rows } = await ctx.db.execute<{ id: string; at: string }>(sql`
-    select id, next_at as at from ${triggers} where workflow_id in ${listed} and user_id = ${userId} and active
-      and next_at is not null
-    union all select id, paused_until from ${workflows} where id in ${listed} and user_id = ${userId}
-      and status = 'paused' and paused_until is not null`)
-  await armAt(ctx, userId, rows)
-}
-
-export async function armAt(ctx: Pick<Ctx, 'env'>, userId: string, moments: { id: string; at: string | Date }[]) {
-  if (moments.length === 0) return
-  await armTimers(
-    ctx,
-    userId,
-    moments.map(({ id, at }) => timerOf(userId, id, new Date(at))),
-  )
-}
-
 /** What a timer of kind `trigger` is for: fires what is due of a trigger, once for each time, or ends a pause. */
 export async function runDue(ctx: Ctx, { userId, id }: { userId: string; id: string }): Promise<void> {
   if (id.startsWith('wfl_')) {
@@ -61,7 +37,34 @@ export async function runDue(ctx: Ctx, { userId, id }: { userId: string; id: str
   if (!armed) return
   const nowMs = ctx.now().getTime() + EARLY_MS
   if (armed.pendingAt && armed.pendingAt.getTime() <= nowMs) await firePending(ctx, armed)
-  if (armed.nextAt && armed.nextAt.getTime() <= nowMs) await fireTimes(ctx, armed, armed.nextAt)
+  if (!armed.nextAt || armed.nextAt.getTime() > nowMs) return
+  if (armed.config.kind === 'condition') await lookAt(ctx, userId, [armed], null)
+  else await fireTimes(ctx, armed, armed.nextAt)
+}
+
+/** Reckons anew what is meant where the person is, who may have moved. */
+export async function followZone(ctx: Ctx, userId: string): Promise<void> {
+  const isWalled = sql`t.kind in ('at', 'cron', 'rrule') and not t.config ? 'timeZone'`
+  const isLooked = sql`t.kind = 'condition'`
+  const waiting = sql`t.user_id = ${userId} and t.next_at is not null and ((${isWalled}) or ${isLooked})`
+  const looked: Armed[] = []
+  const timed: { id: string; at: Date; was: Date | null }[] = []
+  for (const armed of await readTriggers(ctx, waiting)) {
+    const { id, config, zone, nextAt } = armed
+    if (config.kind === 'condition' && !isDaily(config)) {
+      looked.push(armed)
+      continue
+    }
+    // What happens once and would have by now is due: its policy says what becomes of it.
+    const [at] = timesOf(config, zone, config.kind === 'at' ? new Date(0) : ctx.now(), 1)
+    if (at && at.getTime() !== nextAt?.getTime()) timed.push({ id, at, was: nextAt })
+  }
+  if (looked.length > 0) await lookAt(ctx, userId, looked, null)
+  if (timed.length === 0) return
+  const rows = sql`jsonb_to_recordset(${JSON.stringify(timed)}::jsonb) as m (id text, at timestamptz, was timestamptz)`
+  await ctx.db.execute(sql`update ${triggers} t set next_at = m.at, updated_at = now() from ${rows}
+    where t.id = m.id and t.next_at = m.was`)
+  await armAt(ctx, userId, timed)
 }
 
 async function endPause(ctx: Ctx, userId: string, id: string): Promise<void> {

@@ -83,8 +83,15 @@ async function concurrencyKeyOf(ctx: FireCtx, ready: Ready, firing: Firing): Pro
 /**
  * Makes the run that a trigger asks for and the event that begins it, in one statement with what is written of the
  * trigger. Once per cause, per window and per open key, and no oftener than its throttle says; else no run.
+ * `once_moved`: only where `trigger`, which may read its workflow as `held`, wrote a row.
  */
-export async function fire(ctx: FireCtx, ready: Ready, firing: Firing, trigger?: SQL): Promise<Fired> {
+export async function fire(
+  ctx: FireCtx,
+  ready: Ready,
+  firing: Firing,
+  trigger?: SQL,
+  unless?: 'once_moved',
+): Promise<Fired> {
   const { db } = ctx
   const now = ctx.now()
   const at = sql`${now.toISOString()}::timestamptz`
@@ -94,12 +101,15 @@ export async function fire(ctx: FireCtx, ready: Ready, firing: Firing, trigger?:
   const key = await concurrencyKeyOf(ctx, ready, firing)
   const isFree = firing.isByHand ? sql`true` : sql`(${isOver} or w.window_used < ${count}::int)`
   const isOn = firing.isByHand ? sql`true` : sql`w.status = 'enabled'`
+  // Workflows are locked before their triggers.
+  const held = step(db, 'held', sql`select id from ${workflows} where id = ${ready.workflowId} for update`)
+  const isMoved = unless ? sql`exists (select 1 from moved)` : sql`true`
   const gate = step(
     db,
     'gate',
     sql`update ${workflows} w set window_at = case when ${isOver} then ${at} else w.window_at end,
         window_used = case when ${isOver} then 1 else w.window_used + 1 end
-      where w.id = ${ready.workflowId} and w.user_id = ${ready.userId} and w.deleted_at is null and ${isOn} and ${isFree}
+      where w.id = ${ready.workflowId} and w.user_id = ${ready.userId} and w.deleted_at is null and ${isOn} and ${isFree} and ${isMoved}
         and not exists (select 1 from ${workflowRuns} r where r.workflow_id = w.id and (r.cause = ${firing.cause}
           or r.once_key = ${onceKey}::text or (r.concurrency_key = ${key}::text and r.ended_at is null)))
       returning w.id, w.user_id, w.definition_version, w.params`,
@@ -121,9 +131,9 @@ export async function fire(ctx: FireCtx, ready: Ready, firing: Firing, trigger?:
     version: sql`made.version`,
     data: sql`jsonb_build_object('id', made.id, 'version', made.version)`,
   })
-  const also: WithSubquery[] = trigger ? [step(db, 'moved', trigger)] : []
+  const moved: WithSubquery[] = trigger ? [step(db, 'moved', trigger)] : []
   const [row] = await db
-    .with(gate, made, told, ...also)
+    .with(...(unless ? [held, ...moved, gate] : [gate, ...moved]), made, told)
     .select({ runId: sql<string>`made.id`, eventId: told.id })
     .from(made)
     .leftJoin(told, sql`true`)

@@ -33,21 +33,43 @@ export type Gathered = {
 export type FactCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
 type Found = { found: unknown; isTainted: boolean }
 type Known = Pick<Values, 'params' | 'trigger' | 'now'>
+type Asked = Pick<Begun, 'params' | 'trigger'> & { definition: { gather: readonly Gather[] } }
 
 /** What a definition names, and nothing else. One trip for each, and one for the person's clock. */
-export async function gather(
+export async function gather(ctx: FactCtx, run: Asked): Promise<Gathered> {
+  return await openGathering(ctx)(run)
+}
+
+/** One look at a person's life: what several definitions ask for alike is looked up once. */
+export function openGathering(ctx: FactCtx): (run: Asked) => Promise<Gathered> {
+  const seen = new Map<string, Promise<Found>>()
+  const at = ctx.now()
+  const still = { ...ctx, now: () => at }
+  let home: Promise<{ timeZone: string }> | undefined
+  return async (run) => {
+    home ??= getPreferences(still)
+    return await gatherOf(still, run, nowIn(at, (await home).timeZone), seen)
+  }
+}
+
+async function gatherOf(
   ctx: FactCtx,
-  run: Pick<Begun, 'params' | 'trigger'> & { definition: { gather: readonly Gather[] } },
+  run: Asked,
+  now: Gathered['now'],
+  seen: Map<string, Promise<Found>>,
 ): Promise<Gathered> {
-  const { timeZone } = await getPreferences(ctx)
-  const now = nowIn(ctx.now(), timeZone)
   const { params, trigger, definition } = run
   const facts: Record<string, unknown> = {}
   const reader = await openReader()
   let isTainted = false
   try {
     for (const one of definition.gather) {
-      const { found, isTainted: isTheirs } = await find(ctx, reader, one, { params, trigger, now })
+      const { name: _, ...query } = one
+      const values: Values = { params, trigger, now, facts: {}, findings: [], steps: {} }
+      const key = JSON.stringify(reader.render(query, values))
+      const looked = seen.get(key) ?? find(ctx, reader, one, { params, trigger, now })
+      seen.set(key, looked)
+      const { found, isTainted: isTheirs } = await looked
       facts[one.name] = found
       isTainted ||= isTheirs
     }

@@ -2,7 +2,9 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { Ctx, DomainEvent } from '#core'
 import { actBehind, WorkflowRequested } from '#effects'
 import type { Subscriber } from '#queue'
-import { armAt, armWorkflows, type Pending } from './due.ts'
+import { armAt, armWorkflows } from './arm.ts'
+import { lookAt } from './condition.ts'
+import { followZone, type Pending } from './due.ts'
 import { newWork, type Work } from './expression.ts'
 import { type Firing, fire, MAX_DEPTH, openScope } from './fire.ts'
 import { type Armed, readTriggers } from './ready.ts'
@@ -23,23 +25,37 @@ export const triggerSubscriber: Subscriber = {
     const userId = events[0]?.userId
     if (userId === undefined) return
     const saved = events.filter(({ type }) => type === 'workflow.created' || type === 'workflow.updated')
-    if (saved.length > 0) await armWorkflows(ctx, userId, [...new Set(saved.map(({ key }) => key))])
+    if (saved.length > 0) await begin(ctx, userId, [...new Set(saved.map(({ key }) => key))])
     for (const event of events) if (event.type === 'workflow.requested') await runCalled(ctx, event)
+    if (events.some(({ type }) => type === 'me.updated')) await followZone(ctx, userId)
     const happened = events.filter(({ type }) => FAMILIES.has(familyOf(type)))
     if (happened.length > 0) await runWaiting(ctx, userId, happened)
   },
+}
+
+// What is looked at when something changes is looked at first now: it may hold, and time alone may change it.
+async function begin(ctx: Ctx, userId: string, ids: string[]): Promise<void> {
+  await armWorkflows(ctx, userId, ids)
+  const listed = sql`(select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`
+  const isWatched = sql`t.kind = 'condition' and t.patterns <> '{}'`
+  const watched = await readTriggers(ctx, sql`t.user_id = ${userId} and t.workflow_id in ${listed} and ${isWatched}`)
+  if (watched.length > 0) await lookAt(ctx, userId, watched, null)
 }
 
 async function runWaiting(ctx: Ctx, userId: string, events: DomainEvent[]): Promise<void> {
   const types = [...new Set(events.flatMap(({ type }) => [type, `${familyOf(type)}.*`]))]
   const waiting = await readTriggers(
     ctx,
-    sql`t.user_id = ${userId} and t.kind = 'event'
+    sql`t.user_id = ${userId} and t.kind in ('event', 'condition')
       and t.patterns && array(select jsonb_array_elements_text(${JSON.stringify(types)}::jsonb))`,
   )
   const works = new Map(events.map(({ id }) => [id, newWork()]))
   for (const armed of waiting)
     for (const event of events) if (isMeant(armed, event.type)) await happen(ctx, armed, event, works.get(event.id))
+  const conditions = waiting.filter(({ config }) => config.kind === 'condition')
+  const last = events.at(-1)
+  if (conditions.length > 0 && last)
+    await lookAt(ctx, userId, conditions, { type: last.type, id: last.id, subject: last.key })
 }
 
 const isMeant = ({ config }: Armed, type: string): boolean =>

@@ -10,6 +10,8 @@ export type Armed = Ready & {
   config: Trigger
   nextAt: Date | null
   isTrue: boolean
+  /** As Postgres says it, to the microsecond. */
+  lastFiredAt: string | null
   pendingAt: Date | null
   pending: unknown
   secret: string | null
@@ -21,7 +23,7 @@ export async function readTriggers({ db }: Pick<Ctx, 'db'>, where: SQL): Promise
   type Row = Omit<Armed, 'nextAt' | 'pendingAt'> & { nextAt: string | null; pendingAt: string | null }
   const { rows } = await db.execute<{ row: Row }>(sql`
     select json_build_object('id', t.id, 'userId', t.user_id, 'workflowId', t.workflow_id, 'config', t.config,
-      'nextAt', t.next_at, 'isTrue', t.is_true, 'pendingAt', t.pending_at, 'pending', t.pending, 'secret', t.secret,
+      'nextAt', t.next_at, 'isTrue', t.is_true, 'lastFiredAt', t.last_fired_at, 'pendingAt', t.pending_at, 'pending', t.pending, 'secret', t.secret,
       'definition', v.definition, 'params', w.params, 'zone', person_zone(t.user_id),
       'failuresInRow', w.failures_in_row) as row
     from ${triggers} t join ${workflows} w on w.id = t.workflow_id

@@ -1,8 +1,10 @@
 import { and, eq, isNull, or, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
-import { kick } from '#queue'
+import { kick, tell } from '#queue'
 import { Definition } from './definition.ts'
+import { workflowUpdated } from './events.ts'
 import type { Begun, Mark } from './ports.ts'
+import { shown } from './row.ts'
 import { changingRun, eventOf, held, shownRun, tellRun } from './run-row.ts'
 import type { Doing, Finding, RunEnd } from './run-schema.ts'
 import { runSteps, workflowRuns, workflows, workflowVersions } from './tables.ts'
@@ -188,20 +190,30 @@ export async function endRun(ctx: RecordCtx, { runId, instanceId }: Holder, end:
       .where(sql`${workflows.id} in (select c.workflow_id from changed c)`)
       .returning(),
   )
+  const isNow = sql`${counted.status} = 'paused' and ${counted.pausedReason} = 'failing' and ${counted.failuresInRow} = ${PAUSE_AFTER}`
+  const paused = db.$with('paused').as(db.select().from(counted).where(sql`${isNow} and ${hasFailed}::boolean`))
+  const pausedTold = tell(db, 'paused_told', paused, {
+    kind: workflowUpdated,
+    userId: paused.userId,
+    key: paused.id,
+    version: paused.version,
+    data: shown(paused),
+  })
   const [row] = await db
-    .with(changed, told, counted)
+    .with(changed, told, counted, paused, pausedTold)
     .select({
       id: changed.id,
       version: changed.version,
       workflowId: counted.id,
       name: counted.name,
-      isPaused: sql<boolean>`${counted.status} = 'paused' and ${counted.failuresInRow} = ${PAUSE_AFTER} and ${hasFailed}::boolean`,
+      pausedId: pausedTold.id,
     })
     .from(changed)
     .innerJoin(counted, eq(counted.id, changed.workflowId))
+    .leftJoin(pausedTold, sql`true`)
   if (!row) return null
-  kick(ctx, [eventOf(row)])
-  return { isPaused: row.isPaused, name: row.name, workflowId: row.workflowId }
+  kick(ctx, [eventOf(row), row.pausedId])
+  return { isPaused: row.pausedId !== null, name: row.name, workflowId: row.workflowId }
 }
 
 /** What somebody said to a run, by the name of the step that waits for it; the first word stands. One trip. */

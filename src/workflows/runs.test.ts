@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { type Ctx, newId } from '#core'
 import { notifications } from '#notifications/tables'
@@ -128,6 +128,11 @@ test(`a workflow that failed ${PAUSE_AFTER} times in a row is paused; a success 
   expect(await end('failed')).toBe(false)
   const [row] = await ctx.db.select().from(workflows).where(eq(workflows.id, workflowId))
   expect(row).toMatchObject({ status: 'paused', pausedReason: 'failing', failuresInRow: PAUSE_AFTER + 1 })
+  const told = await ctx.db
+    .select()
+    .from(outbox)
+    .where(and(eq(outbox.key, workflowId), eq(outbox.type, 'workflow.updated')))
+  expect(told).toMatchObject([{ version: row?.version, data: { status: 'paused', pausedReason: 'failing' } }])
 })
 
 test('the run of a workflow that was deleted ends before it does anything', async () => {

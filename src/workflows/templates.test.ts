@@ -144,3 +144,23 @@ test.each(TEMPLATES.map((template) => [template.key, template] as const))(
     }
   },
 )
+
+const CONDITIONS = TEMPLATES.flatMap(({ key, definition }) => {
+  const { triggers, parameters = [], gather } = Definition().parse(definition)
+  return triggers.flatMap((one) => (one.kind === 'condition' ? [{ key, when: one.when, parameters, gather }] : []))
+})
+
+test.each(CONDITIONS)('$key waits until it is time, and in an empty life for ever', ({ when, parameters, gather }) => {
+  const holds = (at: string, isFull: boolean) => {
+    const found = gather.map(({ name }) => [name, isFull ? facts(name) : []] as const)
+    const now = nowIn(new Date(at), 'Europe/Berlin')
+    const scope = cel.scope({ params: defaultsOf(parameters), now, trigger: {}, facts: Object.fromEntries(found) })
+    return cel.holds(when, scope)
+  }
+  const [night, evening] = ['2026-11-23T03:00:00Z', '2026-11-23T17:00:00Z']
+  expect([holds(night, true), holds(evening, true), holds(evening, false)]).toEqual([
+    { ok: true, value: false },
+    { ok: true, value: true },
+    { ok: true, value: false },
+  ])
+})

@@ -4,6 +4,7 @@ import { ownedBy } from '#database'
 import { getInsights, listTasks } from '#tasks'
 import { Definition } from './definition.ts'
 import { effectInputs } from './kinds.ts'
+import { whyAbsent } from './requirements.ts'
 import type { ChangeCtx, ReadCtx } from './row.ts'
 import { workflows } from './tables.ts'
 import { DAY_TEMPLATES } from './templates/day.ts'
@@ -21,9 +22,6 @@ export const TEMPLATES: readonly Template[] = [
   ...HOME_TEMPLATES,
   ...LATER_TEMPLATES,
 ]
-/** What a workflow may require that is there: a mailbox and a synchronised calendar are not yet. */
-const THERE: ReadonlySet<string> = new Set()
-
 let offered: Promise<Template[]> | undefined
 
 /** Those that can be run here: what needs what is not there stays out of sight. */
@@ -31,7 +29,7 @@ export function offeredTemplates(): Promise<Template[]> {
   offered ??= Promise.all(
     TEMPLATES.map(async (template) => {
       const { requires = [] } = template.definition
-      if (!requires.every((need) => THERE.has(need))) return []
+      if (requires.some((need) => whyAbsent(need) !== null)) return []
       const faults = await faultsOf(Definition().parse(template.definition), effectInputs())
       return faults.length === 0 ? [template] : []
     }),

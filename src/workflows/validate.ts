@@ -1,6 +1,7 @@
 import { nextTimes } from '#scheduler'
 import type { Definition, Gather, Parameter, Step, Trigger } from './definition.ts'
 import { type Expressions, openExpressions, type Readable, templateParts } from './expression.ts'
+import { inputsOf, readsTheClock, watchedBy } from './inputs.ts'
 import type { Kinds } from './kinds.ts'
 import { ownEvents } from './loops.ts'
 import { defaultsOf, filled, isTemporal, whenOf } from './when-of.ts'
@@ -12,6 +13,8 @@ type Wanted = 'bool' | 'list' | 'any'
 
 const MAX_FAULTS = 50
 const MAX_DETAIL = 300
+// Each of them may be a trip, after every event.
+const MAX_INPUTS = 5
 const NOW = {
   ...{ at: 'string', date: 'string', time: 'string', timeZone: 'string', weekday: 'string', isWeekend: 'bool' },
   ...{ year: 'int', month: 'int', day: 'int', hour: 'int', minute: 'int' },
@@ -134,7 +137,12 @@ function checkTrigger(check: Check, path: Path, trigger: Trigger, { first, known
   if (trigger.kind !== 'condition') return
   checkCel(check, [...path, 'when'], trigger.when, known, 'bool')
   const { on = [], check: times = [] } = trigger
-  if (on.length + times.length === 0) add(path, 'is never looked at: say on which events, or at which times to check')
+  if (watchedBy(cel, trigger, definition).length + times.length === 0)
+    add(path, 'is never looked at: say on which events, or at which times to check')
+  else if (times.length === 0 && readsTheClock(cel, trigger))
+    add([...path, 'when'], 'reads the time of day: say in `check` when to look')
+  if (inputsOf(cel, trigger, definition).length > MAX_INPUTS)
+    add([...path, 'when'], `reads more than ${MAX_INPUTS} of what is gathered`)
   on.forEach((type, n) => {
     checkPattern(check, [...path, 'on', n], type)
   })

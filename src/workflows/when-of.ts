@@ -10,9 +10,13 @@ export const isTemporal = (trigger: Trigger): trigger is Temporal => TEMPORAL.ha
 
 /** A trigger with its parameters written in. A string says what is wrong with it. */
 export function filled<T extends Trigger>(cel: Expressions, trigger: T, params: Params): T | string {
-  if (trigger.kind === 'event' || trigger.kind === 'condition') return trigger
-  const made = cel.render(trigger, cel.scope({ params }))
+  if (trigger.kind === 'event') return trigger
+  // What a condition says is an expression, and no text to be filled.
+  const texts = trigger.kind === 'condition' ? { check: trigger.check ?? [] } : trigger
+  const made = cel.render(texts, cel.scope({ params }))
   if (!made.ok) return made.problem
+  if (trigger.kind === 'condition')
+    return trigger.check ? { ...trigger, ...(typeof made.value === 'object' && made.value) } : trigger
   // biome-ignore lint/nursery/noUnsafeTypeAssertion: only texts were filled, and the scheduler reads them anew
   return made.value as T
 }

@@ -11,6 +11,14 @@ import type { World } from '../world.ts'
 import type { Chance } from './chance.ts'
 
 const MOST_IN_A_BATCH = 10
+// Here schedules only tell their person something.
+const nobody = {
+  check: async () => [],
+  carryOut: () => {
+    throw new Error('nobody carries this out')
+  },
+}
+const NOBODY: schedulers.Carriers = { run_workflow: nobody, ask_assistant: nobody, effect: nobody }
 type Message = { id: string; body: unknown; attempts: number; ack(): void; retry(): void }
 
 async function modulesOf(dir: string) {
@@ -77,7 +85,7 @@ export async function openClockwork(world: World, dir: string, chance: Chance) {
     return ctx
   }
   const handlers = { reminder: source.ringReminder, schedule: source.runSchedule }
-  const subscribers = [source.reminderSubscriber, source.scheduleSubscriber]
+  const subscribers = [source.reminderSubscriber, source.scheduleSubscriber(NOBODY)]
   return {
     source,
     clock,

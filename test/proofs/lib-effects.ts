@@ -6,7 +6,7 @@ import { jobKinds, jobsOf } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
 import { timersOf } from './lib-objects.ts'
 import { auditInstances, auditRuns } from './lib-runs.ts'
-import { auditSchedules } from './lib-schedules.ts'
+import { auditAsks, auditSchedules } from './lib-schedules.ts'
 import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
@@ -52,7 +52,11 @@ const AUDITS: Record<string, Audit> = {
 }
 
 // The same of each kind of job.
-const JOB_AUDITS: Record<string, Audit> = { send_mail: auditMail, send_webhooks: auditWebhooks }
+const JOB_AUDITS: Record<string, Audit> = {
+  send_mail: auditMail,
+  send_webhooks: auditWebhooks,
+  ask_assistant: async (world, person, _, report) => auditAsks(world, person, report),
+}
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */
 export type Seen = Pick<World, 'url' | 'worker' | 'query' | 'mailbox'>

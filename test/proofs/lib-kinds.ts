@@ -81,6 +81,12 @@ async function schedule(person: Person): Promise<void> {
   const kept = await need(person, 'POST', '/v1/schedules', daily)
   await need(person, 'PATCH', `/v1/schedules/${kept.id}`, { when: { kind: 'at', at } })
   await need(person, 'POST', `/v1/schedules/${kept.id}/run`)
+  const effect = { kind: 'effect', do: 'create_task', input: { title: 'water the seeds' } }
+  const ask = { kind: 'ask_assistant', text: 'What is due today?' }
+  for (const action of [effect, ask]) {
+    const { id } = await need(person, 'POST', '/v1/schedules', { ...daily, action })
+    await need(person, 'POST', `/v1/schedules/${id}/run`)
+  }
   const gone = await need(person, 'POST', '/v1/schedules', daily)
   await need(person, 'POST', `/v1/schedules/${gone.id}/pause`)
   await need(person, 'POST', `/v1/schedules/${gone.id}/resume`)

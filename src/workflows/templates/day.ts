@@ -1,4 +1,17 @@
-import { calendar, DAY, daily, each, HOURS_12, lines, rule, type Template, tasks, WEEK, weekly } from './template.ts'
+import {
+  becomes,
+  calendar,
+  DAY,
+  daily,
+  each,
+  HOURS_12,
+  lines,
+  rule,
+  type Template,
+  tasks,
+  WEEK,
+  weekly,
+} from './template.ts'
 
 /** What begins and ends a day, a week, a month. */
 export const DAY_TEMPLATES: readonly Template[] = [
@@ -168,7 +181,7 @@ export const DAY_TEMPLATES: readonly Template[] = [
     savesMinutes: 5,
     suits: ({ streakDays }) => (streakDays >= 3 ? `You have finished something ${streakDays} days in a row` : null),
     definition: {
-      ...daily('16:00', 'When to look'),
+      ...becomes('size(facts.done) == 0 && size(facts.open) > 0', '16:00', 'When to look'),
       oncePer: 'day',
       gather: [
         tasks('done', { status: 'completed', completedSince: 'today', limit: 1 }),

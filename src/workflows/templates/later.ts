@@ -1,4 +1,4 @@
-import { calendar, DAY, daily, each, HOURS_12, lines, rule, type Template, tasks } from './template.ts'
+import { becomes, calendar, DAY, daily, each, HOURS_12, lines, rule, type Template, tasks } from './template.ts'
 
 const never = () => null
 const moment = (name: string) => ({
@@ -18,9 +18,9 @@ export const LATER_TEMPLATES: readonly Template[] = [
     savesMinutes: 30,
     suits: ({ open }) => (open >= 5 ? 'You have work that needs undisturbed time' : null),
     definition: {
-      ...daily('08:15', 'When to look', '1-5'),
+      ...becomes('!now.isWeekend && size(facts.work) > 0 && size(facts.free) > 0', '08:15', 'Not before'),
       parameters: [
-        { name: 'at', type: 'time', title: 'When to look', default: '08:15' },
+        { name: 'at', type: 'time', title: 'Not before', default: '08:15' },
         { name: 'minutes', type: 'integer', title: 'So many minutes at a time', default: 90, min: 30, max: 240 },
       ],
       oncePer: 'day',

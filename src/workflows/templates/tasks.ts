@@ -1,4 +1,5 @@
 import {
+  becomes,
   DAY,
   daily,
   days,
@@ -24,9 +25,9 @@ export const TASK_TEMPLATES: readonly Template[] = [
     savesMinutes: 15,
     suits: ({ overdue }) => (overdue >= 3 ? `${overdue} of your tasks are overdue` : null),
     definition: {
-      ...daily('09:30', 'When to look', '1-5'),
+      ...becomes('!now.isWeekend && size(facts.overdue) >= params.most', '09:30', 'Not before'),
       parameters: [
-        { name: 'at', type: 'time', title: 'When to look', default: '09:30' },
+        { name: 'at', type: 'time', title: 'Not before', default: '09:30' },
         days('days', 'Late for at least so many days', 2),
         days('most', 'From so many tasks on', 3),
       ],

@@ -40,6 +40,21 @@ export const daily = (at: string, title: string, days = '*') => ({
   priority: 'routine' as const,
 })
 
+/** As soon as it becomes true, on each day from a time the person chooses. `when` reads what is gathered. */
+export const becomes = (when: string, at: string, title: string) => ({
+  parameters: [{ name: 'at', type: 'time' as const, title, default: at }],
+  triggers: [
+    {
+      kind: 'condition' as const,
+      when: `now.time >= params.at && ${when}`,
+      on: ['task.*', 'event.*'],
+      check: ['{{ params.at }}'],
+    },
+    { kind: 'manual' as const },
+  ],
+  priority: 'routine' as const,
+})
+
 /** On a day of the week and at a time the person chooses. */
 export const weekly = (day: 'monday' | 'friday' | 'saturday' | 'sunday', at: string) => ({
   parameters: [

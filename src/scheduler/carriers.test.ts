@@ -1,0 +1,128 @@
+import { and, eq } from 'drizzle-orm'
+import { expect, test } from 'vitest'
+import { type Ctx, type DomainEvent, newId, type UserCtx } from '#core'
+import { listNotifications } from '#notifications'
+import { outbox } from '#queue/tables'
+import { makePerson } from '#test/database'
+import type { ScheduleAction } from './action-schema.ts'
+import { type Came, type Carriers, type Due, endLostRuns, failed, requireDoable } from './carriers.ts'
+import { scheduleSubscriber } from './carry-out.ts'
+import { runNow } from './due.ts'
+import { listRuns, scheduleStatistics } from './runs.ts'
+import { createSchedule } from './schedules.ts'
+import { NewSchedule, ScheduleRun } from './schema.ts'
+import { deleteSchedule } from './switch.ts'
+import { scheduleRuns } from './tables.ts'
+
+const EFFECT = { kind: 'effect', do: 'create_task', input: { title: 'Report' } } as const
+
+/** A room above, of which a test says what it does. */
+function roomOf(carryOut: (due: Due) => Promise<Came | null>) {
+  const seen: string[] = []
+  const carrier = {
+    check: async (_: UserCtx, { kind }: ScheduleAction) => [{ pointer: '/kind', detail: `no ${kind} here` }],
+    carryOut: async ({ actor }: UserCtx, due: Due) => {
+      seen.push(`${actor.userId} ${due.run.id}`)
+      return await carryOut(due)
+    },
+  }
+  const carriers: Carriers = { run_workflow: carrier, ask_assistant: carrier, effect: carrier }
+  return { carriers, seen, subscriber: scheduleSubscriber(carriers) }
+}
+
+/** A schedule that is due, as its event tells. */
+async function dueOf(action: ScheduleAction) {
+  const person = await makePerson()
+  const calls: unknown[][] = []
+  const arm = async (timers: unknown[]) => ({ ok: calls.push(timers) > 0 })
+  const env = { EVENTS: person.env.EVENTS, STEWARD: { getByName: () => ({ arm, cancel: arm }) } }
+  Object.assign(person, { env })
+  const when = { kind: 'cron', cron: '0 9 * * *' } as const
+  const schedule = await createSchedule(person, { name: 'Weekly', when, missed: 'once', action })
+  const run = await runNow(person, schedule.id)
+  const isIts = and(eq(outbox.userId, person.actor.userId), eq(outbox.type, 'schedule.due'))
+  const [row] = await person.db.select().from(outbox).where(isIts)
+  if (!row) throw new Error('nothing was told')
+  const events: DomainEvent[] = [{ ...row, at: row.createdAt.toISOString() }]
+  const system: Ctx = { ...person, actor: { kind: 'system' } }
+  const runs = async () =>
+    (await listRuns(person, schedule.id, { limit: 9 })).items.map((one) => ScheduleRun().parse(one))
+  const told = async () => (await listNotifications(person, { limit: 9 })).items
+  return { person, system, schedule, run, events, runs, told }
+}
+
+test('what another room carries out is settled once with what came of it, and its person told once', async () => {
+  const { person, system, schedule, run, events, runs, told } = await dueOf(EFFECT)
+  const evidence = { id: 'task_1', provider: 'aurelius' }
+  const outcome = { kind: 'effect' as const, id: newId('eff', person.now()), evidence }
+  const broken = roomOf(async () => {
+    throw new Error('gone')
+  })
+  await expect(broken.subscriber.handle(system, events)).rejects.toThrow('gone')
+  expect([await told(), (await runs()).map(({ status }) => status)]).toEqual([[], ['waiting']])
+  const { subscriber, seen } = roomOf(async () => ({
+    status: 'done',
+    outcome,
+    note: { title: 'Made', body: 'w'.repeat(900) },
+  }))
+  await subscriber.handle(system, events)
+  await subscriber.handle(system, events)
+  expect(seen).toEqual([`${person.actor.userId} ${run.id}`])
+  expect(await runs()).toMatchObject([{ status: 'done', outcome, endedAt: expect.any(String) }])
+  expect(await told()).toMatchObject([{ title: 'Made', kind: 'schedule', link: { kind: 'schedule', id: schedule.id } }])
+  expect((await scheduleStatistics(person)).runs).toEqual({ waiting: 0, done: 1, failed: 0, missed: 0 })
+})
+
+test('what fails says why, to its person too; what is settled later waits; what is deleted is left', async () => {
+  const one = await dueOf(EFFECT)
+  await roomOf(async () => null).subscriber.handle(one.system, one.events)
+  expect((await one.runs()).map(({ status }) => status)).toEqual(['waiting'])
+  const failing = roomOf(async (due) => failed(due, 'not_found', 'It is gone'))
+  await failing.subscriber.handle(one.system, one.events)
+  expect(await one.runs()).toMatchObject([
+    { status: 'failed', outcome: { kind: 'failure', code: 'not_found', detail: 'It is gone' } },
+  ])
+  expect(await one.told()).toMatchObject([
+    { title: '"Weekly" could not be done', body: 'It is gone', priority: 'high' },
+  ])
+  const other = await dueOf(EFFECT)
+  await deleteSchedule(other.person, other.schedule.id)
+  const { subscriber, seen } = roomOf(async () => null)
+  await subscriber.handle(other.system, other.events)
+  expect(seen).toEqual([])
+})
+
+test('what nobody carried out for a day is ended, with notice', async () => {
+  const { person, run, runs, told } = await dueOf(EFFECT)
+  await endLostRuns(person)
+  expect((await runs()).map(({ status }) => status)).toEqual(['waiting'])
+  const longAgo = new Date(Date.now() - 25 * 3_600_000)
+  await person.db.update(scheduleRuns).set({ startedAt: longAgo }).where(eq(scheduleRuns.id, run.id))
+  await endLostRuns(person)
+  expect(await runs()).toMatchObject([{ status: 'failed', outcome: { code: 'timeout' } }])
+  expect(await told()).toMatchObject([{ title: '"Weekly" could not be done' }])
+})
+
+test('what no room would do is refused when it is saved, with its place', async () => {
+  const person = await makePerson()
+  const { carriers } = roomOf(async () => null)
+  await expect(requireDoable(carriers, person, EFFECT)).rejects.toMatchObject({
+    code: 'invalid_request',
+    errors: [{ pointer: '/action/kind', detail: 'no effect here' }],
+  })
+  const notify = { kind: 'notify', title: 'x', body: '', priority: 'low' } as const
+  await requireDoable(carriers, person, notify)
+})
+
+test('what is given to an effect is JSON that Postgres keeps, of a size', () => {
+  const given = (input: object) =>
+    NewSchedule.shape.action.safeParse({ kind: 'effect', do: 'create_task', input }).success
+  const deep = (n: number): object => (n === 0 ? {} : { a: deep(n - 1) })
+  expect([
+    given({ a: [1, 'x'] }),
+    given({ a: '\u0000' }),
+    given({ a: '\ud800' }),
+    given({ a: 'x'.repeat(20_001) }),
+  ]).toEqual([true, false, false, false])
+  expect([given(deep(7)), given(deep(8))]).toEqual([true, false])
+})
