@@ -139,6 +139,8 @@ export const PRODUCT: Readonly<Record<string, Rule>> = {
   'GET /v1/workflows': WORKFLOWS.read,
   'POST /v1/workflows': WORKFLOWS.write,
   'POST /v1/workflows/validate': WORKFLOWS.read,
+  // A model may be asked.
+  'POST /v1/workflows/draft': ['workflows:read', 'ai:write'],
   'GET /v1/workflows/{id}': WORKFLOWS.read,
   'PATCH /v1/workflows/{id}': WORKFLOWS.write,
   'DELETE /v1/workflows/{id}': WORKFLOWS.write,

@@ -84,7 +84,7 @@ async function keep(ctx: UserCtx, said: Said, promises: readonly Promised[], roo
   const newId = derivedIds(`commitments|${said.source.kind}|${said.source.id}`, said.at)
   const rows = read
     // What comes again and again is a habit.
-    .filter(({ time }) => !time.repeats)
+    .filter(({ time }) => time.rhythm === null)
     .slice(0, room)
     .map(({ quote, what, time }) => ({
       ...{ id: newId('cmt'), source: said.source.kind, sourceId: said.source.id },

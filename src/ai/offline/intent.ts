@@ -101,6 +101,7 @@ export type Intent =
   | { kind: 'prefs-show'; about: string }
   | { kind: 'time'; places: { zone: string; name: string }[] }
   | { kind: 'undo' }
+  | { kind: 'draft'; text: string }
   | { kind: 'repeat-calls'; calls: Call[] }
   | { kind: 'say'; text: string; ask?: Ask; about?: string }
 

@@ -3,6 +3,7 @@ import { clockAt } from './clock.ts'
 import { asTask, record, resultsOf, type Turn, tasksOf } from './conversation.ts'
 import { doChange } from './do-change.ts'
 import { doCreate, doFill } from './do-create.ts'
+import { doDraft } from './do-draft.ts'
 import { doAskWhen, doEnd, waits } from './do-end.ts'
 import { doFind } from './do-find.ts'
 import {
@@ -56,6 +57,7 @@ const NEEDS: Partial<Record<Intent['kind'], string>> = {
   'prefs-show': 'get_preferences',
   time: 'get_time',
   undo: 'undo_last',
+  draft: 'draft_workflow',
 }
 
 function script(intent: Intent, world: World): Script {
@@ -95,6 +97,8 @@ function script(intent: Intent, world: World): Script {
       return doTime(intent)
     case 'undo':
       return doUndo()
+    case 'draft':
+      return doDraft(intent)
     case 'insights':
       return doInsights()
     case 'repeat-calls':

@@ -1,4 +1,5 @@
 import { bare, isBulleted, requestsIn, sentencesOf } from './clauses.ts'
+import { readDraft } from './do-draft.ts'
 import { underHeader } from './headers.ts'
 import type { Intent, Task, World } from './intent.ts'
 import { startsRequest } from './joints.ts'
@@ -206,6 +207,8 @@ export function understand(said: string, world: World): Intent[] {
   const whole =
     (core === text ? undefined : answering(core, world)) ?? answering(short, world) ?? alone(text, core, world)
   if (whole) return [whole]
+  const draft = readDraft(text)
+  if (draft) return [draft]
   return underHeader(text, world) ?? clauses(text, world)
 }
 
