@@ -1,6 +1,7 @@
 import type { ModelTool, PersonFacts } from '../model.ts'
 import { clockAt } from './clock.ts'
 import { asTask, record, resultsOf, type Turn, tasksOf } from './conversation.ts'
+import { doCalendar } from './do-calendar.ts'
 import { doChange } from './do-change.ts'
 import { doCreate, doFill } from './do-create.ts'
 import { doDraft } from './do-draft.ts'
@@ -97,6 +98,13 @@ function script(intent: Intent, world: World): Script {
       return doTime(intent)
     case 'undo':
       return doUndo()
+    case 'event-create':
+    case 'event-list':
+    case 'event-free':
+    case 'event-busy':
+    case 'event-move':
+    case 'event-cancel':
+      return doCalendar(intent, world, script)
     case 'draft':
       return doDraft(intent)
     case 'insights':
