@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
 import { makeExport, makeIdentity, makePasskey, makeReceipt, makeSigningKey, need } from './matrix-identity.ts'
-import { SUGGESTION } from './matrix-suggestions.ts'
+import { COMMITMENT, SUGGESTION } from './matrix-suggestions.ts'
 import { makeId, type Person, type World } from './world.ts'
 
 type Step = (world: World, person: Person, id: string) => Promise<void>
@@ -255,6 +255,7 @@ export const OBJECTS: Record<string, ObjectKind> = {
   '/v1/effects': { prefix: 'eff', make: makeEffect },
   '/v1/mail/drafts': { prefix: 'mdr', make: makeDraft, discard: discardDraft },
   '/v1/suggestions': SUGGESTION,
+  '/v1/commitments': COMMITMENT,
   '/v1/notifications': { prefix: 'ntf', make: makeNotification, discard: remover('/v1/notifications') },
 }
 

@@ -33,3 +33,14 @@ export const SUGGESTION = {
   make,
   before: { releaseSuggestion: withhold, undoSuggestion: carriedOut },
 }
+
+async function promise(world: World, { userId }: Person, mark: string): Promise<string> {
+  const id = makeId('cmt')
+  await world.query(
+    `insert into commitments (id, user_id, source, source_id, quote, what) values ($1, $2, 'message', $1, $3, $3)`,
+    [id, userId, mark],
+  )
+  return id
+}
+
+export const COMMITMENT = { prefix: 'cmt', make: promise }

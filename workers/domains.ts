@@ -29,6 +29,7 @@ const DOMAINS: Domain[] = [
   { under: ['/v1/mcp'], open: () => import('#integrations/routes') },
   { under: ['/v1/webhooks', '/v1/webhook-deliveries'], open: () => import('#webhooks/routes') },
   { under: ['/v1/suggestions', '/v1/learning', '/v1/autonomy'], open: () => import('#proactivity/routes') },
+  { under: ['/v1/commitments'], open: () => import('#commitments/routes') },
   { under: ['/v1/workflows', '/v1/hooks'], open: () => import('#workflows/routes') },
   { under: ['/v1/runs', '/v1/workflows'], open: async () => ({ app: (await import('#workflows/routes')).runsApp }) },
   { under: ['/mcp'], open: () => import('#mcp/routes') },

@@ -1,6 +1,8 @@
 import { cacheSubscriber } from '#ai'
+import { heardSubscriber } from '#assistant'
 import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
+import { commitmentSubscriber } from '#commitments'
 import { deliverySubscriber } from '#notifications'
 import { suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
@@ -22,6 +24,8 @@ export const subscribers: Subscriber[] = [
   deliverySubscriber,
   suggestionTimers,
   suggestionSubscriber,
+  heardSubscriber,
+  commitmentSubscriber,
   triggerSubscriber,
   runSubscriber,
 ]

@@ -97,6 +97,7 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   suggestions: { owner: 'user_id', shown: { file: 'suggestions' } },
   suggestion_settings: { owner: 'user_id', shown: { file: 'suggestion-settings', by: 'user_id' } },
   suggestion_gates: { owner: 'user_id' },
+  commitments: { owner: 'user_id', shown: { file: 'commitments' } },
   autonomy_rules: { owner: 'user_id', shown: { file: 'autonomy', by: 'name' } },
   tasks: { owner: 'user_id', shown: { file: 'tasks' } },
   projects: { owner: 'user_id', shown: { file: 'projects' } },

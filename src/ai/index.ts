@@ -17,6 +17,7 @@ export {
 export { cacheSubscriber, pruneAnswers } from './cache.ts'
 export type { Call, Feature, GatewayEvent, Receipt } from './call.ts'
 export { catalogueOf, findModel } from './catalogue.ts'
+export { type ReadTime, readTime } from './dates.ts'
 export { quote } from './direct.ts'
 export { embed, embeddingsHealth } from './embed.ts'
 export { generate } from './gateway.ts'

@@ -1,10 +1,12 @@
 import { and, type Column, eq, lt, sql } from 'drizzle-orm'
 import type { Receipt } from '#ai'
+import { concernsCommitments } from '#commitments'
 import type { UserCtx } from '#core'
-import { prepared } from '#database'
+import { jsonObject, prepared } from '#database'
 import { type Act, actRows, keepActs } from '#effects'
-import { kick } from '#queue'
+import { kick, tell } from '#queue'
 import { shownMessage } from './conversations.ts'
+import { messageSaid } from './heard.ts'
 import type { Message, Part } from './schema.ts'
 import { messages } from './tables.ts'
 import type { TurnResult } from './turn.ts'
@@ -20,6 +22,7 @@ type Closing = Told & {
   parts: string
   acts: string
   errorCode: string | null
+  heard: number
 }
 
 const NO_RECEIPT: Told = {
@@ -60,23 +63,52 @@ const closing = prepared((db, given: Closing) => {
       .where(and(eq(messages.id, given.answerId), eq(messages.userId, given.userId), eq(messages.status, 'streaming')))
       .returning(),
   )
+  const said = db.$with('said').as(
+    db
+      .select({
+        id: messages.id,
+        userId: messages.userId,
+        answerId: sql<string>`${given.answerId}::text`.as('answer_id'),
+      })
+      .from(messages)
+      .innerJoin(closed, and(eq(messages.turnId, closed.turnId), eq(messages.userId, closed.userId)))
+      .where(and(eq(messages.role, 'user'), sql`${given.heard}::int = 1`)),
+  )
+  const heard = tell(db, 'heard', said, {
+    kind: messageSaid,
+    ...{ userId: said.userId, key: said.id, version: sql`1` },
+    data: jsonObject({ questionId: said.id, answerId: said.answerId }),
+  })
   return db
-    .with(closed, ...keepActs(db, closed, sql`${given.acts}`))
-    .select({ message: shownMessage(closed) })
+    .with(closed, ...keepActs(db, closed, sql`${given.acts}`), said, heard)
+    .select({ message: shownMessage(closed), heardId: sql<string | null>`(select id from heard)` })
     .from(closed)
 })
 
-/** Writes down how the turn ended; once closed, an answer is not closed again. One trip; undefined when it is gone. */
+/**
+ * Writes down how the turn ended; once closed, an answer is not closed again. Whoever listens is told of a question
+ * that concerns them, or is not known here. One trip; undefined when it is gone.
+ */
 export async function closeTurn(
   ctx: Pick<UserCtx, 'actor' | 'db' | 'env' | 'now' | 'waitUntil' | 'log'>,
   answerId: string,
   { receipt, status, parts, acts, errorCode }: TurnResult,
+  question?: string,
 ): Promise<Message | undefined> {
   const { json, eventIds } = actRows(acts ?? actsIn(parts), answerId, ctx.now())
-  const given = { answerId, userId: ctx.actor.userId, status, parts: JSON.stringify(parts), acts: json, errorCode }
+  const heard = question === undefined || concernsCommitments(question) ? 1 : 0
+  const given = {
+    answerId,
+    userId: ctx.actor.userId,
+    status,
+    parts: JSON.stringify(parts),
+    acts: json,
+    errorCode,
+    heard,
+  }
   const { isEstimated: _, ...told } = receipt ?? { ...NO_RECEIPT, isEstimated: false }
   const [row] = await closing(ctx.db, { ...told, ...given })
-  if (row) kick(ctx, eventIds)
+  if (row) kick(ctx, [...eventIds, row.heardId])
   return row?.message
 }
 

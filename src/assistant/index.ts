@@ -1,6 +1,7 @@
 export { closeLostTurns, closeTurn } from './close.ts'
 export { conversationTools, readConversation } from './conversation-tools.ts'
 export { listConversations } from './conversations.ts'
+export { heardSubscriber } from './heard.ts'
 export {
   beginTurn,
   dropTurn,

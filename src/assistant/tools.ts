@@ -10,6 +10,7 @@ import { memoryTools } from '#memories'
 import { kick } from '#queue'
 import { taskTools } from '#tasks'
 import { personTools } from '#users'
+import { workflowTools } from '#workflows'
 import type { OpenedTurn } from './open.ts'
 import type { ToolResultPart } from './schema.ts'
 import { messages } from './tables.ts'
@@ -22,7 +23,7 @@ export function standingTools(sourceMessageId: string | null): Tool[] {
 /** Everything the assistant may do in this turn: no more than whoever asks. */
 export function toolsFor({ actor }: Pick<UserCtx, 'actor'>, turn: OpenedTurn): Tool[] {
   const scopes = scopesOf(actor)
-  const tools = toolsWithin(scopes, [...standingTools(turn.question.id), ...outwardTools()])
+  const tools = toolsWithin(scopes, [...standingTools(turn.question.id), ...outwardTools(), ...workflowTools()])
   return [...tools, ...toolsWithin(scopes, [undoTool(turn, tools), ...remoteTools(turn.servers)])]
 }
 

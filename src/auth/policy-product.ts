@@ -114,6 +114,9 @@ export const PRODUCT: Readonly<Record<string, Rule>> = {
   // A yes of the person lets out what only they may let out: no key says it for them.
   'POST /v1/suggestions/{id}/approve': 'session',
   'POST /v1/suggestions/{id}/undo': SUGGESTIONS.write,
+  'GET /v1/commitments': SUGGESTIONS.read,
+  'POST /v1/commitments/{id}/done': SUGGESTIONS.write,
+  'POST /v1/commitments/{id}/drop': SUGGESTIONS.write,
   'GET /v1/autonomy': SUGGESTIONS.read,
   // What may be done unasked is what a key is held by.
   'PUT /v1/autonomy': 'session',
@@ -136,6 +139,8 @@ export const PRODUCT: Readonly<Record<string, Rule>> = {
   'GET /v1/workflows': WORKFLOWS.read,
   'POST /v1/workflows': WORKFLOWS.write,
   'POST /v1/workflows/validate': WORKFLOWS.read,
+  // A model may be asked.
+  'POST /v1/workflows/draft': ['workflows:read', 'ai:write'],
   'GET /v1/workflows/{id}': WORKFLOWS.read,
   'PATCH /v1/workflows/{id}': WORKFLOWS.write,
   'DELETE /v1/workflows/{id}': WORKFLOWS.write,

@@ -48,7 +48,7 @@ const TOOLS: Partial<Record<Area, readonly string[]>> = {
   notifications: ['notify', 'withdraw_notification'],
   integrations: ['call_webhook', 'mcp_tool'],
   mail: ['draft_mail', 'send_mail', 'discard_mail', 'keep_mail'],
-  workflows: ['run_workflow'],
+  workflows: ['run_workflow', 'draft_workflow', 'create_workflow'],
   conversations: ['list_conversations', 'read_conversation', 'undo_last'],
 }
 

@@ -50,6 +50,7 @@ export type IdPrefix =
   | 'run'
   | 'trg'
   | 'dlv'
+  | 'cmt'
 
 function base32(bytes: Uint8Array): string {
   let out = ''

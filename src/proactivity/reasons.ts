@@ -19,6 +19,7 @@ export const DEFAULTS: Settings = {
   cooldowns: {},
   muted: [],
   urgentInQuietHours: false,
+  inferCommitments: true,
   version: 0,
 }
 // What a person said themselves comes as often as they say it.

@@ -247,6 +247,7 @@ const settings = {
   }),
   muted: s.list(kindName, 100).openapi({ description: 'Kinds that are never offered' }),
   urgentInQuietHours: z.boolean(),
+  inferCommitments: z.boolean().openapi({ description: 'Whether promises are looked for in what the person says' }),
 }
 export const Settings = s.later(() =>
   z.strictObject({ ...settings, version: s.int(0, 2_147_483_647) }).openapi('SuggestionSettings'),

@@ -14,6 +14,7 @@ const columns = {
   cooldowns: t.cooldowns,
   muted: t.muted,
   urgentInQuietHours: t.urgentInQuietHours,
+  inferCommitments: t.inferCommitments,
   version: t.version,
 }
 

@@ -127,6 +127,7 @@ export const suggestionSettings = pgTable('suggestion_settings', {
   cooldowns: jsonb().$type<Record<string, number>>().notNull().default({}),
   muted: jsonb().$type<string[]>().notNull().default([]),
   urgentInQuietHours: boolean('urgent_in_quiet_hours').notNull().default(false),
+  inferCommitments: boolean('infer_commitments').notNull().default(true),
   version: integer().notNull().default(1),
   updatedAt: at('updated_at').notNull().defaultNow(),
 })

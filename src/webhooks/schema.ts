@@ -35,7 +35,8 @@ export const EVENTS = [
   'schedule.due',
   'suggestion.created',
   'suggestion.updated',
-  'effect.updated',
+  'commitment.created',
+  'commitment.updated',
 ] as const
 
 const MAX_OVERLAP_S = 86_400

@@ -22,7 +22,6 @@ export async function lookAt(ctx: Ctx, userId: string, armed: readonly Armed[], 
   const own = { ...ctx, actor: actingFor(userId) }
   const [cel, gather, next, work] = [await openExpressions(), openGathering(own), openMoments(own), newWork()]
   const moments: { id: string; at: Date }[] = []
-  const work = newWork()
   for (const one of armed) {
     const { config, definition, params, zone } = one
     if (config.kind !== 'condition') continue

@@ -1,4 +1,6 @@
 import { answer, body, createApp, created, etag, personRoute } from '#core'
+import { draftWorkflow } from './draft.ts'
+import { Draft, DraftAsk } from './draft-schema.ts'
 import { listTemplates, useTemplate } from './templates.ts'
 import { NewFromTemplate, TemplatePage, TemplateQuery, Workflow } from './workflow-schema.ts'
 
@@ -24,7 +26,22 @@ const useRoute = personRoute({
   responses: { 201: created(Workflow, 'Made') },
 })
 
+const draftRoute = personRoute(
+  {
+    method: 'post',
+    path: '/workflows/draft',
+    operationId: 'draftWorkflow',
+    summary: 'Draft a workflow from plain words; nothing is kept',
+    description: 'By a model where one is configured, which may correct itself twice; else by rules.',
+    tags,
+    request: { body: body(DraftAsk) },
+    responses: { 200: answer(Draft, 'The draft, or what was not understood') },
+  },
+  { idempotent: false },
+)
+
 export const templatesApp = createApp()
+  .openapi(draftRoute, async (c) => c.json(await draftWorkflow(c.var.ctx, c.req.valid('json')), 200))
   .openapi(listRoute, async (c) => c.json(await listTemplates(c.var.ctx, c.req.valid('query')), 200))
   .openapi(useRoute, async (c) => {
     const made = await useTemplate(c.var.ctx, c.req.valid('json'))

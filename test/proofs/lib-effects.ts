@@ -7,7 +7,7 @@ import { type Door, type Heard, openListener, type Position } from './lib-listen
 import { timersOf } from './lib-objects.ts'
 import { auditInstances, auditRuns } from './lib-runs.ts'
 import { auditAsks, auditSchedules } from './lib-schedules.ts'
-import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
+import { auditCommitments, auditHeard, auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
@@ -47,6 +47,8 @@ const AUDITS: Record<string, Audit> = {
   deliveries: auditDeliveries,
   'suggestion-timers': auditSuggestionTimers,
   suggestions: auditLearning,
+  heard: auditHeard,
+  commitments: auditCommitments,
   triggers: auditRuns,
   runs: auditInstances,
 }
@@ -137,6 +139,9 @@ export async function auditPerson(world: Seen, person: Owner, witness: Witness |
   if (witness) countOnce('a socket', witness.heard, open, report)
 }
 
+// These are asked only while something waits for them.
+const ASKED = new Set(['triggers', 'commitments'])
+
 async function auditInbox(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
   const rows = await world.query(
     'select message_id, json_agg(consumer) as consumers from inbox where message_id = any($1::text[]) group by message_id',
@@ -146,11 +151,10 @@ async function auditInbox(world: Seen, person: Owner, told: Told[], report: Repo
   const known = new Map(rows.map(({ message_id, consumers }) => [String(message_id), String(consumers)]))
   for (const event of told) {
     const expected = consumersOf(event)
-      .filter((name) => (isHooked || name !== 'webhooks') && name !== 'triggers')
+      .filter((name) => (isHooked || name !== 'webhooks') && !ASKED.has(name))
       .sort()
       .join()
-    // Triggers are asked only while there are any.
-    const named = (known.get(event.id) ?? '').split(',').filter((name) => name !== 'triggers')
+    const named = (known.get(event.id) ?? '').split(',').filter((name) => !ASKED.has(name))
     const done = named.sort().join()
     if (done !== expected) report(`${event.id} was handled by "${done}", not by "${expected}"`)
   }

@@ -69,6 +69,8 @@ export async function live(person: Person): Promise<void> {
   await need(person, 'PATCH', `/v1/workflows/${workflow.id}`, { name: 'plan the weekend' })
   await need(person, 'POST', `/v1/workflows/${workflow.id}/run`, {})
   await need(person, 'DELETE', `/v1/workflows/${workflow.id}`)
+  const talk = await need(person, 'POST', '/v1/conversations', {})
+  await need(person, 'POST', `/v1/conversations/${talk.id}/messages`, { text: "I'll send Ana the seeds on Friday" })
   await need(person, 'PATCH', '/v1/me', { displayName: 'Gardener' })
   for (const title of ['open the greenhouse', 'feed the cat']) {
     await need(person, 'POST', '/v1/tasks', { title, remindAt: clock(-1) })

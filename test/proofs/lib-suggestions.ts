@@ -19,6 +19,28 @@ export async function auditSuggestionTimers(world: Seen, person: Owner, _: unkno
     report(`suggestions wait for "${expected}", and the timers armed are "${found}"`)
 }
 
+// Each message that was told of promised one thing: it is kept once, and offered once.
+export async function auditHeard({ query }: Seen, { userId }: Owner, _: unknown, report: Report): Promise<void> {
+  const [row] = await query(
+    `select (select count(*) from outbox where user_id = $1 and type = 'message.said')::int as said,
+        (select count(*) from commitments where user_id = $1)::int as kept,
+        (select count(*) from suggestions where user_id = $1 and kind = 'commitment')::int as offered`,
+    [userId],
+  )
+  if (row?.said !== row?.kept || row?.kept !== row?.offered)
+    report(`of ${row?.said} promises ${row?.kept} were kept and ${row?.offered} offered`)
+}
+
+// What was promised and is done, or was turned down, is open no more.
+export async function auditCommitments({ query }: Seen, { userId }: Owner, _: unknown, report: Report): Promise<void> {
+  const open = await query(
+    `select c.id from commitments c left join tasks t on t.id = c.task_id left join suggestions s on s.id = c.suggestion_id
+      where c.user_id = $1 and c.status = 'open' and (t.status = 'completed' or s.status in ('dismissed', 'expired'))`,
+    [userId],
+  )
+  if (open.length > 0) report(`${open.length} commitments are open and over`)
+}
+
 // Each decision that teaches is learned from once.
 export async function auditLearning(world: Seen, { userId }: Owner, _: unknown, report: Report): Promise<void> {
   const [row] = await world.query(

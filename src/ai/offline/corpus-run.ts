@@ -1,6 +1,7 @@
 import type { ModelMessage, ModelRequest, ToolCall } from '../model.ts'
 import { list, record, text } from './conversation.ts'
-import { callTool, type Fake, fakeTools, isRead, TOOL_NAMES } from './fake-tools.ts'
+import type { FakeEvent } from './fake-calendar.ts'
+import { callTool, type Fake, fakeTools, isRead, toolNames } from './fake-tools.ts'
 import { offlineProvider } from './index.ts'
 
 /** One sentence of the corpus, and what a person would want of it. */
@@ -12,6 +13,7 @@ export type Example = {
   tasks?: Record<string, unknown>[]
   projects?: { id: string; name: string }[]
   memories?: { id: string; text: string }[]
+  events?: FakeEvent[]
   declines?: boolean
   confirms?: boolean
   before?: string[]
@@ -30,7 +32,7 @@ function requestOf(example: Example, fake: Fake, messages: ModelMessage[]): Mode
     projects: fake.projects,
     memories: fake.memories,
   }
-  const tools = TOOL_NAMES.map((name) => ({ name, description: '', inputSchema: {} }))
+  const tools = toolNames(example.events !== undefined).map((name) => ({ name, description: '', inputSchema: {} }))
   return { system: '', volatileSystem: '', messages, tools, maxOutputTokens: 1000, person }
 }
 
@@ -52,6 +54,7 @@ export async function playExample(example: Example): Promise<{ calls: ToolCall[]
     tasks: example.tasks ?? [],
     projects: example.projects ?? [],
     memories: example.memories ?? [],
+    events: example.events ?? [],
     declines: example.declines ?? false,
     confirms: example.confirms ?? false,
   })

@@ -9,7 +9,11 @@ type Corpus = { seeds: Record<string, NonNullable<Example['tasks']>>; sentences:
 
 const corpus: Corpus = JSON.parse(readFileSync(`${import.meta.dirname}/corpus.json`, 'utf8'))
 
-function exampleOf({ tasks, ...rest }: Sentence): Example {
+// They name the calendar and want tasks: written where there was none.
+const WITHOUT_CALENDAR = new Set(['h1-manager-01', 'h5-a-06'])
+
+function exampleOf({ tasks, ...sentence }: Sentence): Example {
+  const rest = { ...sentence, ...(!WITHOUT_CALENDAR.has(sentence.id) && { events: [] }) }
   if (tasks === undefined) return rest
   return { ...rest, tasks: typeof tasks === 'string' ? (corpus.seeds[tasks] ?? []) : tasks }
 }
@@ -34,4 +38,34 @@ test('people are understood as they speak', async () => {
 
 test('every sentence of the corpus has a name of its own', () => {
   expect(new Set(corpus.sentences.map(({ id }) => id)).size).toBe(corpus.sentences.length)
+})
+
+type CalendarCorpus = Pick<Example, 'now' | 'timeZone' | 'events'> & {
+  sentences: [string, string, Record<string, unknown>][]
+}
+const calendar: CalendarCorpus = JSON.parse(readFileSync(`${import.meta.dirname}/calendar-corpus.json`, 'utf8'))
+
+test('what people say of their calendar is done there', async () => {
+  const { sentences, ...seed } = calendar
+  const wrong: string[] = []
+  for (const [say, tool, input] of sentences) {
+    const example: Example = { ...seed, id: say, say, expect: [{ tool, input }] }
+    const { calls, reply } = await playExample(example)
+    const trouble = verdict(example, calls, reply)
+    if (trouble) wrong.push(`[${say}] ${trouble}`)
+  }
+  console.log(`offline calendar: ${sentences.length} sentences, ${sentences.length - wrong.length} right`)
+  expect(sentences.length).toBeGreaterThanOrEqual(120)
+  expect(wrong).toEqual([])
+})
+
+test.each([
+  ['am I busy at 4?', /busy today at 16:00: .*Call with Nora/],
+  ['am I busy at 5?', /free today at 17:00/],
+  ['when is the dentist', /25 Nov 14:00-15:00 Dentist/],
+  ["what's on my calendar on Sunday", /Nothing is in your calendar/],
+  ['move the meeting with the Queen to Tuesday at 3', /couldn't find/],
+])('%s: the answer says what the calendar shows', async (say, reply) => {
+  const { sentences: _, ...seed } = calendar
+  expect((await playExample({ ...seed, id: say, say, expect: [] })).reply).toMatch(reply)
 })

@@ -1,6 +1,7 @@
 import { Temporal } from 'temporal-polyfill'
 import type { ToolCall, ToolResult } from '../model.ts'
 import { list, record, text } from './conversation.ts'
+import { calendarTool, type FakeEvent } from './fake-calendar.ts'
 
 /** An in-memory stand-in for the tools, for the corpus: as strict about dates as the real ones. */
 export type FakeSeed = {
@@ -9,6 +10,7 @@ export type FakeSeed = {
   tasks: Record<string, unknown>[]
   projects: { id: string; name: string }[]
   memories: { id: string; text: string }[]
+  events: FakeEvent[]
   declines: boolean
   confirms: boolean
 }
@@ -213,15 +215,18 @@ function run(fake: Fake, name: string, input: Row): Answer {
       return last ? ok({ undone: [last] }) : fail('nothing_to_undo', 'Nothing to undo')
     }
     default:
-      return fail('unknown_tool', name)
+      return calendarTool(fake.events, name, input) ?? fail('unknown_tool', name)
   }
 }
 
-export const TOOL_NAMES = (
+const TOOL_NAMES =
   'create_task find_tasks update_task complete_task reopen_task delete_task task_insights ' +
   'create_project list_projects archive_project remember ' +
   'search_memories forget update_memory get_preferences set_preferences get_time undo_last'
-).split(' ')
+const CALENDAR_NAMES = 'create_event list_events find_time move_event delete_event'
+
+export const toolNames = (hasCalendar: boolean) =>
+  (hasCalendar ? `${TOOL_NAMES} ${CALENDAR_NAMES}` : TOOL_NAMES).split(' ')
 
 export function callTool(fake: Fake, call: ToolCall): ToolResult {
   let answer: Answer

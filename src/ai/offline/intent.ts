@@ -101,8 +101,20 @@ export type Intent =
   | { kind: 'prefs-show'; about: string }
   | { kind: 'time'; places: { zone: string; name: string }[] }
   | { kind: 'undo' }
+  | { kind: 'draft'; text: string }
+  | EventIntent
   | { kind: 'repeat-calls'; calls: Call[] }
   | { kind: 'say'; text: string; ask?: Ask; about?: string }
+
+type Named = { text: string; date?: string; time?: string }
+/** Of the calendar; `plain` is what is meant where no event is. */
+export type EventIntent =
+  | { kind: 'event-create'; title: string; start: Moment; end?: Moment; recurrence?: string }
+  | { kind: 'event-list'; from: string; to?: string; name: string; text?: string; isNext?: boolean; plain: Intent }
+  | { kind: 'event-free'; from: string; to: string; name: string; minutes: number; plain: Intent }
+  | { kind: 'event-busy'; date: string; time: string; plain: Intent }
+  | ({ kind: 'event-move'; to: { date?: string; time?: string }; plain: Intent } & Named)
+  | ({ kind: 'event-cancel'; plain: Intent } & Named)
 
 /** A question left open at the end of a turn. */
 export type Ask =

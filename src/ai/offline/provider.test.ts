@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import type { ModelEvent, ModelMessage, ModelRequest, PersonFacts } from '../model.ts'
 import { playExample } from './corpus-run.ts'
-import { TOOL_NAMES } from './fake-tools.ts'
+import { toolNames } from './fake-tools.ts'
 import { offlineProvider } from './index.ts'
 
 const NOW = '2026-11-24T15:00:00Z'
@@ -12,7 +12,7 @@ function request(messages: ModelMessage[], more: Partial<ModelRequest> = {}): Mo
     system: 'system',
     volatileSystem: '',
     messages,
-    tools: TOOL_NAMES.map((name) => ({ name, description: '', inputSchema: {} })),
+    tools: toolNames(true).map((name) => ({ name, description: '', inputSchema: {} })),
     maxOutputTokens: 1000,
     person: {
       now: NOW,

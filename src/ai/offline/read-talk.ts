@@ -12,7 +12,7 @@ const say = (text: string): Intent => ({ kind: 'say', text })
 export const ABILITIES =
   'I can add tasks and reminders (also repeating ones), tell you what is due, move, rename, ' +
   'prioritise, snooze, finish, cancel, delete and undo, ' +
-  'keep projects and lists, remember things about you, set your time zone, quiet and working ' +
+  'keep your calendar, projects and lists, remember things about you, set your time zone, quiet and working ' +
   'hours, and tell the time anywhere.'
 
 const THANKS = re(

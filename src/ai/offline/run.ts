@@ -1,8 +1,10 @@
 import type { ModelTool, PersonFacts } from '../model.ts'
 import { clockAt } from './clock.ts'
 import { asTask, record, resultsOf, type Turn, tasksOf } from './conversation.ts'
+import { doCalendar } from './do-calendar.ts'
 import { doChange } from './do-change.ts'
 import { doCreate, doFill } from './do-create.ts'
+import { doDraft } from './do-draft.ts'
 import { doAskWhen, doEnd, waits } from './do-end.ts'
 import { doFind } from './do-find.ts'
 import {
@@ -56,6 +58,7 @@ const NEEDS: Partial<Record<Intent['kind'], string>> = {
   'prefs-show': 'get_preferences',
   time: 'get_time',
   undo: 'undo_last',
+  draft: 'draft_workflow',
 }
 
 function script(intent: Intent, world: World): Script {
@@ -95,6 +98,15 @@ function script(intent: Intent, world: World): Script {
       return doTime(intent)
     case 'undo':
       return doUndo()
+    case 'event-create':
+    case 'event-list':
+    case 'event-free':
+    case 'event-busy':
+    case 'event-move':
+    case 'event-cancel':
+      return doCalendar(intent, world, script)
+    case 'draft':
+      return doDraft(intent)
     case 'insights':
       return doInsights()
     case 'repeat-calls':

@@ -1,10 +1,12 @@
 import { bare, isBulleted, requestsIn, sentencesOf } from './clauses.ts'
+import { readDraft } from './do-draft.ts'
 import { underHeader } from './headers.ts'
 import type { Intent, Task, World } from './intent.ts'
 import { startsRequest } from './joints.ts'
 import { onlyWhen } from './only-when.ts'
 import { raw, re } from './pattern.ts'
 import { about } from './query-words.ts'
+import { readCalendar } from './read-calendar.ts'
 import { readChange } from './read-change.ts'
 import { draftOf, impliedCreate, readCreate } from './read-create.ts'
 import { readEnding, readTold } from './read-ending.ts'
@@ -81,8 +83,6 @@ function unsupported(c: string, world: World): Intent | undefined {
   return undefined
 }
 
-const SORRY = "Sorry, I didn't understand that"
-
 function unknown(c: string, world: World): Intent {
   const draft = draftOf(c, world, false)
   const words = tokens(c)
@@ -92,7 +92,7 @@ function unknown(c: string, world: World): Intent {
   return {
     kind: 'say',
     about: c,
-    text: `${SORRY}. ${ABILITIES}${offer}`,
+    text: `Sorry, I didn't understand that. ${ABILITIES}${offer}`,
     ...(plausible ? { ask: { kind: 'offer', intent: { kind: 'create', draft } } } : {}),
   }
 }
@@ -134,6 +134,10 @@ function wonder(c: string): Intent | undefined {
 const MAX_COMMAND_CHARS = 280
 
 function readClause(clause: string, world: World): Intent {
+  return readCalendar(bare(clause), world, () => readPlain(clause, world)) ?? readPlain(clause, world)
+}
+
+function readPlain(clause: string, world: World): Intent {
   const polite = /^\W*(?:\w+[,!]? ){0,3}?(?:can|could|would|will|shall|should|please|may)\b/i.test(clause)
   const c = polite ? bare(clause.replace(/\?+\s*$/, '')) : bare(clause)
   if (c.length > MAX_COMMAND_CHARS) return readLong(c, world)
@@ -206,6 +210,8 @@ export function understand(said: string, world: World): Intent[] {
   const whole =
     (core === text ? undefined : answering(core, world)) ?? answering(short, world) ?? alone(text, core, world)
   if (whole) return [whole]
+  const draft = readDraft(text)
+  if (draft) return [draft]
   return underHeader(text, world) ?? clauses(text, world)
 }
 

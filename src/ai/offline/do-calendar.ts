@@ -1,0 +1,182 @@
+import { Temporal } from 'temporal-polyfill'
+import { list, record, text } from './conversation.ts'
+import { waits } from './do-end.ts'
+import type { EventIntent, Intent, Result, Script, World } from './intent.ts'
+import { dateText, dayName, plural, quote, trouble } from './say.ts'
+import { tokens } from './words.ts'
+
+type Known = { id: string; title: string; occurrence: string | null; date: string; from: string; to: string }
+type Of<K extends EventIntent['kind']> = Extract<EventIntent, { kind: K }>
+/** What is made of it where the calendar has no part in it. */
+type Play = (intent: Intent, world: World) => Script
+
+const LOOKED_DAYS = 60
+
+function knownIn(result: Result | undefined): Known[] {
+  if (!result?.ok) return []
+  return list(record(result.output).items).map((item) => {
+    const { id, title, occurrence, start, end } = record(item)
+    const [from, to] = [record(start), record(end)]
+    return {
+      ...{ id: text(id), title: text(title), occurrence: text(occurrence) || null },
+      ...{ date: text(from.date), from: text(from.time).slice(0, 5), to: text(to.time).slice(0, 5) },
+    }
+  })
+}
+
+const failed = (what: string, result: Result | undefined) => ({
+  text: `I couldn't ${what}: ${result ? trouble(result) : 'no answer'}.`,
+})
+
+const dayOf = (date: string, { clock }: World) => dayName(Temporal.PlainDate.from(date), clock)
+const lineOf = ({ title, date, from, to }: Known, { clock }: World) =>
+  `${dateText(Temporal.PlainDate.from(date), clock)}${from ? ` ${from}${to ? `-${to}` : ''}` : ''} ${title}`
+
+export function doCalendar(intent: EventIntent, world: World, play: Play): Script {
+  switch (intent.kind) {
+    case 'event-create':
+      return doCreate(intent, world)
+    case 'event-list':
+      return doList(intent, world, play)
+    case 'event-free':
+      return doFree(intent, world)
+    case 'event-busy':
+      return doBusy(intent, world)
+    case 'event-move':
+      return doMove(intent, world, play)
+    case 'event-cancel':
+      return doCancel(intent, world, play)
+  }
+}
+
+function* doCreate({ kind: _, ...input }: Of<'event-create'>, world: World): Script {
+  const [result] = yield [{ name: 'create_event', input }]
+  if (!result?.ok) return failed(`put ${quote(input.title)} into your calendar`, result)
+  const { start, end } = input
+  const hours = start.time ? ` ${start.time}${end?.time ? `-${end.time}` : ''}` : ''
+  const again = input.recurrence ? ', and again' : ''
+  return { text: `In your calendar: ${quote(input.title)}, ${dayOf(start.date, world)}${hours}${again}.`, wrote: true }
+}
+
+function* doList(intent: Of<'event-list'>, world: World, play: Play): Script {
+  const { from, to, name, text: named, isNext, plain } = intent
+  const [result] = yield [{ name: 'list_events', input: { from, ...(to !== undefined && { to }), limit: 50 } }]
+  if (!result?.ok) return failed('read your calendar', result)
+  const all = knownIn(result)
+  const found = named === undefined ? all : chosen(all, { text: named })
+  // A name no event bears may be a task's.
+  if (named !== undefined && found.length === 0) return yield* play(plain, world)
+  const shown = named !== undefined || isNext ? found.slice(0, 1) : found
+  const of = name ? ` ${name}` : ''
+  if (shown.length === 0 && plain.kind !== 'find') return { text: `Nothing is in your calendar${of}.` }
+  if (shown.length === 0) {
+    const { text: rest, ...outcome } = yield* play(plain, world)
+    return { ...outcome, text: `Nothing is in your calendar${of}. ${rest}` }
+  }
+  const lines = shown.map((event) => lineOf(event, world)).join('\n')
+  if (shown.length === 1) return { text: `${lines}.` }
+  return { text: `${plural(shown.length, 'event')}${of}:\n${lines}` }
+}
+
+function* doFree({ from, to, name, minutes }: Of<'event-free'>, world: World): Script {
+  const [result] = yield [{ name: 'find_time', input: { from, to, minutes, limit: 5 } }]
+  if (!result?.ok) return failed('look for time', result)
+  const slots = list(record(result.output).slots).map((slot) => {
+    const { local, localEnd } = record(slot)
+    const [start, end] = [record(local), record(localEnd)]
+    return `${dayOf(text(start.date), world)} ${text(start.time)}-${text(end.time)}`
+  })
+  const of = name ? ` ${name}` : ''
+  if (slots.length === 0) return { text: `There are no ${minutes} minutes free${of}.` }
+  return { text: `${minutes} minutes are free${of}:\n${slots.join('\n')}` }
+}
+
+function* doBusy({ date, time }: Of<'event-busy'>, world: World): Script {
+  const to = Temporal.PlainDate.from(date).add({ days: 1 }).toString()
+  const [result] = yield [{ name: 'list_events', input: { from: date, to, limit: 50 } }]
+  if (!result?.ok) return failed('read your calendar', result)
+  const met = knownIn(result).filter(
+    (event) => event.date === date && event.from !== '' && event.from <= time && time < event.to,
+  )
+  const at = `${dayOf(date, world)} at ${time}`
+  if (met.length === 0) return { text: `You are free ${at}: nothing is in your calendar then.` }
+  return { text: `You are busy ${at}: ${met.map((event) => lineOf(event, world)).join(', ')}.` }
+}
+
+const GENERIC = new Set([
+  'meeting',
+  'meetings',
+  'appointment',
+  'event',
+  'call',
+  'class',
+  'session',
+  'the',
+  'my',
+  'with',
+  'a',
+  'an',
+  'of',
+])
+
+/** The events that are meant: by all the words of the name that say something, by day and time. */
+function chosen(all: Known[], { text: name, date, time }: { text: string; date?: string; time?: string }): Known[] {
+  const said = tokens(name)
+  const telling = said.filter((word) => !GENERIC.has(word))
+  const here = all.filter(
+    (one) => (date === undefined || one.date === date) && (time === undefined || one.from === time),
+  )
+  if (telling.length > 0) return here.filter(({ title }) => telling.every((word) => tokens(title).includes(word)))
+  if (date === undefined && time === undefined) return []
+  const kinds = said.filter((word) => /^(?:call|class|session)$/.test(word))
+  const typed = here.filter(({ title }) => kinds.every((word) => tokens(title).includes(word)))
+  return typed.length > 0 ? typed : here
+}
+
+function* search(
+  intent: Of<'event-move' | 'event-cancel'>,
+  { clock }: World,
+): Generator<{ name: string; input: Record<string, unknown> }[], Known[], Result[]> {
+  const to = clock.today.add({ days: LOOKED_DAYS }).toString()
+  const [result] = yield [{ name: 'list_events', input: { from: clock.today.toString(), to, limit: 100 } }]
+  const found = chosen(knownIn(result), intent)
+  // Of a series the next one.
+  return found.filter((event, n) => found.findIndex(({ id }) => id === event.id) === n)
+}
+
+const which = (found: Known[], world: World) => ({
+  text: `Which one: ${found
+    .slice(0, 5)
+    .map((event) => lineOf(event, world))
+    .join('; ')}?`,
+})
+const named = ({ id, occurrence }: Known) => ({ id, ...(occurrence !== null && { occurrence }) })
+
+function* doMove(intent: Of<'event-move'>, world: World, play: Play): Script {
+  const found = yield* search(intent, world)
+  const [event] = found
+  if (!event) return yield* play(intent.plain, world)
+  if (found.length > 1) return which(found, world)
+  const time = intent.to.time ?? event.from
+  const start = { date: intent.to.date ?? event.date, ...(time && { time }) }
+  const [result] = yield [{ name: 'move_event', input: { ...named(event), start } }]
+  if (!result?.ok) return failed(`move ${quote(event.title)}`, result)
+  return {
+    text: `Moved ${quote(event.title)} to ${dayOf(start.date, world)}${time ? ` at ${time}` : ''}.`,
+    wrote: true,
+  }
+}
+
+function* doCancel(intent: Of<'event-cancel'>, world: World, play: Play): Script {
+  const found = yield* search(intent, world)
+  const [event] = found
+  if (!event) return yield* play(intent.plain, world)
+  if (found.length > 1) return which(found, world)
+  const [result] = yield [{ name: 'delete_event', input: named(event) }]
+  if (result?.ok) return { text: `Cancelled ${quote(event.title)}.`, wrote: true }
+  if (waits(result))
+    return { text: `I need your yes before I delete ${quote(event.title)} (${lineOf(event, world)}). Shall I?` }
+  return result?.code === 'declined'
+    ? { text: `Okay, ${quote(event.title)} stays.` }
+    : failed(`delete ${quote(event.title)}`, result)
+}

@@ -1,0 +1,35 @@
+import { record, text } from './conversation.ts'
+
+export type FakeEvent = { id: string; title: string; date: string; from: string; to: string }
+type Answer = { output: unknown; isError: boolean }
+
+const ok = (output: unknown): Answer => ({ output, isError: false })
+
+const shown = ({ id, title, date, from, to }: FakeEvent) => ({
+  ...{ id, title, occurrence: null, start: { date, time: from }, end: { date, time: to } },
+})
+
+/** The calendar's tools over a few events; undefined: it is none of theirs. */
+export function calendarTool(events: FakeEvent[], name: string, input: Record<string, unknown>): Answer | undefined {
+  const id = text(input.id)
+  const known = events.find((event) => event.id === id)
+  switch (name) {
+    case 'list_events': {
+      const [from, to] = [text(input.from), text(input.to) || '9999-12-31']
+      return ok({ items: events.filter(({ date }) => from <= date && date < to).map(shown), nextCursor: null })
+    }
+    case 'find_time': {
+      const date = text(input.from)
+      const slot = { local: { date, time: '09:00' }, localEnd: { date, time: '10:00' } }
+      return ok({ timeZone: 'UTC', slots: [slot] })
+    }
+    case 'create_event':
+      return ok({ id: 'cal_new', title: input.title, start: input.start, end: input.end })
+    case 'move_event':
+    case 'delete_event':
+      if (!known) return { output: { code: 'not_found', detail: `No event ${id}` }, isError: true }
+      return ok({ ...shown(known), ...(name === 'move_event' && { start: record(input.start) }) })
+    default:
+      return undefined
+  }
+}

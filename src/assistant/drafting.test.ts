@@ -1,0 +1,49 @@
+import { expect, test } from 'vitest'
+import { makePerson, type Person } from '#test/database'
+import { workflows } from '#workflows/tables'
+import { closeTurn } from './close.ts'
+import { createConversation } from './conversations.ts'
+import { openTurn } from './open.ts'
+import { runTurn } from './turn.ts'
+
+/** Says it, and answers what was answered and what of workflows is kept then. */
+async function talk(person: Person) {
+  const { id: conversationId } = await createConversation(person, { title: 'x' })
+  return async (text: string) => {
+    const questionId = person.newId('msg')
+    const answerId = person.newId('msg')
+    const ids = { turnId: person.newId('turn'), questionId, answerId }
+    const opened = await openTurn(person, { ...ids, conversationId, text })
+    const result = await runTurn(person, opened, { signal: new AbortController().signal, emit: () => undefined })
+    const message = await closeTurn(person, answerId, result)
+    const kept = await person.db.select().from(workflows)
+    return {
+      text: message?.text ?? '',
+      names: kept.filter((row) => row.userId === person.actor.userId).map((row) => row.name),
+    }
+  }
+}
+
+test('a workflow is drafted, shown, and saved by a yes', async () => {
+  const say = await talk(await makePerson())
+  const drafted = await say(
+    'Make a workflow that reminds me every 2 hours to drink water and creates a task to refill the jug',
+  )
+  expect(drafted.text).toContain(
+    'Every 120 minutes: tell you \u201cDrink water\u201d, then create the task \u201cRefill the jug\u201d.',
+  )
+  expect(drafted.text).toContain('Shall I save it?')
+  expect(drafted.names).toEqual([])
+  const saved = await say('yes')
+  expect(saved.text).toBe('Done: \u201cDrink water\u201d.')
+  expect(saved.names).toEqual(['Drink water'])
+})
+
+test('a no saves nothing, and what was not understood is told', async () => {
+  const say = await talk(await makePerson())
+  await say('create a routine that pings me to stretch every hour')
+  expect(await say('no')).toMatchObject({ names: [] })
+  const { text, names } = await say('create a workflow that sells everything when the stock falls')
+  expect(text).toContain('the stock falls')
+  expect(names).toEqual([])
+})

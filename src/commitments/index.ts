@@ -1,0 +1,2 @@
+export { concernsCommitments, hear } from './hear.ts'
+export { commitmentSubscriber } from './subscriber.ts'
