@@ -91,6 +91,12 @@ test('hours are those of the preferences, and quiet ones are never offered', asy
   expect(any).toEqual(['2026-03-04 01:00'])
 })
 
+test('quiet hours that begin when they end are none', async () => {
+  const person = await makePerson({ ...BERLIN, ...at('2026-03-02T00:00:00Z') })
+  await setPreferences(person, { quietHours: { from: '22:00', to: '22:00' } })
+  expect(await find(person, { limit: 1 })).toEqual(['2026-03-02 09:00'])
+})
+
 test('a break is kept before and after what is there', async () => {
   const person = await makePerson({ ...BERLIN, ...at('2026-03-02T00:00:00Z') })
   await add(person, '2026-03-02', '10:00', '11:00')

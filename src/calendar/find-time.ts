@@ -86,7 +86,9 @@ export async function findTime(ctx: Pick<UserCtx, 'actor' | 'db' | 'now'>, asked
   const window = { startMs: Math.max(fromMs, ctx.now().getTime()), endMs: toMs }
   if (window.startMs >= window.endMs) return { timeZone, slots: [] }
   const allowed = hours === 'any' ? [window] : daily(clock, workingHours ?? OFFICE, timeZone, window)
-  const quiet = quietHours ? daily(clock, quietHours, timeZone, window) : []
+  // From and to alike, there are none.
+  const isQuiet = quietHours !== null && quietHours.from !== quietHours.to
+  const quiet = isQuiet ? daily(clock, quietHours, timeZone, window) : []
   const taken = found.map(({ startMs, endMs }) => ({ startMs: startMs - bufferMs, endMs: endMs + bufferMs }))
   const open = without(without(allowed, quiet), merged(taken))
   const best = bestOf(slotsIn(open, minutes * MINUTE_MS), (ms) => clock.wall(ms, timeZone).date, limit)

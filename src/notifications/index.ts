@@ -1,7 +1,7 @@
 export { deliverDue, deliverSoon, deliverySubscriber, sweepDeliveries } from './deliver.ts'
 export { pruneLedger } from './ledger.ts'
 export { deleteNotification, listNotifications, pruneNotifications } from './notification.ts'
-export { insertNotification, notify } from './notify.ts'
+export { insertNotification, notify, takeTurn } from './notify.ts'
 export { NotificationAction, NotificationKind, NotificationLink } from './schema.ts'
 export { devicesSealed } from './sealed.ts'
 export { notificationTools } from './tools.ts'

@@ -1,6 +1,6 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, exists, sql } from 'drizzle-orm'
 import type { Ctx, PersonActor } from '#core'
-import { insertNotification } from '#notifications'
+import { insertNotification, takeTurn } from '#notifications'
 import { kick, type Subscriber } from '#queue'
 import { type NewTimer, Schedule, type ScheduleAction, ScheduleDue } from './schema.ts'
 import { scheduleRuns } from './tables.ts'
@@ -58,19 +58,24 @@ async function carryOut(ctx: Ctx, userId: string, dues: ScheduleDue[]): Promise<
       endedAt: ctx.now(),
     })
     .where(and(sql`${told(all)} ? ${r.id}`, eq(r.userId, userId), eq(r.status, 'waiting')))
-  const tells = all.map(({ run, schedule, told }) =>
-    insertNotification(db, actor, told, {
+  const tells = all.map(({ run, schedule, told }) => {
+    // Deleted meanwhile, or carried out by another delivery, it says nothing.
+    const isTheirs = and(eq(r.id, run.id), sql`${r.outcome}->>'id' = ${told}`)
+    const note = {
       ...noteOf(schedule.action),
-      kind: 'schedule',
-      link: { kind: 'schedule', id: schedule.id },
+      kind: 'schedule' as const,
+      link: { kind: 'schedule' as const, id: schedule.id },
       dedupeKey: `schedule:${run.id}`,
+      // The next time takes the place of one that nobody saw, unless each of them is wanted.
+      collapseKey: schedule.missed === 'all' ? null : `schedule:${schedule.id}`,
       scheduledAt: new Date(run.dueAt),
-    }),
-  )
-  const [, ...rows] = await db.batch([done, ...tells])
+    }
+    return insertNotification(db, actor, told, note, exists(db.select({ id: r.id }).from(r).where(isTheirs)))
+  })
+  const [, , ...rows] = await db.batch([takeTurn(db, actor), done, ...tells])
   kick(
     ctx,
-    rows.flat().map(({ eventId }) => eventId),
+    rows.flat().flatMap(({ eventId, replaced }) => [eventId, ...replaced]),
   )
 }
 
