@@ -2,7 +2,7 @@ import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
 import { deliverySubscriber } from '#notifications'
-import { suggestionSubscriber, suggestionTimers } from '#proactivity'
+import { suggestionNotices, suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
@@ -21,6 +21,7 @@ export const subscribers: Subscriber[] = [
   deliverySubscriber,
   suggestionTimers,
   suggestionSubscriber,
+  suggestionNotices,
   triggerSubscriber,
   runSubscriber,
 ]

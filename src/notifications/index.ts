@@ -1,6 +1,7 @@
 export { deliverDue, deliverSoon, deliverySubscriber, sweepDeliveries } from './deliver.ts'
+export { notificationAction } from './events.ts'
 export { pruneLedger } from './ledger.ts'
-export { deleteNotification, listNotifications, pruneNotifications } from './notification.ts'
+export { deleteNotification, listNotifications, pruneNotifications, readCollapsed } from './notification.ts'
 export { insertNotification, notify, takeTurn } from './notify.ts'
 export { NotificationAction, NotificationKind, NotificationLink } from './schema.ts'
 export { devicesSealed } from './sealed.ts'

@@ -8,6 +8,7 @@ export { settleSuggestion } from './decide.ts'
 export { type Gate, type GateAsk, gate } from './gate.ts'
 export { LEARNING_MIGRATIONS, type LearningAsk, learning } from './learning.ts'
 export { listSuggestions } from './list.ts'
+export { suggestionNotices } from './notices.ts'
 /** @public */
 export { propose } from './propose.ts'
 /** @public */

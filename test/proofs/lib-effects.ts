@@ -7,7 +7,7 @@ import { type Door, type Heard, openListener, type Position } from './lib-listen
 import { timersOf } from './lib-objects.ts'
 import { auditInstances, auditRuns } from './lib-runs.ts'
 import { auditSchedules } from './lib-schedules.ts'
-import { auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
+import { auditLearning, auditSuggestionNotices, auditSuggestionTimers } from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
@@ -47,6 +47,7 @@ const AUDITS: Record<string, Audit> = {
   deliveries: auditDeliveries,
   'suggestion-timers': auditSuggestionTimers,
   suggestions: auditLearning,
+  'suggestion-notices': auditSuggestionNotices,
   triggers: auditRuns,
   runs: auditInstances,
 }
