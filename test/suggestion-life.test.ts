@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { makeKey } from './matrix-keys.ts'
 import { envelope } from './proofs/lib-kinds.ts'
 import { makeId, type Person, startWorld, type World } from './world.ts'
 
@@ -56,6 +57,51 @@ test('approved, it is done and learned from; undone, it is gone and learned from
   expect(undone).toMatchObject({ suggestion: { status: 'undone' }, effects: [{ status: 'undone' }] })
   expect(await kept()).toEqual([])
   await expect.poll(learned, WITHIN).toMatchObject({ yes: 0, no: 1.25 })
+})
+
+/** As `propose` leaves one, told by the queue; answers its notification too. */
+async function told(person: Person): Promise<{ id: string; notice: string }> {
+  const id = await offered(person)
+  await world.query(
+    `insert into outbox (id, type, user_id, key, version, data)
+      select id || '.1.suggestion.created', 'suggestion.created', user_id, id, 1, json_build_object('id', id,
+        'status', status, 'wakeAt', wake_at, 'expiresAt', expires_at, 'version', 1) from suggestions where id = $1`,
+    [id],
+  )
+  await world.queue([envelope(`${id}.1.suggestion.created`), envelope(`${id}.1.suggestion.created`)])
+  await expect.poll(() => noticesOf(person, id), WITHIN).toHaveLength(1)
+  const [notice] = await noticesOf(person, id)
+  return { id, notice: notice?.id ?? '' }
+}
+type Notice = { id: string; readAt: string | null; link: { id: string } }
+const noticesOf = async (person: Person, id: string) => {
+  const { items }: { items: Notice[] } = await read(person, '/v1/notifications?kind=suggestion&unread=true')
+  return items.filter(({ link }) => link.id === id)
+}
+
+test('a yes in its notification approves it, once, and no key says it', async () => {
+  const person = await world.person()
+  const { id, notice } = await told(person)
+  const key = await makeKey(person, { scopes: ['notifications:read', 'notifications:write', 'suggestions:write'] })
+  const act = `/v1/notifications/${notice}/actions`
+  expect((await world.call('POST', `${act}/approve`, { token: key.secret })).status).toBe(403)
+  expect(await statusOf(person, id)).toBe('proposed')
+  await post(person, `${act}/approve`)
+  await post(person, `${act}/approve`)
+  await expect.poll(() => statusOf(person, id), WITHIN).toBe('done')
+  const { items } = await read(person, '/v1/tasks')
+  expect(items.map(({ title }: { title: string }) => title)).toEqual(['Buy milk'])
+  expect((await person.api('POST', `${act}/dismiss`)).status).toBe(409)
+})
+
+test('a no in its notification dismisses it, and what was dismissed elsewhere is no longer there to be read', async () => {
+  const person = await world.person()
+  const [here, there] = [await told(person), await told(person)]
+  await post(person, `/v1/notifications/${here.notice}/actions/dismiss`)
+  await expect.poll(() => statusOf(person, here.id), WITHIN).toBe('dismissed')
+  await post(person, `/v1/suggestions/${there.id}/dismiss`, {})
+  await expect.poll(() => noticesOf(person, there.id), WITHIN).toEqual([])
+  expect((await read(person, '/v1/tasks')).items).toEqual([])
 })
 
 test('what waits is judged again by the timer of the person, without a call from outside', async () => {

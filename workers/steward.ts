@@ -30,7 +30,7 @@ import {
   TIMER_MIGRATIONS,
 } from '#core'
 import { LEARNING_MIGRATIONS, type LearningAsk, learning } from '#proactivity'
-import { listTimers, type NewTimer, NewTimers, runTimer } from '#scheduler'
+import { isMomentary, listTimers, type NewTimer, NewTimers, runTimer } from '#scheduler'
 import { type Grant, grant, LIMIT_MIGRATIONS, type LimitAsk } from '#security'
 import { configOf, makeCtx } from './context.ts'
 import { flushLines } from './ledger-lines.ts'
@@ -153,7 +153,7 @@ export class Steward extends DurableObject<Env> {
   override async alarm(): Promise<void> {
     const { storage } = this.ctx
     try {
-      const { failed } = await fireDue(storage.sql, Date.now(), (timer) => this.#fire(timer))
+      const { failed } = await fireDue(storage.sql, Date.now(), (timer) => this.#fire(timer), isMomentary)
       for (const { name, attempt, error } of failed)
         createLog({}).error('timer.failed', { timer: name, attempt, ...describeError(error) })
     } finally {

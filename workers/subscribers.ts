@@ -4,7 +4,7 @@ import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
 import { commitmentSubscriber } from '#commitments'
 import { deliverySubscriber } from '#notifications'
-import { suggestionSubscriber, suggestionTimers } from '#proactivity'
+import { suggestionNotices, suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { realtimeSubscriber } from '#realtime'
 import { reminderSubscriber, scheduleSubscriber } from '#scheduler'
@@ -26,6 +26,7 @@ export const subscribers: Subscriber[] = [
   suggestionSubscriber,
   heardSubscriber,
   commitmentSubscriber,
+  suggestionNotices,
   triggerSubscriber,
   runSubscriber,
 ]

@@ -32,6 +32,7 @@ export const HIGH_SECURITY: ReadonlySet<string> = new Set([
   'POST /v1/webhooks/{id}/test',
   'POST /v1/webhook-deliveries/{id}/replay',
   'POST /v1/suggestions/{id}/approve',
+  'POST /v1/notifications/{id}/actions/{actionId}',
   'PUT /v1/autonomy',
   'POST /v1/workflows/{id}/hook-secret',
 ])

@@ -76,7 +76,8 @@ export const PRODUCT: Readonly<Record<string, Rule>> = {
   'POST /v1/notifications/read-all': NOTIFICATIONS.write,
   'POST /v1/notifications/{id}/read': NOTIFICATIONS.write,
   'POST /v1/notifications/{id}/seen': NOTIFICATIONS.write,
-  'POST /v1/notifications/{id}/actions/{actionId}': NOTIFICATIONS.write,
+  // It may be the yes to a suggestion.
+  'POST /v1/notifications/{id}/actions/{actionId}': 'session',
   'DELETE /v1/notifications/{id}': NOTIFICATIONS.write,
   'GET /v1/schedules': SCHEDULES.read,
   'POST /v1/schedules': SCHEDULES.write,

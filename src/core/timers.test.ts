@@ -190,6 +190,33 @@ describe('firing', () => {
   })
 })
 
+describe('what is kept', () => {
+  it('is found by an index, however much was settled', () => {
+    const { sql } = makeStorage()
+    const planOf = (query: string, ...given: number[]) =>
+      [...sql.exec<{ detail: string }>(`explain query plan ${query}`, ...given)].map(({ detail }) => detail).join()
+    expect(planOf('select min(due_ms) as due from timers where due_ms is not null')).toContain('timers_due')
+    expect(planOf('select name from timers where due_ms <= ? order by due_ms, name limit 1', T0)).toMatch(
+      /^SEARCH timers USING (COVERING )?INDEX timers_due \(due_ms<\?\)$/,
+    )
+    expect(planOf('delete from timers where due_ms is null and settled_ms < ?', T0)).toContain('timers_settled')
+  })
+
+  it('is nothing of a timer that is forgotten, unless it was armed anew or failed', async () => {
+    const { sql } = makeStorage()
+    const names = () => [...sql.exec<{ name: string }>('select name from timers order by name')].map(({ name }) => name)
+    for (const name of ['kept', 'forgotten', 'again', 'failing']) armTimer(sql, timer(name, 0))
+    const run = async ({ name }: DueTimer) => {
+      if (name === 'again') armTimer(sql, timer(name, 60_000, 2))
+      if (name === 'failing') throw new Error('no')
+    }
+    await fireDue(sql, T0, run, ({ name }) => name !== 'kept')
+    expect(names()).toEqual(['again', 'failing', 'kept'])
+    expect(nextAlarmMs(sql, T0)).toBe(T0 + retryDelayMs(0))
+    expect(armTimer(sql, timer('forgotten', 0))).toBe(true)
+  })
+})
+
 describe('the alarm', () => {
   it('is always the soonest, and gone when nothing waits', async () => {
     const { storage, sql, alarm } = makeStorage()
@@ -240,6 +267,8 @@ describe('migrations', () => {
     expect(sql.exec('select name from migrations order by name').toArray()).toMatchObject([
       { name: 'more' },
       { name: 'timers' },
+      { name: 'timers_due' },
+      { name: 'timers_settled' },
     ])
     const good = { name: 'good', sql: 'create table good (id integer)' }
     expect(() => migrate(storage, [good, { name: 'bad', sql: 'create nonsense' }])).toThrow()

@@ -15,6 +15,8 @@ export const TIMER_MIGRATIONS: readonly Migration[] = [
       name text primary key, due_ms integer, version integer not null, payload text not null,
       attempts integer not null default 0, settled_ms integer) without rowid`,
   },
+  { name: 'timers_due', sql: 'create index timers_due on timers (due_ms, name) where due_ms is not null' },
+  { name: 'timers_settled', sql: 'create index timers_settled on timers (settled_ms) where due_ms is null' },
 ]
 
 const SETTLED_KEPT_MS = 30 * 24 * 3600_000
@@ -93,7 +95,6 @@ export function cancelTimer(storage: SqlStorage, name: string, version: number, 
   return cancelled
 }
 
-/** A timer that waits. */
 /** How much an object holds: its rows, but for those that say which schema and which epoch it has, and its alarm. */
 export async function countHeld(storage: DurableObjectStorage): Promise<number> {
   const { sql } = storage
@@ -107,16 +108,19 @@ export async function countHeld(storage: DurableObjectStorage): Promise<number> 
   return rows.reduce((sum, n) => sum + n, (await storage.getAlarm()) === null ? 0 : 1)
 }
 
+/** A timer that waits. */
 type Row = { name: string; due_ms: number; version: number; payload: string; attempts: number }
 
 /**
  * Runs what is due, soonest first, each at least once. A try is written down before it is made, so a crash and a
- * failure end alike: tried again later. What `run` arms or cancels meanwhile under the same name is kept.
+ * failure end alike: tried again later. What `run` arms or cancels meanwhile under the same name is kept. Of what
+ * `isForgotten` names nothing is remembered once it has run: armed late and again, it does no harm.
  */
 export async function fireDue(
   storage: SqlStorage,
   nowMs: number,
   run: (timer: DueTimer) => Promise<void>,
+  isForgotten: (timer: DueTimer) => boolean = () => false,
 ): Promise<FireReport> {
   const report: FireReport = { fired: [], failed: [] }
   storage.exec('delete from timers where due_ms is null and settled_ms < ?', nowMs - SETTLED_KEPT_MS)
@@ -126,13 +130,16 @@ export async function fireDue(
     const { name, version } = row
     const attempt = row.attempts + 1
     try {
-      await run({ name, dueMs: row.due_ms, version, payload: JSON.parse(row.payload), attempt })
-      storage.exec(
-        `update timers set due_ms = null, payload = 'null', attempts = 0, settled_ms = ? where name = ? and version = ?`,
-        nowMs,
-        name,
-        version,
-      )
+      const timer = { name, dueMs: row.due_ms, version, payload: JSON.parse(row.payload), attempt }
+      await run(timer)
+      if (isForgotten(timer)) storage.exec('delete from timers where name = ? and version = ?', name, version)
+      else
+        storage.exec(
+          `update timers set due_ms = null, payload = 'null', attempts = 0, settled_ms = ? where name = ? and version = ?`,
+          nowMs,
+          name,
+          version,
+        )
       report.fired.push(name)
     } catch (error) {
       report.failed.push({ name, attempt, error })
@@ -161,7 +168,9 @@ export function retryDelayMs(failures: number): number {
 
 /** When the alarm must ring: the soonest due time, at the earliest now; null when nothing waits. */
 export function nextAlarmMs(storage: SqlStorage, nowMs: number): number | null {
-  const { due } = storage.exec<{ due: number | null }>('select min(due_ms) as due from timers').one()
+  const { due } = storage
+    .exec<{ due: number | null }>('select min(due_ms) as due from timers where due_ms is not null')
+    .one()
   return due === null ? null : Math.max(due, nowMs)
 }
 

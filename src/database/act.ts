@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { type SQL, sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
 import { connect } from './connect.ts'
 
@@ -50,9 +50,16 @@ type Record = { person: string; target: string; changes?: object; denied?: strin
  * Tells the audit of what is not in Postgres: an act elsewhere, once it is done and before it is answered; a denial; a
  * look. `person` is whose chain it stands in. One trip of its own.
  */
-export async function recordAct(ctx: ActingCtx & Pick<Ctx, 'config'>, { person, target, changes, denied }: Record) {
+export async function recordAct(ctx: ActingCtx & Pick<Ctx, 'config'>, { changes, ...of }: Record) {
   const db = connect(ctx.config.database, { trips: 0, ms: 0 })
-  const [act, said] = [JSON.stringify(actOf(ctx)), JSON.stringify(changes ?? {})]
-  await db.execute(sql`select append_audit(${act}::jsonb, ${person}, ${target}, ${denied === undefined ? 'done' : 'denied'},
-    ${denied ?? ''}, ${said}::jsonb)`)
+  await db.execute(sql`select ${appendAct(ctx, { ...of, changes: sql`${JSON.stringify(changes ?? {})}` })}`)
+}
+
+/** The same of a table that is not audited itself, to be selected by the statement that changes it. */
+export function appendAct(
+  ctx: ActingCtx,
+  { person, target, changes, denied }: Omit<Record, 'changes'> & { changes: SQL },
+) {
+  return sql`append_audit(${JSON.stringify(actOf(ctx))}::jsonb, ${person}, ${target},
+    ${denied === undefined ? 'done' : 'denied'}, ${denied ?? ''}, (${changes})::jsonb)`
 }

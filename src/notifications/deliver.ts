@@ -1,19 +1,9 @@
 import { type Ctx, type DomainEvent, describeError, findAppError, type PersonActor } from '#core'
 import type { Subscriber } from '#queue'
 import { getMe, type Me } from '#users'
+import { begin, type Claimed, claimDue, giveUp } from './claim.ts'
 import { notificationAllRead, notificationCreated, notificationDeleted, notificationUpdated } from './events.ts'
-import {
-  acknowledge,
-  CLAIM,
-  type Claimed,
-  claimDue,
-  giveUp,
-  overduePeople,
-  putOff,
-  reachable,
-  recordPlans,
-  settlePush,
-} from './ledger.ts'
+import { acknowledge, overduePeople, reachable, recordPlans, settlePush } from './ledger.ts'
 import { mailDigest, mailOne } from './mails.ts'
 import { heldUntil, planDeliveries, type Reached } from './plan.ts'
 import { push, pushOf } from './push.ts'
@@ -54,9 +44,7 @@ async function plan(ctx: DeliverCtx, userId: string, events: DomainEvent[]): Pro
   if (!person) return
   const plans = events.map(({ data }) => {
     const told = notificationCreated.data.parse(data)
-    const all = planDeliveries(told, person.reached, ctx.now())
-    const planned = all.filter(({ channel }) => ctx.config.mail || (channel !== 'mail' && channel !== 'digest'))
-    return { notificationId: told.id, planned }
+    return { notificationId: told.id, planned: planDeliveries(told, person.reached, ctx.now()) }
   })
   await recordPlans(
     ctx,
@@ -80,7 +68,7 @@ async function personOf(ctx: DeliverCtx, userId: string): Promise<Person | undef
   try {
     const [me, settings] = await Promise.all([getMe({ db: ctx.db, actor }), getSettings({ db: ctx.db, actor })])
     const { timeZone, quietHours } = me.preferences
-    return { me, reached: { timeZone, quietHours, settings } }
+    return { me, reached: { timeZone, quietHours, settings, isMailed: ctx.config.mail !== undefined } }
   } catch (error) {
     if (findAppError(error)?.code === 'not_found') return undefined
     throw error
@@ -103,34 +91,35 @@ async function armDeliveries({ env, now }: DeliverCtx, userId: string, due: Date
   if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
 }
 
-/** Makes every delivery of a person that is due; answers how many were tried. */
+/** Makes every delivery of a person that is due; answers how many it looked at. */
 export async function deliverDue(ctx: DeliverCtx, { userId }: { userId: string }): Promise<number> {
   const person = await personOf(ctx, userId)
   if (!person) return 0
-  const claimed = await claimDue(ctx, userId)
-  const again: Date[] = claimed.length === CLAIM ? [ctx.now()] : []
-  const free: Claimed[] = []
-  for (const one of claimed) {
-    const held = one.row.purpose === 'show' ? heldUntil(person.reached, one.told.priority, ctx.now()) : null
-    if (!held) free.push(one)
-    else {
-      await putOff(ctx, one.row, held)
-      again.push(held)
-    }
-  }
-  const queue = free.filter(({ row }) => row.channel === 'push').values()
+  const held = (priority: string) => heldUntil(person.reached, priority, ctx.now())
+  const { claimed, taken, again } = await claimDue(ctx, userId, { urgent: held('urgent'), others: held('medium') })
+  const of = (channel: Claimed['row']['channel']) => claimed.filter(({ row }) => row.channel === channel)
+  const queue = of('push').values()
   const work = async () => {
     for (const one of queue) again.push(...(await pushOne(ctx, one)))
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  for (const one of free.filter(({ row }) => row.channel === 'mail')) await mailOne(ctx, person.me, one)
-  await mailDigest(
-    ctx,
-    person.me,
-    free.filter(({ row }) => row.channel === 'digest'),
-  )
+  for (const one of of('mail')) await noThrow(ctx, [one], () => mailOne(ctx, person.me, one))
+  await noThrow(ctx, of('digest'), () => mailDigest(ctx, person.me, of('digest')))
   await armDeliveries(ctx, userId, again)
-  return claimed.length
+  return taken
+}
+
+// What could not be written down is claimed again after its lease, and is `unknown` then where it had begun.
+async function noThrow(ctx: DeliverCtx, claimed: Claimed[], work: () => Promise<void>): Promise<void> {
+  try {
+    await work()
+  } catch (error) {
+    ctx.log.error('delivery.unsettled', {
+      deliveryId: claimed[0]?.row.id,
+      deliveries: claimed.length,
+      ...describeError(error),
+    })
+  }
 }
 
 /** The same without being waited for: a service that hangs keeps no other timer waiting. What fails is swept. */
@@ -138,21 +127,17 @@ export async function deliverSoon(ctx: DeliverCtx, { userId }: { userId: string 
   ctx.waitUntil(deliverOf(ctx, userId))
 }
 
-/** Never throws: what could not be written down is `unknown` after its lease. */
 async function pushOne(ctx: DeliverCtx, claimed: Claimed): Promise<Date[]> {
-  const { row, told, device } = claimed
-  try {
-    if (!device) {
-      await giveUp(ctx, row, 'nobody is signed in on the device')
-      return []
-    }
-    const outcome = await push(ctx, device, pushOf(told, row.id, row.purpose, ctx.now()))
-    const again = await settlePush(ctx, claimed, outcome)
-    return again ? [again] : []
-  } catch (error) {
-    ctx.log.error('delivery.unsettled', { deliveryId: row.id, ...describeError(error) })
-    return []
-  }
+  const again: Date[] = []
+  await noThrow(ctx, [claimed], async () => {
+    if (!claimed.device) return await giveUp(ctx, [claimed.row], 'nobody is signed in on the device')
+    const begun = await begin(ctx, claimed)
+    if (!begun) return
+    const { row, told } = begun
+    const outcome = await push(ctx, claimed.device, pushOf(told, row.id, row.purpose, ctx.now()))
+    again.push(...[await settlePush(ctx, begun, outcome)].filter((at) => at !== null))
+  })
+  return again
 }
 
 /** Makes what a lost timer left, and says of what was being pushed that nobody knows; answers of how many people. */

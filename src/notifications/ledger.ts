@@ -1,4 +1,4 @@
-import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, type Column, eq, type SQL, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { openSessions } from '#auth'
 import { AppError, type Ctx, type UserCtx } from '#core'
@@ -9,30 +9,21 @@ import type { Planned } from './plan.ts'
 import type { NotificationDelivery } from './reach-schema.ts'
 import { deliveries, devices, notifications } from './tables.ts'
 
-// Longer than a round of sends may take: whoever claimed it is gone.
-const LEASE_S = 60
-/** As many are claimed at once: five at a time, each given up after eight seconds, they are done before the lease. */
-export const CLAIM = 25
+/** Longer than a send may take, with the token it needs: whoever began it is gone. */
+export const LEASE_S = 60
 const MAX_ATTEMPTS = 5
 const FIRST_DELAY_S = 30
 const LATE_S = 15
 const MAX_LISTED = 100
+// A phone that shows more than these is opened, and hears of the rest.
+const MAX_CLEARED = 200
 const PRUNE_BATCH = 5000
 
 const d = deliveries
 const n = notifications
 
-type Row = typeof deliveries.$inferSelect
-
-/** What waits is claimed with what it is about, and with the device it is for, where that is still signed in. */
-export type Claimed = {
-  row: Row
-  told: Pick<
-    typeof notifications.$inferSelect,
-    'id' | 'kind' | 'title' | 'body' | 'priority' | 'link' | 'actions' | 'collapseKey' | 'expiresAt'
-  >
-  device: typeof devices.$inferSelect | null
-}
+type Value = SQL | Column
+type Sent = Pick<typeof deliveries.$inferSelect, 'id' | 'attempts'>
 
 /** The devices of a person whose sign-in is still good. One trip. */
 export async function reachable({ db, now }: Pick<Ctx, 'db' | 'now'>, userId: string) {
@@ -66,85 +57,67 @@ export async function recordPlans(
   if (rows.length > 0) await ctx.db.insert(d).values(rows).onConflictDoNothing()
 }
 
-const ended = (at: Date) => sql`n.read_at is not null or n.expires_at <= ${at.toISOString()}::timestamptz`
-const stamp = (at: Date) => sql`${at.toISOString()}::timestamptz`
+export const stamp = (at: Date) => sql`${at.toISOString()}::timestamptz`
+/** It was read, or is no longer there. */
+export const hasEnded = ({ readAt, expiresAt }: { readAt: Value; expiresAt: Value }, at: Date) =>
+  sql`(${readAt} is not null or ${expiresAt} <= ${stamp(at)})`
+
+const mine = ({ id, attempts }: Sent) => and(eq(d.id, id), eq(d.status, 'sending'), eq(d.attempts, attempts))
 
 /**
- * What is due of a person, for this caller alone. What was seen meanwhile is skipped; what somebody was pushing and never
- * said is `unknown` from now on, and not claimed: mail, whose record and sending are one commit, is. One trip.
+ * The statement that takes back what was pushed of notifications that have ended, the newest `most` of a week; `x` is the
+ * delivery. A browser may show nothing without being seen: its pages hear of it by their socket.
  */
-export async function claimDue({ db, now }: Pick<Ctx, 'db' | 'now'>, userId: string): Promise<Claimed[]> {
-  const at = now()
-  const isLost = sql`(x.status = 'sending' and x.channel = 'push')`
-  const isIdle = sql`(x.purpose = 'show' and (n.seen_at is not null or ${ended(at)}))`
-  const due = sql`select id from ${d} where user_id = ${userId} and ((status = 'waiting' and due_at <= ${stamp(at)})
-    or (status = 'sending' and claimed_at < ${stamp(at)} - ${LEASE_S} * interval '1 second'))
-    order by due_at limit ${CLAIM} for update skip locked`
-  const { rows } = await db.execute<{ row: string; claimed: string }>(sql`
-    with due as (${due}), taken as (
-      update ${d} x set
-        status = case when ${isLost} then 'unknown' when ${isIdle} then 'skipped' else 'sending' end,
-        reason = case when ${isLost} then 'it was being sent, and nobody heard how it went' when ${isIdle} then 'it was seen' end,
-        attempts = x.attempts + case when ${isLost} or ${isIdle} then 0 else 1 end,
-        claimed_at = ${stamp(at)}, ended_at = case when ${isLost} or ${isIdle} then ${stamp(at)} end
-      from ${n} n where n.id = x.notification_id and x.id in (select id from due)
-      returning x.id, x.status)
-    select id as row, status as claimed from taken where status = 'sending'`)
-  const ids = rows.map(({ row }) => row)
-  if (ids.length === 0) return []
-  const open = openSessions(db, at)
-  const held = await db
-    .select({ row: d, told: n, device: devices, session: open.id })
-    .from(d)
-    .innerJoin(n, eq(n.id, d.notificationId))
-    .leftJoin(devices, and(eq(devices.id, d.deviceId), eq(devices.userId, d.userId)))
-    .leftJoin(open, eq(open.id, devices.sessionId))
-    .where(inArray(d.id, ids))
-    .orderBy(d.dueAt, d.id)
-  return held.map(({ session, device, ...rest }) => ({ ...rest, device: session === null ? null : device }))
+export function insertClears(ctx: Pick<Ctx, 'db' | 'now' | 'newId'>, which: SQL | undefined, most: number) {
+  const at = ctx.now()
+  const ids = JSON.stringify(Array.from({ length: most }, () => ctx.newId('dlv')))
+  return ctx.db.execute<{ id: string }>(sql`
+    insert into ${d} (id, user_id, notification_id, channel, purpose, device_id, status, due_at, created_at)
+    select i.id, c.user_id, c.notification_id, 'push', 'clear', c.device_id, 'waiting', ${stamp(at)}, ${stamp(at)} from (
+      select x.user_id, x.notification_id, x.device_id, row_number() over (order by x.ended_at desc, x.id) as place
+      from ${d} x join ${n} n on n.id = x.notification_id
+      join ${devices} v on v.id = x.device_id and v.kind <> 'web_push'
+      where ${which} and x.channel = 'push' and x.purpose = 'show' and x.status in ('sent', 'unknown')
+        and x.ended_at > ${stamp(at)} - interval '7 days'
+        and ${hasEnded({ readAt: sql`n.read_at`, expiresAt: sql`n.expires_at` }, at)}
+        and not exists (select 1 from ${d} k
+          where k.notification_id = x.notification_id and k.device_id = x.device_id and k.purpose = 'clear')
+      order by place limit ${most}) c
+    join jsonb_array_elements_text(${ids}::jsonb) with ordinality i (id, place) on i.place = c.place
+    on conflict do nothing returning id`)
 }
 
-const mine = ({ id, attempts }: Row) => and(eq(d.id, id), eq(d.status, 'sending'), eq(d.attempts, attempts))
-
-/** Puts off what was claimed, as though it had not been. */
-export async function putOff({ db }: Pick<Ctx, 'db'>, row: Row, dueAt: Date): Promise<void> {
-  await db
-    .update(d)
-    .set({ status: 'waiting', dueAt, attempts: row.attempts - 1, claimedAt: null })
-    .where(mine(row))
-}
-
-/** Ends it without sending. */
-export async function giveUp({ db, now }: Pick<Ctx, 'db' | 'now'>, row: Row, reason: string): Promise<void> {
-  await db.update(d).set({ status: 'skipped', reason, endedAt: now() }).where(mine(row))
-}
-
-/** Writes down what became of a push; answers when it is tried again. */
+/** Writes down what became of a push; answers when there is more to do. One trip. */
 export async function settlePush(
-  ctx: Pick<Ctx, 'db' | 'now'>,
-  { row, device }: Claimed,
+  ctx: Pick<Ctx, 'db' | 'now' | 'newId'>,
+  { row, device }: { row: Sent; device: typeof devices.$inferSelect | null },
   outcome: Outcome,
 ): Promise<Date | null> {
   const { db } = ctx
   const at = ctx.now()
-  const mark = async (set: PgUpdateSetSource<typeof deliveries>) => {
-    await db.update(d).set(set).where(mine(row))
-  }
+  const mark = (set: PgUpdateSetSource<typeof deliveries>) => db.update(d).set(set).where(mine(row))
+  const ofDevice = eq(devices.id, device?.id ?? '')
+  // Read while it was on its way, it has to be taken back: nothing else will happen to the notification.
+  const clears = insertClears(ctx, sql`x.id = ${row.id}`, 1)
   switch (outcome.kind) {
-    case 'sent':
-      await mark({ status: 'sent', providerId: outcome.providerId?.slice(0, 300) ?? null, reason: null, endedAt: at })
-      if (device) await db.update(devices).set({ lastSentAt: at }).where(eq(devices.id, device.id))
-      return null
-    case 'gone':
-      await mark({ status: 'failed', reason: 'the device is gone', endedAt: at })
+    case 'sent': {
+      const providerId = outcome.providerId?.slice(0, 300) ?? null
+      const sent = mark({ status: 'sent', providerId, reason: null, endedAt: at })
+      const [, , { rows }] = await db.batch([sent, db.update(devices).set({ lastSentAt: at }).where(ofDevice), clears])
+      return rows.length > 0 ? at : null
+    }
+    case 'unknown': {
+      const [, { rows }] = await db.batch([mark({ status: 'unknown', reason: outcome.reason, endedAt: at }), clears])
+      return rows.length > 0 ? at : null
+    }
+    case 'gone': {
       // Only as it was asked: registered anew meanwhile, it is there.
-      if (device) await db.delete(devices).where(and(eq(devices.id, device.id), eq(devices.address, device.address)))
+      const forgotten = db.delete(devices).where(and(ofDevice, eq(devices.address, device?.address ?? '')))
+      await db.batch([mark({ status: 'failed', reason: 'the device is gone', endedAt: at }), forgotten])
       return null
+    }
     case 'refused':
       await mark({ status: 'failed', reason: outcome.reason, endedAt: at })
-      return null
-    case 'unknown':
-      await mark({ status: 'unknown', reason: outcome.reason, endedAt: at })
       return null
     case 'later': {
       if (row.attempts >= MAX_ATTEMPTS) {
@@ -153,7 +126,7 @@ export async function settlePush(
       }
       const waitS = Math.max(outcome.retryAfterS, FIRST_DELAY_S * 4 ** (row.attempts - 1))
       const dueAt = new Date(at.getTime() + waitS * 1000)
-      await mark({ status: 'waiting', reason: outcome.reason, dueAt })
+      await mark({ status: 'waiting', reason: outcome.reason, dueAt, claimedAt: null })
       return dueAt
     }
   }
@@ -162,24 +135,24 @@ export async function settlePush(
 /** The statement that says that these went out with a mail, or that it was refused, for the batch that queues it. */
 export function settleMailed(
   { db, now }: Pick<Ctx, 'db' | 'now'>,
-  rows: Row[],
+  isTheirs: SQL | undefined,
   mail: { id: string | null; isQueued: SQL<boolean> },
 ) {
-  const ids = rows.map(({ id }) => id)
   return db
     .update(d)
     .set({
       status: sql`case when ${mail.isQueued} then 'sent' else 'failed' end`,
       reason: sql`case when not ${mail.isQueued} then 'too many mails, or an address that takes none' end`,
       providerId: mail.id,
+      attempts: sql`${d.attempts} + 1`,
       endedAt: now(),
     })
-    .where(and(inArray(d.id, ids), eq(d.status, 'sending')))
+    .where(isTheirs)
 }
 
 /**
  * Sockets were heard where a notification was seen; and what was pushed of one that was read, or is gone, is to be taken
- * back from apps. `ids`: of these alone. Answers whether anything is. Two trips, a third where something is.
+ * back from apps. `ids`: of these alone. Answers whether anything is. One trip.
  */
 export async function acknowledge(
   ctx: Pick<Ctx, 'db' | 'now' | 'newId'>,
@@ -187,40 +160,30 @@ export async function acknowledge(
   ids: string[] | null,
 ): Promise<boolean> {
   const { db } = ctx
-  const at = ctx.now()
   const those =
     ids === null
       ? sql``
       : sql`and x.notification_id in (select jsonb_array_elements_text(${JSON.stringify(ids)}::jsonb))`
-  const [, pushed] = await db.batch([
-    db.execute(sql`update ${d} x set status = 'acknowledged', ended_at = ${stamp(at)} from ${n} n
+  const [, cleared] = await db.batch([
+    db.execute(sql`update ${d} x set status = 'acknowledged', ended_at = ${stamp(ctx.now())} from ${n} n
       where n.id = x.notification_id and x.user_id = ${userId} ${those} and x.channel = 'socket' and x.status = 'sent'
-        and (n.seen_at is not null or ${ended(at)})`),
-    // A browser may show nothing without being seen: its pages hear of it by their socket.
-    db.execute<{ notificationId: string; deviceId: string }>(sql`
-      select x.notification_id as "notificationId", x.device_id as "deviceId" from ${d} x
-      join ${n} n on n.id = x.notification_id join ${devices} v on v.id = x.device_id and v.kind <> 'web_push'
-      where x.user_id = ${userId} ${those} and x.channel = 'push' and x.purpose = 'show'
-        and x.status in ('sent', 'unknown') and (${ended(at)}) and not exists (select 1 from ${d} c
-          where c.notification_id = x.notification_id and c.device_id = x.device_id and c.purpose = 'clear')`),
+        and n.seen_at is not null`),
+    insertClears(ctx, sql`x.user_id = ${userId} ${those}`, MAX_CLEARED),
   ])
-  const rows = pushed.rows.map((row) => ({
-    ...{ ...row, id: ctx.newId('dlv'), userId, channel: 'push' as const, purpose: 'clear' as const },
-    ...{ status: 'waiting' as const, dueAt: at, createdAt: at },
-  }))
-  if (rows.length > 0) await db.insert(d).values(rows).onConflictDoNothing()
-  return rows.length > 0
+  return cleared.rows.length > 0
 }
 
 /** Who has deliveries that nobody made in time, longest first. */
 export async function overduePeople({ db, now }: Pick<Ctx, 'db' | 'now'>, limit: number): Promise<string[]> {
   const at = now()
+  const lapsed = sql`${stamp(at)} - ${LEASE_S} * interval '1 second'`
   const rows = await db
     .select({ userId: d.userId })
     .from(d)
     .where(
-      sql`(${d.status} = 'waiting' and ${d.dueAt} < ${stamp(at)} - ${LATE_S} * interval '1 second')
-        or (${d.status} = 'sending' and ${d.claimedAt} < ${stamp(at)} - ${LEASE_S} * interval '1 second')`,
+      sql`(${d.status} = 'waiting' and ${d.dueAt} < ${stamp(at)} - ${LATE_S} * interval '1 second'
+          and (${d.claimedAt} is null or ${d.claimedAt} < ${lapsed}))
+        or (${d.status} = 'sending' and ${d.claimedAt} < ${lapsed})`,
     )
     .groupBy(d.userId)
     .orderBy(sql`min(${d.dueAt})`)

@@ -2,7 +2,8 @@ import type { Ctx } from '#core'
 import { type DataOf, type MailKind, sendMail } from '#email'
 import { kick } from '#queue'
 import type { Me } from '#users'
-import { type Claimed, giveUp, settleMailed } from './ledger.ts'
+import { type Claimed, giveUp, isClaimed } from './claim.ts'
+import { settleMailed } from './ledger.ts'
 
 type MailCtx = Pick<Ctx, 'db' | 'config' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
 type Kind = Extract<MailKind, 'notification' | 'notification_digest'>
@@ -33,13 +34,10 @@ export async function mailDigest(ctx: MailCtx, me: Me, claimed: Claimed[]): Prom
 async function send<K extends Kind>(ctx: MailCtx, me: Me, claimed: Claimed[], template: K, data: DataOf<K>) {
   const rows = claimed.map(({ row }) => row)
   const problem = !ctx.config.mail ? 'no mail is sent here' : me.emailVerified ? null : 'the address is not confirmed'
-  if (problem !== null) {
-    for (const row of rows) await giveUp(ctx, row, problem)
-    return
-  }
+  if (problem !== null) return await giveUp(ctx, rows, problem)
   const mail = { userId: me.id, to: me.email, template, data, key: `delivery:${rows[0]?.id}` }
   const { statements, id, job, isQueued } = await sendMail(ctx, mail)
-  const [first, ...others] = [...statements, settleMailed(ctx, rows, { id, isQueued })]
+  const [first, ...others] = [...statements, settleMailed(ctx, isClaimed(rows), { id, isQueued })]
   if (first) await ctx.db.batch([first, ...others])
   kick(ctx, [job])
 }

@@ -11,6 +11,8 @@ import { notifications } from './tables.ts'
 const LIST = 'notifications'
 const CursorKey = z.tuple([s.id('ntf')])
 const PRUNE_BATCH = 5000
+// One is unseen, and of those that were seen few are unread.
+const MAX_COLLAPSED = 20
 
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
 type ChangeCtx = ReadCtx & Pick<UserCtx, 'env' | 'waitUntil' | 'log'>
@@ -64,6 +66,17 @@ export function markRead(ctx: ChangeCtx, id: string): Promise<Notification> {
 /** Says that a device of theirs showed it; doing it again changes nothing. One trip. */
 export function markSeen(ctx: ChangeCtx, id: string): Promise<Notification> {
   return mark(ctx, id, isNull(notifications.seenAt), { seenAt: SEEN })
+}
+
+/** Marks as read what the person was told under this collapse key. One trip, and one for each. */
+export async function readCollapsed(ctx: ChangeCtx, collapseKey: string): Promise<void> {
+  const n = notifications
+  const unread = await ctx.db
+    .select({ id: n.id })
+    .from(n)
+    .where(and(current(ctx.actor), eq(n.collapseKey, collapseKey), isNull(n.readAt)))
+    .limit(MAX_COLLAPSED)
+  for (const { id } of unread) await markRead(ctx, id)
 }
 
 const SEEN = sql`coalesce(${notifications.seenAt}, now())`

@@ -1,4 +1,4 @@
-import { and, eq, isNull, type SQL, sql } from 'drizzle-orm'
+import { and, eq, getTableColumns, isNull, type SQL, sql } from 'drizzle-orm'
 import type { Ctx, PersonActor, UserCtx } from '#core'
 import { jsonObject, ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
@@ -18,18 +18,25 @@ export const EMPTIED = {
 }
 
 /**
- * The statement that tells a person something once, with its event; no row back: they were told before. `replaced`: the
- * events of what it takes the place of.
+ * The statement that tells a person something once, where `onlyIf` holds, with its event; no row back: they were told
+ * before, or it does not. `replaced`: the events of what it takes the place of, for which the batch begins with `takeTurn`.
  */
-export function insertNotification(db: Ctx['db'], actor: PersonActor, id: string, input: NewNotification) {
+export function insertNotification(
+  db: Ctx['db'],
+  actor: PersonActor,
+  id: string,
+  input: NewNotification,
+  onlyIf: SQL = sql`true`,
+) {
   const n = notifications
-  const made = db.$with('made').as(
-    db
-      .insert(n)
-      .values({ ...NewNotification.parse(input), id, userId: ownerId(actor) })
-      .onConflictDoNothing({ target: [n.userId, n.dedupeKey] })
-      .returning(),
-  )
+  const { link, actions, scheduledAt, expiresAt, ...words } = NewNotification.parse(input)
+  const made = db.$with('made', getTableColumns(n)).as(sql`
+    insert into ${n} (id, user_id, kind, title, body, priority, link, actions, collapse_key, dedupe_key, scheduled_at, expires_at)
+    select ${id}, ${ownerId(actor)}, ${words.kind}, ${words.title}, ${words.body}, ${words.priority},
+      ${link && JSON.stringify(link)}::jsonb, ${JSON.stringify(actions)}::jsonb, ${words.collapseKey}, ${words.dedupeKey},
+      ${scheduledAt?.toISOString() ?? null}::timestamptz, ${expiresAt?.toISOString() ?? null}::timestamptz
+    where ${onlyIf}
+    on conflict (user_id, dedupe_key) do nothing returning *`)
   const told = tell(db, 'told', made, {
     kind: notificationCreated,
     userId: made.userId,
@@ -64,6 +71,11 @@ export function insertNotification(db: Ctx['db'], actor: PersonActor, id: string
     .leftJoin(told, sql`true`)
 }
 
+/** Only one statement at a time replaces what a person has not seen: in a batch, before it. */
+export function takeTurn(db: Ctx['db'], { userId }: PersonActor) {
+  return db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`notifications:${userId}`}, 0))`)
+}
+
 /** Has not expired. */
 export const isShown = (): SQL => sql`(${notifications.expiresAt} is null or ${notifications.expiresAt} > now())`
 
@@ -75,7 +87,8 @@ type NotifyCtx = Pick<UserCtx, 'actor' | 'db' | 'env' | 'newId' | 'waitUntil' | 
  */
 export async function notify(ctx: NotifyCtx, input: NewNotification): Promise<{ id: string; isNew: boolean }> {
   const { db, actor } = ctx
-  const [made] = await insertNotification(db, actor, ctx.newId('ntf'), input)
+  const insert = insertNotification(db, actor, ctx.newId('ntf'), input)
+  const [made] = input.collapseKey ? (await db.batch([takeTurn(db, actor), insert]))[1] : await insert
   if (made) {
     kick(ctx, [made.eventId, ...made.replaced])
     return { id: made.id, isNew: true }

@@ -2,8 +2,8 @@ import { expect, test } from 'vitest'
 import { planDeliveries, type Reached } from './plan.ts'
 import { DEFAULTS, type Settings } from './reach-schema.ts'
 
-const BERLIN = { timeZone: 'Europe/Berlin', quietHours: { from: '22:00', to: '07:00' } }
-const AWAKE = { timeZone: 'UTC', quietHours: null }
+const BERLIN = { timeZone: 'Europe/Berlin', quietHours: { from: '22:00', to: '07:00' }, isMailed: true }
+const AWAKE = { timeZone: 'UTC', quietHours: null, isMailed: true }
 const NOON = new Date('2026-06-01T12:00:00Z')
 
 function plan(priority: string, over: Partial<Settings> = {}, who: Omit<Reached, 'settings'> = AWAKE, now = NOON) {
@@ -59,4 +59,15 @@ test('what is urgent breaks through where the person said so, and only that', ()
   expect(plan('urgent', {}, BERLIN, night)['push']).toBe(later)
   expect(plan('urgent', { urgentBreaksQuiet: true }, BERLIN, night)['push']).toBe('2026-06-01T23:00:00.000Z')
   expect(plan('high', { urgentBreaksQuiet: true }, BERLIN, night)['push']).toBe(later)
+})
+
+test('who wants no mail, or can be sent none, has nothing gathered: push holds as it is set', () => {
+  const rule = { push: 'always', mail: 'never', timing: 'daily' } as const
+  expect(Object.keys(plan('low', { default: rule }))).toEqual(['socket', 'push'])
+  expect(Object.keys(plan('low', { default: { ...rule, push: 'important' } }))).toEqual(['socket'])
+  const unmailed = { ...AWAKE, isMailed: false }
+  expect(Object.keys(plan('high', { default: { ...ALL, timing: 'hourly' } }, unmailed))).toEqual(['socket', 'push'])
+  expect(Object.keys(plan('high', { default: ALL }, unmailed))).toEqual(['socket', 'push'])
+  const important = { ...ALL, mail: 'important', timing: 'daily' } as const
+  expect(Object.keys(plan('low', { default: important }))).toEqual(['socket', 'digest'])
 })

@@ -83,9 +83,10 @@ const reach = z.enum(['never', 'important', 'always'])
 const rule = {
   push: reach.openapi({ description: '`important`: of high or urgent priority alone' }),
   mail: reach,
-  timing: z
-    .enum(['instant', 'hourly', 'daily'])
-    .openapi({ description: 'What is not urgent is gathered into one mail an hour, or a day' }),
+  timing: z.enum(['instant', 'hourly', 'daily']).openapi({
+    description:
+      'What is not urgent is gathered into one mail an hour, or a day, in place of a push; nothing where mail is `never`',
+  }),
 }
 const Rule = z.strictObject(rule)
 const KindRule = z.strictObject({ kind: NotificationKind, ...rule })

@@ -1,6 +1,7 @@
-import { type Column, inArray, type SQL, sql } from 'drizzle-orm'
+import { type Column, type SQL, sql } from 'drizzle-orm'
 import { aborted, type Ctx, type DomainEvent, describeError, findAppError, withTimeout } from '#core'
 import { acting, iso, prepared } from '#database'
+import { chance } from './jobs.ts'
 import { Envelope } from './schema.ts'
 import { inbox, outbox } from './tables.ts'
 
@@ -44,23 +45,35 @@ export async function consume(ctx: Ctx, messages: readonly Message[], subscriber
   }
   const ids = [...new Set(wanted.values())]
   if (ids.length === 0) return
-  const events = await load(ctx, ids, subscribers)
-  const outcome: Outcome = { finished: [], failed: new Map() }
-  const people = Map.groupBy(events, ({ userId }) => userId).values()
-  // They take from one iterator: who is done takes the next person.
-  const work = async () => {
-    for (const theirs of people) for (const subscriber of subscribers) await deliver(ctx, subscriber, theirs, outcome)
-  }
-  await Promise.all(Array.from({ length: PEOPLE_AT_ONCE }, work))
-  const { finished, failed } = outcome
-  const dispatched = ids.filter((id) => !failed.has(id))
-  if (ids.length > failed.size || finished.length > 0)
-    await record(ctx.db, { finished: JSON.stringify(finished), dispatched: JSON.stringify(dispatched) })
+  const failed = await react(ctx, ids, subscribers)
   for (const [message, id] of wanted) {
     const retryAfterS = failed.get(id)
     if (retryAfterS === undefined) message.ack()
     else retry(message, retryAfterS)
   }
+}
+
+/** Never throws: while the database is away everything has failed, and is tried again later as anything that fails. */
+async function react(ctx: Ctx, ids: string[], subscribers: Subscriber[]): Promise<Outcome['failed']> {
+  const outcome: Outcome = { finished: [], failed: new Map() }
+  const { finished, failed } = outcome
+  try {
+    const events = await load(ctx, ids, subscribers)
+    const people = Map.groupBy(events, ({ userId }) => userId).values()
+    // They take from one iterator: who is done takes the next person.
+    const work = async () => {
+      for (const theirs of people) for (const subscriber of subscribers) await deliver(ctx, subscriber, theirs, outcome)
+    }
+    await Promise.all(Array.from({ length: PEOPLE_AT_ONCE }, work))
+    const dispatched = ids.filter((id) => !failed.has(id))
+    if (dispatched.length > 0 || finished.length > 0)
+      await record(ctx.db, { finished: JSON.stringify(finished), dispatched: JSON.stringify(dispatched) })
+  } catch (error) {
+    ctx.log.error('queue.batch_failed', { events: ids.length, ...describeError(error) })
+    const atLeastS = findAppError(error)?.retryAfterS ?? 0
+    for (const id of ids) failed.set(id, Math.max(failed.get(id) ?? 0, atLeastS))
+  }
+  return failed
 }
 
 /** `failed`: by id, the seconds that whoever failed wants to be left alone for. */
@@ -149,12 +162,10 @@ const record = prepared((db, { finished, dispatched }: { finished: string; dispa
     .where(sql`${outbox.id} = any(array${listed(dispatched)})`)
 })
 
-export function markDispatched(ctx: Pick<Ctx, 'db'>, ids: string[]) {
-  return ctx.db.update(outbox).set(MARKED).where(inArray(outbox.id, ids))
-}
-
+// By chance up to twice as long: what failed together does not come back together.
 function retry(message: Message, atLeastS = 0): void {
-  message.retry({ delaySeconds: Math.min(MAX_BACKOFF_S, Math.max(atLeastS, 2 ** message.attempts)) })
+  const delayS = 2 ** message.attempts * (1 + chance())
+  message.retry({ delaySeconds: Math.min(MAX_BACKOFF_S, Math.ceil(Math.max(atLeastS, delayS))) })
 }
 
 function refuse(ctx: Ctx, message: Message, reason: string): void {

@@ -1,33 +1,52 @@
-import { and, asc, eq, gt, isNull, sql } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage } from '#core'
 import { iso, jsonObject } from '#database'
-import { type Message, markDispatched } from './consume.ts'
+import type { Message } from './consume.ts'
 import { kick } from './outbox.ts'
 import { type DeadLetter, Envelope, JobMessage } from './schema.ts'
 import { deadLetters, outbox } from './tables.ts'
 
 const LIST = 'dead-letters'
-// A letter is named by what the queue named its message.
-const CursorKey = z.tuple([s.text(200)])
+const CursorKey = z.tuple([s.instant, s.text(200)])
+// By then the relay sends it every quarter of an hour: about five hours after the first time.
+const MOST_SENDS = 24
 
 /**
- * Keeps what failed every attempt and says so loudly; `redrive` sends it again. A message that asks for jobs is not kept:
- * their rows are what waits, and the relay sends another.
+ * What to do with messages that failed every attempt. The relay sends an event again as long as nobody has handled it, so
+ * that an outage heals by itself; one that it sent for hours, and whatever is no event, is kept and waits for `redrive`.
+ * A message that asks for jobs is not kept: their rows are what waits.
  */
 export async function keepDeadLetters(ctx: Ctx, queue: string, messages: readonly Message[]): Promise<void> {
-  const rows = messages.flatMap(({ id, body }) => {
-    if (JobMessage.safeParse(body).success) return []
+  const letters = new Map<string, { id: string; messageId: string; outboxId: string | null; body: string }>()
+  for (const { id, body } of messages) {
+    if (JobMessage.safeParse(body).success) continue
     const outboxId = Envelope.safeParse(body).data?.outboxId ?? null
-    return [{ id: `dlq_${id}`, queue, messageId: id, outboxId, body: JSON.stringify(body ?? null) }]
-  })
-  const ids = rows.flatMap(({ outboxId }) => outboxId ?? [])
-  if (rows.length > 0)
-    await ctx.db.batch([ctx.db.insert(deadLetters).values(rows).onConflictDoNothing(), markDispatched(ctx, ids)])
+    letters.set(outboxId ?? id, { id: `dlq_${id}`, messageId: id, outboxId, body: JSON.stringify(body ?? null) })
+  }
+  const kept = letters.size > 0 ? await keep(ctx, queue, JSON.stringify([...letters.values()])) : new Set<string>()
   for (const message of messages) {
-    ctx.log.error('queue.dead_letter', { queue, messageId: message.id, attempts: message.attempts })
+    const about = { queue, messageId: message.id, attempts: message.attempts }
+    if (kept.has(message.id)) ctx.log.error('queue.dead_letter', about)
+    else ctx.log.warn('queue.put_off', about)
     message.ack()
   }
+}
+
+/** Which of them were kept, by their message. */
+async function keep({ db }: Ctx, queue: string, letters: string): Promise<Set<string>> {
+  const { rows } = await db.execute<{ messageId: string }>(sql`
+    with given as (
+      select * from jsonb_to_recordset(${letters}::jsonb) as g (id text, "messageId" text, "outboxId" text, body text)),
+    given_up as (
+      update ${outbox} set dispatched_at = now() where id in (select g."outboxId" from given g)
+        and dispatched_at is null and attempts >= ${MOST_SENDS}::int
+      returning id)
+    insert into ${deadLetters} (id, queue, message_id, outbox_id, body)
+    select g.id, ${queue}, g."messageId", g."outboxId", g.body from given g
+    where g."outboxId" is null or g."outboxId" in (select u.id from given_up u)
+    on conflict do nothing returning message_id as "messageId"`)
+  return new Set(rows.map(({ messageId }) => messageId))
 }
 
 /**
@@ -64,22 +83,25 @@ export async function redrive(ctx: Pick<Ctx, 'db' | 'env' | 'waitUntil' | 'log'>
 
 /** Dead letters that wait for somebody, oldest first. */
 export async function listDeadLetters(ctx: Pick<Ctx, 'db'>, page: { limit: number; cursor?: string | undefined }) {
-  const [after] = page.cursor ? decodeCursor(LIST, page.cursor, CursorKey) : []
+  const after = page.cursor ? decodeCursor(LIST, page.cursor, CursorKey) : undefined
   const letter = jsonObject<DeadLetter>({
     id: deadLetters.id,
     queue: deadLetters.queue,
     outboxId: deadLetters.outboxId,
     failedAt: iso(deadLetters.failedAt),
   })
+  // As exact as a cursor tells it.
+  const failedAt = sql`date_trunc('milliseconds', ${deadLetters.failedAt})`
+  const isAfter = after && sql`(${failedAt}, ${deadLetters.id}) > (${after[0]}::timestamptz, ${after[1]})`
   const rows = await ctx.db
     .select({ letter })
     .from(deadLetters)
-    .where(and(isNull(deadLetters.redrivenAt), after === undefined ? undefined : gt(deadLetters.id, after)))
-    .orderBy(asc(deadLetters.id))
+    .where(and(isNull(deadLetters.redrivenAt), isAfter))
+    .orderBy(failedAt, deadLetters.id)
     .limit(page.limit + 1)
   return toPage(
     rows.map((row) => row.letter),
     page.limit,
-    (last) => encodeCursor(LIST, [last.id]),
+    (last) => encodeCursor(LIST, [last.failedAt, last.id]),
   )
 }

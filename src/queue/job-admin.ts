@@ -1,8 +1,8 @@
 import { and, desc, eq, inArray, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage } from '#core'
-import { iso, jsonObject } from '#database'
-import { GRACE, type JobQueue, relayJobs, SETTINGS } from './jobs.ts'
+import { appendAct, iso, jsonObject } from '#database'
+import { GRACE, type JobQueue, type QueuedJob, relayJobs, SETTINGS } from './jobs.ts'
 import { kick } from './outbox.ts'
 import type { Job, JobQuery, JobQueueState, JobSelection, JobWithHistory } from './schema.ts'
 import { JOB_QUEUES, jobAttempts, jobQueues, jobs } from './tables.ts'
@@ -12,7 +12,13 @@ const CursorKey = z.tuple([s.id('job')])
 const MAX_HISTORY = 100
 const MOST_AT_ONCE = 1000
 
-type AdminCtx = Pick<Ctx, 'db' | 'env' | 'waitUntil' | 'log'>
+// Whose chain the acts of whoever runs the deployment stand in.
+const DEPLOYMENT = 'service'
+
+type AdminCtx = Pick<
+  Ctx,
+  'db' | 'env' | 'waitUntil' | 'log' | 'actor' | 'client' | 'requestId' | 'operation' | 'callId'
+>
 
 const fields = {
   id: jobs.id,
@@ -124,15 +130,21 @@ const REVIVED = {
   sendAt: sql`now() + ${GRACE}`,
   endedAt: null,
 }
+const CANCELLED = { status: 'cancelled' as const, sendAt: null, endedAt: sql`now()` }
 
 /** Lets a job be tried again at once, whatever ended it. `conflict` while it runs, and when it is done. Two trips at most. */
 export async function retryJob(ctx: AdminCtx, id: string): Promise<Job> {
   const isOpen = inArray(jobs.status, ['waiting', 'dead', 'set_aside', 'cancelled'])
-  const [row] = await ctx.db
+  const revived = ctx.db
     .update(jobs)
     .set(REVIVED)
     .where(and(eq(jobs.id, id), isOpen))
-    .returning({ job: shown })
+    .returning({ job: shown.as('job') })
+  const { rows } = await ctx.db.execute<{ job: Job }>(sql`
+    with changed as ${revived},
+    noted as (select ${appendAct(ctx, { person: DEPLOYMENT, target: id, changes: sql`'{}'` })} from changed)
+    select changed.job from changed, noted`)
+  const [row] = rows
   if (!row) {
     const { status } = await getJob(ctx, id)
     throw new AppError('conflict', status === 'done' ? 'This job is done' : 'This job is running')
@@ -149,28 +161,38 @@ function oldest({ db }: AdminCtx, queue: JobQueue, { kind }: JobSelection, statu
   return sql`${jobs.id} in (${ids.for('update', { skipLocked: true })})`
 }
 
+/** Changes jobs of a queue and tells the audit how many: one commit, one trip. */
+async function change(
+  ctx: AdminCtx,
+  queue: JobQueue,
+  set: typeof REVIVED | typeof CANCELLED,
+  those: SQL,
+): Promise<QueuedJob[]> {
+  const changed = ctx.db.update(jobs).set(set).where(those).returning({ id: jobs.id })
+  const count = sql`json_build_object('after', json_build_object('jobs', (select count(*) from changed)))`
+  const { rows } = await ctx.db.execute<{ ids: string[] }>(sql`
+    with changed as ${changed},
+    noted as (select ${appendAct(ctx, { person: DEPLOYMENT, target: queue, changes: count })})
+    select (select coalesce(json_agg(c.id), '[]') from changed c) as ids from noted`)
+  return (rows[0]?.ids ?? []).map((jobId) => ({ jobId, queue }))
+}
+
 /** Lets a thousand dead jobs of a queue be tried again, oldest first; answers how many. What was set aside is not among them. */
 export async function redriveJobs(ctx: AdminCtx, queue: JobQueue, selection: JobSelection): Promise<number> {
-  const rows = await ctx.db
-    .update(jobs)
-    .set(REVIVED)
-    .where(oldest(ctx, queue, selection, 'dead'))
-    .returning({ jobId: jobs.id, queue: jobs.queue })
-  kick(ctx, rows)
-  return rows.length
+  const revived = await change(ctx, queue, REVIVED, oldest(ctx, queue, selection, 'dead'))
+  kick(ctx, revived)
+  return revived.length
 }
 
 /** Cancels a thousand jobs of a queue that wait, oldest first; answers how many. What runs is not stopped. */
 export async function purgeJobs(ctx: AdminCtx, queue: JobQueue, selection: JobSelection): Promise<number> {
-  const rows = await ctx.db
-    .update(jobs)
-    .set({ status: 'cancelled', sendAt: null, endedAt: sql`now()` })
-    .where(oldest(ctx, queue, selection, 'waiting'))
-    .returning({ id: jobs.id })
-  return rows.length
+  return (await change(ctx, queue, CANCELLED, oldest(ctx, queue, selection, 'waiting'))).length
 }
 
-/** From the next claim on nothing of a paused queue is begun, and what runs ends; resumed, all that is ready is sent for. */
+/**
+ * From the next claim on nothing of a paused queue is begun, and what runs ends; resumed, the longest ready are sent for
+ * at once, and all others by the relay within minutes.
+ */
 export async function pauseJobs(ctx: AdminCtx, queue: JobQueue, paused: boolean): Promise<JobQueueState> {
   const pausedAt = paused ? sql`now()` : null
   const set = { pausedAt: paused ? sql`coalesce(${jobQueues.pausedAt}, now())` : null }
@@ -178,10 +200,17 @@ export async function pauseJobs(ctx: AdminCtx, queue: JobQueue, paused: boolean)
     .insert(jobQueues)
     .values({ queue, pausedAt })
     .onConflictDoUpdate({ target: jobQueues.queue, set })
-  const ready = sql`${jobs.queue} = ${queue} and ${jobs.status} = 'waiting' and ${jobs.availableAt} <= now()`
-  if (paused) await saved
+  const changes = sql`${JSON.stringify({ after: { paused } })}`
+  const noted = ctx.db.execute(sql`select ${appendAct(ctx, { person: DEPLOYMENT, target: queue, changes })}`)
+  if (paused) await ctx.db.batch([saved, noted])
   else {
-    await ctx.db.batch([saved, ctx.db.update(jobs).set({ sendAt: sql`now()` }).where(ready)])
+    const ready = sql`${jobs.queue} = ${queue} and ${jobs.status} = 'waiting' and ${jobs.availableAt} <= now()`
+    const first = ctx.db.select({ id: jobs.id }).from(jobs).where(ready).orderBy(jobs.availableAt).limit(MOST_AT_ONCE)
+    const sent = ctx.db
+      .update(jobs)
+      .set({ sendAt: sql`now()` })
+      .where(sql`${jobs.id} in (${first.for('update', { skipLocked: true })})`)
+    await ctx.db.batch([saved, sent, noted])
     const { log } = ctx
     ctx.waitUntil(relayJobs(ctx).catch((error: unknown) => log.warn('jobs.kick_failed', { reason: String(error) })))
   }

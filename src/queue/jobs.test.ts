@@ -1,7 +1,8 @@
-import { eq, sql } from 'drizzle-orm'
+import { eq, ne, sql } from 'drizzle-orm'
 import { beforeEach, expect, test } from 'vitest'
+import type { Ctx } from '#core'
 import { testCtx } from '#test/database'
-import { add, arrive, emptyQueues, failing, message, personId, QUEUE, rowOf, worker } from '#test/jobs'
+import { add, arrive, due, emptyQueues, failing, message, personId, QUEUE, rowOf, worker } from '#test/jobs'
 import { keepDeadLetters } from './dead-letters.ts'
 import { listJobQueues, listJobs, pauseJobs, purgeJobs, retryJob } from './job-admin.ts'
 import { pruneJobs, relayJobs } from './jobs.ts'
@@ -143,4 +144,45 @@ test('what was done goes after a week, what died after a month, and what waits n
   await age(dead, 'dead', 31)
   await pruneJobs(ctx)
   expect(await left()).toEqual([waiting])
+})
+
+/** What the audit has of the deployment, the latest last. */
+const noted = async (ctx: Ctx) => {
+  const { rows } = await ctx.db.execute(sql`
+    select action, target, changes from audit_log where user_id = 'service' order by seq desc limit 3`)
+  return rows.toReversed()
+}
+
+test('what was done to jobs and what the audit has of it are one commit, with how many they were', async () => {
+  const ctx = testCtx({ operation: 'proof of the audit' })
+  const [id = ''] = await add(ctx, personId(), 3)
+  await purgeJobs(ctx, QUEUE, {})
+  await retryJob(ctx, id)
+  await pauseJobs(ctx, QUEUE, true)
+  const action = 'proof of the audit'
+  expect(await noted(ctx)).toEqual([
+    { action, target: QUEUE, changes: { after: { jobs: 3 } } },
+    { action, target: id, changes: {} },
+    { action, target: QUEUE, changes: { after: { paused: true } } },
+  ])
+  await due(ctx, [id])
+  await pauseJobs(ctx, QUEUE, false)
+  await arrive(ctx, [id], worker().handlers)
+  await expect(retryJob(ctx, id)).rejects.toMatchObject({ code: 'conflict' })
+  expect((await noted(ctx)).at(-1)).toMatchObject({ target: QUEUE, changes: { after: { paused: false } } })
+})
+
+test('resumed, the thousand that were ready first are sent for at once, and the others keep their time', async () => {
+  const ctx = testCtx()
+  const ids = await add(ctx, personId(), 1001)
+  await pauseJobs(ctx, QUEUE, true)
+  await ctx.db.update(jobs).set({ sendAt: sql`now() + interval '4 minutes'`, availableAt: sql`now()` })
+  const last = ids.at(-1) ?? ''
+  await ctx.db.update(jobs).set({ availableAt: sql`now() - interval '1 second'` }).where(ne(jobs.id, last))
+  await pauseJobs(ctx, QUEUE, false)
+  await ctx.settled()
+  const { sendAt, availableAt } = await rowOf(ctx, last)
+  expect(ctx.sent).toHaveLength(1000)
+  expect(ctx.sent).not.toContainEqual({ v: 1, kind: 'job', jobId: last })
+  expect((sendAt?.getTime() ?? 0) - availableAt.getTime()).toBe(240_000)
 })

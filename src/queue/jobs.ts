@@ -126,3 +126,7 @@ export async function pruneJobs({ db }: Pick<Ctx, 'db'>): Promise<void> {
     if (Number(rows[0]?.gone ?? 0) < PRUNE_BATCH) return
   }
 }
+
+const MAX_UINT32 = 2 ** 32
+/** From 0 to 1. */
+export const chance = () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / MAX_UINT32

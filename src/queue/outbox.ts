@@ -123,7 +123,7 @@ export async function happenedSince(
   return rows.map(({ at, ...row }) => ({ ...row, at: at.toISOString() }))
 }
 
-/** Drops what was handled a week ago, and what the inbox and the dead letters remember of it. */
+/** Drops what was handled a week ago with what the inbox remembers of it, and dead letters: sent again a month ago, or left for three. */
 export async function pruneQueueTables(ctx: Pick<Ctx, 'db'>, consumers: string[]): Promise<void> {
   // By its whole key: of its two columns the consumer comes first.
   const names = JSON.stringify(consumers)
@@ -137,7 +137,8 @@ export async function pruneQueueTables(ctx: Pick<Ctx, 'db'>, consumers: string[]
         returning id),
       forgotten as (delete from ${inbox} where (consumer, message_id) in (
           select c.name, o.id from old o, json_array_elements_text(${names}::json) as c(name))),
-      letters as (delete from ${deadLetters} where redriven_at < now() - interval '30 days')
+      letters as (delete from ${deadLetters}
+        where redriven_at < now() - interval '30 days' or failed_at < now() - interval '90 days')
       select count(*) as gone from old`)
     if (Number(rows[0]?.gone ?? 0) < PRUNE_BATCH) return
   }

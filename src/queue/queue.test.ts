@@ -1,51 +1,15 @@
 import { eq, sql } from 'drizzle-orm'
-import { afterEach, expect, test, vi } from 'vitest'
-import { z } from 'zod'
-import { type DomainEvent, defineEvent } from '#core'
-import { makePerson, type Person, testCtx } from '#test/database'
+import { afterEach, expect, inject, test, vi } from 'vitest'
+import { readConfig } from '#config'
+import type { DomainEvent } from '#core'
+import { connect } from '#database'
+import { makePerson, testCtx } from '#test/database'
+import { message, rename } from '#test/events'
 import { consume, DEADLINE_MS, type Message, type Subscriber } from './consume.ts'
-import { keepDeadLetters, listDeadLetters, redrive } from './dead-letters.ts'
-import { relay, tell } from './outbox.ts'
-import { deadLetters, inbox, outbox } from './tables.ts'
+import { relay } from './outbox.ts'
+import { inbox, outbox } from './tables.ts'
 
 afterEach(() => void vi.useRealTimers())
-
-const renamed = defineEvent('test.renamed', 'me', z.strictObject({ name: z.string() }))
-
-// Any table will do for the change: here a note among the dead letters, already sent again.
-async function rename(person: Person, name: string): Promise<string> {
-  const { db } = person
-  const note = {
-    id: `note_${crypto.randomUUID()}`,
-    queue: 'test',
-    messageId: 'x',
-    body: JSON.stringify({ name }),
-    redrivenAt: new Date(),
-  }
-  const made = db.$with('made').as(db.insert(deadLetters).values(note).returning())
-  const data = sql`${made.body}`
-  const told = tell(db, 'told', made, {
-    kind: renamed,
-    userId: person.actor.userId,
-    key: made.id,
-    version: sql`2`,
-    data,
-  })
-  const [row] = await db.with(made, told).select({ id: told.id }).from(told)
-  return row?.id ?? ''
-}
-
-function message(outboxId: string, body: unknown = { v: 1, kind: 'event', outboxId }) {
-  const said: string[] = []
-  const it: Message = {
-    id: outboxId,
-    body,
-    attempts: 1,
-    ack: () => void said.push('ack'),
-    retry: () => void said.push('retry'),
-  }
-  return { it, said }
-}
 
 function recorder(name = 'recorder', fail: (event: DomainEvent) => boolean = () => false) {
   const seen: DomainEvent[] = []
@@ -186,21 +150,36 @@ test('a message that is not an envelope is not acknowledged', async () => {
   expect(said).toEqual(['retry'])
 })
 
-test('a dead letter is kept, listed, sent again once, and no longer relayed', async () => {
+test('while the database is away a batch is tried again later, each message by its own chance, and nothing throws', async () => {
   const person = await makePerson()
-  const id = await rename(person, 'Ada')
-  const { it, said } = message(id)
-  await keepDeadLetters(person, 'events', [it])
-  await keepDeadLetters(person, 'events', [it])
-  expect(said).toEqual(['ack', 'ack'])
-  const { items } = await listDeadLetters(person, { limit: 100 })
-  const letter = items.find(({ outboxId }) => outboxId === id)
-  expect(letter).toBeDefined()
-  const [row] = await person.db.select().from(outbox).where(eq(outbox.id, id))
-  expect(row?.dispatchedAt).not.toBeNull()
-  await redrive(person, letter?.id ?? '')
-  expect(person.sent).toContainEqual({ v: 1, kind: 'event', outboxId: id })
-  await expect(redrive(person, letter?.id ?? '')).rejects.toMatchObject({ code: 'not_found' })
+  const ids = await Promise.all(Array.from({ length: 20 }, () => rename(person, 'Ada')))
+  const delays: number[] = []
+  const messages = ids.map((id): Message => {
+    const retry: Message['retry'] = (options) => void delays.push(options?.delaySeconds ?? 0)
+    return { ...message(id).it, attempts: 4, retry }
+  })
+  const vars = { DATABASE_URL: 'postgres://x:y@127.0.0.1:9/z', DATABASE_FETCH_ENDPOINT: 'http://127.0.0.1:9/sql' }
+  const away = connect(readConfig({ ...inject('vars'), ...vars }).database, person.meter)
+  const { seen, subscriber } = recorder('away')
+  await consume({ ...person, db: away }, messages, [subscriber])
+  expect(seen).toEqual([])
+  expect(delays).toHaveLength(20)
+  expect(Math.min(...delays)).toBeGreaterThanOrEqual(16)
+  expect(Math.max(...delays)).toBeLessThanOrEqual(32)
+  expect(new Set(delays).size).toBeGreaterThan(1)
+})
+
+test('what could not be noted as done is asked for again', async () => {
+  const person = await makePerson()
+  const { it, said } = message(await rename(person, 'Ada'))
+  const { subscriber } = recorder('forgetful')
+  const vars = { DATABASE_URL: 'postgres://x:y@127.0.0.1:9/z', DATABASE_FETCH_ENDPOINT: 'http://127.0.0.1:9/sql' }
+  const ctx = { ...person }
+  const handle: Subscriber['handle'] = async () => {
+    ctx.db = connect(readConfig({ ...inject('vars'), ...vars }).database, person.meter)
+  }
+  await consume(ctx, [it], [{ ...subscriber, handle }])
+  expect(said).toEqual(['retry'])
 })
 
 test('a queue that takes nothing gives the lease back: the next relay tries again at once', async () => {
@@ -213,12 +192,4 @@ test('a queue that takes nothing gives the lease back: the next relay tries agai
   const working = testCtx()
   await relay(working)
   expect(working.sent).toContainEqual({ v: 1, kind: 'event', outboxId: id })
-})
-
-test('a letter whose event is gone says so, and one that cannot be read does not hold up the others', async () => {
-  const person = await makePerson()
-  const [lost, odd] = [message('no.such.event'), message('odd', null)]
-  await keepDeadLetters(person, 'events', [lost.it, odd.it, message('nul', { text: 'a\0b' }).it])
-  expect([lost.said, odd.said]).toEqual([['ack'], ['ack']])
-  await expect(redrive(person, 'dlq_no.such.event')).rejects.toMatchObject({ code: 'gone' })
 })

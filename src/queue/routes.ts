@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, operatorRoute, s } from '#core'
-import { recordAct } from '#database'
 import { listDeadLetters, redrive } from './dead-letters.ts'
 import {
   getJob,
@@ -121,9 +120,6 @@ const retryRoute = operatorRoute(
   { problems: [409] },
 )
 
-// Whose chain the acts of whoever runs the deployment stand in.
-const DEPLOYMENT = 'service'
-
 export const app = createApp()
   .openapi(listRoute, async (c) => c.json(await listDeadLetters(c.var.ctx, c.req.valid('query')), 200))
   .openapi(redriveRoute, async (c) => {
@@ -134,27 +130,18 @@ export const app = createApp()
   .openapi(pauseRoute, async (c) => {
     const target = requireQueue(c.req.valid('param').queue)
     const { paused } = c.req.valid('json')
-    const state = await pauseJobs(c.var.ctx, target, paused)
-    await recordAct(c.var.ctx, { person: DEPLOYMENT, target, changes: { after: { paused } } })
-    return c.json(state, 200)
+    return c.json(await pauseJobs(c.var.ctx, target, paused), 200)
   })
   .openapi(redriveAllRoute, async (c) => {
     const target = requireQueue(c.req.valid('param').queue)
     const jobs = await redriveJobs(c.var.ctx, target, c.req.valid('json'))
-    await recordAct(c.var.ctx, { person: DEPLOYMENT, target, changes: { after: { jobs } } })
     return c.json({ jobs }, 202)
   })
   .openapi(purgeRoute, async (c) => {
     const target = requireQueue(c.req.valid('param').queue)
     const jobs = await purgeJobs(c.var.ctx, target, c.req.valid('json'))
-    await recordAct(c.var.ctx, { person: DEPLOYMENT, target, changes: { after: { jobs } } })
     return c.json({ jobs }, 200)
   })
   .openapi(jobsRoute, async (c) => c.json(await listJobs(c.var.ctx, c.req.valid('query')), 200))
   .openapi(jobRoute, async (c) => c.json(await getJob(c.var.ctx, c.req.valid('param').id), 200))
-  .openapi(retryRoute, async (c) => {
-    const { id: target } = c.req.valid('param')
-    const retried = await retryJob(c.var.ctx, target)
-    await recordAct(c.var.ctx, { person: DEPLOYMENT, target })
-    return c.json(retried, 202)
-  })
+  .openapi(retryRoute, async (c) => c.json(await retryJob(c.var.ctx, c.req.valid('param').id), 202))

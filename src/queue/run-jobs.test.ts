@@ -177,6 +177,29 @@ test('a job that kills its consumer is set aside alone: its neighbours are done 
   expect((await retryJob(ctx, poison)).status).toBe('waiting')
 })
 
+test('what was lost is done alone and after all else of its batch: what is fresh beside it is done before it kills again', async () => {
+  const ctx = testCtx()
+  const [poison = ''] = await add(ctx, personId())
+  await die(ctx, [poison])
+  await due(ctx, [poison])
+  const fresh = await add(ctx, personId(), 3)
+  const begun: string[] = []
+  const done: string[] = []
+  const dies: JobHandler = async (_, { id }) => {
+    begun.push(id)
+    if (id === poison) await new Promise(() => undefined)
+    done.push(id)
+  }
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  void arrive(ctx, [poison, ...fresh], { test: dies })
+  await vi.waitFor(() => expect(begun).toContain(poison))
+  vi.useRealTimers()
+  expect(begun.at(-1)).toBe(poison)
+  expect(done.toSorted()).toEqual(fresh.toSorted())
+  const states = await Promise.all(fresh.map(async (id) => (await rowOf(ctx, id)).status))
+  expect(states).toEqual(['done', 'done', 'done'])
+})
+
 test('whoever comes back after its lease notes nothing: the job is another consumer’s', async () => {
   const log = { info: vi.fn(), warn: vi.fn(), error: vi.fn() }
   const ctx = testCtx({ log })

@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { AppError, aborted, type Ctx, describeError, findAppError, withTimeout } from '#core'
 import { acting } from '#database'
 import type { Message } from './consume.ts'
-import { GRACE, type JobQueue, type QueuedJob, SETTINGS, sendJobs } from './jobs.ts'
+import { chance, GRACE, type JobQueue, type QueuedJob, SETTINGS, sendJobs } from './jobs.ts'
 import { JobMessage } from './schema.ts'
 import { jobAttempts, jobQueues, jobs } from './tables.ts'
 
@@ -203,6 +203,3 @@ export function backoffS(queue: JobQueue, attempt: number, chance: number): numb
   const { baseS, capS } = SETTINGS[queue]
   return chance * Math.min(capS, baseS * 2 ** (attempt - 1))
 }
-
-const MAX_UINT32 = 2 ** 32
-const chance = () => (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / MAX_UINT32

@@ -1,4 +1,4 @@
-import { and, eq, lt, sql } from 'drizzle-orm'
+import { and, eq, exists, lt, sql } from 'drizzle-orm'
 import { AppError, type Ctx, type FieldError, type PersonActor, type UserCtx } from '#core'
 import { insertNotification } from '#notifications'
 import { kick } from '#queue'
@@ -91,12 +91,15 @@ export async function settleRun(
     await settled
     return
   }
-  const tells = insertNotification(db, actor, ctx.newId('ntf'), {
+  const said = {
     ...noteOf(schedule, run),
     title: cut(note.title, MAX_TITLE),
     body: cut(note.body, MAX_BODY),
-    priority: status === 'failed' ? 'high' : 'medium',
-  })
+    priority: status === 'failed' ? ('high' as const) : ('medium' as const),
+  }
+  // Of one that was deleted meanwhile nobody is told.
+  const isThere = exists(db.select({ id: r.id }).from(r).where(and(eq(r.id, run.id), eq(r.status, status))))
+  const tells = insertNotification(db, actor, ctx.newId('ntf'), said, isThere)
   const [, [told]] = await db.batch([settled, tells])
   if (told) kick(ctx, [told.eventId, ...told.replaced])
 }

@@ -1,6 +1,6 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, exists, sql } from 'drizzle-orm'
 import type { Ctx, UserCtx } from '#core'
-import { insertNotification } from '#notifications'
+import { insertNotification, takeTurn } from '#notifications'
 import { kick, type Subscriber } from '#queue'
 import { type Carriers, carry, type Due, noteOf, onBehalfOf, settleRun, waitingRuns } from './carriers.ts'
 import { type NewTimer, Schedule, ScheduleDue } from './schema.ts'
@@ -78,13 +78,18 @@ async function notifyAll(ctx: Ctx, userId: string, dues: Due[]): Promise<void> {
       endedAt: ctx.now(),
     })
     .where(and(sql`${told(all)} ? ${r.id}`, eq(r.userId, userId), eq(r.status, 'waiting')))
-  const tells = all.map(({ run, schedule, action: { title, body, priority }, told }) =>
-    insertNotification(db, actor, told, { ...noteOf(schedule, run), title, body, priority }),
-  )
-  const [, ...rows] = await db.batch([done, ...tells])
+  const tells = all.map(({ run, schedule, action: { title, body, priority }, told }) => {
+    // Deleted meanwhile, or carried out by another delivery, it says nothing.
+    const isTheirs = and(eq(r.id, run.id), sql`${r.outcome}->>'id' = ${told}`)
+    // The next time takes the place of one that nobody saw, unless each of them is wanted.
+    const collapseKey = schedule.missed === 'all' ? null : `schedule:${schedule.id}`
+    const note = { ...noteOf(schedule, run), title, body, priority, collapseKey }
+    return insertNotification(db, actor, told, note, exists(db.select({ id: r.id }).from(r).where(isTheirs)))
+  })
+  const [, , ...rows] = await db.batch([takeTurn(db, actor), done, ...tells])
   kick(
     ctx,
-    rows.flat().map(({ eventId }) => eventId),
+    rows.flat().flatMap(({ eventId, replaced }) => [eventId, ...replaced]),
   )
 }
 

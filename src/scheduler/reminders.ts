@@ -1,8 +1,8 @@
 import { z } from 'zod'
 import { type Ctx, type DomainEvent, describeError, type PersonActor } from '#core'
-import { insertNotification } from '#notifications'
+import { insertNotification, takeTurn } from '#notifications'
 import { kick, type Subscriber } from '#queue'
-import { getReminder, markReminded, overdueReminders } from '#tasks'
+import { getReminder, markReminded, overdueReminders, stillReminds } from '#tasks'
 import type { NewTimer } from './schema.ts'
 import { armTimers, cancelTimer } from './timer.ts'
 
@@ -83,19 +83,24 @@ export async function ringReminder(ctx: RingCtx, input: { userId: string; taskId
     ctx.log.warn('reminder.too_late', { taskId: task.id, userId: input.userId, dueAt: at })
     return 'too_late'
   }
-  const tell = insertNotification(db, actor, ctx.newId('ntf'), {
-    kind: 'reminder',
+  const reminder = {
+    kind: 'reminder' as const,
     title: task.title,
     body: task.notes,
     priority: task.priority,
-    link: { kind: 'task', id: task.id },
+    link: { kind: 'task' as const, id: task.id },
     dedupeKey: `reminder:${task.id}:${at}`,
+    // Put off and given again, it takes the place of the one that nobody saw.
+    collapseKey: `reminder:${task.id}`,
     scheduledAt: due,
-  })
-  const [told] = await db.batch([tell, mark])
+  }
+  // Done, moved or in the bin since it was read, it is not said.
+  const isWanted = stillReminds(db, input.userId, task.id, at)
+  const tell = insertNotification(db, actor, ctx.newId('ntf'), reminder, isWanted)
+  const [, told] = await db.batch([takeTurn(db, actor), tell, mark])
   kick(
     ctx,
-    told.map(({ eventId }) => eventId),
+    told.flatMap(({ eventId, replaced }) => [eventId, ...replaced]),
   )
   return told.length > 0 ? 'rung' : 'nothing'
 }

@@ -19,6 +19,10 @@ export async function runTimer(ctx: Ctx, timer: { payload: unknown }, handlers: 
   await handle(ctx, payload)
 }
 
+/** Whether nothing has to be remembered of a timer that rang: it says when to look, and each moment has one of its own. */
+export const isMomentary = ({ payload }: { payload: unknown }): boolean =>
+  TimerPayload.safeParse(payload).data?.kind === 'delivery'
+
 type ArmCtx = Pick<Ctx, 'env'>
 const MAX_ARMED = 100
 

@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, isNull, lte, sql } from 'drizzle-orm'
+import { and, asc, eq, exists, gt, isNull, lte, type SQL, sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
 import { ownedBy } from '#database'
 import { type ReadCtx, shown } from './row.ts'
@@ -16,13 +16,24 @@ export async function getReminder(ctx: ReadCtx, id: string): Promise<Task | null
   return row?.task ?? null
 }
 
+const isMeant = (userId: string, id: string, remindAt: string) =>
+  and(eq(tasks.id, id), eq(tasks.userId, userId), sql`${tasks.remindAt} = ${remindAt}::timestamptz`)
+
+/** Whether a reminder is still to be given, asked by the statement that gives it. */
+export const stillReminds = (db: Ctx['db'], userId: string, id: string, remindAt: string): SQL =>
+  exists(
+    db
+      .select({ id: tasks.id })
+      .from(tasks)
+      .where(and(isMeant(userId, id, remindAt), waitsToRemind(tasks))),
+  )
+
 /** The statement that notes a reminder as given; no row back when it was given, or moved to another time, before. */
 export function markReminded(db: Ctx['db'], userId: string, id: string, remindAt: string) {
-  const isMeant = and(eq(tasks.id, id), eq(tasks.userId, userId), sql`${tasks.remindAt} = ${remindAt}::timestamptz`)
   return db
     .update(tasks)
     .set({ remindedAt: sql`now()` })
-    .where(and(isMeant, isNull(tasks.remindedAt)))
+    .where(and(isMeant(userId, id, remindAt), isNull(tasks.remindedAt)))
     .returning({ id: tasks.id })
 }
 

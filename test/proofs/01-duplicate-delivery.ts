@@ -58,7 +58,7 @@ export const proof: Proof = {
     'a timer has another name each time': [NAMELESS_TIMERS],
     'a job that ran is run again': UNCLAIMED_JOBS,
     'mail is sent whatever its row says': [...UNCLAIMED_JOBS, ...UNCLAIMED_MAIL],
-    'a push is sent whatever its row says': [UNCLAIMED_PUSH],
+    'a push is sent whatever its row says': UNCLAIMED_PUSH,
     'what was told of somebody outlives them': [OUTLIVING],
   },
   async run(world, { seed, share }) {

@@ -7,7 +7,13 @@ import { type Door, type Heard, openListener, type Position } from './lib-listen
 import { timersOf } from './lib-objects.ts'
 import { auditInstances, auditRuns } from './lib-runs.ts'
 import { auditAsks, auditSchedules } from './lib-schedules.ts'
-import { auditCommitments, auditHeard, auditLearning, auditSuggestionTimers } from './lib-suggestions.ts'
+import {
+  auditCommitments,
+  auditHeard,
+  auditLearning,
+  auditSuggestionNotices,
+  auditSuggestionTimers,
+} from './lib-suggestions.ts'
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
@@ -49,6 +55,7 @@ const AUDITS: Record<string, Audit> = {
   suggestions: auditLearning,
   heard: auditHeard,
   commitments: auditCommitments,
+  'suggestion-notices': auditSuggestionNotices,
   triggers: auditRuns,
   runs: auditInstances,
 }

@@ -121,13 +121,14 @@ async function offer(
   return id
 }
 
-/** What can happen to suggestions: one is decided, one put off, one still waits to be said. */
+/** What can happen to suggestions: one is decided, one put off, one is offered, one still waits to be said. */
 export async function suggest(world: Pick<World, 'query'>, person: Person): Promise<void> {
   const decided = await offer({ world, person }, false)
   await need(person, 'POST', `/v1/suggestions/${decided}/seen`)
   await need(person, 'POST', `/v1/suggestions/${decided}/approve`, {})
   const later = await offer({ world, person }, false)
   await need(person, 'POST', `/v1/suggestions/${later}/snooze`, { minutes: 600 })
+  await offer({ world, person }, false)
   await offer({ world, person }, true)
 }
 

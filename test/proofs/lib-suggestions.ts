@@ -59,3 +59,20 @@ export async function auditLearning(world: Seen, { userId }: Owner, _: unknown, 
       `${row?.yes} approvals and ${row?.snoozed} that were put off were learned as ${sum('yes') / 100} for and ${sum('no') / 100} against`,
     )
 }
+
+// What is offered and not seen is told once, and of what was decided nothing is left to read.
+export async function auditSuggestionNotices(
+  world: Seen,
+  { userId }: Owner,
+  _: unknown,
+  report: Report,
+): Promise<void> {
+  const rows = await world.query(
+    `select s.id, s.status, count(n.id)::int as told from suggestions s left join notifications n on n.user_id = s.user_id
+        and n.collapse_key = 'suggestion:' || s.id and n.read_at is null and n.expires_at > now()
+      where s.user_id = $1 group by s.id`,
+    [userId],
+  )
+  for (const { id, status, told } of rows)
+    if (told !== (status === 'proposed' ? 1 : 0)) report(`${id} is ${status} and told ${told} times`)
+}

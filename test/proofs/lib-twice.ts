@@ -24,11 +24,10 @@ export const UNCLAIMED_MAIL: Sabotage[] = [
   { file: 'src/email/deliver.ts', find: "status} = 'queued' or", replace: "status} <> '' or" },
   { file: 'src/email/deliver.ts', find: 'content: null, error: null }', replace: 'error: null }' },
 ]
-export const UNCLAIMED_PUSH: Sabotage = {
-  file: 'src/notifications/ledger.ts',
-  find: "((status = 'waiting' and due_at",
-  replace: "((status in ('waiting', 'sent') and channel = 'push' and due_at",
-}
+export const UNCLAIMED_PUSH: Sabotage[] = [
+  { file: 'src/notifications/claim.ts', find: "} = 'waiting' and", replace: "} in ('waiting', 'sent') and" },
+  { file: 'src/notifications/claim.ts', find: '} is null or', replace: '} is null or true or' },
+]
 // What ran is claimed again; beside it mail that forgets its own row, or nobody would see it there.
 export const UNCLAIMED_JOBS: Sabotage[] = [
   {
