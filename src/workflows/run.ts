@@ -1,7 +1,7 @@
 import { agreeTo } from './agree.ts'
 import type { Analysed } from './analyse.ts'
 import { TAKING_BACK, takeBack } from './compensate.ts'
-import { type Course, Failed, Over, once, Stopped } from './course.ts'
+import { type Course, Failed, keptOf, Over, once, Stopped } from './course.ts'
 import type { Gathered } from './gather.ts'
 import { realHands } from './hands.ts'
 import { planOf } from './plan.ts'
@@ -19,7 +19,7 @@ export async function runTasa(port: StepPort): Promise<RunEnd['status'] | 'left'
   if (!run) return 'left'
   const way = { port, run }
   try {
-    const known = run.kept[TAKING_BACK]
+    const known = keptOf(run, TAKING_BACK)
     const end = known === undefined ? await orTakeBack(way) : await undone(way, JSON.parse(known))
     await port.step(':end', (world) => world.end(end))
     return end.status
@@ -81,6 +81,7 @@ async function carryOut(way: Way, begin: (course: Course) => void): Promise<RunE
   const plan = await once(way, { step: ':plan', kind: 'plan' }, (world) =>
     planOf(world, { run, reader, values, isTainted }),
   )
+  if (plan.error) throw new Failed(plan.error)
   const course: Course = {
     ...{ ...way, reader, values, plan, analysed, isTainted },
     ...{ agreed: new Map(), asked: new Set(), suggestionIds: [], isAccepted: null, evidence: [], told: [] },
