@@ -35,6 +35,8 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
     decide: (suggestion: Suggestion): Decision | null => ({ decision: 'approved', actions: suggestion.actions }),
     withheld: null as string | null,
     answers: {} as Record<string, string>,
+    /** What the person says of a suggestion that was withheld, by its id. */
+    late: new Map<string, Decision>(),
     /** What an act answers in place of being done. */
     refusals: {} as Record<string, Outcome>,
     /** How often taking back a kind fails first. */
@@ -161,9 +163,14 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
       },
       decided: async (id) => {
         const suggestion = life.suggestions.get(id.replace('sug_', ''))
-        return suggestion ? life.decide(suggestion) : null
+        return suggestion ? life.decide(suggestion) : (life.late.get(id) ?? null)
       },
-      settle: async (id, { status }) => void life.settled.push({ id, status }),
+      settle: async ({ status }, ids = [...life.suggestions.keys()].map((key) => `sug_${key}`)) => {
+        for (const id of ids) life.settled.push({ id, status })
+      },
+      goOn: async (ids) => {
+        if (ids.some((id) => life.late.has(id))) life.end = null
+      },
       question: async () => undefined,
       answered: async (step) => life.answers[step] ?? null,
       effects: { perform },

@@ -116,5 +116,5 @@ export async function expireSuggestion(ctx: WriteCtx, id: string): Promise<Sugge
 /** Takes back what is not needed any more, which says nothing of the person. One trip. */
 export async function withdrawSuggestion(ctx: WriteCtx, id: string, detail: string): Promise<Suggestion | null> {
   const set = { status: 'expired' as const, wakeAt: null, decidedAt: ctx.now(), detail }
-  return await tryMove(ctx, id, { from: OPEN, set, decide: { decision: 'expired', teaches: false } })
+  return await tryMove(ctx, id, { from: [...OPEN, 'withheld'], set, decide: { decision: 'expired', teaches: false } })
 }

@@ -85,3 +85,62 @@ test('of what is not known to be done there is one line among what is left', asy
   expect(life.end).toMatchObject({ status: 'failed', error: { code: 'unknown' }, parked: [{ step: 'one' }] })
   expect(life.end?.parked).toHaveLength(1)
 })
+
+const hook = { id: 'hook', do: 'call_webhook', input: { url: 'https://x.example', text: '{{ steps.q.answer }}' } }
+const asksFirst = (...actions: object[]) => [{ id: 'q', ask: { question: 'Which?' } }, ...actions]
+
+test.each([
+  ['did something', [task('one', 'A'), hook], ['do one']],
+  ['did nothing', [hook], []],
+])('a run that %s does what was withheld after all, by a yes that comes late', async (_, actions, first) => {
+  const life = lifeOf({ actions: asksFirst(...actions) })
+  life.answers = { q: 'this one' }
+  life.withheld = 'quiet_hours'
+  await life.run(runTasa)
+  expect([life.log, life.steps.get('hook'), life.end?.status]).toEqual([first, 'skipped', 'done'])
+  const input = { url: 'https://x.example', text: 'this one' }
+  const offer = { id: 'hook', kind: 'call_webhook', input, says: '', outward: true, reversible: false }
+  life.late.set('sug_run:run_1:hook', { decision: 'approved', actions: [offer] })
+  life.end = null
+  await life.run(runTasa)
+  expect([life.log, life.end]).toMatchObject([
+    [...first, 'do hook'],
+    { status: 'done', outcome: 'acted', evidence: actions.map((one) => ({ step: one.id })) },
+  ])
+  expect(life.settled).toEqual([{ id: 'sug_run:run_1:hook', status: 'done' }])
+})
+
+test('a yes that comes while a run ends is looked for once more, after its end', async () => {
+  const life = lifeOf({ actions: asksFirst(hook) })
+  life.answers = { q: 'x' }
+  life.withheld = 'quiet_hours'
+  const offer = { id: 'hook', kind: 'call_webhook', input: { url: 'https://x.example' }, says: '', outward: true }
+  await life.run(async (port) => {
+    await runTasa({
+      ...port,
+      step: async (name, work) => {
+        if (name === ':end')
+          life.late.set('sug_run:run_1:hook', { decision: 'approved', actions: [{ ...offer, reversible: false }] })
+        return await port.step(name, work)
+      },
+    })
+  })
+  expect([life.log, life.end?.outcome]).toEqual([['do hook'], 'acted'])
+})
+
+test.each([
+  ['a question nobody answers', { actions: [task('one', 'A'), { id: 'ask', ask: { question: 'Go on?' } }] }, 'done'],
+  ['a step that fails', { actions: [task('one', 'A'), task('bad', '{{ facts.no.such }}')] }, 'failed'],
+])('what the person allowed is settled where %s ends the run', async (_, given, status) => {
+  const life = lifeOf(given)
+  life.levels = {}
+  await life.run(runTasa)
+  expect(life.settled).toEqual([{ id: 'sug_run:run_1:', status }])
+})
+
+test('and where the instance that failed is lost while it takes back', async () => {
+  const life = lifeOf({ actions: [task('one', 'A'), task('bad', '{{ facts.no.such }}')] })
+  life.levels = {}
+  await life.run(runTasa, [{ step: 'one:undo', phase: 'after', fate: 'kill' }])
+  expect([life.end?.status, life.settled]).toEqual(['compensated', [{ id: 'sug_run:run_1:', status: 'failed' }]])
+})

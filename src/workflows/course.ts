@@ -18,6 +18,8 @@ export type Course = {
   /** Steps they were asked about. */
   asked: Set<string>
   suggestionIds: string[]
+  /** What was withheld, and so left undone. */
+  unsaid: string[]
   isAccepted: boolean | null
   evidence: Evidence[]
   /** What was done without asking, and is told. */

@@ -24,19 +24,20 @@ export const TEMPLATES: readonly Template[] = [
 /** What a workflow may require that is there: a mailbox and a synchronised calendar are not yet. */
 const THERE: ReadonlySet<string> = new Set()
 
-let offered: Promise<Template[]> | undefined
+let offered: Template[] | undefined
 
 /** Those that can be run here: what needs what is not there stays out of sight. */
-export function offeredTemplates(): Promise<Template[]> {
-  offered ??= Promise.all(
-    TEMPLATES.map(async (template) => {
-      const { requires = [] } = template.definition
-      if (!requires.every((need) => THERE.has(need))) return []
-      const faults = await faultsOf(Definition().parse(template.definition), effectInputs())
-      return faults.length === 0 ? [template] : []
-    }),
-  ).then((all) => all.flat())
+export async function offeredTemplates(): Promise<Template[]> {
+  offered ??= (
+    await Promise.all(TEMPLATES.map(async (template) => ((await isOffered(template)) ? [template] : [])))
+  ).flat()
   return offered
+}
+
+async function isOffered({ definition }: Template): Promise<boolean> {
+  const { requires = [] } = definition
+  if (!requires.every((need) => THERE.has(need))) return false
+  return (await faultsOf(Definition().parse(definition), effectInputs())).length === 0
 }
 
 /** Templates by their words; those that suit how the person lives here come first, with the reason. Up to three trips. */
