@@ -9,7 +9,7 @@ export type Phase = 'before' | 'during' | 'after'
 export type Fate = 'once' | 'long' | 'always' | 'kill' | 'wake'
 export type Fault = { step: string; phase: Phase; fate: Fate }
 
-const TRIES = 8
+const TRIES = 7
 const YEAR_MS = 365 * 86_400_000
 
 type Clock = { nowMs: number; stepNames: string[]; sleepNames: string[] }

@@ -4,10 +4,10 @@ import { overPlatform, realWorld, runTasa } from '#workflows'
 import { askerCtx } from './context.ts'
 import type { StepPlace } from './durable-step.ts'
 
-// Two minutes of waiting between tries, past the minute for which an effect is its holder's: whoever died at one is
-// taken over. What fails for longer takes the run back, and cron begins what could not even do that.
+// 63 seconds between the first try and the last, past the minute for which an effect is its holder's: whoever died at one
+// is taken over. What fails for longer takes the run back, and cron begins what could not even do that.
 const TRY: WorkflowStepConfig = {
-  retries: { limit: 7, delay: '1 second', backoff: 'exponential' },
+  retries: { limit: 6, delay: '1 second', backoff: 'exponential' },
   timeout: '2 minutes',
 }
 
