@@ -1,4 +1,5 @@
-import type { Definition, RunEnd, RunPort, RunWorld } from '#workflows'
+import { type Definition, overPlatform, type RunEnd, type RunPort, type RunWorld } from '#workflows'
+import { createPlatform, type Fault } from './run-platform.ts'
 
 type Begun = NonNullable<Awaited<ReturnType<RunWorld['begin']>>>
 type Effect = Parameters<RunWorld['effects']['perform']>[0]
@@ -10,21 +11,16 @@ type Done = {
   status: 'done' | 'held' | 'undone' | 'cancelled'
   input: unknown
   isAgreed: boolean
+  heldMs: number
 }
 type Level = Awaited<ReturnType<RunWorld['allow']>>[number]
 type Suggestion = Parameters<RunWorld['propose']>[0]
 type Decision = NonNullable<Awaited<ReturnType<RunWorld['decided']>>>
 
-/** Where a fault strikes: before the work of a step, in it once something is done, or when its answer is lost. */
-export type Phase = 'before' | 'during' | 'after'
-/** What it does: passes when tried again, stays, or takes the whole instance with it. */
-export type Fate = 'once' | 'always' | 'kill'
-export type Fault = { step: string; phase: Phase; fate: Fate }
-
-const TRIES = 5
 const OUTWARD = new Set(['send_mail', 'call_webhook'])
-
-class Killed extends Error {}
+const HOLD_MS = 20_000
+/** A run that says nothing for so long past what it waits for has been lost, and is begun again. */
+const SILENCE_MS = 15 * 60_000
 
 /** A life of runs in memory: what was done, what was said, what was kept, over all instances. */
 export function createLife(given: Partial<Begun> & { definition: Definition }) {
@@ -39,11 +35,15 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
     decide: (suggestion: Suggestion): Decision | null => ({ decision: 'approved', actions: suggestion.actions }),
     withheld: null as string | null,
     answers: {} as Record<string, string>,
+    /** What the person says of a suggestion that was withheld, by its id. */
+    late: new Map<string, Decision>(),
     /** What an act answers in place of being done. */
     refusals: {} as Record<string, Outcome>,
     /** How often taking back a kind fails first. */
     stuck: {} as Record<string, number>,
     irreversible: new Set<string>(),
+    /** Kinds of which it is never known whether they were done. */
+    unknown: new Set<string>(),
     suggestions: new Map<string, Suggestion>(),
     settled: [] as { id: string; status: string }[],
     notices: new Map<string, { title: string; isAlert: boolean }>(),
@@ -56,11 +56,19 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
     end: null as RunEnd | null,
     instance: 0,
     stepNames: [] as string[],
+    sleepNames: [] as string[],
+    /** When the run wakes by itself. */
+    wakesMs: 0,
   }
   type Life = typeof life
 
   function worldOf(instance: number): RunWorld {
     const isMine = () => life.instance === instance && life.end === null
+    // Whoever waits for it: what is held goes out when its time has come.
+    const sendHeld = () => {
+      for (const effect of life.effects.values())
+        if (effect.status === 'held' && effect.heldMs <= life.nowMs) effect.status = 'done'
+    }
     const perform = async (effect: Effect): Promise<Outcome> => {
       const refused = life.refusals[effect.kind]
       if (refused) return refused
@@ -78,16 +86,16 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
         const status = effect.kind === 'send_mail' ? 'held' : 'done'
         const { key, kind, input, isAgreed } = effect
         const step = 'step' in effect.origin ? String(effect.origin.step) : ''
-        life.effects.set(key, { key, kind, step, status, input, isAgreed })
+        life.effects.set(key, { key, kind, step, status, input, isAgreed, heldMs: life.nowMs + HOLD_MS })
         life.log.push(`do ${step}`)
-      } else if (known.status === 'held') {
-        if (life.nowMs < Date.parse('2026-11-23T09:00:20Z')) life.nowMs += 20_000
-        known.status = 'done'
       }
-      const state = life.effects.get(effect.key)?.status
+      sendHeld()
+      const { status: state, heldMs } = life.effects.get(effect.key) ?? { status: 'done', heldMs: 0 }
       if (state === 'cancelled')
         return { status: 'refused', effectId: id, code: 'cancelled', detail: 'taken back', isRetryable: false }
-      const heldUntil = state === 'held' ? new Date(life.nowMs + 20_000).toISOString() : null
+      if (life.unknown.has(effect.kind))
+        return { status: 'unknown', effectId: id, code: 'timeout', detail: 'no answer', isRetryable: false }
+      const heldUntil = state === 'held' ? new Date(heldMs).toISOString() : null
       return {
         status: state === 'held' ? 'held' : 'done',
         effectId: id,
@@ -155,13 +163,19 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
       },
       decided: async (id) => {
         const suggestion = life.suggestions.get(id.replace('sug_', ''))
-        return suggestion ? life.decide(suggestion) : null
+        return suggestion ? life.decide(suggestion) : (life.late.get(id) ?? null)
       },
-      settle: async (id, { status }) => void life.settled.push({ id, status }),
+      settle: async ({ status }, ids = [...life.suggestions.keys()].map((key) => `sug_${key}`)) => {
+        for (const id of ids) life.settled.push({ id, status })
+      },
+      goOn: async (ids) => {
+        if (ids.some((id) => life.late.has(id))) life.end = null
+      },
       question: async () => undefined,
       answered: async (step) => life.answers[step] ?? null,
       effects: { perform },
       undo: async (id) => {
+        sendHeld()
         const effect = life.effects.get(id.replace('eff_', ''))
         if (!effect) return { id, status: 'already', says: 'nothing' }
         const left = life.stuck[effect.kind] ?? 0
@@ -169,6 +183,7 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
           life.stuck[effect.kind] = left - 1
           return { id, status: 'failed', says: `${effect.kind} cannot be taken back now` }
         }
+        if (life.unknown.has(effect.kind)) return { id, status: 'failed', says: 'It is not known whether it was done' }
         if (life.irreversible.has(effect.kind)) return { id, status: 'irreversible', says: 'This cannot be taken back' }
         if (effect.status === 'undone' || effect.status === 'cancelled') return { id, status: 'already', says: '' }
         life.log.push(`undo ${effect.step}`)
@@ -180,8 +195,9 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
           .filter(({ status }) => status === 'done' || status === 'held')
           .reverse()
           .map(({ key, step, kind }) => ({ effectId: `eff_${key}`, step, kind, says: kind })),
-      mark: async ({ status, doing }) => {
+      mark: async ({ status, until, doing }) => {
         if (!isMine()) return false
+        life.wakesMs = until === undefined ? life.nowMs : Date.parse(until)
         if (life.marks.at(-1) !== status) life.marks.push(status)
         if (doing) life.steps.set(doing.step, doing.status)
         return true
@@ -199,74 +215,29 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
     }
   }
 
-  /** What one call of the world throws once it has taken place. */
-  function faulty(world: RunWorld, strike: () => void): RunWorld {
-    const wrap = <T extends object>(from: T): T =>
-      new Proxy(from, {
-        get: (target, name) => {
-          const value: unknown = Reflect.get(target, name)
-          if (name === 'effects' && typeof value === 'object' && value !== null) return wrap(value)
-          if (typeof value !== 'function' || name === 'now' || name === 'rehearse') return value
-          return async (...args: unknown[]) => {
-            const answer = await Reflect.apply(value, target, args)
-            strike()
-            return answer
-          }
-        },
-      })
-    return wrap(world)
-  }
-
-  function portOf(instance: number, faults: Fault[]): RunPort {
-    const done = new Map<string, string>()
-    const struck = new Map<Fault, number>()
-    const strike = (name: string, phase: Phase) => {
-      for (const fault of faults) {
-        if (fault.step !== name || fault.phase !== phase) continue
-        const times = struck.get(fault) ?? 0
-        struck.set(fault, times + 1)
-        if (fault.fate === 'kill' && times === 0) throw new Killed(name)
-        if (fault.fate === 'always' || (fault.fate === 'once' && times === 0))
-          throw new Error(`a fault ${phase} ${name}`)
-      }
-    }
-    const world = worldOf(instance)
-    return {
-      async step(name, work) {
-        const known = done.get(name)
-        if (known !== undefined) return JSON.parse(known)
-        if (!life.stepNames.includes(name)) life.stepNames.push(name)
-        let last: unknown
-        for (let at = 0; at < TRIES; at++) {
-          try {
-            strike(name, 'before')
-            const value = await work(faulty(world, () => strike(name, 'during')))
-            strike(name, 'after')
-            done.set(name, JSON.stringify(value ?? null))
-            return value
-          } catch (error) {
-            if (error instanceof Killed) throw error
-            last = error
-          }
-        }
-        throw last
-      },
-      waitFor: async (_name, _type, untilMs) => {
-        life.nowMs = Math.max(life.nowMs, untilMs)
-      },
-      sleepUntil: async (_name, untilMs) => {
-        life.nowMs = Math.max(life.nowMs, untilMs)
-      },
-    }
-  }
-
   return Object.assign(life, {
-    /** Runs it to its end; an instance that dies is followed by another. A fault is of the first instance alone, unless it stays. */
-    async run(engine: (port: RunPort) => Promise<unknown>, faults: Fault[] = []): Promise<Life> {
+    /**
+     * Runs it to its end; an instance that dies is followed by another, once it is missed. A fault is of the first
+     * instance alone, unless it stays.
+     */
+    async run(
+      engine: (port: RunPort) => Promise<unknown>,
+      faults: Fault[] = [],
+      over: typeof overPlatform = overPlatform,
+    ): Promise<Life> {
       for (let n = 1; n <= 10 && life.end === null; n++) {
         life.instance = n
         const own = faults.filter(({ fate }) => n === 1 || fate === 'always')
-        await engine(portOf(n, n > 3 ? [] : own)).catch(() => undefined)
+        const { wake } = createPlatform(life, worldOf(n), n > 3 ? [] : own)
+        for (let how = 'wake'; how === 'wake'; ) {
+          const { platform, gone } = wake()
+          const ended = engine(over(platform, () => life.nowMs)).then(
+            () => 'ended',
+            () => 'failed',
+          )
+          how = await Promise.race([ended, gone])
+        }
+        if (life.end === null) life.nowMs = Math.max(life.nowMs, life.wakesMs) + SILENCE_MS
       }
       return life
     },

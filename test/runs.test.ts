@@ -81,6 +81,21 @@ test('a question waits for its answer, and the answer goes on with the run', asy
   expect((await get(person, '/v1/tasks')).items[0].title).toBe('Take the left one')
 })
 
+test('a wait ends at its time, and one that is past at once; whoever is lost in it is followed by one that goes on', async () => {
+  const person = await world.person()
+  await person.api('PUT', '/v1/autonomy', {
+    body: { rules: [{ kind: 'create_task', workflowId: null, level: 'act_silently' }] },
+  })
+  const until = (id: string, ms: number) => ({ id, wait: { until: new Date(Date.now() + ms).toISOString() } })
+  const runId = await begin(person, [until('past', -60_000), task('one', 'A'), until('soon', 3000), task('two', 'B')])
+  await reaches(person, runId, 'waiting')
+  await world.query('update workflow_runs set deadline_at = now() where id = $1', [runId])
+  await world.scheduled()
+  const { run } = await reaches(person, runId, 'done')
+  expect(run.evidence.map(({ step }: { step: string }) => step)).toEqual(['one', 'two'])
+  expect((await get(person, '/v1/tasks')).items).toHaveLength(2)
+})
+
 test('an instance that is lost is begun again where it was, and does nothing twice', async () => {
   const person = await world.person()
   const runId = await begin(person, [task('one', 'Water the plants')])

@@ -59,7 +59,7 @@ async function undoRow(ctx: UserCtx, row: EffectRow, force: boolean): Promise<An
     case 'refused':
       return { status: 'already', says: 'There is nothing of it to take back' }
     case 'intended':
-      return busy
+      return await undoLost(ctx, row, force)
     case 'unknown':
       if (force) return await takeBack(ctx, row, undoOf(row), true)
       return { status: 'failed', says: 'It is not known whether it was done; `force` takes back what there is of it' }
@@ -70,6 +70,27 @@ async function undoRow(ctx: UserCtx, row: EffectRow, force: boolean): Promise<An
         return { status: 'too_late', says: 'It can no longer be taken back' }
       return await takeBack(ctx, row, row.undo, force)
   }
+}
+
+// Whoever died at it may have done it. What undoes it finds what is there of it, under the ids it draws.
+async function undoLost(ctx: UserCtx, { id }: EffectRow, force: boolean): Promise<Answer> {
+  const [lost] = await ctx.db
+    .update(effects)
+    .set({
+      ...{ status: 'unknown', errorCode: 'timeout', error: 'Whoever was at it was lost', holder: null },
+      version: sql`${effects.version} + 1`,
+      updatedAt: sql`now()`,
+    })
+    .where(
+      and(
+        eq(effects.id, id),
+        ownedBy(ctx.actor, effects.userId),
+        eq(effects.status, 'intended'),
+        sql`${effects.leaseUntil} < now()`,
+      ),
+    )
+    .returning()
+  return lost ? await takeBack(ctx, lost, undoOf(lost), force) : busy
 }
 
 // Kept when it was done; before that it follows from what was found.

@@ -10,9 +10,12 @@ import type { ActionOffer, Suggestion } from './schema.ts'
  */
 export async function carryOut(ctx: UserCtx, id: string): Promise<void> {
   const suggestion = await readSuggestion(ctx, id)
-  if (suggestion.status !== 'approved' || suggestion.source.kind === 'run') return
+  const agreed = suggestion.agreed ?? []
+  // What a run only told leaves it nothing to do.
+  const isOfRun = suggestion.source.kind === 'run' && agreed.length > 0
+  if (suggestion.status !== 'approved' || isOfRun) return
   const effectIds: string[] = []
-  for (const action of suggestion.agreed ?? []) {
+  for (const action of agreed) {
     const outcome = await perform(ctx, suggestion, action)
     if (outcome.effectId !== null) effectIds.push(outcome.effectId)
     if (!('code' in outcome)) continue

@@ -8,7 +8,9 @@ import { autonomyOf } from './autonomy.ts'
 import { approveSuggestion, dismissSuggestion, settleSuggestion } from './decide.ts'
 import { listSuggestions, listWithheld } from './list.ts'
 import { propose } from './propose.ts'
+import { RUN_APPROVAL } from './reasons.ts'
 import { setSettings } from './settings.ts'
+import { suggestionSubscriber } from './subscriber.ts'
 import { autonomyRules } from './tables.ts'
 
 // A Monday.
@@ -128,6 +130,36 @@ test('the same acts under the same title are a duplicate while they wait', async
   expect(await reasonOf(say(learner, { ...same, priority: 'urgent' }))).toBe('duplicate')
   await settled(learner, first.id)
   expect(await reasonOf(say(learner, { ...same, priority: 'urgent' }))).toBe('proposed')
+})
+
+test('what a run needs an OK for is asked each time: no rest, no likeness and no habit withholds it', async () => {
+  const learner = await makeLearner(NOON)
+  const { ctx } = learner
+  const title = '"Water the plants" asks for your OK'
+  const ask = (runId: string, over: Parameters<typeof offer>[0] = {}) =>
+    say(learner, {
+      ...{ kind: RUN_APPROVAL, title, actions: [act('water')], source: { kind: 'run', runId }, priority: 'routine' },
+      ...over,
+    })
+  const hear = async () => {
+    const heard = await ctx.db.select().from(outbox).where(eq(outbox.userId, ctx.actor.userId))
+    const decided = heard.filter(({ type }) => type === 'suggestion.decided')
+    await suggestionSubscriber.handle(
+      ctx,
+      decided.map((one) => ({ ...one, at: '' })),
+    )
+  }
+  for (let n = 0; n < 5; n++) {
+    const asked = await ask(`run_${n}`)
+    expect(asked.status).toBe('proposed')
+    await dismissSuggestion(ctx, asked.id, {})
+    await hear()
+  }
+  expect(await reasonOf(ask('run_a'))).toBe('proposed')
+  expect(await reasonOf(ask('run_a'))).toBe('proposed')
+  // Nor does what was said of it speak of any other kind.
+  expect(await reasonOf(say(learner, { kind: 'plants', title }))).toBe('proposed')
+  expect(await reasonOf(ask('run_b'))).toBe('too_many_today')
 })
 
 test('muted kinds, and acts of which none may ever be done, are not offered', async () => {

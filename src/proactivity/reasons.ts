@@ -22,8 +22,10 @@ export const DEFAULTS: Settings = {
   inferCommitments: true,
   version: 0,
 }
-// What a person said themselves comes as often as they say it.
-const OWN_COOLDOWNS: Record<string, number> = { commitment: 0 }
+/** A run asks for an OK to what it was told to do: no idea of ours, of which one may come too often or like another. */
+export const RUN_APPROVAL = 'run_approval'
+// What a person said themselves comes as often as they say it, and what a run needs as often as it needs it.
+const OWN_COOLDOWNS: Record<string, number> = { commitment: 0, [RUN_APPROVAL]: 0 }
 const MINUTE_MS = 60_000
 
 /** How long a kind rests after it was offered; what is urgent does not. */

@@ -5,7 +5,7 @@ import { getMe } from '#users'
 import { rulesRead, toRules } from './autonomy.ts'
 import { startOfDay } from './limits.ts'
 import { momentAt, quietUntil } from './moment.ts'
-import type { Standing } from './reasons.ts'
+import { RUN_APPROVAL, type Standing } from './reasons.ts'
 import { LIVE, type ReadCtx } from './row.ts'
 import { settingsOf, settingsRead } from './settings.ts'
 import { suggestionGates, suggestions } from './tables.ts'
@@ -37,7 +37,7 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
       .from(s)
       .where(and(own, eq(s.kind, kind))),
     db
-      .select({ id: s.id, title: s.title, fingerprint: s.fingerprint, status: s.status })
+      .select({ id: s.id, kind: s.kind, title: s.title, fingerprint: s.fingerprint, status: s.status })
       .from(s)
       .where(and(own, or(inArray(s.status, [...UNDECIDED]), and(eq(s.status, 'dismissed'), lately))))
       .orderBy(desc(s.updatedAt))
@@ -55,7 +55,7 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
     today: today[0]?.count ?? 0,
     lastOfKind: last[0]?.at ?? null,
   }
-  const dismissed = remembered.filter(({ status }) => status === 'dismissed')
+  const dismissed = remembered.filter(({ status, kind: of }) => status === 'dismissed' && of !== RUN_APPROVAL)
   const fingerprints = new Set(remembered.map(({ fingerprint }) => fingerprint))
   return { standing, moment, timeZone, dismissed, fingerprints, rules: toRules(rules), lookedAt: gates[0] }
 }

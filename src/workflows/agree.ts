@@ -1,5 +1,5 @@
 import { effectKind } from '#effects'
-import type { ActionOffer, NewSuggestion } from '#proactivity'
+import { type ActionOffer, type NewSuggestion, RUN_APPROVAL } from '#proactivity'
 import { type Course, mark, once, Stopped } from './course.ts'
 import type { Decision } from './ports.ts'
 import { cut } from './reader.ts'
@@ -31,7 +31,10 @@ export async function agreeTo(course: Course, offers: ActionOffer[], at: string)
   if (asked.status === 'withheld') {
     // Released by the person, or said after quiet hours: then it was decided after all.
     const late = await course.port.step(`${at}:released`, (world) => world.decided(asked.id))
-    if (!late) return { decision: 'withheld', reason: asked.reason }
+    if (late?.decision !== 'approved') {
+      course.unsaid.push(asked.id)
+      return { decision: 'withheld', reason: asked.reason }
+    }
     course.suggestionIds.push(asked.id)
     return take(course, offers, late)
   }
@@ -111,7 +114,7 @@ function suggestionOf(course: Course, offers: ActionOffer[], at: string): Draft 
   const confidence = findings.length === 0 ? 1 : Math.max(...findings.map((finding) => finding.confidence))
   const suggestion = {
     key: `run:${run.id}:${at}`,
-    kind: own?.kind ?? 'run_approval',
+    kind: own?.kind ?? RUN_APPROVAL,
     title: own ? oneLine(reader.text(own.title, values, 300)) : cut(`"${run.name}" asks for your OK`, 300),
     body: own ? reader.text(own.body, values, 4000) : cut(list, 4000),
     actions: offered(offers.map(bare)),

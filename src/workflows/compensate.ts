@@ -33,7 +33,7 @@ export async function takeBack(
     const reason = await undo(port, one)
     if (reason !== null) parked.push({ step: one.step, effectId: one.effectId, says: one.says, reason })
   }
-  if (error.code === 'unknown')
+  if (error.code === 'unknown' && !parked.some(({ step }) => step === error.step))
     parked.push({ step: error.step ?? '', effectId: null, says: error.detail, reason: 'It may have been done' })
   if (parked.length > 0) await port.step(':park', (world) => world.tell(noticeOf(run, error, parked)))
   const isClean = parked.length === 0 && toUndo.length > 0

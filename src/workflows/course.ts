@@ -18,6 +18,8 @@ export type Course = {
   /** Steps they were asked about. */
   asked: Set<string>
   suggestionIds: string[]
+  /** What was withheld, and so left undone. */
+  unsaid: string[]
   isAccepted: boolean | null
   evidence: Evidence[]
   /** What was done without asking, and is told. */
@@ -48,6 +50,10 @@ export class Stopped extends Error {}
 /** The same however many instances do it. */
 export const keyOf = (run: Pick<Begun, 'id'>, path: string): string => `${run.id}:${path}`
 
+/** What an instance before this one had found out at a step, as JSON. */
+export const keptOf = ({ kept }: Pick<Begun, 'kept'>, step: string): string | undefined =>
+  Object.hasOwn(kept, step) ? kept[step] : undefined
+
 /** What a step found out, once for all instances of a run: a step in words of its own, `:gather`, is no author's. */
 export async function once<T>(
   { port, run }: Pick<Course, 'port' | 'run'>,
@@ -55,7 +61,7 @@ export async function once<T>(
   work: (world: World) => Promise<T>,
   tell: (found: T) => Partial<Doing> = () => ({}),
 ): Promise<T> {
-  const known = run.kept[doing.step]
+  const known = keptOf(run, doing.step)
   if (known !== undefined) return JSON.parse(known)
   const kept = await port.step(doing.step, async (world) => {
     const found = await work(world)

@@ -9,7 +9,7 @@ import type { RunEnd } from './run-schema.ts'
 
 /** What a run would have done. */
 export type Seen = {
-  acts: (Recorded & { step: string })[]
+  acts: (Recorded & { step: string; tainted: boolean })[]
   suggestion: NewSuggestion | null
   questions: Question[]
   waits: { step: string; until: string }[]
@@ -49,15 +49,19 @@ export function dryWorld(ctx: UserCtx, run: Begun, { answers, askModel }: Option
     },
     decided: async () => ({ decision: 'approved', actions: suggested?.actions ?? [] }),
     settle: async () => undefined,
+    goOn: async () => undefined,
     question: async (question) => void seen.questions.push(question),
-    answered: async (step) => answers[step] ?? seen.questions.find((one) => one.step === step)?.choices[0] ?? 'yes',
+    answered: async (step) =>
+      (Object.hasOwn(answers, step) ? answers[step] : null) ??
+      seen.questions.find((one) => one.step === step)?.choices[0] ??
+      'yes',
     effects: {
       perform: async (effect) => {
         const outcome = await recorder.perform(effect)
         const recorded = recorder.recorded.at(-1)
         if (outcome.status !== 'done' && outcome.status !== 'held') return outcome
         const step = effect.origin.kind === 'run' ? effect.origin.step : ''
-        if (recorded) seen.acts.push({ ...recorded, step })
+        if (recorded) seen.acts.push({ ...recorded, step, tainted: effect.tainted })
         const evidence = { id: 'simulated', provider: 'simulation' }
         return { ...outcome, status: 'done', evidence }
       },

@@ -256,10 +256,10 @@ function open(Env: typeof Environment): Expressions {
   }
 }
 
-let opened: Promise<Expressions> | undefined
+let opened: Expressions | undefined
 
 /** The language, loaded with the first expression of an isolate. */
-export function openExpressions(): Promise<Expressions> {
-  opened ??= import('@marcbachmann/cel-js').then(({ Environment }) => open(Environment))
+export async function openExpressions(): Promise<Expressions> {
+  opened ??= open((await import('@marcbachmann/cel-js')).Environment)
   return opened
 }

@@ -1,7 +1,7 @@
 import { effectKind, type Outcome } from '#effects'
 import { agreeTo, answerTo, isCovered } from './agree.ts'
 import { nowIn } from './cel-functions.ts'
-import { type Course, Failed, keyOf, mark, Over, once } from './course.ts'
+import { type Course, Failed, keptOf, keyOf, mark, Over, once } from './course.ts'
 import { allowed, isTainting, type Offer } from './plan.ts'
 import type { World } from './ports.ts'
 import type { Doing } from './run-schema.ts'
@@ -12,6 +12,8 @@ const ASK_MINUTES = 1440
 const MINUTE_MS = 60_000
 /** A hold ends when its timer says so, not to the second. */
 const HOLD_SLACK_MS = 2000
+/** The platform sleeps no longer at once. */
+const MAX_WAIT_MS = 365 * 86_400_000
 const MAX_HOLDS = 20
 
 type Done = Extract<Outcome, { status: 'done' | 'held' }>
@@ -21,7 +23,7 @@ type Input = Record<string, unknown>
 export function realHands(course: Course): Hands {
   const { reader } = course
   return {
-    isRehearsal: false,
+    unsure: null,
     act: async (path, step, values) => await act(course, path, step, reader.input(step.input, values)),
     ask: async (path, { ask }, values) => {
       const question = reader.text(ask.question, values, 1000)
@@ -36,9 +38,13 @@ export function realHands(course: Course): Hands {
     pause: async (path, { wait }, values) => {
       const minutes = 'minutes' in wait ? wait.minutes : null
       const until = 'until' in wait ? untilOf(path, reader.text(wait.until, values, 200)) : 0
-      const untilMs = await once(course, { step: `${path}:wait`, kind: 'wait' }, async (world) =>
-        minutes === null ? until : world.now().getTime() + minutes * MINUTE_MS,
-      )
+      const untilMs = await once(course, { step: `${path}:wait`, kind: 'wait' }, async (world) => {
+        const nowMs = world.now().getTime()
+        const atMs = minutes === null ? until : nowMs + minutes * MINUTE_MS
+        return atMs - nowMs > MAX_WAIT_MS ? null : atMs
+      })
+      if (untilMs === null)
+        throw new Failed({ code: 'expression', detail: 'It would wait for more than a year', step: path })
       await mark(course, `${path}:asleep`, { status: 'waiting', until: new Date(untilMs).toISOString() })
       await course.port.sleepUntil(`${path}:sleep`, untilMs)
       const woken = await once(course, { step: `${path}:awake`, kind: 'wait' }, async (world) => world.now().getTime())
@@ -58,12 +64,11 @@ async function act(course: Course, path: string, step: DoStep, wanted: Input): P
   const kind = step.do
   const leave = await whetherTo(course, path, kind, wanted)
   if ('skip' in leave) {
-    await once(
-      course,
-      { step: path, kind },
-      async () => leave.skip,
-      (says) => ({ status: 'skipped', says }),
-    )
+    // Shown, not kept as what came of it: a yes that comes late does it after all.
+    await mark(course, `${path}:skip`, {
+      status: 'running',
+      doing: { step: path, kind, status: 'skipped', says: leave.skip },
+    })
     return null
   }
   const { input, isAgreed, isTold } = leave
@@ -152,7 +157,7 @@ async function done(
 ): Promise<Done | null> {
   const doing = { step: path, kind }
   const { port, run } = course
-  if (run.kept[path] === undefined)
+  if (keptOf(run, path) === undefined)
     await mark(course, `${path}:begin`, { status: 'running', doing: { ...doing, status: 'running' } })
   let outcome: Outcome = await once(course, doing, perform, (made) => doingOf(doing, made))
   for (let n = 0; outcome.status === 'held' && n < MAX_HOLDS; n++) {

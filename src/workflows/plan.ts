@@ -1,9 +1,11 @@
 import type { Change } from '#core'
 import { effectKind } from '#effects'
 import type { ActionOffer, Autonomy } from '#proactivity'
+import { Failed } from './course.ts'
 import type { Act, Begun, World } from './ports.ts'
 import type { Reader, Values } from './reader.ts'
 import { ExpressionError } from './reader.ts'
+import type { RunError } from './run-schema.ts'
 import { type Hands, walk } from './walk.ts'
 
 /** Speak to the person alone, or change nothing: to ask first would say as much. Nothing of them is taken back. */
@@ -15,8 +17,8 @@ export const isHarmless = (kind: string): boolean => HARMLESS.has(kind)
 export const isTainting = (kind: string): boolean => TAINTING.has(kind)
 
 export type Offer = ActionOffer & { autonomy: Autonomy }
-/** `unknown`: steps whose input comes of what earlier ones give. */
-export type Plan = { offers: Offer[]; changes: Change[]; unknown: string[] }
+/** `unknown`: steps that hang on what earlier ones give, or on an answer. `error`: it cannot be carried out at all. */
+export type Plan = { offers: Offer[]; changes: Change[]; unknown: string[]; error: RunError | null }
 
 /** What the person allowed of these acts. */
 export async function allowed(
@@ -43,7 +45,7 @@ export async function planOf(
   const unknown: string[] = []
   let tainted = isTainted
   const hands: Hands = {
-    isRehearsal: true,
+    unsure: (path) => void unknown.push(path),
     act: async (path, step, known) => {
       const input = knownInput(reader, step.input, known)
       if (!input) {
@@ -70,17 +72,26 @@ export async function planOf(
       tainted ||= isTainting(step.do)
       return outcome.output
     },
-    ask: async () => null,
-    pause: async (_path, _step, { now }) => now,
+    ask: async (path) => void unknown.push(path),
+    pause: async (path, _step, { now }) => {
+      unknown.push(path)
+      return now
+    },
   }
-  await walk({ reader, hands }, run.definition.actions, values)
+  try {
+    await walk({ reader, hands }, run.definition.actions, values)
+  } catch (error) {
+    // Tried again, it would be as much.
+    if (error instanceof Failed) return { offers: [], changes: [], unknown: [], error: error.told }
+    throw error
+  }
   const levels = await allowed(
     world,
     run,
     found.map(({ act }) => act),
   )
   const offers = found.map(({ offer }, n) => ({ ...offer, autonomy: levels[n] ?? 'ask' }))
-  return { offers, changes, unknown }
+  return { offers, changes, unknown, error: null }
 }
 
 function knownInput(reader: Reader, template: Record<string, unknown>, values: Values) {

@@ -44,7 +44,10 @@ export type World = {
   propose(suggestion: NewSuggestion): Promise<Asked>
   /** What was decided of a suggestion; null: nothing yet. */
   decided(suggestionId: string): Promise<Decision | null>
-  settle(suggestionId: string, end: { status: 'done' | 'failed'; effectIds: string[]; detail: string }): Promise<void>
+  /** Says of what the person allowed what came of it. Without ids of all of it, and asks no more what is not decided. */
+  settle(end: { status: 'done' | 'failed'; effectIds: string[]; detail: string }, ids?: string[]): Promise<void>
+  /** The run has ended: a yes to one of these that came meanwhile begins it again. */
+  goOn(suggestionIds: string[]): Promise<void>
   question(question: Question): Promise<void>
   answered(step: string): Promise<string | null>
   effects: Effects

@@ -11,9 +11,9 @@ import { type Armed, readTriggers } from './ready.ts'
 import { triggers, workflowRuns } from './tables.ts'
 import { FAMILIES } from './validate.ts'
 
-const familyOf = (type: string) => type.split('.')[0] ?? ''
+export const familyOf = (type: string) => type.split('.')[0] ?? ''
 // What others wrote comes with these.
-const TAINTED = new Set(['mail', 'file'])
+export const TAINTED = new Set(['mail', 'file'])
 
 /** Sets off what waits for what happened, and keeps the timers of whatever was saved. */
 export const triggerSubscriber: Subscriber = {

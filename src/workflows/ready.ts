@@ -15,7 +15,6 @@ export type Armed = Ready & {
   pendingAt: Date | null
   pending: unknown
   secret: string | null
-  failuresInRow: number
 }
 
 /** Triggers of workflows that are on. `where` speaks of `t`, the trigger, and `w`, its workflow. */
@@ -23,9 +22,9 @@ export async function readTriggers({ db }: Pick<Ctx, 'db'>, where: SQL): Promise
   type Row = Omit<Armed, 'nextAt' | 'pendingAt'> & { nextAt: string | null; pendingAt: string | null }
   const { rows } = await db.execute<{ row: Row }>(sql`
     select json_build_object('id', t.id, 'userId', t.user_id, 'workflowId', t.workflow_id, 'config', t.config,
-      'nextAt', t.next_at, 'isTrue', t.is_true, 'lastFiredAt', t.last_fired_at, 'pendingAt', t.pending_at, 'pending', t.pending, 'secret', t.secret,
-      'definition', v.definition, 'params', w.params, 'zone', person_zone(t.user_id),
-      'failuresInRow', w.failures_in_row) as row
+      'nextAt', t.next_at, 'isTrue', t.is_true, 'lastFiredAt', t.last_fired_at, 'pendingAt', t.pending_at,
+      'pending', t.pending, 'secret', t.secret, 'definition', v.definition, 'params', w.params,
+      'zone', person_zone(t.user_id)) as row
     from ${triggers} t join ${workflows} w on w.id = t.workflow_id
     join ${workflowVersions} v on v.workflow_id = w.id and v.version = w.definition_version
     where t.active and w.status = 'enabled' and w.deleted_at is null and ${where} order by t.id`)

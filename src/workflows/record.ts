@@ -1,15 +1,16 @@
-import { and, eq, isNull, or, sql } from 'drizzle-orm'
+import { and, eq, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
+import { settleRun } from '#proactivity'
 import { kick, tell } from '#queue'
 import { Definition } from './definition.ts'
 import { workflowUpdated } from './events.ts'
 import type { Begun, Mark } from './ports.ts'
-import { shown } from './row.ts'
+import { shown, step } from './row.ts'
 import { changingRun, eventOf, held, shownRun, tellRun } from './run-row.ts'
 import type { Doing, Finding, RunEnd } from './run-schema.ts'
 import { runSteps, workflowRuns, workflows, workflowVersions } from './tables.ts'
 
-type RecordCtx = Pick<UserCtx, 'actor' | 'db' | 'env' | 'waitUntil' | 'log'>
+type RecordCtx = Pick<UserCtx, 'actor' | 'db' | 'env' | 'now' | 'waitUntil' | 'log'>
 /** Which run, and which instance of it writes. */
 export type Holder = { runId: string; instanceId: string }
 
@@ -54,6 +55,7 @@ export async function beginRun(ctx: RecordCtx, { runId, instanceId }: Holder): P
   kick(ctx, [eventOf(row.run)])
   if (row.deletedAt !== null) {
     await endRun(ctx, { runId, instanceId }, DELETED)
+    await settleRun(ctx, runId, { status: 'failed', detail: 'The workflow was deleted' })
     return null
   }
   const { id, workflowId, priority, tainted } = row.run
@@ -74,30 +76,27 @@ const DELETED: RunEnd = {
 const recordOf = (value: unknown): Record<string, unknown> =>
   typeof value === 'object' && value !== null ? { ...value } : {}
 
-/** A step's row, as a statement of its own or a CTE's text; what was found first stays. */
-function upsertStep({ db, actor }: RecordCtx, runId: string, doing: Doing, found: string | null) {
-  const { step, kind, status, says = null, effectId = null, evidence = null, error = null } = doing
+const exists = (from: string) => sql`exists (select 1 from ${sql.identifier(from)})`
+const json = (value: unknown) => sql`${value == null ? null : JSON.stringify(value)}::jsonb`
+
+/** Writes a step's row, as a CTE; what was found first stays, and what is over is not begun again in words. `where` is asked beside whose run it is. */
+function upsertStep({ db, actor }: RecordCtx, runId: string, doing: Doing, found: string | null, where: SQL) {
+  const { step: name, kind, status, says = null, effectId = null, evidence, error } = doing
   const isOpen = status === 'running' || status === 'waiting'
-  const set = { status, kind, says, effectId, evidence, error, endedAt: isOpen ? null : sql`now()` }
-  return db
-    .insert(runSteps)
-    .values({
-      ...set,
-      ...{ id: `${runId}.${step}`, runId, step, userId: actor.userId },
-      attempts: status === 'running' ? 1 : 0,
-      output: found === null ? null : sql`${found}::jsonb`,
-    })
-    .onConflictDoUpdate({
-      target: [runSteps.runId, runSteps.step],
-      set: {
-        ...set,
-        ...(status === 'running' && { attempts: sql`${runSteps.attempts} + 1` }),
-        ...(found !== null && { output: sql`coalesce(${runSteps.output}, ${found}::jsonb)` }),
-      },
-      // An act that is over is not begun again in words.
-      setWhere: status === 'running' ? sql`${runSteps.output} is null` : undefined,
-    })
-    .returning()
+  return step(
+    db,
+    'done',
+    sql`insert into ${runSteps} as s (id, run_id, step, user_id, kind, status, attempts, says, output, effect_id, evidence, error,
+        ended_at)
+      select r.id || '.' || ${name}::text, r.id, ${name}, r.user_id, ${kind}, ${status}, ${status === 'running' ? 1 : 0}::int,
+        ${says}, ${found}::jsonb, ${effectId}, ${json(evidence)}, ${json(error)}, ${isOpen ? sql`null::timestamptz` : sql`now()`}
+      from ${workflowRuns} r where r.id = ${runId} and r.user_id = ${actor.userId} and ${where}
+      on conflict (run_id, step) do update set kind = excluded.kind, status = excluded.status, says = excluded.says,
+        attempts = s.attempts + excluded.attempts, output = coalesce(s.output, excluded.output),
+        effect_id = excluded.effect_id, evidence = excluded.evidence, error = excluded.error, ended_at = excluded.ended_at
+      where excluded.status <> 'running' or s.output is null
+      returning s.run_id, s.output::text as found`,
+  )
 }
 
 /** Says where a run is. False: it is over, or another instance has it. One trip. */
@@ -108,7 +107,7 @@ export async function markRun(ctx: RecordCtx, { runId, instanceId }: Holder, mar
   const set = { status, deadlineAt: sql`${wakes} + ${SILENCE}`, ...(suggestionId && { suggestionId }) }
   const changed = changingRun(ctx, runId, set, held(instanceId))
   const told = tellRun(db, runId, changed)
-  const ctes = doing ? [db.$with('done').as(upsertStep(ctx, runId, doing, null))] : []
+  const ctes = doing ? [upsertStep(ctx, runId, doing, null, exists('changed'))] : []
   const [row] = await db
     .with(changed, told, ...ctes)
     .select({ id: changed.id, version: changed.version })
@@ -118,27 +117,29 @@ export async function markRun(ctx: RecordCtx, { runId, instanceId }: Holder, mar
 }
 
 /**
- * Keeps what a step found out and shows how it went; answers what was found first, or null where the run is over. That it
- * was done is written down in any case. One trip.
+ * Keeps what a step found out and shows how it went; answers what was found first, or null where the run is over or
+ * another's. That an effect was done is written in any case. One trip.
  */
 export async function keepStep(ctx: RecordCtx, { runId, instanceId }: Holder, doing: Doing, found: string) {
   const { db } = ctx
-  const done = db.$with('done').as(upsertStep(ctx, runId, doing, found))
   const changed = changingRun(ctx, runId, { deadlineAt: sql`now() + ${SILENCE}` }, held(instanceId))
+  const done = upsertStep(ctx, runId, doing, found, sql`(${doing.effectId != null}::boolean or ${exists('changed')})`)
   const told = tellRun(db, runId, changed)
   const [row] = await db
-    .with(done, changed, told)
-    .select({ id: changed.id, version: changed.version, found: sql<string>`${done.output}::text` })
+    .with(changed, done, told)
+    .select({ id: changed.id, version: changed.version, found: sql<string>`done.found` })
     .from(changed)
-    .innerJoin(done, eq(done.runId, changed.id))
+    .innerJoin(done, sql`done.run_id = ${changed.id}`)
   if (row) kick(ctx, [eventOf(row)])
   return row?.found ?? null
 }
 
-/** How a step ended that was kept before. One trip. */
-export async function amendStep(ctx: RecordCtx, runId: string, doing: Doing): Promise<void> {
+/** How a step ended that was kept before: as `keepStep`. One trip. */
+export async function amendStep(ctx: RecordCtx, { runId, instanceId }: Holder, doing: Doing): Promise<void> {
   const { status, says, evidence, error } = doing
   const isOpen = status === 'running' || status === 'waiting'
+  const isOurs = sql`(${doing.effectId != null}::boolean or exists (select 1 from ${workflowRuns}
+    where ${workflowRuns.id} = ${runSteps.runId} and ${held(instanceId)}))`
   await ctx.db
     .update(runSteps)
     .set({
@@ -147,7 +148,7 @@ export async function amendStep(ctx: RecordCtx, runId: string, doing: Doing): Pr
       ...(evidence && { evidence }),
       ...(error && { error }),
     })
-    .where(and(eq(runSteps.runId, runId), eq(runSteps.step, doing.step), eq(runSteps.userId, ctx.actor.userId)))
+    .where(and(eq(runSteps.runId, runId), eq(runSteps.step, doing.step), eq(runSteps.userId, ctx.actor.userId), isOurs))
 }
 
 export type Analysis = { findings: Finding[]; costMicros: number }
@@ -159,10 +160,11 @@ export async function noteFindings(ctx: RecordCtx, { runId, instanceId }: Holder
   await ctx.db.with(changed).select({ id: changed.id }).from(changed)
 }
 
-export type Ended = { isPaused: boolean; name: string; workflowId: string }
-
-/** Ends a run, once; a workflow that failed so many times in a row is paused. Null: it had ended. One trip. */
-export async function endRun(ctx: RecordCtx, { runId, instanceId }: Holder, end: RunEnd): Promise<Ended | null> {
+/**
+ * Ends a run, once; a workflow that failed so many times in a row is paused. Whoever hears of it tells the person
+ * (`alarm.ts`). False: it had ended, or is another's. One trip.
+ */
+export async function endRun(ctx: RecordCtx, { runId, instanceId }: Holder, end: RunEnd): Promise<boolean> {
   const { db } = ctx
   const { status, outcome, reason, evidence, error, parked, isAccepted } = end
   const saved = sql`coalesce((select w.saves_minutes from ${workflows} w where w.id = ${workflowRuns.workflowId}), 0)`
@@ -201,20 +203,16 @@ export async function endRun(ctx: RecordCtx, { runId, instanceId }: Holder, end:
   })
   const [row] = await db
     .with(changed, told, counted, paused, pausedTold)
-    .select({
-      id: changed.id,
-      version: changed.version,
-      workflowId: counted.id,
-      name: counted.name,
-      pausedId: pausedTold.id,
-    })
+    .select({ id: changed.id, version: changed.version, pausedId: pausedTold.id })
     .from(changed)
-    .innerJoin(counted, eq(counted.id, changed.workflowId))
     .leftJoin(pausedTold, sql`true`)
-  if (!row) return null
-  kick(ctx, [eventOf(row), row.pausedId])
-  return { isPaused: row.pausedId !== null, name: row.name, workflowId: row.workflowId }
+  if (row) kick(ctx, [eventOf(row), row.pausedId])
+  return row !== undefined
 }
+
+/** Steps of a run that are written by others than its instance. */
+export const decisionStep = (suggestionId: string) => `:decided:${suggestionId}`
+export const answerStep = (of: string) => `${of}:answer`
 
 /** What somebody said to a run, by the name of the step that waits for it; the first word stands. One trip. */
 export async function saidTo(ctx: Pick<UserCtx, 'db' | 'actor'>, runId: string, step: string): Promise<unknown> {

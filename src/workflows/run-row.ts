@@ -9,8 +9,9 @@ import { type runSteps, workflowRuns } from './tables.ts'
 type RunColumns = ColumnsOf<typeof workflowRuns>
 type Asking = Pick<UserCtx, 'actor' | 'db'>
 
+export const RUN_UPDATED = 'run.updated'
 /** Whoever listens to `run:<id>` is told each turn it takes. */
-const runUpdated = (id: string) => defineEvent('run.updated', `run:${id}`, Run)
+const runUpdated = (id: string) => defineEvent(RUN_UPDATED, `run:${id}`, Run)
 
 /** The chosen columns of a run, as JSON made by Postgres. */
 export function shownRun(r: RunColumns): SQL<Run> {
@@ -75,7 +76,7 @@ export function tellRun(db: Ctx['db'], id: string, from: ReturnType<typeof chang
   return tell(db, 'told', from, { kind: runUpdated(id), userId, key: from.id, version, data: shownRun(from) })
 }
 
-export const eventOf = ({ id, version }: { id: string; version: number }) => `${id}.${version}.run.updated`
+export const eventOf = ({ id, version }: { id: string; version: number }) => `${id}.${version}.${RUN_UPDATED}`
 
 /** It has not ended, and this instance has it. */
 export const held = (instanceId: string): SQL | undefined =>

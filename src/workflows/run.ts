@@ -1,7 +1,7 @@
 import { agreeTo } from './agree.ts'
 import type { Analysed } from './analyse.ts'
 import { TAKING_BACK, takeBack } from './compensate.ts'
-import { type Course, Failed, Over, once, Stopped } from './course.ts'
+import { type Course, Failed, keptOf, Over, once, Stopped } from './course.ts'
 import type { Gathered } from './gather.ts'
 import { realHands } from './hands.ts'
 import { planOf } from './plan.ts'
@@ -17,11 +17,14 @@ import { walk } from './walk.ts'
 export async function runTasa(port: StepPort): Promise<RunEnd['status'] | 'left'> {
   const run = await port.step(':begin', (world) => world.begin())
   if (!run) return 'left'
-  const way = { port, run }
+  const way: Way = { port, run, course: null }
   try {
-    const known = run.kept[TAKING_BACK]
+    const known = keptOf(run, TAKING_BACK)
     const end = known === undefined ? await orTakeBack(way) : await undone(way, JSON.parse(known))
     await port.step(':end', (world) => world.end(end))
+    // A yes that came after it was looked for and before the end woke nobody.
+    const { unsaid = [] } = way.course ?? {}
+    if (unsaid.length > 0) await inVain(port.step(':go on', (world) => world.goOn(unsaid)))
     return end.status
   } catch (error) {
     if (error instanceof Stopped) return 'left'
@@ -29,31 +32,34 @@ export async function runTasa(port: StepPort): Promise<RunEnd['status'] | 'left'
   }
 }
 
-type Way = Pick<Course, 'port' | 'run'>
+/** `course`: from where the run has something to ask or to do. */
+type Way = Pick<Course, 'port' | 'run'> & { course: Course | null }
 
 async function orTakeBack(way: Way): Promise<RunEnd> {
-  let course: Course | undefined
   try {
-    return await carryOut(way, (begun) => {
-      course = begun
-    })
+    return await carryOut(way)
   } catch (error) {
     if (error instanceof Stopped) throw error
-    if (error instanceof Over) return { ...ended(course), ...error.end }
-    return await undone(way, failureOf(error), course)
+    if (!(error instanceof Over)) return await undone(way, failureOf(error))
+    const end = { ...ended(way.course), ...error.end }
+    const status = end.evidence.length > 0 ? 'done' : 'failed'
+    await settle(way, { status, effectIds: effectsOf(end), detail: end.reason ?? '' }, way.course?.suggestionIds ?? [])
+    return end
   }
 }
 
 const NOTHING = { evidence: [], error: null, parked: [], isAccepted: null }
-const ended = (course: Course | undefined) => ({
+const ended = (course: Course | null) => ({
   ...NOTHING,
   ...(course && { evidence: course.evidence, isAccepted: course.isAccepted }),
 })
 const silent = (reason: string): RunEnd => ({ ...NOTHING, status: 'done', outcome: 'nothing', reason })
 
-async function undone(way: Way, error: RunError, course?: Course): Promise<RunEnd> {
-  const end = { ...ended(course), evidence: [], ...(await takeBack(way, error)) }
-  if (course) await settle(course, { status: 'failed', effectIds: [], detail: end.error?.detail ?? '' })
+const effectsOf = ({ evidence }: Pick<RunEnd, 'evidence'>) => evidence.flatMap(({ effectId }) => effectId ?? [])
+
+async function undone(way: Way, error: RunError): Promise<RunEnd> {
+  const end = { ...ended(way.course), evidence: [], ...(await takeBack(way, error)) }
+  await settle(way, { status: 'failed', effectIds: [], detail: end.error?.detail ?? '' })
   return end
 }
 
@@ -64,7 +70,7 @@ function failureOf(error: unknown): RunError {
   return { code: error instanceof ExpressionError ? 'expression' : 'unavailable', detail, step: null }
 }
 
-async function carryOut(way: Way, begin: (course: Course) => void): Promise<RunEnd> {
+async function carryOut(way: Way): Promise<RunEnd> {
   const { run } = way
   const { definition } = run
   const reader = await openReader()
@@ -81,11 +87,12 @@ async function carryOut(way: Way, begin: (course: Course) => void): Promise<RunE
   const plan = await once(way, { step: ':plan', kind: 'plan' }, (world) =>
     planOf(world, { run, reader, values, isTainted }),
   )
+  if (plan.error) throw new Failed(plan.error)
   const course: Course = {
-    ...{ ...way, reader, values, plan, analysed, isTainted },
-    ...{ agreed: new Map(), asked: new Set(), suggestionIds: [], isAccepted: null, evidence: [], told: [] },
+    ...{ port: way.port, run, reader, values, plan, analysed, isTainted },
+    ...{ agreed: new Map(), asked: new Set(), suggestionIds: [], unsaid: [], isAccepted: null, evidence: [], told: [] },
   }
-  begin(course)
+  way.course = course
   const toAsk = plan.offers.filter(({ autonomy }) => autonomy === 'ask')
   const isTold = definition.suggestion !== null && plan.offers.length === 0 && plan.unknown.length === 0
   if (toAsk.length > 0 || isTold) {
@@ -134,8 +141,8 @@ function unwanted(course: Course, decision: 'dismissed' | 'expired'): RunEnd {
 /** A success shows what it did; who did nothing says so. */
 async function acted(course: Course): Promise<RunEnd> {
   const { port, run, evidence, told, plan } = course
-  const effectIds = evidence.flatMap(({ effectId }) => effectId ?? [])
-  await settle(course, { status: 'done', effectIds, detail: `${evidence.length} done` })
+  const settlement = { status: 'done' as const, effectIds: effectsOf(course), detail: `${evidence.length} done` }
+  await settle(course, settlement, course.suggestionIds)
   if (evidence.length === 0) {
     const isForbidden = plan.offers.length > 0 && plan.offers.every(({ autonomy }) => autonomy === 'never')
     const reason = isForbidden ? 'never_allowed' : plan.offers.length > 0 ? 'left_out' : 'no_action_applies'
@@ -145,11 +152,11 @@ async function acted(course: Course): Promise<RunEnd> {
   return { ...ended(course), status: 'done', outcome: 'acted', reason: null }
 }
 
-type Settlement = Parameters<World['settle']>[1]
+type Settlement = Parameters<World['settle']>[0]
 
-/** Says of what was offered what came of it. */
-async function settle({ port, suggestionIds }: Course, end: Settlement): Promise<void> {
-  for (const id of suggestionIds) await inVain(port.step(`:settle ${id}`, (world) => world.settle(id, end)))
+/** Says of what was allowed what came of it. */
+async function settle({ port }: Pick<Way, 'port'>, end: Settlement, ids?: string[]): Promise<void> {
+  if (ids?.length !== 0) await inVain(port.step(':settle', (world) => world.settle(end, ids)))
 }
 
 // What is only said after it was done: that it could not be said takes nothing back.

@@ -105,27 +105,33 @@ test('each turn of a run is told to whoever listens to it', async () => {
 test('a run ends once, and one that did something saved what its workflow says', async () => {
   const { ctx, holder, runId } = await world()
   await beginRun(ctx, holder)
-  expect(await endRun(ctx, holder, ENDS.acted)).toMatchObject({ isPaused: false })
-  expect(await endRun(ctx, holder, ENDS.failed)).toBeNull()
+  expect(await endRun(ctx, holder, ENDS.acted)).toBe(true)
+  expect(await endRun(ctx, holder, ENDS.failed)).toBe(false)
   const { run } = await getRun(ctx, runId)
   expect(run).toMatchObject({ status: 'done', outcome: 'acted', savedMinutes: 4, accepted: true })
   expect(run.evidence).toMatchObject([{ id: 'task_1', provider: 'aurelius' }])
   expect(await beginRun(ctx, holder)).toBeNull()
 })
 
-test(`a workflow that failed ${PAUSE_AFTER} times in a row is paused; a success in between counts anew`, async () => {
+test(`a workflow that failed ${PAUSE_AFTER} times in a row is paused, and the person told once; a success in between counts anew`, async () => {
   const { ctx, workflowId } = await world()
+  const statusOf = async () => {
+    const [row] = await ctx.db.select().from(workflows).where(eq(workflows.id, workflowId))
+    return row?.status
+  }
   const end = async (as: keyof typeof ENDS) => {
     const runId = await makeRun(ctx, workflowId)
     const holder = { runId, instanceId: runId }
     await beginRun(ctx, holder)
-    return (await endRun(ctx, holder, ENDS[as]))?.isPaused
+    await endRun(ctx, holder, ENDS[as])
+    return await statusOf()
   }
-  for (let n = 1; n < PAUSE_AFTER; n++) expect(await end('failed')).toBe(false)
+  for (let n = 1; n < PAUSE_AFTER; n++) expect(await end('failed')).toBe('enabled')
   await end('acted')
-  for (let n = 1; n < PAUSE_AFTER; n++) expect(await end('failed')).toBe(false)
-  expect(await end('failed')).toBe(true)
-  expect(await end('failed')).toBe(false)
+  for (let n = 1; n < PAUSE_AFTER; n++) expect(await end('failed')).toBe('enabled')
+  expect(await toldOf(ctx)).toEqual([])
+  expect(await end('failed')).toBe('paused')
+  expect(await end('failed')).toBe('paused')
   const [row] = await ctx.db.select().from(workflows).where(eq(workflows.id, workflowId))
   expect(row).toMatchObject({ status: 'paused', pausedReason: 'failing', failuresInRow: PAUSE_AFTER + 1 })
   const told = await ctx.db
@@ -133,7 +139,17 @@ test(`a workflow that failed ${PAUSE_AFTER} times in a row is paused; a success 
     .from(outbox)
     .where(and(eq(outbox.key, workflowId), eq(outbox.type, 'workflow.updated')))
   expect(told).toMatchObject([{ version: row?.version, data: { status: 'paused', pausedReason: 'failing' } }])
+  expect(await toldOf(ctx)).toEqual([['run', '"Morning" is paused']])
 })
+
+/** What the person was told once all that happened was heard of, also twice. */
+async function toldOf(ctx: Person) {
+  const events = await ctx.db.select().from(outbox).where(eq(outbox.userId, ctx.actor.userId)).orderBy(outbox.version)
+  const heard = events.filter(({ type }) => type === 'run.updated').map((one) => ({ ...one, at: '' }))
+  for (const event of [...heard, ...heard]) await runSubscriber.handle(ctx, [event])
+  const told = await ctx.db.select().from(notifications).where(eq(notifications.userId, ctx.actor.userId))
+  return told.map(({ kind, title }) => [kind, title])
+}
 
 test('the run of a workflow that was deleted ends before it does anything', async () => {
   const { ctx, holder, runId, workflowId } = await world()
@@ -190,7 +206,7 @@ const requested = (ctx: Person, id: string) => ({
 const decided = (ctx: Person, runId: string, decision: string, id = `sug_${runId.slice(4)}`) => ({
   ...{ id: `${id}.2.suggestion.decided`, type: 'suggestion.decided', userId: ctx.actor.userId, room: null, key: id },
   ...{ version: 2, at: '' },
-  data: { id, decision, actions: [], source: { kind: 'run', runId } },
+  data: { id, decision, actions: [{}], source: { kind: 'run', runId } },
 })
 
 test('asked for twice, a run has one instance', async () => {
@@ -256,8 +272,7 @@ test('what was lost is begun again where it was, a few times, and then ended wit
   await sweepRuns(ctx)
   expect(instances.has(`${runId}-7`)).toBe(false)
   expect((await getRun(ctx, runId)).run).toMatchObject({ status: 'failed', reason: 'stuck', error: { code: 'stuck' } })
-  const told = await ctx.db.select().from(notifications).where(eq(notifications.userId, ctx.actor.userId))
-  expect(told.map(({ kind, title }) => [kind, title])).toEqual([['run', '"Morning" got stuck and was ended']])
+  expect(await toldOf(ctx)).toEqual([['run', '"Morning" got stuck and was ended']])
 })
 
 test('the platform forgets every instance of who is erased, and of nobody else', async () => {

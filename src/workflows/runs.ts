@@ -1,18 +1,21 @@
-import { and, desc, eq, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNull, lt, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
-import { AppError, type Ctx, decodeCursor, describeError, encodeCursor, s, toPage, type UserCtx } from '#core'
+import { AppError, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { ownedBy, recordAct } from '#database'
+import { settleRun } from '#proactivity'
 import { kick, tell as tellEvent } from '#queue'
 import { runRequested } from './fire.ts'
-import type { WakeType } from './ports.ts'
+import { stopRun, wakeRun } from './instances.ts'
+import { answerStep } from './record.ts'
 import { changingRun, eventOf, shownRun, shownStep, tellRun } from './run-row.ts'
 import { type Answer, MAX_STEPS_SHOWN, type Run, type RunDetail, type RunQuery } from './run-schema.ts'
 import { runSteps, workflowRuns } from './tables.ts'
-import { answerStep } from './world.ts'
+import { cancelHeld } from './world.ts'
 
 const LIST = 'runs'
 const CursorKey = z.tuple([s.id('run')])
 const r = workflowRuns
+const RETRIED = ['failed', 'compensated', 'cancelled', 'expired'] as const
 
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
 type WriteCtx = ReadCtx & Pick<UserCtx, 'env' | 'newId' | 'waitUntil' | 'log'>
@@ -69,8 +72,11 @@ export async function getRun(ctx: ReadCtx, id: string): Promise<RunDetail> {
   return row
 }
 
-/** Ends a run where it stands; what it did stays, and is among its effects. Again, it changes nothing. Two trips. */
-export async function cancelRun(ctx: ActCtx, id: string): Promise<Run> {
+/**
+ * Ends a run where it stands; what it did stays, and is among its effects, and what it holds back is not done. What it asks
+ * is asked no more. Again, it changes nothing. Up to five trips.
+ */
+export async function cancelRun(ctx: UserCtx, id: string): Promise<Run> {
   const { db } = ctx
   const set = {
     status: 'cancelled' as const,
@@ -88,21 +94,15 @@ export async function cancelRun(ctx: ActCtx, id: string): Promise<Run> {
   if (row) {
     kick(ctx, [eventOf(row.run)])
     await recordAct(ctx, { person: ctx.actor.userId, target: id, changes: { status: 'cancelled' } })
-    await stop(ctx, row.instanceId ?? id)
-    return row.run
+    await stopRun(ctx, row.instanceId ?? id)
   }
-  const { run } = await getRun(ctx, id)
-  if (run.status === 'cancelled') return run
+  const run = row?.run ?? (await getRun(ctx, id)).run
+  if (run.status === 'cancelled') {
+    await cancelHeld(ctx, id)
+    await settleRun(ctx, id, { status: 'failed', detail: 'The run was cancelled' })
+    return run
+  }
   throw new AppError('conflict', 'The run has ended')
-}
-
-// What it does next would find that it is over: this only spares it the way.
-async function stop({ env, log }: Pick<Ctx, 'env' | 'log'>, instanceId: string): Promise<void> {
-  try {
-    await (await env.TASA_RUN.get(instanceId)).terminate()
-  } catch (error) {
-    log.info('run.not_stopped', { instanceId, ...describeError(error) })
-  }
 }
 
 /** Another run of the same version, for the same reason; again, the same one. `conflict` where there is nothing to retry. Two trips. */
@@ -115,7 +115,7 @@ export async function retryRun(ctx: WriteCtx, id: string): Promise<Run> {
       concurrency_key, priority, tainted, depth, retry_of)
     select ${newId}, user_id, workflow_id, definition_version, params, trigger_id, trigger_kind, trigger, ${cause},
       concurrency_key, priority, tainted, depth, id
-    from ${r} where ${mine(ctx, id)} and status in ('failed', 'compensated', 'cancelled', 'expired')
+    from ${r} where ${mine(ctx, id)} and ${inArray(r.status, [...RETRIED])}
     on conflict do nothing returning id, user_id, version`)
   const told = tellEvent(db, 'told', made, {
     kind: runRequested,
@@ -132,7 +132,9 @@ export async function retryRun(ctx: WriteCtx, id: string): Promise<Run> {
     .where(and(ownedBy(actor, r.userId), eq(r.retryOf, id), eq(r.cause, cause)))
   if (run) return run.run
   const { run: first } = await getRun(ctx, id)
-  throw new AppError('conflict', first.endedAt === null ? 'The run has not ended' : 'The run did not fail')
+  if (first.endedAt === null) throw new AppError('conflict', 'The run has not ended')
+  const isBlocked = RETRIED.some((status) => status === first.status)
+  throw new AppError('conflict', isBlocked ? 'A run for the same thing has not ended' : 'The run did not fail')
 }
 
 /** Tells a run what it asked; the first answer stands. `conflict` where it asks nothing. Two trips. */
@@ -154,17 +156,4 @@ export async function answerRun(ctx: ActCtx, id: string, { step, answer }: Answe
   await recordAct(ctx, { person: actor.userId, target: id, changes: { step } })
   await wakeRun(ctx, row.instanceId ?? id, 'answered')
   return await getRun(ctx, id)
-}
-
-/** Wakes an instance that waits; one that is gone is found by the sweep. */
-export async function wakeRun(
-  { env, log }: Pick<Ctx, 'env' | 'log'>,
-  instanceId: string,
-  type: WakeType,
-): Promise<void> {
-  try {
-    await (await env.TASA_RUN.get(instanceId)).sendEvent({ type, payload: {} })
-  } catch (error) {
-    log.warn('run.not_woken', { instanceId, type, ...describeError(error) })
-  }
 }

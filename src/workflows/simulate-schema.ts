@@ -43,7 +43,9 @@ const Replay = s.later(() =>
   z
     .strictObject({
       since: s.instant,
-      times: s.int(0, 1000).openapi({ description: 'How often it would have been set off' }),
+      times: s.int(0, 1000).openapi({
+        description: 'How often it was called for; oncePer, throttle, debounce and concurrency may let fewer run',
+      }),
       firings: s.list(z.strictObject({ at: s.instant, kind: z.string().max(60), says }), 100),
       untold: s
         .list(z.string().max(60), 10)

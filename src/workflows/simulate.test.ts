@@ -141,6 +141,25 @@ test('the triggers of the last days are replayed, those of which the past does n
   expect(replay.times).toBe(4)
 })
 
+test('what a stranger may set off is shown to be asked about, as the real run asks', async () => {
+  const ctx = await makePerson()
+  const hook = (id: string) => ({ id, do: 'call_webhook', input: { webhookId: newId('whk', ctx.now()) } })
+  const rule = { userId: ctx.actor.userId, workflowId: '', level: 'act_silently' as const, updatedAt: new Date() }
+  await ctx.db.insert(autonomyRules).values({ ...rule, kind: 'call_webhook', name: 'call_webhook' })
+  const levels = async (trigger: object, actions: object[], asked: { trigger?: Record<string, unknown> } = {}) => {
+    const definition = { ...TRIAGE, gather: [], analysis: null, suggestion: null, triggers: [trigger], actions }
+    const { id } = await createWorkflow(ctx, NewWorkflow().parse({ name: 'Hook', definition }))
+    return (await simulateWorkflow(ctx, id, asked)).effects.map(({ autonomy }) => autonomy)
+  }
+  expect(await levels({ kind: 'webhook' }, [hook('one')])).toEqual(['ask'])
+  expect(await levels({ kind: 'manual' }, [hook('one')])).toEqual(['act_silently'])
+  expect(
+    await levels({ kind: 'manual' }, [hook('one')], { trigger: { kind: 'event', type: 'mail.received' } }),
+  ).toEqual(['ask'])
+  // What answers is a stranger too.
+  expect(await levels({ kind: 'manual' }, [hook('one'), hook('two')])).toEqual(['act_silently', 'ask'])
+})
+
 test('a stranger has nothing to simulate', async () => {
   const { workflowId } = await personWith()
   await expect(simulateWorkflow(await makePerson(), workflowId, {})).rejects.toMatchObject({ code: 'not_found' })

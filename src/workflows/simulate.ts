@@ -10,6 +10,7 @@ import { openExpressions } from './expression.ts'
 import { gather } from './gather.ts'
 import { allowed } from './plan.ts'
 import type { Begun } from './ports.ts'
+import { familyOf, TAINTED } from './react.ts'
 import { readWorkflow } from './read.ts'
 import { cut } from './reader.ts'
 import { runTasa } from './run.ts'
@@ -29,9 +30,11 @@ const TIMES_AT_ONCE = 100
 export async function simulateWorkflow(ctx: UserCtx, id: string, asked: Simulation): Promise<Simulated> {
   const { workflow, definition, triggers, zone } = await readWorkflow(ctx, id)
   const { trigger = { kind: 'manual' }, answers = {}, askModel = false, days = DAYS } = asked
+  const configs = triggers.map(({ config }) => config)
+  const isTainted = (asked.trigger ? [asked.trigger] : configs).some(bringsOthersWords)
   const run: Begun = {
     ...{ id: ctx.newId('run'), workflowId: id, name: workflow.name, definition, priority: definition.priority },
-    ...{ params: workflow.params, trigger, triggerKind: 'manual', isTainted: false, kept: {} },
+    ...{ params: workflow.params, trigger, triggerKind: 'manual', isTainted, kept: {} },
   }
   const { port, seen } = dryWorld(ctx, run, { answers, askModel })
   let found: Simulated['findings'] = []
@@ -51,7 +54,7 @@ export async function simulateWorkflow(ctx: UserCtx, id: string, asked: Simulati
   })
   const { end } = seen
   if (!end) throw new Error('a simulation did not end')
-  const kinds = seen.acts.map(({ kind, outward }) => ({ kind, outward, tainted: false }))
+  const kinds = seen.acts.map(({ kind, outward, tainted }) => ({ kind, outward, tainted }))
   const levels = await port.step('levels', (world) => allowed(world, run, kinds))
   const cost = definition.analysis?.kind === 'model' ? await costOf(ctx, run, definition.analysis) : NO_COST
   return {
@@ -65,8 +68,13 @@ export async function simulateWorkflow(ctx: UserCtx, id: string, asked: Simulati
     })),
     evidence: end.evidence,
     cost: { ...cost, spentMicros },
-    replay: await replay(ctx, { triggers: triggers.map(({ config }) => config), params: workflow.params, zone, days }),
+    replay: await replay(ctx, { triggers: configs, params: workflow.params, zone, days }),
   }
+}
+
+/** By which others speak: what a run does that they set off is asked about. */
+function bringsOthersWords({ kind, type }: Record<string, unknown>): boolean {
+  return kind === 'webhook' || (kind === 'event' && typeof type === 'string' && TAINTED.has(familyOf(type)))
 }
 
 const pick = ({ kind, title, body }: { kind: string; title: string; body: string }) => ({ kind, title, body })

@@ -148,10 +148,6 @@ export const workflowRuns = pgTable(
     error: jsonb(),
     /** What could not be taken back, and waits for the person. */
     parked: jsonb().notNull().default([]),
-    /** What an instance that was lost had found out: its facts, its plan, when its waits end. */
-    kept: jsonb().notNull().default({}),
-    /** How often all of it was taken back: what is done after that has other keys. */
-    generation: integer().notNull().default(0),
     /** The instance that has it. */
     instanceId: text('instance_id'),
     suggestionId: text('suggestion_id'),
@@ -179,7 +175,7 @@ export const workflowRuns = pgTable(
   ],
 )
 
-/** What became of one step of a run. `step` is its place: `notify`, in a for-each `each.2.notify`; the id `run_....notify`. */
+/** What became of one step of a run. `step` is its place: `notify`, in a for-each with the number of the item `notify.2`; the id `run_....notify`. */
 export const runSteps = pgTable(
   'run_steps',
   {

@@ -22,19 +22,21 @@ export const TEMPLATES: readonly Template[] = [
   ...HOME_TEMPLATES,
   ...LATER_TEMPLATES,
 ]
-let offered: Promise<Template[]> | undefined
+
+let offered: Template[] | undefined
 
 /** Those that can be run here: what needs what is not there stays out of sight. */
-export function offeredTemplates(): Promise<Template[]> {
-  offered ??= Promise.all(
-    TEMPLATES.map(async (template) => {
-      const { requires = [] } = template.definition
-      if (requires.some((need) => whyAbsent(need) !== null)) return []
-      const faults = await faultsOf(Definition().parse(template.definition), effectInputs())
-      return faults.length === 0 ? [template] : []
-    }),
-  ).then((all) => all.flat())
+export async function offeredTemplates(): Promise<Template[]> {
+  offered ??= (
+    await Promise.all(TEMPLATES.map(async (template) => ((await isOffered(template)) ? [template] : [])))
+  ).flat()
   return offered
+}
+
+async function isOffered({ definition }: Template): Promise<boolean> {
+  const { requires = [] } = definition
+  if (requires.some((need) => whyAbsent(need) !== null)) return false
+  return (await faultsOf(Definition().parse(definition), effectInputs())).length === 0
 }
 
 /** Templates by their words; those that suit how the person lives here come first, with the reason. Up to three trips. */

@@ -1,7 +1,7 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { AppError, findAppError } from '#core'
-import { ownerId } from '#database'
+import { ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { compile } from './compile.ts'
 import type { Definition } from './definition.ts'
@@ -171,7 +171,7 @@ async function takeVersion(ctx: ChangeCtx, id: string, version: number): Promise
   const [row] = await ctx.db
     .select({ definition: sql<Definition>`${v.definition}` })
     .from(v)
-    .where(and(eq(v.workflowId, id), eq(v.version, version)))
+    .where(and(eq(v.workflowId, id), eq(v.version, version), ownedBy(ctx.actor, v.userId)))
   if (!row) throw missing()
   const { definition } = row
   const params = fitting(read.workflow.params, definition)

@@ -2,30 +2,26 @@ import { z } from 'zod'
 import type { UserCtx } from '#core'
 import { listEffects, realEffects, recordingEffects, undoEffect } from '#effects'
 import { notify } from '#notifications'
-import { autonomyOf, decideAutonomy, gate, propose, settleSuggestion } from '#proactivity'
+import { autonomyOf, decideAutonomy, gate, propose, settleRun } from '#proactivity'
 import { analyse } from './analyse.ts'
 import { gather } from './gather.ts'
+import { goOn } from './heed.ts'
 import type { Decision, Notice, Question, Standing, World } from './ports.ts'
 import {
   amendStep,
+  answerStep,
   beginRun,
-  type Ended,
+  decisionStep,
   endRun,
   type Holder,
   keepStep,
   markRun,
   noteFindings,
-  PAUSE_AFTER,
   saidTo,
 } from './record.ts'
 
 const PAGE = 100
-const MAX_PAGES = 20
 const STANDING = new Set(['held', 'intended', 'done', 'undoing', 'unknown'])
-
-/** Steps of a run that are written by others than its instance. */
-export const decisionStep = (suggestionId: string) => `:decided:${suggestionId}`
-export const answerStep = (step: string) => `${step}:answer`
 
 const Decided = z.object({ decision: z.enum(['approved', 'dismissed', 'expired']), actions: z.array(z.unknown()) })
 const Offered = z.object({
@@ -63,7 +59,8 @@ export function realWorld(ctx: UserCtx, holder: Holder): World {
     rehearse: () => recordingEffects(ctx),
     propose: (suggestion) => propose(ctx, suggestion),
     decided: async (id) => readDecision(await saidTo(ctx, runId, decisionStep(id))),
-    settle: async (id, end) => void (await settleSuggestion(ctx, id, end)),
+    settle: (end, ids) => settleRun(ctx, runId, end, ids),
+    goOn: (ids) => goOn(ctx, runId, ids),
     question: (question) => ask(ctx, holder, question),
     answered: async (step) => Answered.safeParse(await saidTo(ctx, runId, answerStep(step))).data?.answer ?? null,
     effects: realEffects(ctx),
@@ -71,11 +68,8 @@ export function realWorld(ctx: UserCtx, holder: Holder): World {
     standing: () => standingOf(ctx, runId),
     mark: (mark) => markRun(ctx, holder, mark),
     keep: (doing, found) => keepStep(ctx, holder, doing, found),
-    amend: (doing) => amendStep(ctx, runId, doing),
-    end: async (end) => {
-      const ended = await endRun(ctx, holder, end)
-      if (ended?.isPaused) await tell(ctx, runId, pausedNotice(runId, ended))
-    },
+    amend: (doing) => amendStep(ctx, holder, doing),
+    end: async (end) => void (await endRun(ctx, holder, end)),
     tell: (notice) => tell(ctx, runId, notice),
   }
 }
@@ -89,15 +83,20 @@ function readDecision(said: unknown): Decision | null {
 /** What a run did and what stands, the newest first. */
 export async function standingOf(ctx: UserCtx, runId: string): Promise<Standing[]> {
   const standing: Standing[] = []
-  let cursor: string | undefined
-  for (let page = 0; page < MAX_PAGES; page++) {
+  // A run passes so many steps at most (`walk.ts`): this ends.
+  for (let cursor: string | undefined; ; ) {
     const { items, nextCursor } = await listEffects(ctx, { runId, limit: PAGE, cursor })
     for (const { id, kind, says, status, origin } of items)
       if (STANDING.has(status)) standing.push({ effectId: id, step: origin.step ?? '', kind, says })
-    if (nextCursor === null) break
+    if (nextCursor === null) return standing
     cursor = nextCursor
   }
-  return standing
+}
+
+/** What a run has done and still holds back, is not done. */
+export async function cancelHeld(ctx: UserCtx, runId: string): Promise<void> {
+  const { items } = await listEffects(ctx, { runId, status: 'held', limit: PAGE })
+  for (const { id } of items) await undoEffect(ctx, id)
 }
 
 async function ask(ctx: UserCtx, { runId }: Holder, { step, question, expiresAt }: Question): Promise<void> {
@@ -114,13 +113,4 @@ async function ask(ctx: UserCtx, { runId }: Holder, { step, question, expiresAt 
 export async function tell(ctx: UserCtx, runId: string, { key, title, body, isAlert }: Notice): Promise<void> {
   const priority = isAlert ? 'high' : 'medium'
   await notify(ctx, { kind: 'run', title, body, priority, link: { kind: 'run', id: runId }, dedupeKey: key })
-}
-
-function pausedNotice(runId: string, { workflowId, name }: Ended): Notice {
-  return {
-    key: `workflow-paused:${workflowId}:${runId}`,
-    title: `"${name}" is paused`,
-    body: `It failed ${PAUSE_AFTER} times in a row. Look at its last runs, mend it and switch it on again.`,
-    isAlert: true,
-  }
 }

@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import type { Definition } from '#workflows'
-import { createLife, type Fault } from '../run-world.ts'
+import type { Fault } from '../run-platform.ts'
+import { createLife } from '../run-world.ts'
 import type { World } from '../world.ts'
 import { withSource } from './sabotage.ts'
 
