@@ -17,6 +17,8 @@ export type PostgresOptions = {
   password?: string
   statementTimeoutMs?: number
   queueTimeoutMs?: number
+  /** What each session begins with. */
+  session?: string
 }
 
 export type Row = Record<string, unknown>
@@ -47,7 +49,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
   const password = options.password ?? randomUUID()
   const backend = await openBackend(options, limits)
-  const execute = createExecute(backend)
+  const execute = createExecute(backend, options.session)
   const server = createNeonServer(execute, { user: USER, password })
   const port = await listen(server, options.port ?? 0).catch(async (error) => {
     await backend.close()
