@@ -5,14 +5,16 @@ import { readSuggestion } from './move.ts'
 import type { ActionOffer, Suggestion } from './schema.ts'
 
 /**
- * Does what was approved of a suggestion that no run waits for, once for each action however often it is asked; the
+ * Does what was approved of a suggestion that no run waits for (what only told something has nothing to be done), once for each action however often it is asked; the
  * first that fails is the last. Throws where it may work later.
  */
 export async function carryOut(ctx: UserCtx, id: string): Promise<void> {
   const suggestion = await readSuggestion(ctx, id)
-  if (suggestion.status !== 'approved' || suggestion.source.kind === 'run') return
+  const agreed = suggestion.agreed ?? []
+  const isOfRun = suggestion.source.kind === 'run' && agreed.length > 0
+  if (suggestion.status !== 'approved' || isOfRun) return
   const effectIds: string[] = []
-  for (const action of suggestion.agreed ?? []) {
+  for (const action of agreed) {
     const outcome = await perform(ctx, suggestion, action)
     if (outcome.effectId !== null) effectIds.push(outcome.effectId)
     if (!('code' in outcome)) continue

@@ -131,7 +131,7 @@ const GIVEN_UP_AFTER_MS = 24 * 3600_000
 /** Carries out what was approved and lost on the way, and gives up what fails for a day; answers how many there were. */
 export async function sweepApproved(ctx: Ctx): Promise<number> {
   const nowMs = ctx.now().getTime()
-  const isOurs = sql`${t.source}->>'kind' <> 'run'`
+  const isOurs = sql`(${t.source}->>'kind' <> 'run' or ${t.agreed} = '[]')`
   const lost = await ctx.db
     .select({ id: t.id, userId: t.userId, decidedAt: t.decidedAt })
     .from(t)
