@@ -1,41 +1,11 @@
 import type { ClockedDatabase } from './database.ts'
+import type { Month, Week } from './figures.ts'
 import type { Expected, Phones } from './life.ts'
 import { countOld, type ModelCall } from './model.ts'
 import { BURST_KIND, DAY_MS, type Human, isLiked, START_MS, wallMs } from './people.ts'
 import type { Shell } from './shell.ts'
 
-const ON_TIME_MS = 1000
-const MOST_A_DAY = 8
-const MOST_OPEN = 3
 const REST_MS = 240 * 60_000
-
-type Week = { week: number; days: number; offered: number; liked: number }
-/** What came of it. `violations`: what was promised and is not so. */
-export type Month = {
-  engine: string
-  people: number
-  days: number
-  wallS: number
-  events: number
-  byFamily: [string, number][]
-  delivered: number
-  runs: number
-  reminders: {
-    expected: number
-    given: number
-    missed: number
-    twice: number
-    unasked: number
-    p50: number
-    max: number
-  }
-  repeated: number
-  modelCalls: number
-  oldCalls: number
-  suggestions: { offered: number; perDay: number[]; mostOpen: number; tooSoon: number; withheld: [string, number][] }
-  weeks: Week[]
-  violations: string[]
-}
 
 type Seen = {
   database: ClockedDatabase
@@ -51,53 +21,24 @@ type Seen = {
 
 const msOf = (value: unknown): number => new Date(String(value)).getTime()
 
+/** Looks into the database at the end of the month. */
 export async function audit(seen: Seen): Promise<Month> {
   const { database, shell, humans, calls, days, wallS } = seen
   const families = await database.query(
     `select split_part(type, '.', 1) as family, count(*)::int as n from outbox group by 1 order by 2 desc`,
   )
-  const byFamily = families.map(({ family, n }): [string, number] => [String(family), Number(n)])
   const [undone] = await database.query('select count(*)::int as n from outbox where dispatched_at is null')
-  const reminders = await auditReminders(seen)
-  const repeated = await auditNotifications(seen)
-  const suggestions = await auditSuggestions(seen)
-  const weeks = await auditWeeks(seen)
-  const month = {
-    ...{
-      engine: database.engine,
-      people: humans.length,
-      days,
-      wallS,
-      byFamily,
-      reminders,
-      repeated,
-      suggestions,
-      weeks,
-    },
+  return {
+    ...{ engine: database.engine, people: humans.length, days, wallS, trouble: shell.trouble },
+    events: Object.fromEntries(families.map(({ family, n }) => [String(family), Number(n)])),
+    undispatched: Number(undone?.['n']),
     ...{ delivered: shell.count.delivered, runs: shell.count.runs },
-    events: byFamily.reduce((sum, [, n]) => sum + n, 0),
+    reminders: await auditReminders(seen),
+    repeated: await auditNotifications(seen),
     ...{ modelCalls: calls.length, oldCalls: countOld(calls) },
+    suggestions: await auditSuggestions(seen),
+    weeks: await auditWeeks(seen),
   }
-  const { missed, twice, unasked, max } = reminders
-  const mostADay = suggestions.perDay.length - 1
-  const broken: [boolean, string][] = [
-    [missed > 0, `${missed} reminders were missed`],
-    [twice > 0, `${twice} reminders were given twice`],
-    [unasked > 0, `${unasked} reminders were given that nobody expected`],
-    [max > ON_TIME_MS, `a reminder was ${max} ms late`],
-    [repeated > 0, `${repeated} notifications were told or sent twice`],
-    [month.oldCalls > 0, `a model was asked ${month.oldCalls} times without a new fact`],
-    [calls.length === 0 && humans.some(({ hasModel }) => hasModel), 'no model was ever asked'],
-    [mostADay > MOST_A_DAY, `somebody was offered ${mostADay} in a day`],
-    [suggestions.mostOpen > MOST_OPEN, `somebody had ${suggestions.mostOpen} open at once`],
-    [suggestions.tooSoon > 0, `${suggestions.tooSoon} of a kind came before it had rested`],
-    [Number(undone?.['n']) > 0, `${undone?.['n']} events were never dispatched`],
-    [
-      shell.trouble.length > 0,
-      `${shell.trouble.length} troubles: ${[...new Set(shell.trouble)].slice(0, 3).join(' | ').slice(0, 600)}`,
-    ],
-  ]
-  return { ...month, violations: broken.flatMap(([is, what]) => (is ? [what] : [])) }
 }
 
 /** Each that is expected of tasks, events and schedules, by its own instant; how late they were given. */
@@ -123,14 +64,11 @@ async function auditReminders({ database, expected }: Seen): Promise<Month['remi
     if (count === undefined) unasked++
     else wanted.set(key, count + 1)
   }
-  late.sort((a, b) => a - b)
   const counts = [...wanted.values()]
   return {
-    ...{ expected: wanted.size, given: given.length, unasked },
+    ...{ expected: wanted.size, unasked, late },
     missed: counts.filter((count) => count === 0).length,
     twice: counts.filter((count) => count > 1).length,
-    p50: late[Math.floor(late.length / 2)] ?? 0,
-    max: Math.max(0, ...late.map(Math.abs)),
   }
 }
 
@@ -173,7 +111,7 @@ async function auditSuggestions({ database, humans, phones, days }: Seen): Promi
   )
   return {
     ...{ offered: rows.length, perDay, tooSoon, mostOpen: Math.max(0, ...phones.mostOpen.values()) },
-    withheld: withheld.map(({ reason, n }) => [String(reason), Number(n)]),
+    withheld: Object.fromEntries(withheld.map(({ reason, n }) => [String(reason), Number(n)])),
   }
 }
 
@@ -194,7 +132,3 @@ async function auditWeeks({ database, humans, days }: Seen): Promise<Week[]> {
   }
   return weeks
 }
-
-/** The share of what is liked, by whole weeks. */
-export const curveOf = ({ weeks }: Pick<Month, 'weeks'>): number[] =>
-  weeks.filter(({ days }) => days === 7).map(({ liked, offered }) => (offered === 0 ? 0 : liked / offered))

@@ -30,7 +30,7 @@ export const KINDS = [
 export const MODEL_KIND = 'model_watch'
 /** What they said they would do, in bursts: no kind of it rests. */
 export const BURST_KIND = 'commitment'
-const WORKFLOWS = 5
+const WORKFLOWS = 3
 const LIKED = 0.45
 
 export type Human = {

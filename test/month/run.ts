@@ -1,80 +1,107 @@
+import { fork } from 'node:child_process'
 import { loadavg } from 'node:os'
 import { parseArgs } from 'node:util'
-import { curveOf, type Month } from './audit.ts'
+import type { Sabotage } from '../proofs/sabotage.ts'
+import { type Counts, curveOf, fallsOf, lateness, type Month, merged, percent, total, violationsOf } from './figures.ts'
 import { DEAF, SABOTAGES } from './sabotages.ts'
 import { type MonthOptions, simulateMonth } from './simulate.ts'
 
-const percent = (share: number) => `${(share * 100).toFixed(1)} %`
-const listed = (counts: [string, number][]) => counts.map(([name, n]) => `${name} ${n}`).join(', ')
+type Asked = Omit<MonthOptions, 'onDay'>
 
-/** The curve rises from week to week: what the month is about, over the promises of each day. */
-export function falls(month: Pick<Month, 'weeks'>): string[] {
-  const curve = curveOf(month)
-  return curve.flatMap((share, n) => {
-    const before = curve[n - 1]
-    const week = `${n + 1}`
-    return before !== undefined && share <= before
-      ? [`week ${week} has ${percent(share)} of what is liked, the week before ${percent(before)}`]
-      : []
+const listed = (counts: Counts) =>
+  Object.entries(counts)
+    .map(([name, n]) => `${name} ${n}`)
+    .join(', ')
+
+function print(month: Month): void {
+  const { reminders, suggestions, events, weeks } = month
+  const { p50, max } = lateness(month)
+  const days = suggestions.perDay.map((n, offered) => `${offered}: ${n}`).join(', ')
+  const curve = weeks.map(({ week, days: d, liked, offered }) => {
+    return `week ${week}${d < 7 ? ` (${d} days)` : ''} ${percent(liked / Math.max(1, offered))} of ${offered}`
+  })
+  console.log(`${month.people} people, ${month.days} days by a clock that is set, ${month.engine}, ${Math.round(month.wallS)} s
+events       ${total(events)} (${listed(events)}), ${month.delivered} messages, ${month.runs} runs
+reminders    ${reminders.expected} expected, ${reminders.missed} missed, ${reminders.twice} twice, ${reminders.unasked} unasked; late p50 ${p50} ms, at most ${max} ms (the alarm itself up to 900)
+duplicates   ${month.repeated}
+model calls  ${month.modelCalls}, without a new fact ${month.oldCalls}
+suggestions  ${suggestions.offered} offered; person-days by how many of them (most 8): ${days}; open at once at most ${suggestions.mostOpen} (3); too soon ${suggestions.tooSoon}
+not said     ${listed(suggestions.withheld)}
+liked        ${curve.join(', ')}`)
+}
+
+/** The people are shared out among processes: none of them knows of another. */
+async function live(asked: Asked, processes: number): Promise<Month> {
+  const shares = Array.from({ length: processes }, (_, n): Asked => {
+    const people = Math.floor(asked.people / processes) + (n < asked.people % processes ? 1 : 0)
+    return { ...asked, people, seed: asked.seed + n }
+  })
+  return merged(await Promise.all(shares.filter(({ people }) => people > 0).map(elsewhere)))
+}
+
+function elsewhere(asked: Asked): Promise<Month> {
+  return new Promise((resolve, reject) => {
+    const child = fork(import.meta.filename, ['--child'])
+    let month: Month | undefined
+    child.once('message', (told: Month) => {
+      month = told
+    })
+    child.once('exit', (code) => (month ? resolve(month) : reject(new Error(`a process ended with ${code}`))))
+    child.send(asked)
   })
 }
 
-function print(month: Month): void {
-  const { reminders, suggestions } = month
-  const { expected, missed, twice, unasked, p50, max } = reminders
-  const [none = 0, ...days] = suggestions.perDay
-  console.log(`${month.people} people, ${month.days} days by a clock that is set, ${month.engine}, ${Math.round(month.wallS)} s
-events       ${month.events} (${listed(month.byFamily)}), ${month.delivered} messages, ${month.runs} runs
-reminders    ${expected} expected, ${missed} missed, ${twice} twice, ${unasked} unasked; late p50 ${p50} ms, at most ${max} ms (the alarm itself up to 900)
-duplicates   ${month.repeated}
-model calls  ${month.modelCalls}, without a new fact ${month.oldCalls}
-suggestions  ${suggestions.offered} offered; person-days with 0: ${none}, ${days.map((n, i) => `${i + 1}: ${n}`).join(', ')} (most 8); open at once at most ${suggestions.mostOpen} (3); too soon ${suggestions.tooSoon}
-not said     ${listed(suggestions.withheld)}
-liked        ${month.weeks.map(({ week, days: d, liked, offered }) => `week ${week}${d < 7 ? ` (${d} days)` : ''} ${percent(liked / Math.max(1, offered))} of ${offered}`).join(', ')}`)
-}
-
-async function tell(name: string, options: MonthOptions): Promise<Month> {
+async function tell(name: string, asked: Asked, processes: number, changes: Sabotage[] = []): Promise<Month> {
   console.log(`\n${name}, load ${loadavg()[0]?.toFixed(1)}`)
-  const month = await simulateMonth({ ...options, onDay: (day) => void process.stderr.write(`day ${day + 1}\r`) })
+  const month = await live({ ...asked, changes }, processes)
   print(month)
   return month
 }
 
-if (import.meta.main) {
+async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
       people: { type: 'string', default: '200' },
       days: { type: 'string', default: '30' },
       seed: { type: 'string', default: '20261012' },
-      /** The same month without learning, beside it. */
+      processes: { type: 'string', default: '2' },
+      /** Also, or only, the same people without learning. */
       control: { type: 'boolean', default: false },
+      deaf: { type: 'boolean', default: false },
       sabotage: { type: 'boolean', default: false },
       pglite: { type: 'boolean', default: false },
     },
   })
-  const options = {
-    ...{ people: Number(values.people), days: Number(values.days), seed: Number(values.seed) },
-    isSmall: values.pglite,
-  }
+  const processes = Number(values.processes)
+  const numbers = { people: Number(values.people), days: Number(values.days), seed: Number(values.seed) }
+  const asked: Asked = { ...numbers, isSmall: values.pglite }
   if (values.sabotage) {
     for (const [name, changes] of Object.entries(SABOTAGES)) {
-      const month = await simulateMonth({ ...options, changes })
-      const found = [...month.violations, ...falls(month)]
+      const month = await live({ ...asked, changes }, processes)
+      const found = [...violationsOf(month), ...fallsOf(month)]
       console.log(`${found.length > 0 ? '✓' : '✗'} sabotaged: ${name}\n    ${found[0] ?? 'not noticed'}`)
       if (found.length === 0) process.exitCode = 1
     }
-  } else {
-    const month = await tell('As it is', options)
-    const found = [...month.violations, ...falls(month)]
-    if (values.control) {
-      const deaf = await tell('The same month with learning off', { ...options, changes: DEAF })
-      const [last, other] = [curveOf(month).at(-1) ?? 0, curveOf(deaf).at(-1) ?? 0]
-      console.log(
-        `\nlast whole week: ${percent(last)} liked, ${percent(other)} without learning, ${(last / other).toFixed(2)} of it`,
-      )
-    }
-    for (const violation of found) console.log(`✗ ${violation}`)
-    console.log(`\nmonth: ${month.events} events, ${found.length} violations, seed ${options.seed}`)
-    if (found.length > 0) process.exitCode = 1
+    return
   }
+  const month = await tell('The month', asked, processes, values.deaf ? DEAF : [])
+  if (values.control) {
+    const deaf = await tell('The same people with learning off', asked, processes, DEAF)
+    const [last, other] = [curveOf(month).at(-1) ?? 0, curveOf(deaf).at(-1) ?? 0]
+    console.log(
+      `\nlast whole week: ${percent(last)} liked; ${percent(other)} without learning, ${(last / other).toFixed(2)} times`,
+    )
+  }
+  const found = [...violationsOf(month), ...fallsOf(month)]
+  for (const violation of found) console.log(`✗ ${violation}`)
+  console.log(`\nmonth: ${total(month.events)} events, ${found.length} violations, seed ${asked.seed}`)
+  if (found.length > 0) process.exitCode = 1
 }
+
+if (process.argv.includes('--child'))
+  process.once('message', async (asked: Asked) => {
+    const onDay = (day: number) => void process.stderr.write(`day ${day + 1}\n`)
+    const month = await simulateMonth({ ...asked, onDay })
+    process.send?.(month, () => process.exit(0))
+  })
+else if (import.meta.main) await main()

@@ -2,6 +2,8 @@ import type { Sabotage } from '../proofs/sabotage.ts'
 
 const LEARNING = 'src/proactivity/learning.ts'
 const GATE = 'src/proactivity/gate.ts'
+const REASONS = 'src/proactivity/reasons.ts'
+const REMINDERS = 'src/scheduler/reminders.ts'
 const LIMITS = 'src/proactivity/limits.ts'
 
 /** Nothing of what they did is gone by. */
@@ -21,40 +23,20 @@ export const SABOTAGES: Record<string, Sabotage[]> = {
     { file: GATE, find: 'set: opened, setWhere: isNew', replace: 'set: opened' },
   ],
   'nobody counts what is open or was offered': [
-    {
-      file: LIMITS,
-      find: "l.status in ('proposed', 'seen')) >= ${maxOpen}::int`",
-      replace: "l.status in ('proposed', 'seen')) >= ${maxOpen}::int + 100`",
-    },
-    { file: LIMITS, find: '>= ${settings.maxADay}::int then', replace: '>= ${settings.maxADay}::int + 100 then' },
-    {
-      file: 'src/proactivity/reasons.ts',
-      find: "  if (today >= settings.maxADay) return 'too_many_today'\n",
-      replace: '',
-    },
-    {
-      file: 'src/proactivity/reasons.ts',
-      find: "  if (open >= settings.maxOpen) return 'too_many_open'\n",
-      replace: '',
-    },
+    { file: LIMITS, find: "'seen')) >= ", replace: "'seen')) - 100 >= " },
+    { file: LIMITS, find: "::int then 'too_many_today'", replace: "::int + 100 then 'too_many_today'" },
+    { file: REASONS, find: "  if (today >= settings.maxADay) return 'too_many_today'\n", replace: '' },
+    { file: REASONS, find: "  if (open >= settings.maxOpen) return 'too_many_open'\n", replace: '' },
   ],
   'timers of reminders ring late': [
     {
-      file: 'src/scheduler/reminders.ts',
+      file: REMINDERS,
       find: 'return { name: nameOf(task.id), dueMs, version',
       replace: 'return { name: nameOf(task.id), dueMs: dueMs + 5000, version',
     },
   ],
   'a reminder is given as often as somebody asks': [
-    {
-      file: 'src/scheduler/reminders.ts',
-      find: 'dedupeKey: `reminder:${task.id}:${at}`',
-      replace: "dedupeKey: ctx.newId('ntf')",
-    },
-    {
-      file: 'src/scheduler/reminders.ts',
-      find: 'const [told] = await db.batch([tell, mark])',
-      replace: 'const [told] = await db.batch([tell])',
-    },
+    { file: REMINDERS, find: 'dedupeKey: `reminder:', replace: "dedupeKey: ctx.newId('ntf') ?? `reminder:" },
+    { file: REMINDERS, find: 'await db.batch([tell, mark])', replace: 'await db.batch([tell])' },
   ],
 }

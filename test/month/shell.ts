@@ -273,11 +273,12 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
     async settle(): Promise<void> {
       for (;;) {
         await Promise.all(waiting.splice(0))
-        if (queue.length > 0) await deliverBatch()
-        else if (running.count > 0)
+        // What runs tell is in the queue when they rest: it goes in whole batches.
+        if (running.count > 0)
           await new Promise<void>((resolve) => {
             running.isIdle = resolve
           })
+        else if (queue.length > 0) await deliverBatch()
         else if (waiting.length === 0) return
       }
     },

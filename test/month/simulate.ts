@@ -1,15 +1,16 @@
 import { newSecrets } from '../../local/secrets.ts'
 import { createChance } from '../proofs/chance.ts'
 import { type Sabotage, withSource } from '../proofs/sabotage.ts'
-import { audit, type Month } from './audit.ts'
+import { audit } from './audit.ts'
 import { type ClockedDatabase, startClockedDatabase } from './database.ts'
+import type { Month } from './figures.ts'
 import { type Expected, liveDay, makePhones, moveIn, reactTo } from './life.ts'
 import { startModel } from './model.ts'
 import { DAY_MS, type Human, MINUTE_MS, makeHuman, START_MS } from './people.ts'
 import { openShell } from './shell.ts'
 import { createTimeline } from './timeline.ts'
 
-const TICK_MS = 15 * MINUTE_MS
+const TICK_MS = 60 * MINUTE_MS
 
 export type MonthOptions = {
   seed: number
