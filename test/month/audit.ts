@@ -28,7 +28,11 @@ export async function audit(seen: Seen): Promise<Month> {
     `select split_part(type, '.', 1) as family, count(*)::int as n from outbox group by 1 order by 2 desc`,
   )
   const [undone] = await database.query('select count(*)::int as n from outbox where dispatched_at is null')
+  const [failed] = await database.query(
+    `select count(*)::int as n from workflow_runs where status in ('failed', 'compensated')`,
+  )
   return {
+    failedRuns: Number(failed?.['n']),
     ...{ engine: database.engine, people: humans.length, days, wallS, trouble: shell.trouble },
     events: Object.fromEntries(families.map(({ family, n }) => [String(family), Number(n)])),
     undispatched: Number(undone?.['n']),

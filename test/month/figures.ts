@@ -1,6 +1,8 @@
 const ON_TIME_MS = 1000
 const MOST_A_DAY = 8
 const MOST_OPEN = 3
+// By then somebody has dismissed a kind often enough.
+const LEARNS_WITHIN_DAYS = 14
 // What chance alone may take from a week.
 const ERRORS = 2
 
@@ -16,6 +18,7 @@ export type Month = {
   undispatched: number
   delivered: number
   runs: number
+  failedRuns: number
   reminders: { expected: number; missed: number; twice: number; unasked: number; late: number[] }
   repeated: number
   modelCalls: number
@@ -34,6 +37,7 @@ export function merged(months: Month[]): Month {
     events: added(a.events, b.events),
     undispatched: a.undispatched + b.undispatched,
     ...{ delivered: a.delivered + b.delivered, runs: a.runs + b.runs, repeated: a.repeated + b.repeated },
+    failedRuns: a.failedRuns + b.failedRuns,
     reminders: {
       expected: a.reminders.expected + b.reminders.expected,
       missed: a.reminders.missed + b.reminders.missed,
@@ -89,6 +93,11 @@ export function violationsOf(month: Month): string[] {
     [mostADay > MOST_A_DAY, `somebody was offered ${mostADay} in a day`],
     [suggestions.mostOpen > MOST_OPEN, `somebody had ${suggestions.mostOpen} open at once`],
     [suggestions.tooSoon > 0, `${suggestions.tooSoon} of a kind came before it had rested`],
+    [month.failedRuns > 0, `${month.failedRuns} runs failed`],
+    [
+      month.days >= LEARNS_WITHIN_DAYS && !suggestions.withheld['learned'],
+      'nothing was kept back for what was learned',
+    ],
     [month.undispatched > 0, `${month.undispatched} events were never dispatched`],
     [trouble.length > 0, `${trouble.length} troubles: ${[...new Set(trouble)].slice(0, 2).join(' | ').slice(0, 600)}`],
   ]

@@ -21,7 +21,7 @@ function print(month: Month): void {
     return `week ${week}${d < 7 ? ` (${d} days)` : ''} ${percent(liked / Math.max(1, offered))} of ${offered}`
   })
   console.log(`${month.people} people, ${month.days} days by a clock that is set, ${month.engine}, ${Math.round(month.wallS)} s
-events       ${total(events)} (${listed(events)}), ${month.delivered} messages, ${month.runs} runs
+events       ${total(events)} (${listed(events)}), ${month.delivered} messages, ${month.runs} runs, ${month.failedRuns} failed
 reminders    ${reminders.expected} expected, ${reminders.missed} missed, ${reminders.twice} twice, ${reminders.unasked} unasked; late p50 ${p50} ms, at most ${max} ms (the alarm itself up to 900)
 duplicates   ${month.repeated}
 model calls  ${month.modelCalls}, without a new fact ${month.oldCalls}

@@ -5,9 +5,12 @@ import type { Answer, Person, Sabotage, World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
 import { FAULTS, type Fault, type Faulty, handOn, modelVars, serveModels, startFaulty } from './lib-faulty.ts'
+import { openVendors, tryVendors } from './lib-vendors.ts'
 import { type Proof, scaled } from './proof.ts'
+import { withSource } from './sabotage.ts'
 
 const SHORT_MS = 700
+const TRIP_MS = 2500
 // Several trips one after the other, each with its deadline, and a machine that has other things to do.
 const ANSWER_WITHIN_MS = 12_000
 const AT_ONCE = 8
@@ -15,8 +18,12 @@ const TO_OPEN = 12
 const OPEN_MS = 1500
 
 /** The deadlines of what is asked of others, which are seconds and minutes: here they pass while a proof waits. */
+const SHORT_TRIPS = {
+  file: 'src/database/connect.ts',
+  find: 'const TRIP_TIMEOUT_MS = 20_000',
+  replace: `const TRIP_TIMEOUT_MS = ${TRIP_MS}`,
+}
 const SHORT: Sabotage[] = [
-  ['src/database/connect.ts', 'const TRIP_TIMEOUT_MS = 20_000', `const TRIP_TIMEOUT_MS = ${SHORT_MS}`],
   ['src/ai/embeddings-http.ts', 'const TIMEOUT_MS = 10_000', `const TIMEOUT_MS = ${SHORT_MS}`],
   ['src/ai/transcriptions-http.ts', 'const TIMEOUT_MS = 120_000', `const TIMEOUT_MS = ${SHORT_MS}`],
   [
@@ -25,6 +32,12 @@ const SHORT: Sabotage[] = [
     `{ connectMs: ${SHORT_MS}, firstMs: ${SHORT_MS}, idleMs: ${SHORT_MS} }`,
   ],
   ['src/integrations/outside.ts', 'export const DEADLINE_MS = 10_000', `export const DEADLINE_MS = ${SHORT_MS}`],
+  ['src/email/http.ts', 'const TIMEOUT_MS = 8000', `const TIMEOUT_MS = ${SHORT_MS}`],
+  ['src/email/cloudflare.ts', 'const TIMEOUT_MS = 8000', `const TIMEOUT_MS = ${SHORT_MS}`],
+  ['src/notifications/outcome.ts', 'export const TIMEOUT_MS = 8000', `export const TIMEOUT_MS = ${SHORT_MS}`],
+  ['src/webhooks/send.ts', 'const TIMEOUT_MS = 10_000', `const TIMEOUT_MS = ${SHORT_MS}`],
+  ['src/queue/consume.ts', 'export const DEADLINE_MS = 10_000', `export const DEADLINE_MS = ${SHORT_MS}`],
+  ['src/queue/outbox.ts', 'const SEND_TIMEOUT_MS = 10_000', `const SEND_TIMEOUT_MS = ${SHORT_MS}`],
   ['src/auth/providers.ts', 'const TOKEN_MS = 8000', `const TOKEN_MS = ${SHORT_MS}`],
   ['src/ai/breaker.ts', 'const OPEN_MS = 15_000', `const OPEN_MS = ${OPEN_MS}`],
 ].map(([file = '', find = '', replace = '']) => ({ file, find, replace }))
@@ -52,6 +65,16 @@ export const proof: Proof = {
         }`,
       },
     ],
+    'whatever a mailer says, the mail is sent': [
+      { file: 'src/email/sendgrid.ts', find: 'if (status === 202)', replace: 'if (status > 0)' },
+    ],
+    'a message in the queue may take for ever': [
+      {
+        file: 'src/queue/consume.ts',
+        find: 'withTimeout(DEADLINE_MS, (signal)',
+        replace: 'withTimeout(10 ** 6, (signal)',
+      },
+    ],
     'the breaker never opens': [
       { file: 'src/ai/breaker.ts', find: 'const FAILURES = 5', replace: 'const FAILURES = 1e9' },
       { file: 'src/ai/breaker.ts', find: "isBad || state === 'half-open' || leaveAloneMs > 0", replace: 'isBad' },
@@ -64,13 +87,14 @@ export const proof: Proof = {
     const models = await startFaulty('models', serveModels)
     const upstreams = [gateway, models]
     const vars = { DATABASE_FETCH_ENDPOINT: gateway.url, AI_PLAN: 'max', ...modelVars(models.url) }
-    const served = await world.sabotaged(SHORT, vars)
+    const served = await world.sabotaged([SHORT_TRIPS, ...SHORT], vars)
     const scene: Scene = { world, served, upstreams, violations: [], table: new Map(), cases: 0 }
     try {
       const wanted = Math.max(6, scaled(served.operations.length, share))
       const operations = chance.shuffle(served.operations).slice(0, wanted)
       await tryDatabase(scene, gateway, operations)
       await tryModels(scene, models, share)
+      await tryJobs(scene)
       scene.violations.push(...served.contract.drift)
       return { cases: scene.cases, violations: scene.violations, notes: tableOf(scene) }
     } finally {
@@ -101,10 +125,10 @@ async function ask({ served }: Scene, { method, path, options }: Request, token:
   }
 }
 
-function note({ table }: Scene, upstream: string, fault: string, answer: Answer | typeof HUNG): void {
+function note({ table }: Scene, upstream: string, fault: string, answer: Answer | number | typeof HUNG): void {
   const row = table.get(`${upstream}, ${fault}`) ?? new Map<string, number>()
   table.set(`${upstream}, ${fault}`, row)
-  const status = answer === HUNG ? HUNG : String(answer.status)
+  const status = typeof answer === 'object' ? String(answer.status) : String(answer || HUNG)
   row.set(status, (row.get(status) ?? 0) + 1)
 }
 
@@ -113,6 +137,26 @@ const tableOf = ({ table }: Scene) =>
     const said = [...counts].sort().map(([status, n]) => `${status} \u00d7 ${n}`)
     return `${cell.padEnd(20)} ${said.join(', ')}`
   })
+
+/** What is done behind the queue and timers, in this process. */
+async function tryJobs(scene: Scene): Promise<void> {
+  const { world, violations } = scene
+  const [person] = await world.people(1)
+  if (!person) throw new Error('no people')
+  await withSource([...world.changes, ...SHORT], async (dir) => {
+    const vendors = await openVendors(world, dir, person)
+    try {
+      for (const { name, fault, said, problem } of await tryVendors(vendors)) {
+        const row = scene.table.get(name) ?? new Map<string, number>()
+        scene.table.set(name, row.set(`${fault}: ${said}`, 1))
+        scene.cases++
+        if (problem) violations.push(`${name} ${fault}: ${problem}`)
+      }
+    } finally {
+      await Promise.all(vendors.map((vendor) => vendor.stop()))
+    }
+  })
+}
 
 type Prepared = { operation: Operation; request: Request; owner: Person }
 
@@ -197,30 +241,50 @@ async function dependentsOf(scene: Scene, upstream: Faulty, share: number): Prom
 }
 
 const SAID = { model: 'embedder', input: 'what is this like' }
+const EMBEDDINGS = '/compat/openai/v1/embeddings'
+const MESSAGES = [{ role: 'user', content: 'Hello' }]
+/** They speak protocols of others, and are not in our document. */
+const COMPATIBLE: [string, object][] = [
+  ['/compat/openai/v1/chat/completions', { model: 'proof', messages: MESSAGES }],
+  ['/compat/anthropic/v1/messages', { model: 'proof', max_tokens: 50, messages: MESSAGES }],
+  [EMBEDDINGS, SAID],
+]
+
+/** The status; 0: none in time. */
+async function askCompatible(served: World, { accessToken }: Person, path: string, body: object): Promise<number> {
+  const headers = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' }
+  const signal = AbortSignal.timeout(ANSWER_WITHIN_MS)
+  try {
+    const answer = await fetch(served.url + path, { method: 'POST', headers, body: JSON.stringify(body), signal })
+    await answer.text()
+    return answer.status
+  } catch {
+    return 0
+  }
+}
 
 /** After some failures nobody asks it any more for a while; mended, it is asked again. */
 async function tryBreaker(scene: Scene, models: Faulty, fault: Fault): Promise<void> {
   const { served, violations } = scene
   const [owner] = await served.people(1)
   if (!owner) throw new Error('no people')
-  const embed = async (n: number) => {
-    const options = { body: { ...SAID, input: `${SAID.input} ${fault} ${n}` } }
-    return await ask(scene, { method: 'POST', path: '/compat/openai/v1/embeddings', options }, owner.accessToken)
+  for (const [path, body] of COMPATIBLE) {
+    const status = await askCompatible(served, owner, path, body)
+    note(scene, models.name, fault, status)
+    scene.cases++
+    const isRight = fault === 'slow' ? status === 200 : status > 300 && status !== 500
+    if (!isRight) violations.push(`models ${fault}: ${path} answered ${status || HUNG}`)
   }
-  const statusOf = (answer: Answer | typeof HUNG) => (answer === HUNG ? 0 : answer.status)
-  if (fault === 'slow') {
-    const answer = await embed(0)
-    if (statusOf(answer) !== 200) violations.push(`models slow: embeddings answered ${statusOf(answer)}`)
-    await models.mend()
-    return
-  }
+  if (fault === 'slow') return await models.mend()
+  const embed = async (n: number) =>
+    await askCompatible(served, owner, EMBEDDINGS, { ...SAID, input: `${SAID.input} ${fault} ${n}` })
   let spared = false
   for (let n = 0; n < TO_OPEN && !spared; n++) {
     const before = models.asked()
-    const answer = await embed(n)
-    if (statusOf(answer) < 400) violations.push(`models ${fault}: embeddings answered ${statusOf(answer)}`)
-    spared = fault !== 'down' && models.asked() === before
-    if (fault === 'down') spared = statusOf(answer) === 503 && n > 5
+    const status = await embed(n)
+    if (status < 400) violations.push(`models ${fault}: embeddings answered ${status}`)
+    // Nobody hears who knocks at what is down: there the answer says it.
+    spared = fault === 'down' ? status === 503 : models.asked() === before
   }
   if (!spared) violations.push(`models ${fault}: they are asked on and on`)
   await models.mend()
@@ -228,7 +292,7 @@ async function tryBreaker(scene: Scene, models: Faulty, fault: Fault): Promise<v
   let status = 0
   for (let n = TO_OPEN; status !== 200 && Date.now() < deadline; n++) {
     await new Promise((resolve) => setTimeout(resolve, OPEN_MS / 3))
-    status = statusOf(await embed(n))
+    status = await embed(n)
   }
   if (status !== 200) violations.push(`models ${fault}: mended, they are not asked again (${status})`)
   scene.cases += 2
