@@ -14,7 +14,7 @@ const ZONES = [
   ...['Asia/Beirut', 'Africa/Cairo', 'Australia/Sydney', 'Australia/Adelaide', 'Pacific/Auckland', 'Pacific/Chatham'],
 ]
 /** Templates by the kind of their suggestions, which is their key; those of a time of day may be moved by an hour. */
-export const KINDS = [
+const KINDS = [
   ...['morning_brief', 'evening_review', 'streak_keeper', 'overdue_triage', 'deadline_tomorrow', 'big_task_split'],
   ...[
     'habit_nudge',
@@ -27,7 +27,7 @@ export const KINDS = [
   ],
 ] as const
 /** What a workflow of their own says, by a model. */
-export const MODEL_KIND = 'model_watch'
+const MODEL_KIND = 'model_watch'
 /** What they said they would do, in bursts: no kind of it rests. */
 export const BURST_KIND = 'commitment'
 const WORKFLOWS = 3

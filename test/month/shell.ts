@@ -53,7 +53,6 @@ async function modulesOf(dir: string) {
   }
 }
 
-export type Source = Awaited<ReturnType<typeof modulesOf>>
 type Steward = ReturnType<typeof makeSteward> & { sql: SqlStorage; alarmMs: number }
 type Instance = { wake: () => void; isWoken: boolean }
 export type ShellOptions = {
