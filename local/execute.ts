@@ -38,8 +38,9 @@ const MAX_REMEMBERED_TEXTS = 5000
 const text = (value: string) => value
 const asText = { getTypeParser: () => text }
 
-export function createExecute(backend: Backend): Execute {
+export function createExecute(backend: Backend, session?: string): Execute {
   const names = createStatementNames()
+  const begun = new WeakSet<ClientBase>()
 
   const run = async (client: ClientBase, { query, params }: Statement): Promise<Result> => {
     // The extended protocol even without parameters: it refuses two commands in one string, as Neon does.
@@ -58,8 +59,13 @@ export function createExecute(backend: Backend): Execute {
   const attempt = (work: Work, signal: AbortSignal) =>
     backend.use(signal, async (client) => {
       try {
+        if (session !== undefined && !begun.has(client)) await client.query(session)
+        begun.add(client)
         const results = await transact(client, work, signal, run)
-        if (results.some(({ command }) => command === 'SET')) await client.query('reset all')
+        if (results.some(({ command }) => command === 'SET')) {
+          await client.query('reset all')
+          begun.delete(client)
+        }
         return results
       } finally {
         // A failed batch, or a stray BEGIN: the connection must not carry it into the next request.

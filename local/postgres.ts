@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import type { Server } from 'node:http'
-import { type Backend, createExecute, type Limits, type Result } from './execute.ts'
+import { type Backend, createExecute, type Execute, type Limits, type Result } from './execute.ts'
 import { createNeonServer } from './neon-http.ts'
 import { openPglite } from './pglite.ts'
 import { openRealPostgres } from './real-postgres.ts'
@@ -17,6 +17,8 @@ export type PostgresOptions = {
   password?: string
   statementTimeoutMs?: number
   queueTimeoutMs?: number
+  /** What each session begins with. */
+  session?: string
 }
 
 export type Row = Record<string, unknown>
@@ -28,6 +30,8 @@ export type Postgres = {
   url: string
   /** For `neon()`: its host and port are the endpoint's. */
   connectionString: string
+  /** What the endpoint does with a request. */
+  execute: Execute
   query(query: string, params?: unknown[]): Promise<Row[]>
   /** One transaction. */
   batch(queries: Query[]): Promise<Row[][]>
@@ -47,7 +51,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   }
   const password = options.password ?? randomUUID()
   const backend = await openBackend(options, limits)
-  const execute = createExecute(backend)
+  const execute = createExecute(backend, options.session)
   const server = createNeonServer(execute, { user: USER, password })
   const port = await listen(server, options.port ?? 0).catch(async (error) => {
     await backend.close()
@@ -64,6 +68,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   return {
     url: `http://${HOST}:${port}/sql`,
     connectionString: `postgresql://${USER}:${password}@${HOST}:${port}/aurelius`,
+    execute,
     query: async (query, params = []) => (await run([{ query, params }], null)).flat(),
     batch: (queries) => run(queries, 'begin'),
     close() {

@@ -149,11 +149,26 @@ describe('on the wire', () => {
     expect(bodies).toHaveLength(2)
   })
 
-  test('a gateway that fails is a bug with its words, cut', async () => {
-    answering(new Response('x'.repeat(1000), { status: 502 }))
+  test('a gateway that fails, is too busy or answers what is no result is away, with its words, cut', async () => {
+    const failing = async (answer: Response) => {
+      answering(answer)
+      return findAppError(await caught(testCtx().db.execute(sql`insert into nothing`)))
+    }
+    for (const status of [429, 502]) {
+      const error = await failing(new Response('x'.repeat(1000), { status }))
+      const message = expect.stringMatching(new RegExp(`^The database's gateway answered ${status}: x{300}$`))
+      expect(error).toMatchObject({ code: 'unavailable', retryAfterS: 2, cause: { message } })
+    }
+    for (const page of ['<html>a page of somebody else</html>', '{}', 'null'])
+      expect(await failing(new Response(page))).toMatchObject({ code: 'unavailable' })
+  })
+
+  test('a gateway that does not know us is a bug', async () => {
+    answering(new Response('no such role', { status: 401 }))
     const error = await caught(testCtx().db.execute(sql`insert into nothing`))
-    expect(error).toMatchObject({
-      cause: { message: expect.stringMatching(/^The database's gateway answered 502: x{300}$/) },
-    })
+    expect([findAppError(error), error]).toMatchObject([
+      undefined,
+      { cause: { message: expect.stringMatching(/401/) } },
+    ])
   })
 })

@@ -1,4 +1,5 @@
 import { makePgArray } from 'drizzle-orm/pg-core'
+import { AppError } from '#core'
 
 type Shape = { arrayMode?: boolean }
 type Field = { name: string; dataTypeID: number }
@@ -87,7 +88,7 @@ export function neonClient(connectionString: string, send: Send, given?: (() => 
     const answer = await send({ method: 'POST', body: JSON.stringify(work), headers })
     if (!answer.ok) throw await failureOf(answer)
     // biome-ignore lint/nursery/noUnsafeTypeAssertion: the protocol, which the tests of both gateways hold it to
-    return (await answer.json()) as T
+    return (await readAnswer(answer)) as T
   }
   async function askOne(statement: Statement): Promise<Answered> {
     if (!isReadOnly) return await ask<Answered>(one(statement))
@@ -136,9 +137,23 @@ function toResult({ rows, ...said }: Answered, { arrayMode }: Shape): Result {
   return { ...said, rows: rows.map((row) => (arrayMode ? read(row) : named(read(row)))) }
 }
 
+// What stands between may answer in its place.
+async function readAnswer(answer: Answer): Promise<unknown> {
+  const said = await answer.json().catch((error: unknown) => {
+    throw away(error)
+  })
+  if (typeof said === 'object' && said !== null && ('rows' in said || 'results' in said)) return said
+  throw away(new Error("The database's gateway answered what is no result"))
+}
+
+const away = (cause: unknown) =>
+  new AppError('unavailable', 'The database cannot be reached', { cause, retryAfterS: 2 })
+
 async function failureOf(answer: Answer): Promise<Error> {
   const text = await answer.text()
-  if (answer.status !== 400) return new Error(`The database's gateway answered ${answer.status}: ${text.slice(0, 300)}`)
+  const cause = new Error(`The database's gateway answered ${answer.status}: ${text.slice(0, 300)}`)
+  if (answer.status === 429 || answer.status >= 500) return away(cause)
+  if (answer.status !== 400) return cause
   const said: Record<string, unknown> = JSON.parse(text)
   const known = ERROR_FIELDS.map((name) => [name, said[name] ?? undefined])
   return Object.assign(new Error(String(said['message'])), { name: 'DatabaseError' }, Object.fromEntries(known))

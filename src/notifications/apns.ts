@@ -59,7 +59,9 @@ export async function sendByApns(ctx: Pick<Ctx, 'now'>, apns: Apns, token: strin
       withTimeout(TIMEOUT_MS, (signal) => fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' })),
     (response, text) => {
       const { status } = response
-      if (status === 200) return { kind: 'sent', providerId: response.headers.get('apns-id') }
+      const id = response.headers.get('apns-id')
+      if (status === 200 && id !== null) return { kind: 'sent', providerId: id }
+      if (status === 200) return { kind: 'unknown', reason: 'apns answered without an id' }
       const reason = Failure.safeParse(parse(text)).data?.reason ?? ''
       if (status === 410 || GONE.has(reason)) return { kind: 'gone' }
       const said = `apns ${status} ${reason}`.trim()

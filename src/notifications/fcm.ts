@@ -71,7 +71,9 @@ export async function sendByFcm(ctx: Pick<Ctx, 'now'>, fcm: Fcm, token: string, 
     () =>
       withTimeout(TIMEOUT_MS, (signal) => fetch(url, { method: 'POST', headers, body, signal, redirect: 'manual' })),
     (response, text) => {
-      if (response.ok) return { kind: 'sent', providerId: Sent.safeParse(parse(text)).data?.name ?? null }
+      const name = response.ok ? Sent.safeParse(parse(text)).data?.name : undefined
+      if (name !== undefined) return { kind: 'sent', providerId: name }
+      if (response.ok) return { kind: 'unknown', reason: 'fcm answered without a message' }
       const failure = Failure.safeParse(parse(text)).data?.error
       const code = failure?.details?.find(({ errorCode }) => errorCode)?.errorCode ?? failure?.status
       if (code === 'UNREGISTERED' || code === 'SENDER_ID_MISMATCH') return { kind: 'gone' }

@@ -52,6 +52,18 @@ test('what a run offered is left to the run, and what was not approved to nobody
   expect(await titlesOf(learner)).toEqual([])
 })
 
+test('a yes to what a run only told is all there is to do, and the same may be told another day', async () => {
+  const learner = await makeLearner(MONDAY)
+  const told = { kind: 'habit_nudge', title: '1 habit is open today', actions: [] }
+  const ofRun = (runId: string) => ({ ...told, source: { kind: 'run' as const, runId } })
+  const id = await approved(learner, ofRun('run_1'))
+  await carryOut(learner.ctx, id)
+  expect(await readSuggestion(learner.ctx, id)).toMatchObject({ status: 'done', effectIds: [] })
+  learner.pass(24 * 60)
+  const again = await propose(learner.ctx, offer({ ...ofRun('run_2') }, learner.clock.now))
+  expect(again).toMatchObject({ status: 'proposed' })
+})
+
 test('one that fails is the last, and says why; what was done before it can be taken back', async () => {
   const learner = await makeLearner(MONDAY)
   const actions = [

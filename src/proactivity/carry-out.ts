@@ -5,7 +5,7 @@ import { readSuggestion } from './move.ts'
 import type { ActionOffer, Suggestion } from './schema.ts'
 
 /**
- * Does what was approved of a suggestion that no run waits for, once for each action however often it is asked; the
+ * Does what was approved of a suggestion that no run waits for (what only told something has nothing to be done), once for each action however often it is asked; the
  * first that fails is the last. Throws where it may work later.
  */
 export async function carryOut(ctx: UserCtx, id: string): Promise<void> {

@@ -1,11 +1,12 @@
 import { and, asc, type Column, eq, gte, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
-import type { Ctx, DomainEvent, EventKind, UserCtx } from '#core'
+import { aborted, type Ctx, type DomainEvent, type EventKind, type UserCtx, withTimeout } from '#core'
 import { ownedBy } from '#database'
 import { type QueuedJob, sendJobs } from './jobs.ts'
 import type { Envelope } from './schema.ts'
 import { deadLetters, inbox, outbox } from './tables.ts'
 
 const RELAY_BATCH = 100
+const SEND_TIMEOUT_MS = 10_000
 const MAX_PER_TICK = 2000
 const PRUNE_BATCH = 5000
 const MAX_PRUNE_PASSES = 20
@@ -91,7 +92,8 @@ export async function relay(ctx: RelayCtx): Promise<number> {
 // A queue that takes nothing is no fault of the events: their lease is given back, and they wait no longer for it.
 async function send(ctx: RelayCtx, ids: string[]): Promise<void> {
   try {
-    await ctx.env.EVENTS.sendBatch(ids.map((id) => ({ body: envelope(id) })))
+    const bodies = ids.map((id) => ({ body: envelope(id) }))
+    await withTimeout(SEND_TIMEOUT_MS, (signal) => Promise.race([ctx.env.EVENTS.sendBatch(bodies), aborted(signal)]))
   } catch (error) {
     const back = { attempts: sql`greatest(0, ${outbox.attempts} - 1)`, availableAt: sql`now()` }
     await ctx.db.update(outbox).set(back).where(inArray(outbox.id, ids))

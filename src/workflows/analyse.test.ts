@@ -8,6 +8,7 @@ import { Definition } from './definition.ts'
 import { boundOf, gather } from './gather.ts'
 import type { Begun } from './ports.ts'
 import { redact } from './redact.ts'
+import { realWorld } from './world.ts'
 
 const DEFINITION = {
   ...{ triggers: [{ kind: 'manual' }], priority: 'routine', suggestion: null, actions: [], analysis: null },
@@ -57,6 +58,31 @@ test('the same facts have the same hash, others another', async () => {
   expect(again.hash).toBe(first.hash)
   await createTask(ctx, { title: 'Another idea' })
   expect((await gather(ctx, runOf({}))).hash).not.toBe(first.hash)
+})
+
+test('a day that passes is nothing new to a model; what it makes overdue is, and so is what rules find by it', async () => {
+  const { ctx } = await personWith()
+  await createTask(ctx, { title: 'Tyres', due: { date: '2026-11-24' } })
+  const definition = { gather: [{ name: 'open', source: 'tasks', query: { status: 'open' } }] }
+  const on = async (day: string) => {
+    const now = () => new Date(`2026-11-${day}T09:00:00Z`)
+    return { ctx: { ...ctx, now }, ...(await gather({ ...ctx, now }, runOf(definition))) }
+  }
+  const [first, second, third, fourth] = [await on('22'), await on('23'), await on('25'), await on('26')]
+  expect([second.hash === first.hash, third.hash === first.hash, fourth.hash === third.hash]).toEqual([
+    true,
+    false,
+    true,
+  ])
+  const suggestion = { kind: 'tyres', title: 'Tyres', body: 'Change them', expiresMinutes: 60 }
+  const run = { ...runOf({ ...DEFINITION, suggestion }), workflowId: ctx.newId('wfl') }
+  const finding = { title: 'Due within 3 days', facts: [], confidence: 1, impact: null, alternatives: [] }
+  const asked = (of: typeof first, runId: string, findings: (typeof finding)[]) =>
+    realWorld(of.ctx, { runId, instanceId: runId }).gate(run, of, findings)
+  expect(await asked(first, 'run_1', [])).toBeNull()
+  expect(await asked(second, 'run_2', [])).toBe('nothing_new')
+  expect(await asked(second, 'run_3', [finding])).toBeNull()
+  expect(await asked(second, 'run_4', [finding])).toBe('nothing_new')
 })
 
 test('a query that makes no sense is the fault of the workflow, and tried once', async () => {

@@ -25,7 +25,7 @@ export type Gathered = {
   now: ReturnType<typeof nowIn>
   facts: Record<string, unknown>
   isTainted: boolean
-  /** Of the facts alone: the same while nothing changed. */
+  /** Of the facts without what only a clock moves: the same while nothing changed. */
   hash: string
   error: RunError | null
 }
@@ -79,8 +79,15 @@ async function gatherOf(
     return { now, facts: {}, isTainted, hash: '', error: told }
   }
   const held = within(facts)
-  const hash = createHash('sha256').update(JSON.stringify(held)).digest('base64url').slice(0, 32)
+  const hash = hashOf(held)
   return { now, facts: held, isTainted, hash, error: null }
+}
+
+/** Of facts, and of what rules found in them. How late something is says no more than that it is late. */
+export function hashOf(...known: unknown[]): string {
+  const lasting = (name: string, value: unknown) =>
+    name === 'overdueDays' && typeof value === 'number' ? Math.sign(value) : value
+  return createHash('sha256').update(JSON.stringify(known, lasting)).digest('base64url').slice(0, 32)
 }
 
 // What the workflow asks for cannot be: trying again would end the same.

@@ -3,7 +3,7 @@ import type { ActionOffer, Autonomy, NewSuggestion } from '#proactivity'
 import type { Analysed } from './analyse.ts'
 import type { Definition } from './definition.ts'
 import type { Gathered } from './gather.ts'
-import type { Doing, RunEnd } from './run-schema.ts'
+import type { Doing, Finding, RunEnd } from './run-schema.ts'
 
 /** What a run is made of, pinned when it was asked for. */
 export type Begun = {
@@ -35,8 +35,8 @@ export type World = {
   /** Takes the run for this instance; null: it has ended, or another instance has it. */
   begin(): Promise<Begun | null>
   gather(run: Begun): Promise<Gathered>
-  /** The reason to be silent, or null. */
-  gate(run: Begun, gathered: Gathered): Promise<string | null>
+  /** The reason to be silent, or null. `findings`: what rules found already. */
+  gate(run: Begun, gathered: Gathered, findings: Finding[]): Promise<string | null>
   analyse(run: Begun, gathered: Gathered): Promise<Analysed>
   /** By what the person allowed. */
   allow(acts: (Act & { workflowId: string })[]): Promise<Autonomy[]>

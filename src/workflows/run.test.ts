@@ -41,6 +41,9 @@ test('a run that does nothing says so, and why', async () => {
   const rules = { kind: 'rules', findings: [{ when: 'true', title: 'x', confidence: 1 }] }
   const suggestion = { kind: 'idea', title: 'An idea', body: 'Do it?', expiresMinutes: 60 }
   expect(await idle({ analysis: rules, actions: [task('one', 'A')] })).toBe('no_findings')
+  expect(await idle({ analysis: rules, suggestion, actions: [] }, (life) => (life.gate = 'quiet_hours'))).toBe(
+    'no_findings',
+  )
   expect(await idle({ actions: [task('one', 'A', { when: 'false' })] })).toBe('no_action_applies')
   expect(await idle({ actions: [task('one', 'A')] }, (life) => (life.levels = { create_task: 'never' }))).toBe(
     'never_allowed',

@@ -75,12 +75,14 @@ async function carryOut(way: Way): Promise<RunEnd> {
   const { definition } = run
   const reader = await openReader()
   const gathered = await once(way, { step: ':gather', kind: 'gather' }, (world) => world.gather(run), saidOf)
+  // What rules find costs nothing, and the clock alone may make it true: it is part of what may be new.
+  const ruled = definition.analysis?.kind === 'rules' ? await look(way, gathered) : null
+  if (ruled?.findings.length === 0) return silent('no_findings')
   const shut = isGated(run)
-    ? await once(way, { step: ':gate', kind: 'gate' }, (world) => world.gate(run, gathered))
+    ? await once(way, { step: ':gate', kind: 'gate' }, (world) => world.gate(run, gathered, ruled?.findings ?? []))
     : null
   if (shut !== null) return silent(shut)
-  const analysed = await once(way, { step: ':analyse', kind: 'analyse' }, (world) => world.analyse(run, gathered))
-  if (analysed.error) throw new Failed(analysed.error)
+  const analysed = ruled ?? (await look(way, gathered))
   if (definition.analysis && analysed.findings.length === 0) return silent(analysed.reason ?? 'no_findings')
   const values = valuesOf(run, gathered, analysed)
   const isTainted = run.isTainted || gathered.isTainted
@@ -103,6 +105,13 @@ async function carryOut(way: Way): Promise<RunEnd> {
   }
   await walk({ reader, hands: realHands(course) }, definition.actions, values)
   return await acted(course)
+}
+
+async function look(way: Way, gathered: Gathered): Promise<Analysed> {
+  const { run } = way
+  const analysed = await once(way, { step: ':analyse', kind: 'analyse' }, (world) => world.analyse(run, gathered))
+  if (analysed.error) throw new Failed(analysed.error)
+  return analysed
 }
 
 /** A person who asks for it themselves is not kept from it. */

@@ -4,7 +4,7 @@ import { listEffects, realEffects, recordingEffects, undoEffect } from '#effects
 import { notify } from '#notifications'
 import { autonomyOf, decideAutonomy, gate, propose, settleRun } from '#proactivity'
 import { analyse } from './analyse.ts'
-import { gather } from './gather.ts'
+import { gather, hashOf } from './gather.ts'
 import { goOn } from './heed.ts'
 import type { Decision, Notice, Question, Standing, World } from './ports.ts'
 import {
@@ -41,10 +41,11 @@ export function realWorld(ctx: UserCtx, holder: Holder): World {
     now: ctx.now,
     begin: () => beginRun(ctx, holder),
     gather: (run) => gather(ctx, run),
-    gate: async ({ definition, priority, workflowId }, { hash }) => {
+    gate: async ({ definition, priority, workflowId }, { hash }, findings) => {
       const kind = definition.suggestion?.kind ?? 'analysis'
+      const factsHash = findings.length > 0 ? hashOf(hash, findings) : hash
       const needsModel = definition.analysis?.kind === 'model'
-      const asked = await gate(ctx, { kind, factsHash: hash, priority, needsModel, workflowId, askId: runId })
+      const asked = await gate(ctx, { kind, factsHash, priority, needsModel, workflowId, askId: runId })
       return asked.open ? null : asked.reason
     },
     analyse: async (run, gathered) => {
