@@ -22,10 +22,10 @@ async function withModel(): Promise<Person> {
   return { ...person, config: readConfig({ ...inject('vars'), ...vars }) }
 }
 
-async function say(person: Person, conversationId: string, text: string) {
+async function say(person: Person, conversationId: string, text: string, confirms: string[] = []) {
   const answerId = person.newId('msg')
   const ids = { turnId: person.newId('turn'), questionId: person.newId('msg'), answerId }
-  const opened = await openTurn(person, { ...ids, conversationId, text })
+  const opened = await openTurn(person, { ...ids, conversationId, text, confirms })
   const result = await runTurn(person, opened, { signal: new AbortController().signal, emit: () => undefined })
   return { message: await closeTurn(person, answerId, result) }
 }
@@ -118,7 +118,8 @@ test('mail that was agreed to is held, kept as an effect before the answer is, a
   expect(JSON.stringify(asked.message?.parts[1])).toContain('cannot be taken back')
   // It goes on calling: once is what was agreed to.
   mock.on({ userMessage: 'yes, to ada' }, { toolCalls: [made] })
-  const { message } = await say(person, id, 'yes, to ada')
+  const [call] = asked.message?.parts ?? []
+  const { message } = await say(person, id, 'yes, to ada', call?.type === 'tool_call' ? [call.id] : [])
   const [held, ...more] = (await listEffects(person, { limit: 10 })).items
   expect(more).toEqual([])
   expect(held).toMatchObject({ kind: 'send_mail', status: 'held', agreed: true, origin: { messageId: message?.id } })

@@ -15,8 +15,12 @@ const HISTORY = 40
 const TITLE_CHARS = 60
 const UNTITLED = 'New conversation'
 
-/** A turn as it is asked for: its ids are drawn before, so that asking twice is asking once. */
-export type TurnRequest = { turnId: string; conversationId: string; questionId: string; answerId: string; text: string }
+/**
+ * A turn as it is asked for: its ids are drawn before, so that asking twice is asking once. `confirms`: the calls of the
+ * answer before that the person tapped.
+ */
+export type TurnRequest = Ids & { text: string; confirms?: string[] }
+type Ids = { turnId: string; conversationId: string; questionId: string; answerId: string }
 
 /** Of an earlier message what a turn asks for. */
 type PastMessage = Pick<Message, 'id' | 'role' | 'status' | 'parts' | 'model' | 'createdAt'> & { undoneCalls: string[] }
@@ -39,10 +43,11 @@ export type OpenedTurn = {
   history: PastMessage[]
   person: PersonFacts
   servers: ServerRow[]
+  confirms: string[]
 }
 
 type OpenCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
-type Given = Omit<TurnRequest, 'text'> & { title: string; parts: string; words: string }
+type Given = Ids & { title: string; parts: string; words: string }
 
 const opening = preparedBatchAs((ctx, given: Given) => {
   const { db, actor } = ctx
@@ -92,7 +97,7 @@ const opening = preparedBatchAs((ctx, given: Given) => {
  * Writes down the question and an empty answer, and reads all that the prompt needs. One trip, one transaction;
  * `not_found` for a conversation that is not the person's.
  */
-export async function openTurn(ctx: OpenCtx, { text, ...turn }: TurnRequest): Promise<OpenedTurn> {
+export async function openTurn(ctx: OpenCtx, { text, confirms = [], ...turn }: TurnRequest): Promise<OpenedTurn> {
   const parts = JSON.stringify([{ type: 'text', text }])
   const given = { ...turn, title: titleOf(text), parts, words: wordsIn(text) }
   const [opened, own, past, facts, projects, memories, servers] = await opening(ctx, given)
@@ -108,6 +113,7 @@ export async function openTurn(ctx: OpenCtx, { text, ...turn }: TurnRequest): Pr
     history: past.reverse().map((row) => row.past),
     person: { ...person, now: ctx.now().toISOString(), projects, memories },
     servers,
+    confirms,
   }
 }
 
