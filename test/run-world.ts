@@ -41,6 +41,8 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
     answers: {} as Record<string, string>,
     /** What an act answers in place of being done. */
     refusals: {} as Record<string, Outcome>,
+    /** How often whoever takes a kind is asked before they say that they took it. */
+    onItsWay: {} as Record<string, number>,
     /** How often taking back a kind fails first. */
     stuck: {} as Record<string, number>,
     irreversible: new Set<string>(),
@@ -87,6 +89,12 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
       const state = life.effects.get(effect.key)?.status
       if (state === 'cancelled')
         return { status: 'refused', effectId: id, code: 'cancelled', detail: 'taken back', isRetryable: false }
+      const looks = life.onItsWay[effect.kind] ?? 0
+      if (state === 'done' && looks > 0) {
+        life.onItsWay[effect.kind] = looks - 1
+        const evidence = { id: null, provider: null }
+        return { status: 'sending', effectId: id, says: effect.kind, output: { id }, evidence, heldUntil: null }
+      }
       const heldUntil = state === 'held' ? new Date(life.nowMs + 20_000).toISOString() : null
       return {
         status: state === 'held' ? 'held' : 'done',

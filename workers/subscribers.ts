@@ -1,6 +1,7 @@
 import { cacheSubscriber } from '#ai'
 import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
+import { fateSubscriber } from '#effects'
 import { deliverySubscriber } from '#notifications'
 import { suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
@@ -23,4 +24,5 @@ export const subscribers: Subscriber[] = [
   suggestionSubscriber,
   triggerSubscriber,
   runSubscriber,
+  fateSubscriber,
 ]

@@ -2,7 +2,6 @@ import { and, desc, eq, getTableColumns, ne, sql } from 'drizzle-orm'
 import type { PersonFacts } from '#ai'
 import { AppError, type UserCtx } from '#core'
 import { iso, jsonObject, ownedBy, preparedBatchAs } from '#database'
-import { undoneCallsOf } from '#effects'
 import { type ServerRow, serversForTurn } from '#integrations'
 import { memoriesForPrompt, wordsIn } from '#memories'
 import { projectsForPrompt } from '#tasks'
@@ -23,7 +22,7 @@ export type TurnRequest = Ids & { text: string; confirms?: string[] }
 type Ids = { turnId: string; conversationId: string; questionId: string; answerId: string }
 
 /** Of an earlier message what a turn asks for. */
-type PastMessage = Pick<Message, 'id' | 'role' | 'status' | 'parts' | 'model' | 'createdAt'> & { undoneCalls: string[] }
+type PastMessage = Pick<Message, 'id' | 'role' | 'status' | 'parts' | 'model' | 'createdAt'>
 
 const pastMessage = jsonObject<PastMessage>({
   id: messages.id,
@@ -32,7 +31,6 @@ const pastMessage = jsonObject<PastMessage>({
   parts: messages.parts,
   model: messages.model,
   createdAt: iso(messages.createdAt),
-  undoneCalls: sql`${messages.undoneCalls} || ${undoneCallsOf(messages.id)}`,
 })
 
 /** What a turn begins with; `fresh` is false when it was begun before. */

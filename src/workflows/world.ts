@@ -21,7 +21,7 @@ import {
 
 const PAGE = 100
 const MAX_PAGES = 20
-const STANDING = new Set(['held', 'intended', 'done', 'undoing', 'unknown'])
+const STANDING = new Set(['held', 'intended', 'sending', 'done', 'undoing', 'unknown'])
 
 /** Steps of a run that are written by others than its instance. */
 export const decisionStep = (suggestionId: string) => `:decided:${suggestionId}`
