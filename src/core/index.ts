@@ -46,7 +46,6 @@ export {
 export {
   type Change,
   defineTool,
-  type Evidence,
   type Fate,
   type Plan,
   type Tool,
