@@ -6,7 +6,7 @@ import { type Api, ApiError } from './chat/api.ts'
 import { type LiveEvent, openLive } from './chat/live.ts'
 import { bold, dim, isTask, type ShownTask, sayCall, sayReceipt, sayTask, tasksIn } from './chat/show.ts'
 import type { ServerEvent } from './chat/sse.ts'
-import { say, type Turn } from './chat/turn.ts'
+import { type Said, say, type Turn } from './chat/turn.ts'
 
 type Conversation = { id: string; title: string }
 
@@ -15,7 +15,8 @@ const PROMPT = '> '
 const HELP = `Say what is on your mind: "remind me to call the dentist tomorrow at 9", "what is due this week?",
 "move the report to friday morning", "remember that I never take calls before ten".
   /tasks   what is open, by due date        /new    begin another conversation
-  /undo    take back what was done last     /quit   leave (or Ctrl-C; while it answers, Ctrl-C stops the answer)`
+  /yes     confirm what was asked about     /undo    take back what was done last
+  /quit    leave (or Ctrl-C; while it answers, Ctrl-C stops the answer)`
 const VERBS: Record<string, string> = {
   'task.created': 'new',
   'task.updated': 'changed',
@@ -35,6 +36,8 @@ let lines: Interface | undefined
 let turn: Turn | undefined
 const held: LiveEvent[] = []
 let isUndoing = false
+// The calls that wait for a yes.
+let asked: string[] = []
 // The person's, wherever this machine is.
 let timeZone = machineZone
 let isAtLineStart = true
@@ -78,6 +81,9 @@ function stream(raw: string): void {
 
 const seen = ({ id, version }: ShownTask) => `${id}.${version}`
 
+const isQuestion = (output: unknown) =>
+  typeof output === 'object' && output !== null && 'code' in output && output.code === 'confirmation_required'
+
 function onTurnEvent({ event, data }: ServerEvent): void {
   if (event === 'message.delta') stream(String(data['text'] ?? ''))
   if (event === 'tool.called') {
@@ -87,7 +93,10 @@ function onTurnEvent({ event, data }: ServerEvent): void {
   }
   if (event === 'tool.finished') {
     for (const task of tasksIn(data['output'])) own.add(seen(task))
-    if (data['isError']) print(dim(`  · ${data['name']} could not: ${JSON.stringify(data['output'])}`))
+    if (isQuestion(data['output'])) {
+      asked.push(String(data['callId']))
+      print(dim('  · /yes confirms it'))
+    } else if (data['isError']) print(dim(`  · ${data['name']} could not: ${JSON.stringify(data['output'])}`))
   }
   const { message } = data
   if (event === 'message.completed' && typeof message === 'object' && message && 'model' in message && message.model)
@@ -108,8 +117,9 @@ function showLive({ event, data }: LiveEvent): void {
   print(`${isTerminal ? '\x07' : ''}  ${bold(`⏰ ${data['title']}`)}${data['body'] ? ` ${data['body']}` : ''}`)
 }
 
-async function answer(api: Api, conversationId: string, text: string): Promise<void> {
-  turn = say(api, conversationId, text, {
+async function answer(api: Api, conversationId: string, said: Said): Promise<void> {
+  asked = []
+  turn = say(api, conversationId, said, {
     onEvent: onTurnEvent,
     onState: (state) =>
       print(dim(state === 'lost' ? '  (the connection broke; trying again…)' : '  (connected again)')),
@@ -145,9 +155,10 @@ async function handle(api: Api, line: string, conversation: Conversation): Promi
     const fresh = await begin(api)
     print(dim('  (a new conversation)'))
     return fresh
-  } else if (line === '/undo') await answer(api, conversation.id, 'undo that')
+  } else if (line === '/undo') await answer(api, conversation.id, { text: 'undo that' })
+  else if (line === '/yes') await answer(api, conversation.id, { text: 'yes', confirms: asked })
   else if (line.startsWith('/')) print(`There is no ${line.split(' ')[0]}. ${HELP}`)
-  else await answer(api, conversation.id, line)
+  else await answer(api, conversation.id, { text: line })
   return conversation
 }
 

@@ -31,8 +31,10 @@ test('mail whose hold is over goes out in the name of its person, and what was u
   expect(letters()).toMatchObject([
     { to: 'ada@example.com', subject: 'Friday', replyTo: person.email, text: expect.stringContaining('At nine?') },
   ])
-  const done = await person.api('GET', `/v1/effects/${held.id}`)
-  expect(done.json).toMatchObject({ status: 'done', reversible: false, evidence: { provider: 'local' } })
+  const shown = async () => (await person.api('GET', `/v1/effects/${held.id}`)).json
+  const evidence = { id: letters()[0]?.id, provider: 'local' }
+  const taken = { status: 'done', reversible: false, doneAt: expect.any(String), evidence }
+  await expect.poll(shown, { timeout: 20_000, interval: 100 }).toMatchObject(taken)
 })
 
 test('a key without the scope of a kind is refused it, by whatever door', async () => {

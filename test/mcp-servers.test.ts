@@ -18,7 +18,7 @@ afterAll(async () => {
   remote?.close()
 })
 
-type Result = { type: string; isError: boolean; output: { code: string; detail: string; text: string } }
+type Result = { type: string; callId: string; isError: boolean; output: { code: string; detail: string; text: string } }
 type Answer = { answer: { status: string; text: string; parts: Result[] } }
 type Server = { id: string; status: string; lastError: string | null; tools: { name: string }[] }
 
@@ -33,8 +33,9 @@ async function makeOwner() {
   return { person, server: checked.json as Server, conversation: opened.id }
 }
 
-async function say(person: Person, conversation: string, text: string) {
-  const { json } = await person.api('POST', `/v1/conversations/${conversation}/messages`, { body: { text } })
+async function say(person: Person, conversation: string, text: string, confirms: string[] = []) {
+  const body = { text, confirms }
+  const { json } = await person.api('POST', `/v1/conversations/${conversation}/messages`, { body })
   const { answer } = json as Answer
   return { ...answer, results: answer.parts.filter(({ type }) => type === 'tool_result') }
 }
@@ -67,7 +68,7 @@ test('a tool that is not read-only runs only after the person agreed', async () 
   expect(asked.results).toMatchObject([{ isError: true, output: { code: 'confirmation_required' } }])
   expect(remote.calls).toHaveLength(before)
   script('go ahead then', 'weather__stations_wipe', { city: 'Oslo' }, 'They are gone.')
-  const done = await say(person, conversation, 'go ahead then')
+  const done = await say(person, conversation, 'go ahead then', [asked.results[0]?.callId ?? ''])
   expect(done.results).toMatchObject([{ isError: false, output: { result: { gone: 3 } } }])
   expect(remote.calls.slice(before)).toEqual([{ tool: 'stations.wipe', input: { city: 'Oslo' } }])
 })

@@ -39,6 +39,8 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
     late: new Map<string, Decision>(),
     /** What an act answers in place of being done. */
     refusals: {} as Record<string, Outcome>,
+    /** How often whoever takes a kind is asked before they say that they took it. */
+    onItsWay: {} as Record<string, number>,
     /** How often taking back a kind fails first. */
     stuck: {} as Record<string, number>,
     irreversible: new Set<string>(),
@@ -95,6 +97,12 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
         return { status: 'refused', effectId: id, code: 'cancelled', detail: 'taken back', isRetryable: false }
       if (life.unknown.has(effect.kind))
         return { status: 'unknown', effectId: id, code: 'timeout', detail: 'no answer', isRetryable: false }
+      const looks = life.onItsWay[effect.kind] ?? 0
+      if (state === 'done' && looks > 0) {
+        life.onItsWay[effect.kind] = looks - 1
+        const evidence = { id: null, provider: null }
+        return { status: 'sending', effectId: id, says: effect.kind, output: { id }, evidence, heldUntil: null }
+      }
       const heldUntil = state === 'held' ? new Date(heldMs).toISOString() : null
       return {
         status: state === 'held' ? 'held' : 'done',

@@ -64,6 +64,16 @@ test.each(['ed25519', 'ecdsa-p256-sha256'] as const)(
   },
 )
 
+test('whoever demands signatures talks unsigned, and confirms nothing so', async () => {
+  const { person, send } = await demanding(world, await one(), 'ed25519')
+  const { id } = JSON.parse((await person.api('POST', '/v1/conversations', { body: {} })).text) as { id: string }
+  const path = `/v1/conversations/${id}/messages`
+  const confirming = { text: 'yes', confirms: ['call_1'] }
+  expect((await person.api('POST', path, { body: { text: 'yes' } })).status).toBe(200)
+  expect(codeOf(await person.api('POST', path, { body: confirming }))).toBe('401 signature_required')
+  expect((await send('POST', path, confirming)).status).toBe(200)
+})
+
 /** How many of the keys they added, and of those for a program, they were not written to of yet. */
 async function unwritten({ userId }: Person): Promise<number> {
   const [row] = await world.query(

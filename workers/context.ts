@@ -46,7 +46,7 @@ export function makeCtx(env: Env, runtime: Runtime, given: Given = {}): Ctx & { 
 }
 
 /** Who asks an object for something, and by which request. */
-export type Asker = Pick<PersonActor, 'userId' | 'sessionId' | 'key'> & {
+export type Asker = Pick<PersonActor, 'userId' | 'sessionId' | 'key' | 'isUnsigned'> & {
   asked?: Pick<Ctx, 'requestId' | 'client'>
 }
 

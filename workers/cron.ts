@@ -6,7 +6,7 @@ import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#a
 import { emptyCalendarBin, sweepEventReminders } from '#calendar'
 import type { Ctx } from '#core'
 import { acting } from '#database'
-import { endLostEffects, sweepHeld } from '#effects'
+import { endLostEffects, sweepEffects } from '#effects'
 import { pruneMail } from '#email'
 import { pruneOauthStates } from '#integrations'
 import { pruneApiKeys } from '#keys'
@@ -37,7 +37,7 @@ const JOBS = {
   sweepSchedules,
   closeLostTurns,
   endLostEffects,
-  sweepHeld,
+  sweepEffects,
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
   pruneSessions,

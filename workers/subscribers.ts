@@ -3,6 +3,7 @@ import { heardSubscriber } from '#assistant'
 import { accountSubscriber } from '#auth'
 import { eventReminderSubscriber } from '#calendar'
 import { commitmentSubscriber } from '#commitments'
+import { fateSubscriber } from '#effects'
 import { deliverySubscriber } from '#notifications'
 import { suggestionNotices, suggestionSubscriber, suggestionTimers } from '#proactivity'
 import type { Subscriber } from '#queue'
@@ -29,4 +30,5 @@ export const subscribers: Subscriber[] = [
   suggestionNotices,
   triggerSubscriber,
   runSubscriber,
+  fateSubscriber,
 ]

@@ -8,6 +8,8 @@ export type TurnPort = {
   onState: (state: 'lost' | 'back') => void
 }
 
+/** `confirms`: the calls of the last answer that it says yes to. */
+export type Said = { text: string; confirms?: string[] }
 export type Turn = { ended: Promise<void>; cancel(): Promise<void> }
 
 const MAX_RETRIES = 20
@@ -16,7 +18,7 @@ const MAX_RETRIES = 20
  * Says something and follows the answer to its end. The turn is the server's: a stream that breaks is taken up where
  * it broke off, and only `cancel` stops it.
  */
-export function say(api: Api, conversationId: string, text: string, port: TurnPort): Turn {
+export function say(api: Api, conversationId: string, body: Said, port: TurnPort): Turn {
   const base = `/v1/conversations/${conversationId}`
   const sse = { accept: 'text/event-stream' }
   let turnId: string | undefined
@@ -49,7 +51,7 @@ export function say(api: Api, conversationId: string, text: string, port: TurnPo
   }
 
   async function run(): Promise<void> {
-    await follow(await api.send('POST', `${base}/messages`, { body: { text }, headers: sse })).catch(unlessBroken)
+    await follow(await api.send('POST', `${base}/messages`, { body, headers: sse })).catch(unlessBroken)
     for (let attempt = 0; !isOver && lastId !== '' && attempt < MAX_RETRIES; attempt++) {
       if (attempt === 0) port.onState('lost')
       await wait(Math.min(5000, 250 * 2 ** attempt))

@@ -4,6 +4,7 @@ import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
 import { listEffects, undoEffect } from '#effects'
 import { effects } from '#effects/tables'
+import { getTask, updateTask } from '#tasks'
 import { makePerson, type Person } from '#test/database'
 import { closeTurn } from './close.ts'
 import { createConversation } from './conversations.ts'
@@ -22,10 +23,10 @@ async function withModel(): Promise<Person> {
   return { ...person, config: readConfig({ ...inject('vars'), ...vars }) }
 }
 
-async function say(person: Person, conversationId: string, text: string) {
+async function say(person: Person, conversationId: string, text: string, confirms: string[] = []) {
   const answerId = person.newId('msg')
   const ids = { turnId: person.newId('turn'), questionId: person.newId('msg'), answerId }
-  const opened = await openTurn(person, { ...ids, conversationId, text })
+  const opened = await openTurn(person, { ...ids, conversationId, text, confirms })
   const result = await runTurn(person, opened, { signal: new AbortController().signal, emit: () => undefined })
   return { message: await closeTurn(person, answerId, result) }
 }
@@ -118,12 +119,54 @@ test('mail that was agreed to is held, kept as an effect before the answer is, a
   expect(JSON.stringify(asked.message?.parts[1])).toContain('cannot be taken back')
   // It goes on calling: once is what was agreed to.
   mock.on({ userMessage: 'yes, to ada' }, { toolCalls: [made] })
-  const { message } = await say(person, id, 'yes, to ada')
+  const [call] = asked.message?.parts ?? []
+  const { message } = await say(person, id, 'yes, to ada', call?.type === 'tool_call' ? [call.id] : [])
   const [held, ...more] = (await listEffects(person, { limit: 10 })).items
   expect(more).toEqual([])
   expect(held).toMatchObject({ kind: 'send_mail', status: 'held', agreed: true, origin: { messageId: message?.id } })
   expect(message?.parts[1]).toMatchObject({ output: { status: 'held', effectId: held?.id } })
   expect(await undoEffect(person, held?.id ?? '')).toMatchObject({ status: 'cancelled' })
+})
+
+test('"undo that" takes back the last thing alone: mail that is held is not sent, and older acts stay', async () => {
+  const person = await withModel()
+  const { conversation } = await act(person, 'remember', { text: 'Likes tea' })
+  const made = { name: 'send_mail', arguments: '{"to":["ada@example.com"],"subject":"Friday","text":"At nine?"}' }
+  mock.on({ userMessage: 'mail ada', hasToolResult: false }, { toolCalls: [made] })
+  mock.on({ userMessage: 'mail ada', hasToolResult: true }, { content: 'Shall I?' })
+  const asked = await say(person, conversation, 'mail ada')
+  const [call] = asked.message?.parts ?? []
+  mock.on({ userMessage: 'do send it', hasToolResult: false }, { toolCalls: [made] })
+  mock.on({ userMessage: 'do send it', hasToolResult: true }, { content: 'It goes out soon.' })
+  await say(person, conversation, 'do send it', call?.type === 'tool_call' ? [call.id] : [])
+  mock.on(
+    { userMessage: 'undo that now', hasToolResult: false },
+    { toolCalls: [{ name: 'undo_last', arguments: '{}' }] },
+  )
+  mock.on({ userMessage: 'undo that now', hasToolResult: true }, { content: 'Stopped.' })
+  const { message } = await say(person, conversation, 'undo that now')
+  expect(message?.parts[1]).toMatchObject({ output: { undone: ['It was not done'], stays: [] } })
+  const kinds = (await listEffects(person, { limit: 10 })).items.map(({ kind, status }) => `${kind} ${status}`)
+  expect(kinds).toEqual(['send_mail cancelled', 'remember done'])
+})
+
+test('"undo that" leaves what was changed since as it is, and says so', async () => {
+  const person = await withModel()
+  const { conversation, items } = await act(person, 'create_task', { title: 'Pay' })
+  const id = (items[0]?.output as { id: string } | undefined)?.id ?? ''
+  const change = { name: 'update_task', arguments: JSON.stringify({ id, title: 'Pay Ada' }) }
+  mock.on({ userMessage: 'rename to ada', hasToolResult: false }, { toolCalls: [change] })
+  mock.on({ userMessage: 'rename to ada', hasToolResult: true }, { content: 'Renamed.' })
+  await say(person, conversation, 'rename to ada')
+  await updateTask(person, id, { title: 'Pay Bob' }, '*')
+  mock.on(
+    { userMessage: 'undo this now', hasToolResult: false },
+    { toolCalls: [{ name: 'undo_last', arguments: '{}' }] },
+  )
+  mock.on({ userMessage: 'undo this now', hasToolResult: true }, { content: 'Left.' })
+  const { message } = await say(person, conversation, 'undo this now')
+  expect(message?.parts[1]).toMatchObject({ output: { undone: [], stays: [expect.stringMatching(/changed since/)] } })
+  expect(await getTask(person, id)).toMatchObject({ title: 'Pay Bob' })
 })
 
 test('what a turn does after somebody else was read is known as tainted', async () => {

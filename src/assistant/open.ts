@@ -2,7 +2,6 @@ import { and, desc, eq, getTableColumns, ne, sql } from 'drizzle-orm'
 import type { PersonFacts } from '#ai'
 import { AppError, type UserCtx } from '#core'
 import { iso, jsonObject, ownedBy, preparedBatchAs } from '#database'
-import { undoneCallsOf } from '#effects'
 import { type ServerRow, serversForTurn } from '#integrations'
 import { memoriesForPrompt, wordsIn } from '#memories'
 import { projectsForPrompt } from '#tasks'
@@ -15,19 +14,15 @@ const HISTORY = 40
 const TITLE_CHARS = 60
 const UNTITLED = 'New conversation'
 
-/** A turn as it is asked for: its ids are drawn before, so that asking twice is asking once. */
-export type TurnRequest = {
-  turnId: string
-  conversationId: string
-  questionId: string
-  answerId: string
-  text: string
-  /** Nobody sits there and waits: the allowance for background work pays. */
-  isBackground?: boolean
-}
+/**
+ * A turn as it is asked for: its ids are drawn before, so that asking twice is asking once. `confirms`: the calls of the
+ * answer before that the person tapped. `isBackground`: nobody sits there and waits, and that allowance pays.
+ */
+export type TurnRequest = Ids & { text: string; confirms?: string[]; isBackground?: boolean }
+type Ids = { turnId: string; conversationId: string; questionId: string; answerId: string }
 
 /** Of an earlier message what a turn asks for. */
-type PastMessage = Pick<Message, 'id' | 'role' | 'status' | 'parts' | 'model' | 'createdAt'> & { undoneCalls: string[] }
+type PastMessage = Pick<Message, 'id' | 'role' | 'status' | 'parts' | 'model' | 'createdAt'>
 
 const pastMessage = jsonObject<PastMessage>({
   id: messages.id,
@@ -36,7 +31,6 @@ const pastMessage = jsonObject<PastMessage>({
   parts: messages.parts,
   model: messages.model,
   createdAt: iso(messages.createdAt),
-  undoneCalls: sql`${messages.undoneCalls} || ${undoneCallsOf(messages.id)}`,
 })
 
 /** What a turn begins with; `fresh` is false when it was begun before. */
@@ -48,10 +42,11 @@ export type OpenedTurn = {
   person: PersonFacts
   servers: ServerRow[]
   isBackground: boolean
+  confirms: string[]
 }
 
 type OpenCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
-type Given = Omit<TurnRequest, 'text' | 'isBackground'> & { title: string; parts: string; words: string }
+type Given = Ids & { title: string; parts: string; words: string }
 
 const opening = preparedBatchAs((ctx, given: Given) => {
   const { db, actor } = ctx
@@ -101,10 +96,8 @@ const opening = preparedBatchAs((ctx, given: Given) => {
  * Writes down the question and an empty answer, and reads all that the prompt needs. One trip, one transaction;
  * `not_found` for a conversation that is not the person's.
  */
-export async function openTurn(
-  ctx: OpenCtx,
-  { text, isBackground = false, ...turn }: TurnRequest,
-): Promise<OpenedTurn> {
+export async function openTurn(ctx: OpenCtx, request: TurnRequest): Promise<OpenedTurn> {
+  const { text, confirms = [], isBackground = false, ...turn } = request
   const parts = JSON.stringify([{ type: 'text', text }])
   const given = { ...turn, title: titleOf(text), parts, words: wordsIn(text) }
   const [opened, own, past, facts, projects, memories, servers] = await opening(ctx, given)
@@ -121,6 +114,7 @@ export async function openTurn(
     person: { ...person, now: ctx.now().toISOString(), projects, memories },
     servers,
     isBackground,
+    confirms,
   }
 }
 

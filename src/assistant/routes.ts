@@ -19,6 +19,7 @@ import {
   versioned,
 } from '#core'
 import { recordAct } from '#database'
+import { claimsSignature } from '#security'
 import * as conversations from './conversations.ts'
 import {
   Conversation,
@@ -113,7 +114,7 @@ const sayRoute = personRoute(
     operationId: 'sendMessage',
     summary: 'Say something to the assistant',
     description:
-      'Answers when the turn ends; with `Accept: text/event-stream`, as it goes. `Aurelius-*` headers name the model, its cost, the decision (`GET /v1/ai/decisions/{id}`) and what the gateway took; of a stream the `message.completed` event tells model, cost and decision. The turn goes on without its client: a lost stream is found again at `/v1/conversations/{id}/events`.',
+      'Answers when the turn ends; with `Accept: text/event-stream`, as it goes. What a tool result asks about with `confirmation_required` is done only when the next message `confirms` its `callId`. `Aurelius-*` headers name the model, its cost, the decision (`GET /v1/ai/decisions/{id}`) and what the gateway took; of a stream the `message.completed` event tells model, cost and decision. The turn goes on without its client: a lost stream is found again at `/v1/conversations/{id}/events`.',
     tags,
     request: { params: conversationId, body: body(NewMessage) },
     responses: {
@@ -155,17 +156,25 @@ const cancelRoute = personRoute({
   responses: { 200: answer(TurnState, 'It runs no longer') },
 })
 
-type Said = { id: string; text: string }
+type Said = { id: string; text: string; confirms: string[] }
 
 /** A turn in the person's session object; its ids come from the context, so a repeat under the same key is the same turn. */
-function ask(ctx: UserCtx, { id, text }: Said) {
+function ask(ctx: UserCtx, { id, text, confirms }: Said, isSigned: boolean) {
   const [turnId, questionId, answerId] = [ctx.newId('turn'), ctx.newId('msg'), ctx.newId('msg')]
   const { userId, sessionId, key } = ctx.actor
+  // Whoever demands signatures confirms nothing by a request without one.
+  const isTap = confirms.length > 0 && !isSigned
   const session = ctx.env.USER_SESSION.getByName(userId)
   return {
     session,
-    request: { turnId, conversationId: id, questionId, answerId, text },
-    by: { userId, sessionId, ...(key && { key }), asked: { requestId: ctx.requestId, client: ctx.client } },
+    request: { turnId, conversationId: id, questionId, answerId, text, confirms },
+    by: {
+      userId,
+      sessionId,
+      ...(key && { key }),
+      ...(isTap && { isUnsigned: true as const }),
+      asked: { requestId: ctx.requestId, client: ctx.client },
+    },
   }
 }
 
@@ -241,7 +250,11 @@ export const app = createApp()
     c.json(await conversations.listMessages(c.var.ctx, c.req.valid('param').id, c.req.valid('query')), 200),
   )
   .openapi(sayRoute, async (c) => {
-    const { session, request, by } = ask(c.var.ctx, { ...c.req.valid('param'), ...c.req.valid('json') })
+    const { session, request, by } = ask(
+      c.var.ctx,
+      { ...c.req.valid('param'), ...c.req.valid('json') },
+      claimsSignature(c.req.raw.headers),
+    )
     if (wantsStream(c)) {
       const stream = await session.streamTurn(request, by)
       if (!stream.ok) throw refused(stream)

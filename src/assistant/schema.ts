@@ -4,6 +4,7 @@ import { s } from '#core'
 const count = s.int(0, 2_147_483_647)
 const micros = s.int(0, Number.MAX_SAFE_INTEGER)
 const MAX_TEXT = 8000
+const MAX_CONFIRMED = 20
 
 /** What a tool was given and answered: any JSON, as the tool's own schema says. */
 const Payload = s.later(() => z.unknown().openapi({ type: 'object', additionalProperties: true }))
@@ -88,7 +89,13 @@ export type NewConversation = z.infer<typeof NewConversation>
 export const ConversationPatch = z.strictObject({ title: s.line(200) }).openapi('ConversationPatch')
 
 export const NewMessage = z
-  .strictObject({ text: s.text(MAX_TEXT, 1).regex(/\S/, 'must say something') })
+  .strictObject({
+    text: s.text(MAX_TEXT, 1).regex(/\S/, 'must say something'),
+    confirms: s
+      .list(z.string().max(100), MAX_CONFIRMED)
+      .default([])
+      .openapi({ description: 'Calls of the last answer, by their `callId`, that asked to be confirmed and now are' }),
+  })
   .openapi('NewMessage')
 
 /** What a turn answers at its end: what was said, and what came back. */

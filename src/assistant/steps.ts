@@ -28,8 +28,8 @@ export type Run = {
   tools: Tool[]
   /** Tools that whoever asks carries out: a call of one ends the run. */
   clientTools: ModelTool[]
-  /** Whether the person has agreed to this call of a destructive tool. */
-  isAgreed(call: ToolCall): boolean
+  /** Whether the person has agreed to this very call; asked once, as it is agreed to once. */
+  isAgreed(call: ToolCall, isTainted: boolean): boolean
   onResult(result: ToolResultPart): void
   /** Text of others was read before, or is now. */
   isTainted: boolean
@@ -149,13 +149,13 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
   const kind = effectKind(call.name)
   // What others wrote leads nothing out of here by itself.
   const mustAsk = tool.destructive || (run.isTainted && kind?.outward === true)
-  const agreed = mustAsk && run.isAgreed(call)
+  const agreed = mustAsk && run.isAgreed(call, run.isTainted)
   if (mustAsk && !agreed) {
     const isFinal = kind ? kind.undoWindowMs === null : isForeign(call.name)
     const warning = isFinal ? ' Say that it cannot be taken back.' : ''
     return refuse(
       'confirmation_required',
-      `Ask whether to go ahead; after they agree, make the same call again.${warning}`,
+      `Not done. Ask whether to go ahead: they agree by confirming this call, not by words. Then make the same call again.${warning}`,
     )
   }
   try {

@@ -1,19 +1,15 @@
-import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import type { ModelTool, PersonFacts } from '#ai'
 import { scopesOf, toolsWithin } from '#auth'
 import { calendarTools } from '#calendar'
-import { AppError, defineTool, findAppError, type Tool, type UserCtx } from '#core'
-import { eventOfAct, markActUndone, outwardTools } from '#effects'
+import { AppError, defineTool, type Tool, type UserCtx } from '#core'
+import { outwardTools, undoLast } from '#effects'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
-import { kick } from '#queue'
 import { taskTools } from '#tasks'
 import { personTools } from '#users'
 import { workflowTools } from '#workflows'
 import type { OpenedTurn } from './open.ts'
-import type { ToolResultPart } from './schema.ts'
-import { messages } from './tables.ts'
 
 /** What may be done for a person, in a turn or out of one: each a verb of its domain, with a label. */
 export function standingTools(sourceMessageId: string | null): Tool[] {
@@ -24,7 +20,7 @@ export function standingTools(sourceMessageId: string | null): Tool[] {
 export function toolsFor({ actor }: Pick<UserCtx, 'actor'>, turn: OpenedTurn): Tool[] {
   const scopes = scopesOf(actor)
   const tools = toolsWithin(scopes, [...standingTools(turn.question.id), ...outwardTools(), ...workflowTools()])
-  return [...tools, ...toolsWithin(scopes, [undoTool(turn, tools), ...remoteTools(turn.servers)])]
+  return [...tools, ...toolsWithin(scopes, [undoTool(turn), ...remoteTools(turn.servers)])]
 }
 
 /** What it may do where nobody can be asked, and nothing is kept that an undo could name. */
@@ -55,56 +51,21 @@ function describe(input: z.ZodType): ModelTool['inputSchema'] {
   return inputSchema
 }
 
-type Undoable = { messageId: string; results: ToolResultPart[] }
-
-// The newest answer that did something which can be, and was not yet, taken back.
-function lastActs(turn: OpenedTurn): Undoable | undefined {
-  for (const message of turn.history.toReversed()) {
-    const results = message.parts.filter(
-      (part): part is ToolResultPart => part.type === 'tool_result' && part.undo !== undefined && !part.isError,
-    )
-    const open = results.filter(({ callId }) => !message.undoneCalls.includes(callId))
-    if (open.length > 0) return { messageId: message.id, results: open }
-  }
-  return undefined
-}
-
-function undoTool(turn: OpenedTurn, tools: Tool[]): Tool {
+function undoTool(turn: OpenedTurn): Tool {
   return defineTool({
     name: 'undo_last',
-    description: 'Take back everything the last answer that changed something did.',
+    description:
+      'Take back everything the last answer that did something did; what is held is not done at all. What stays done is told with its reason.',
     input: NOTHING,
     run: async (ctx) => {
-      const last = lastActs(turn)
-      if (!last) throw new AppError('nothing_to_undo', 'Nothing was done in this conversation that could be taken back')
-      const undone: string[] = []
-      for (const { callId, undo } of last.results.toReversed()) {
-        const tool = tools.find(({ name }) => name === undo?.tool)
-        if (!tool || !undo) continue
-        await takeBack(ctx, tool, undo.input)
-        await markUndone(ctx, last.messageId, callId)
-        turn.history.find(({ id }) => id === last.messageId)?.undoneCalls.push(callId)
-        undone.push(undo.says)
-      }
-      return { output: { undone } }
+      const answers = turn.history.flatMap(({ id, role }) => (role === 'assistant' ? id : []))
+      const items = await undoLast(ctx, answers)
+      if (!items)
+        throw new AppError('nothing_to_undo', 'Nothing was done in this conversation that could be taken back')
+      const says = (isGone: boolean) => items.flatMap((one) => (GONE.has(one.status) === isGone ? one.says : []))
+      return { output: { undone: says(true), stays: says(false) } }
     },
   })
 }
 
-// What is not there any more needs no taking back: an undo that was cut short goes on where it stopped.
-async function takeBack(ctx: UserCtx, tool: Tool, input: unknown): Promise<void> {
-  try {
-    await tool.run(ctx, input)
-  } catch (error) {
-    if (findAppError(error)?.code !== 'not_found') throw error
-  }
-}
-
-async function markUndone(ctx: UserCtx, messageId: string, callId: string): Promise<void> {
-  const marked = ctx.db
-    .update(messages)
-    .set({ undoneCalls: sql`${messages.undoneCalls} || ${JSON.stringify([callId])}::jsonb` })
-    .where(sql`${messages.id} = ${messageId} and ${messages.userId} = ${ctx.actor.userId}`)
-  const [, [effect]] = await ctx.db.batch([marked, markActUndone(ctx, messageId, callId)])
-  kick(ctx, [eventOfAct(effect)])
-}
+const GONE: ReadonlySet<string> = new Set(['undone', 'cancelled', 'already'])

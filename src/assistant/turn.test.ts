@@ -21,8 +21,12 @@ async function withModel(): Promise<Person> {
   return { ...person, config }
 }
 
-async function say(person: Person, conversationId: string, text: string, signal = new AbortController().signal) {
+type Saying = { signal?: AbortSignal; confirms?: string[] }
+
+async function say(person: Person, conversationId: string, text: string, saying: Saying = {}) {
+  const { signal = new AbortController().signal, confirms = [] } = saying
   const request = {
+    confirms,
     turnId: person.newId('turn'),
     questionId: person.newId('msg'),
     answerId: person.newId('msg'),
@@ -117,48 +121,60 @@ test('a tool that fails tells the model why, and the turn goes on', async () => 
   expect(message?.text).toBe('I could not find it.')
 })
 
-test('a destructive tool waits for the person, and then does only what was asked about', async () => {
-  const person = await withModel()
-  const { id } = await createConversation(person, { title: 'x' })
-  const { createTask } = await import('#tasks')
-  const task = await createTask(person, { title: 'Report' })
-  const other = await createTask(person, { title: 'Other' })
-  const call = (taskId: string) => ({ toolCalls: [{ name: 'delete_task', arguments: JSON.stringify({ id: taskId }) }] })
-  mock.on({ userMessage: 'delete the report', hasToolResult: false }, call(task.id))
-  mock.on({ userMessage: 'delete the report', hasToolResult: true }, { content: 'Delete “Report”?' })
-  const first = await say(person, id, 'delete the report')
-  expect(first.message?.parts[1]).toMatchObject({ isError: true, output: { code: 'confirmation_required' } })
-  mock.on({ userMessage: 'yes other', turnIndex: 2 }, call(other.id))
-  mock.on({ userMessage: 'yes other' }, { content: 'Really?' })
-  const wrong = await say(person, id, 'yes other')
-  expect(JSON.stringify(wrong.message?.parts)).not.toContain('deletedAt')
-})
+const idOfCall = ({ message }: Awaited<ReturnType<typeof say>>) =>
+  message?.parts.flatMap((part) => (part.type === 'tool_call' ? part.id : []))[0] ?? ''
 
-/** The asking answer of a conversation, and what the same call does after it. */
-async function agreed(change: { status?: 'failed'; wasSaid?: boolean } = {}) {
+type Answering = { says?: string; taps?: boolean; makes?: 'another'; isTainted?: boolean; byKey?: boolean }
+
+/** What comes of a call that was asked about, once the person has answered. */
+async function answered({ says = 'yes', taps = true, makes, isTainted = false, byKey = false }: Answering) {
   const person = await withModel()
   const { id } = await createConversation(person, { title: 'x' })
-  const { createTask } = await import('#tasks')
-  const task = await createTask(person, { title: 'Report' })
+  const { createTask, getTask } = await import('#tasks')
+  const [task, other] = [await createTask(person, { title: 'Report' }), await createTask(person, { title: 'Other' })]
   const words = person.newId('msg')
-  const made = { name: 'delete_task', arguments: JSON.stringify({ id: task.id }) }
-  mock.on({ userMessage: `delete ${words}`, hasToolResult: false }, { toolCalls: [made] })
+  const made = (of: string) => ({ name: 'delete_task', arguments: JSON.stringify({ id: of }) })
+  mock.on({ userMessage: `delete ${words}`, hasToolResult: false }, { toolCalls: [made(task.id)] })
   mock.on({ userMessage: `delete ${words}`, hasToolResult: true }, { content: 'Delete “Report”?' })
   const asked = await say(person, id, `delete ${words}`)
-  const [call, result, question] = asked.message?.parts ?? []
-  await person.db
-    .update(messages)
-    .set({ status: change.status ?? 'done', parts: [call, result, ...(change.wasSaid === false ? [] : [question])] })
-    .where(eq(messages.id, asked.request.answerId))
-  mock.on({ userMessage: `yes ${words}` }, { toolCalls: [made] })
-  const { message } = await say(person, id, `yes ${words}`)
-  return message?.parts[1]?.type === 'tool_result' && message.parts[1].isError
+  const read = { type: 'tool_result', callId: 'c0', name: 'forecast__read', output: {}, isError: false } as const
+  if (isTainted && asked.message)
+    await person.db
+      .update(messages)
+      .set({ parts: [read, ...asked.message.parts] })
+      .where(eq(messages.id, asked.message.id))
+  mock.on({ userMessage: `${says} ${words}` }, { toolCalls: [made(makes === 'another' ? other.id : task.id)] })
+  const key = { id: 'key_1', scopes: ['tasks:read', 'tasks:write', 'conversations:write'], ratePerMinute: null }
+  const by = byKey ? { ...person, actor: { ...person.actor, key } } : person
+  const { message } = await say(by, id, `${says} ${words}`, { confirms: taps ? [idOfCall(asked)] : [] })
+  const codes = message?.parts.flatMap((part) =>
+    part.type === 'tool_result' ? [part.isError ? (part.output as { code: string }).code : 'done'] : [],
+  )
+  const isThere = async (of: string) => (await getTask(person, of).catch(() => null)) !== null
+  return { asked, codes, left: [await isThere(task.id), await isThere(other.id)] }
 }
 
-test('only a question that reached the person can have been agreed to', async () => {
-  expect(await agreed()).toBe(false)
-  expect(await agreed({ status: 'failed' })).toBe(true)
-  expect(await agreed({ wasSaid: false })).toBe(true)
+test('a destructive tool does what was asked about once it is tapped, and once for each tap', async () => {
+  const { asked, codes, left } = await answered({})
+  expect(asked.message?.parts[1]).toMatchObject({ isError: true, output: { code: 'confirmation_required' } })
+  expect(codes?.slice(0, 2)).toEqual(['done', 'confirmation_required'])
+  expect(left).toEqual([false, true])
+})
+
+test.each([
+  ['no word is a tap, whatever the model makes of it', { says: 'no', taps: false }],
+  ['nor is a yes in words', { taps: false }],
+  ['what was tapped is no other thing', { makes: 'another' }],
+  ["a program's tap is none where words of others were read", { isTainted: true, byKey: true }],
+] as const)('%s', async (_, answering) => {
+  const { codes, left } = await answered(answering)
+  expect(new Set(codes)).toEqual(new Set(['confirmation_required']))
+  expect(left).toEqual([true, true])
+})
+
+test('a person taps where words of others were read, and a program where none were', async () => {
+  expect((await answered({ isTainted: true })).left).toEqual([false, true])
+  expect((await answered({ byKey: true })).left).toEqual([false, true])
 })
 
 test('what takes an act back is told apart from its output, and found again in the log', async () => {
@@ -206,7 +222,7 @@ test('a cancelled turn keeps what it said', async () => {
   )
   const controller = new AbortController()
   setTimeout(() => controller.abort(), 200)
-  const { message } = await say(person, id, 'a long story', controller.signal)
+  const { message } = await say(person, id, 'a long story', { signal: controller.signal })
   expect(message?.status).toBe('cancelled')
   expect(message?.text).toContain('word')
   expect(message).toMatchObject({ provider: 'anthropic', model: 'claude-sonnet-5-5' })

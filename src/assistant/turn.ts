@@ -1,5 +1,5 @@
-import type { GatewayEvent, Receipt, ToolCall } from '#ai'
-import { canonical, describeError, findAppError, type UserCtx } from '#core'
+import type { GatewayEvent, Receipt } from '#ai'
+import { canonical, describeError, findAppError, type PersonActor, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
 import type { Act } from '#effects'
 import { toModelMessages } from './history.ts'
@@ -103,7 +103,7 @@ function runOf(told: Told): Run {
     messages: (parts) => toModelMessages([...turn.history, turn.question], parts),
     tools: toolsFor(ctx, turn),
     clientTools: [],
-    isAgreed: (call) => wasAgreed(turn, call),
+    isAgreed: tapsOf(turn, ctx.actor),
     onResult: (result) => tellResult(told, result),
     isTainted: turn.history.some(({ parts }) => parts.some(hasForeign)),
     acts: [],
@@ -161,18 +161,22 @@ function flush(told: Told): void {
   told.unsent = ''
 }
 
-// Agreed to: the same call was asked about in the answer just before, the question reached the person, and they have
-// spoken since.
-function wasAgreed(turn: OpenedTurn, call: ToolCall): boolean {
-  const previous = turn.history.findLast(({ role }) => role === 'assistant')
-  if (previous?.status !== 'done') return false
-  const same = canonical([call.name, call.input])
-  return previous.parts.some((part, index) => {
-    if (part.type !== 'tool_result' || !isQuestion(part.output)) return false
-    const made = previous.parts.find((other) => other.type === 'tool_call' && other.id === part.callId)
-    const wasSaid = previous.parts.slice(index).some((later) => later.type === 'text' && later.text.trim() !== '')
-    return wasSaid && made?.type === 'tool_call' && canonical([made.name, made.input]) === same
-  })
+/**
+ * Says of a call whether the person tapped it: the answer just before asked about this very call, and they named it. Once
+ * for each tap. Where others' words were read a program's tap is none.
+ */
+function tapsOf({ history, confirms }: OpenedTurn, { key }: PersonActor): Run['isAgreed'] {
+  const asked = history.findLast(({ role }) => role === 'assistant')?.parts ?? []
+  const questions = asked.flatMap((part) => (part.type === 'tool_result' && isQuestion(part.output) ? part.callId : []))
+  const open = asked.flatMap((part) =>
+    part.type === 'tool_call' && questions.includes(part.id) && confirms.includes(part.id)
+      ? canonical([part.name, part.input])
+      : [],
+  )
+  return ({ name, input }, isTainted) => {
+    const index = key && isTainted ? -1 : open.indexOf(canonical([name, input]))
+    return index >= 0 && open.splice(index, 1).length > 0
+  }
 }
 
 function isQuestion(output: unknown): boolean {

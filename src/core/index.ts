@@ -43,5 +43,13 @@ export {
   nextAlarmMs,
   TIMER_MIGRATIONS,
 } from './timers.ts'
-export { type Change, defineTool, type Evidence, type Plan, type Tool, type ToolAnswer, type Undo } from './tool.ts'
+export {
+  type Change,
+  defineTool,
+  type Fate,
+  type Plan,
+  type Tool,
+  type ToolAnswer,
+  type Undo,
+} from './tool.ts'
 export { type Clock, createClock } from './wall.ts'

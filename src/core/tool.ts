@@ -11,6 +11,9 @@ export type Evidence = { id: string | null; provider: string | null }
 /** `before` is what it acted upon as it was found, `plan` what was done, of a tool that says what it does. */
 export type ToolAnswer = { output: unknown; before?: unknown; undo?: Undo; plan?: Plan; evidence?: Evidence }
 
+/** What became of what a tool handed on, as whoever took it says. */
+export type Fate = { status: 'done' | 'failed' | 'unknown'; detail: string; output: unknown; evidence: Evidence }
+
 export type Change = { target: string | null; before: object | null; after: object | null }
 /** What an act would do, known before it is done; `undo` is null where nothing takes it back. */
 export type Plan = { says: string; changes: Change[]; undo: Undo | null }
@@ -35,6 +38,8 @@ export type Tool = {
   state?(ctx: Asking, input: unknown, newId: NewId): SQL
   /** Of the input and the state before. Asks nothing and changes nothing. */
   plan?(input: unknown, before: unknown, newId: NewId): Plan
+  /** Of one that only hands on, by its output: null while it is on its way. */
+  fate?(ctx: UserCtx, output: unknown): Promise<Fate | null>
 }
 
 /** `before`: what it acted upon as it was found; what takes the act back follows from it. */
@@ -50,6 +55,7 @@ type ToolSpec<T extends z.ZodType, B> = {
   run(ctx: UserCtx, input: z.output<T>): Promise<Ran<B>>
   state?(ctx: Asking, input: z.output<T>, newId: NewId): SQL<B>
   plan?(input: z.output<T>, before: B | null, newId: NewId): Plan
+  fate?(ctx: UserCtx, output: unknown): Promise<Fate | null>
 }
 
 /** Ties `run` to its schema; whatever calls the tool, the input is checked. `invalid_request` where it does not fit. */

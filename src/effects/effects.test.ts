@@ -18,7 +18,6 @@ import {
   type Recorded,
   realEffects,
   recordingEffects,
-  type Undone,
   undoEffect,
   undoRun,
   undoSince,
@@ -222,11 +221,12 @@ test('a run is taken back in reverse, and what is irreversible says so', async (
   await done(person, 'remember', { text: 'Likes tea' }, { origin })
   const deleted = await done(person, 'delete_project', { id: project }, { origin })
   expect(await getEffect(person, deleted.effectId)).toMatchObject({ reversible: false, undoUntil: null })
-  const undone: Undone[] = await undoRun(person, 'run_2')
+  const { items: undone, nextCursor } = await undoRun(person, 'run_2')
+  expect(nextCursor).toBe(null)
   expect(undone.map(({ status }) => status)).toEqual(['irreversible', 'undone', 'undone', 'undone', 'undone'])
   expect((await listTasks(person, { limit: 10 })).items).toEqual([])
   expect((await listMemories(person, { limit: 10 })).items).toEqual([])
-  expect((await undoRun(person, 'run_2')).map(({ status }) => status)).toEqual(['irreversible'])
+  expect((await undoRun(person, 'run_2')).items.map(({ status }) => status)).toEqual(['irreversible'])
 })
 
 test('everything since an instant is taken back, and nothing before', async () => {
@@ -235,8 +235,8 @@ test('everything since an instant is taken back, and nothing before', async () =
   await done(person, 'create_task', { title: 'early' })
   times.now = new Date('2031-01-01T09:01:00Z')
   await done(person, 'create_task', { title: 'late' })
-  const undone = await undoSince(person, new Date('2031-01-01T09:00:00Z'))
-  expect(undone.map(({ status }) => status)).toEqual(['undone'])
+  const { items } = await undoSince(person, new Date('2031-01-01T09:00:00Z'))
+  expect(items.map(({ status }) => status)).toEqual(['undone'])
   expect((await listTasks(person, { limit: 10 })).items.map(({ title }) => title)).toEqual(['early'])
 })
 

@@ -1,19 +1,18 @@
-import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, lt, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
-import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
+import { AppError, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { ownedBy } from '#database'
 import { effectKinds } from './kinds.ts'
 import { realEffects } from './perform.ts'
 import { MAX_SAYS, type Outcome } from './port.ts'
 import { recordingEffects } from './record.ts'
 import { shown } from './row.ts'
-import type { Effect, EffectKindShown, EffectQuery, NewEffect, Preview, Undo, Undone } from './schema.ts'
+import type { Effect, EffectKindShown, EffectQuery, NewEffect, Preview, Undo } from './schema.ts'
 import { effects } from './tables.ts'
-import { undoEffect, undoRun, undoSince } from './undo.ts'
+import { type UndonePage, undoEffect, undoRun, undoSince } from './undo.ts'
 
 const LIST = 'effects'
 const CursorKey = z.tuple([s.id('eff')])
-const STALE_MINUTES = 15
 const e = effects
 
 type ReadCtx = Pick<UserCtx, 'actor' | 'db'>
@@ -65,10 +64,10 @@ export function listKinds(): { items: EffectKindShown[] } {
   return { items }
 }
 
-/** Does what the person themselves asks for. Under an Idempotency-Key it is the same act again. */
+/** Does what the person asks for themselves, or a program of theirs, which taps nothing. Under an Idempotency-Key it is the same act again. */
 export async function performFor(ctx: UserCtx, { kind, input }: NewEffect): Promise<Effect> {
   const key = `api:${ctx.newId('req')}`
-  const asked = { kind, input, key, origin: { kind: 'api' as const }, tainted: false, isAgreed: true }
+  const asked = { kind, input, key, origin: { kind: 'api' as const }, tainted: false, isAgreed: !ctx.actor.key }
   const outcome = await realEffects(ctx).perform(asked)
   if (outcome.effectId === null) throw notAdmitted(outcome)
   return await getEffect(ctx, outcome.effectId)
@@ -91,20 +90,8 @@ function notAdmitted(outcome: Outcome): AppError {
 }
 
 /** Takes back one effect, those of a run, or all since an instant. */
-export async function undo(ctx: UserCtx, { id, runId, since, force }: Undo): Promise<{ items: Undone[] }> {
-  if (id !== undefined) return { items: [await undoEffect(ctx, id, { force })] }
-  if (runId !== undefined) return { items: await undoRun(ctx, runId, { force }) }
-  return { items: since === undefined ? [] : await undoSince(ctx, new Date(since), { force }) }
-}
-
-/** Of what was begun and never heard of again nobody knows whether it was done. */
-export async function endLostEffects(ctx: Pick<Ctx, 'db'>): Promise<void> {
-  await ctx.db
-    .update(e)
-    .set({
-      ...{ status: 'unknown', errorCode: 'timeout', error: 'Whoever was at it was lost', holder: null },
-      version: sql`${e.version} + 1`,
-      updatedAt: sql`now()`,
-    })
-    .where(and(eq(e.status, 'intended'), lt(e.leaseUntil, sql`now() - interval '1 minute' * ${STALE_MINUTES}`)))
+export async function undo(ctx: UserCtx, { id, runId, since, ...options }: Undo): Promise<UndonePage> {
+  if (runId !== undefined) return await undoRun(ctx, runId, options)
+  if (since !== undefined) return await undoSince(ctx, new Date(since), options)
+  return { items: id === undefined ? [] : [await undoEffect(ctx, id, options)], nextCursor: null }
 }

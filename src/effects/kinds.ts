@@ -39,6 +39,9 @@ const MANNERS: Record<string, Partial<Manners>> = {
   send_mail: { outward: true, undoWindowMs: null, holdMs: MAIL_HELD_MS },
 }
 
+// They come back for a month, and are not asked about in a conversation.
+const DISCARDS: ReadonlySet<string> = new Set(['forget', 'discard_mail'])
+
 const kindOf = (tool: Tool): EffectKind => ({
   ...OWN,
   ...MANNERS[tool.name],
@@ -75,6 +78,10 @@ function registry(): ReadonlyMap<string, EffectKind> {
 
 /** What only the port does: it goes out, or is done by others. */
 export const outwardTools = (): Tool[] => [...notificationTools, ...mailTools, ...webhookTools, ...requestTools]
+
+/** It goes out, or something is lost by it: no general permission covers it. */
+export const isGrave = ({ outward, undoWindowMs, tool }: EffectKind): boolean =>
+  outward || undoWindowMs === null || tool.destructive || DISCARDS.has(tool.name)
 
 export const effectKind = (name: string): EffectKind | undefined => registry().get(name)
 export const effectKinds = (): EffectKind[] => [...registry().values()]

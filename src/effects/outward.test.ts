@@ -8,7 +8,7 @@ import { makePerson, type Person, testCtx } from '#test/database'
 import { users } from '#users/tables'
 import { webhookDeliveries, webhookEndpoints } from '#webhooks/tables'
 import { getEffect } from './effects.ts'
-import { type NewEffect, performHeld, realEffects, recordingEffects, sweepHeld, undoEffect } from './index.ts'
+import { type NewEffect, performHeld, realEffects, recordingEffects, sweepEffects, undoEffect } from './index.ts'
 
 const MAIL = { to: ['ada@example.com', 'bob@example.com'], subject: 'Friday', text: 'At nine?\n\nSam' }
 const START = new Date('2031-01-01T09:00:00.000Z')
@@ -42,17 +42,18 @@ test('mail is held for twenty seconds, and then sent once to each, whoever asks'
   expect(await performHeld(system, due)).toBe(null)
   expect(await lettersOf(person)).toEqual([])
   times.now = new Date('2031-01-01T09:00:20.000Z')
-  const rings = await Promise.all([1, 2, 3].map(() => performHeld(system, due)))
-  expect(rings.filter((ring) => ring !== null)).toHaveLength(1)
+  // Whoever comes while another is at it is to come again.
+  const rings = await Promise.allSettled([1, 2, 3].map(() => performHeld(system, due)))
+  expect(rings.filter((ring) => ring.status === 'fulfilled' && ring.value !== null)).toHaveLength(1)
   const letters = await lettersOf(person)
   expect(letters).toMatchObject([
     { toAddress: 'ada@example.com', kind: 'letter', status: 'queued' },
     { toAddress: 'bob@example.com', kind: 'letter', status: 'queued' },
   ])
   expect(await getEffect(person, due.id)).toMatchObject({
-    status: 'done',
+    status: 'sending',
     reversible: false,
-    evidence: { id: letters[0]?.id, provider: 'local' },
+    evidence: { id: null, provider: null },
     output: { to: MAIL.to, refused: [] },
   })
   expect(await undoEffect(person, due.id)).toMatchObject({ status: 'irreversible' })
@@ -74,7 +75,7 @@ test('a hold whose timer was lost is swept, and one whose machine died goes on w
   times.now = new Date('2026-01-01T09:00:00.000Z')
   const held = await perform(person, effect('send_mail', { ...MAIL, to: ['eve@example.com'] }))
   times.now = new Date('2026-01-01T09:01:00.000Z')
-  expect(await sweepHeld(system)).toBeGreaterThan(0)
+  expect(await sweepEffects(system)).toBeGreaterThan(0)
   expect(await lettersOf(person)).toHaveLength(1)
   const { effects } = await import('./tables.ts')
   const lost = { status: 'intended' as const, leaseUntil: new Date(0), doneAt: null }
@@ -83,7 +84,7 @@ test('a hold whose timer was lost is swept, and one whose machine died goes on w
     .set(lost)
     .where(eq(effects.id, held.effectId ?? ''))
   expect(await performHeld(system, { userId: person.actor.userId, id: held.effectId ?? '' })).toMatchObject({
-    status: 'done',
+    status: 'sending',
   })
   expect(await lettersOf(person)).toHaveLength(1)
 })
@@ -120,7 +121,7 @@ test('what foreign text led to goes nowhere without a tap, whatever the caller b
   expect(recorder.recorded).toEqual([])
 })
 
-test('a webhook is called once for each key, and its delivery is the evidence', async () => {
+test('a webhook is called once for each key', async () => {
   const { person } = await makeWriter()
   const { db, actor } = person
   const id = person.newId('whk')
@@ -131,7 +132,7 @@ test('a webhook is called once for each key, and its delivery is the evidence', 
   expect(await perform(person, call)).toEqual(first)
   const deliveries = await db.select().from(webhookDeliveries).where(eq(webhookDeliveries.endpointId, id))
   expect(deliveries).toMatchObject([{ type: 'webhook.called', body: expect.stringContaining('{"door":"open"}') }])
-  expect(first).toMatchObject({ status: 'done', evidence: { id: deliveries[0]?.id, provider: 'webhook' } })
+  expect(first).toMatchObject({ status: 'sending', output: { id: deliveries[0]?.id } })
 })
 
 test('a notification is withdrawn by undoing it, and a workflow is asked for once', async () => {

@@ -2,7 +2,7 @@ import { scopesOf, toolsWithin } from '#auth'
 import { canonical, type UserCtx } from '#core'
 import { carryOut, outcomeOf } from './act.ts'
 import { claim } from './claim.ts'
-import { armHold } from './held.ts'
+import { armHold } from './hold.ts'
 import { type EffectKind, effectKind } from './kinds.ts'
 import { type Effects, MAX_SAYS, type NewEffect, type Outcome } from './port.ts'
 

@@ -17,7 +17,8 @@ export type NewEffect = {
 
 export type Outcome =
   | {
-      status: 'done' | 'held'
+      /** `sending`: handed on, and whoever takes it has not said so yet. */
+      status: 'done' | 'held' | 'sending'
       effectId: string
       says: string
       output: unknown

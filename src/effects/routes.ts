@@ -50,7 +50,8 @@ const undoRoute = personRoute(
     method: 'post',
     path: '/effects/undo',
     operationId: 'undoEffects',
-    summary: 'Take back one effect, those of a run, or everything since an instant, the last first',
+    summary:
+      'Take back one effect, those of a run, or everything since an instant, the last first, a hundred at a time',
     tags,
     request: { body: body(Undo) },
     responses: { 200: answer(UndoneList, 'What became of each') },

@@ -8,11 +8,14 @@ import { effects } from './tables.ts'
 export type EffectRow = typeof effects.$inferSelect
 type Columns = ColumnsOf<typeof effects>
 
-/** It was held, done, refused, taken back, or it is known that it failed. */
+/** It was held, handed on, done, refused, taken back, or it is known that it failed. */
 const effectUpdated = defineEvent('effect.updated', 'effects', Effect)
 
 const LEASE_S = 60
 export const lease = () => sql`now() + interval '1 second' * ${LEASE_S}`
+const LOOK_AGAIN_S = 3600
+/** When what is on its way is looked at though nobody told of it. */
+export const lookAgain = () => sql`now() + interval '1 second' * ${LOOK_AGAIN_S}`
 
 /** The ids an effect draws, the same each time it is done. */
 export function idsOf({ userId, key, createdAt }: Pick<EffectRow, 'userId' | 'key' | 'createdAt'>, part = '') {

@@ -92,6 +92,7 @@ export const Undo = z
     id: s.id('eff').optional(),
     runId: s.line(100).optional(),
     force: z.boolean().default(false).openapi({ description: 'Also what was changed since' }),
+    cursor: s.cursor.openapi({ description: 'Of the answer before, to go on with what came earlier' }),
   })
   .refine(({ id, runId, since }) => [id, runId, since].filter((one) => one !== undefined).length === 1, {
     error: 'must have one of id, runId and since',
@@ -109,7 +110,7 @@ export const Undone = s.later(() =>
     .openapi('EffectUndone'),
 )
 export type Undone = z.infer<ReturnType<typeof Undone>>
-export const UndoneList = s.later(() => z.strictObject({ items: s.list(Undone(), 100) }).openapi('EffectsUndone'))
+export const UndoneList = s.later(() => s.pageOf(Undone()).openapi('EffectsUndone'))
 
 /** An act the person themselves asks for: it is agreed to. */
 export const NewEffect = z

@@ -11,6 +11,7 @@ const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' 
 export const STATUSES = [
   'intended',
   'held',
+  'sending',
   'done',
   'failed',
   'refused',
@@ -45,6 +46,9 @@ export const effects = pgTable(
     agreed: boolean().notNull(),
     undo: jsonb().$type<Undo>(),
     undoUntil: at('undo_until'),
+    /** While it is taken back: whether whatever changed since is to give way, and what it was before. */
+    undoForced: boolean('undo_forced').notNull().default(false),
+    undoFrom: text('undo_from', { enum: ['done', 'unknown'] }),
     heldUntil: at('held_until'),
     output: jsonb().$type<unknown>(),
     evidenceId: text('evidence_id'),
@@ -76,6 +80,6 @@ export const effects = pgTable(
     index('effects_message').on(t.messageId).where(sql`${t.messageId} is not null`),
     index('effects_run').on(t.runId).where(sql`${t.runId} is not null`),
     index('effects_held').on(t.heldUntil).where(sql`${t.status} = 'held'`),
-    index('effects_lease').on(t.leaseUntil).where(sql`${t.status} in ('intended', 'undoing')`),
+    index('effects_lease').on(t.leaseUntil).where(sql`${t.status} in ('intended', 'undoing', 'sending')`),
   ],
 )

@@ -1,9 +1,8 @@
-import { and, type Column, eq, getTableColumns, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import { type Column, getTableColumns, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { derivedIds, type ToolAnswer, type UserCtx } from '#core'
-import { ownedBy } from '#database'
 import { doneAs, HERE, idIn } from './act.ts'
 import { effectKind, planOf } from './kinds.ts'
-import { type EffectRow, eventOf, tellOf, versionsOf } from './row.ts'
+import { eventOf, tellOf, versionsOf } from './row.ts'
 import { effects } from './tables.ts'
 
 /** What a tool did in a turn, already: it is kept when its answer is closed. */
@@ -63,26 +62,3 @@ export function keepActs(db: UserCtx['db'], closed: WithSubquery & { id: Column;
     on conflict do nothing returning *`)
   return [acts, tellOf(db, acts)]
 }
-
-/** Which calls of an answer were taken back through the port, as a JSON array. */
-export function undoneCallsOf(messageId: Column): SQL {
-  const e = effects
-  return sql`coalesce((select jsonb_agg(${e.callId}) from ${e} where ${e.messageId} = ${messageId}
-    and ${e.status} in ('undoing', 'undone')), '[]'::jsonb)`
-}
-
-/** Says of an act of a turn that the turn after it took it back: a statement for the batch, whose row is told of. */
-export function markActUndone({ db, actor }: Pick<UserCtx, 'db' | 'actor'>, messageId: string, callId: string) {
-  const isIt = and(eq(effects.key, keyOf(messageId, callId)), eq(effects.status, 'done'))
-  const changed = db.$with('changed').as(
-    db
-      .update(effects)
-      .set({ status: 'undone', endedAt: sql`now()`, updatedAt: sql`now()`, version: sql`${effects.version} + 1` })
-      .where(and(isIt, ownedBy(actor, effects.userId)))
-      .returning(),
-  )
-  const { id, version } = changed
-  return db.with(changed, tellOf(db, changed)).select({ id, version }).from(changed)
-}
-
-export const eventOfAct = (row: Pick<EffectRow, 'id' | 'version'> | undefined) => row && eventOf(row)

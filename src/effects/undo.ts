@@ -1,6 +1,19 @@
-import { and, desc, eq, gte, inArray, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { z } from 'zod'
 import { scopesOf, toolsWithin } from '#auth'
-import { AppError, describeError, findAppError, type Undo, type UserCtx } from '#core'
+import {
+  AppError,
+  canonical,
+  decodeCursor,
+  describeError,
+  encodeCursor,
+  findAppError,
+  isRecord,
+  s,
+  toPage,
+  type Undo,
+  type UserCtx,
+} from '#core'
 import { databaseFailure, ownedBy } from '#database'
 import { kick } from '#queue'
 import { actingFor } from './act.ts'
@@ -10,39 +23,63 @@ import type { Undone } from './schema.ts'
 import { effects } from './tables.ts'
 
 const MAX_AT_ONCE = 100
+const LIST = 'undone'
+const CursorKey = z.tuple([z.string().max(40), s.id('eff')])
+const e = effects
 
-type Options = { force?: boolean }
+type Options = { force?: boolean; cursor?: string | undefined }
+export type UndonePage = { items: Undone[]; nextCursor: string | null }
 
 /** Takes one back, or cancels what is still held. What was changed since is left as it is, unless by `force`. */
-export async function undoEffect(ctx: UserCtx, id: string, options: Options = {}): Promise<Undone> {
-  const [undone] = await undoWhere(ctx, eq(effects.id, id), options)
-  if (!undone) throw new AppError('not_found', 'There is no such effect')
-  return undone
-}
-
-/** Takes back all that a run did, the last first. */
-export async function undoRun(ctx: UserCtx, runId: string, options: Options = {}): Promise<Undone[]> {
-  return await undoWhere(ctx, and(eq(effects.runId, runId), open), options)
-}
-
-/** Takes back all that was done since, the last first; no more than a hundred at a time. */
-export async function undoSince(ctx: UserCtx, since: Date, options: Options = {}): Promise<Undone[]> {
-  return await undoWhere(ctx, and(gte(effects.createdAt, since), open), options)
-}
-
-const open = inArray(effects.status, ['held', 'intended', 'done', 'undoing', 'unknown'])
-
-async function undoWhere(ctx: UserCtx, where: SQL | undefined, { force = false }: Options): Promise<Undone[]> {
-  const rows = await ctx.db
+export async function undoEffect(ctx: UserCtx, id: string, { force = false }: Options = {}): Promise<Undone> {
+  const [row] = await ctx.db
     .select()
-    .from(effects)
-    .where(and(ownedBy(ctx.actor, effects.userId), where))
-    .orderBy(desc(effects.createdAt), desc(effects.id))
-    .limit(MAX_AT_ONCE)
-  const undone: Undone[] = []
+    .from(e)
+    .where(and(ownedBy(ctx.actor, e.userId), eq(e.id, id)))
+  if (!row) throw new AppError('not_found', 'There is no such effect')
+  return { id, ...(await undoRow(ctx, row, force)) }
+}
+
+/** Takes back what a run did, the last first, a page at a time. */
+export async function undoRun(ctx: UserCtx, runId: string, options: Options = {}): Promise<UndonePage> {
+  return await undoWhere(ctx, eq(e.runId, runId), options)
+}
+
+/** Takes back what was done since, the last first, a page at a time. */
+export async function undoSince(ctx: UserCtx, since: Date, options: Options = {}): Promise<UndonePage> {
+  return await undoWhere(ctx, sql`${doneAt} >= ${since.toISOString()}::timestamptz`, options)
+}
+
+/** Takes back what the newest of these answers did that did anything; null: none did. */
+export async function undoLast(ctx: UserCtx, messageIds: string[]): Promise<Undone[] | null> {
+  if (messageIds.length === 0) return null
+  const [last] = await ctx.db
+    .select({ id: e.messageId })
+    .from(e)
+    .where(and(ownedBy(ctx.actor, e.userId), inArray(e.messageId, messageIds), open))
+    .orderBy(desc(e.messageId))
+    .limit(1)
+  return last?.id ? (await undoWhere(ctx, eq(e.messageId, last.id), {})).items : null
+}
+
+const open = inArray(e.status, ['held', 'intended', 'sending', 'done', 'undoing', 'unknown'])
+// When it was done, is to be, or was asked for.
+const doneAt = sql`coalesce(${e.doneAt}, ${e.heldUntil}, ${e.createdAt})`
+
+async function undoWhere(ctx: UserCtx, where: SQL, { force = false, cursor }: Options): Promise<UndonePage> {
+  const [at, id] = cursor === undefined ? [] : decodeCursor(LIST, cursor, CursorKey)
+  const isAfter = at === undefined ? undefined : sql`(${doneAt}, ${e.id}) < (${at}::timestamptz, ${id})`
+  const rows = await ctx.db
+    .select({ row: e, at: sql<string>`${doneAt}::text` })
+    .from(e)
+    .where(and(ownedBy(ctx.actor, e.userId), open, where, isAfter))
+    .orderBy(desc(doneAt), desc(e.id))
+    .limit(MAX_AT_ONCE + 1)
+  const page = toPage(rows, MAX_AT_ONCE, (last) => encodeCursor(LIST, [last.at, last.row.id]))
+  const items: Undone[] = []
   // One after the other: each is taken back from what the one before left.
-  for (const row of rows) undone.push({ id: row.id, ...(await undoRow(ctx, row, force)) })
-  return undone
+  for (const { row } of page.items) items.push({ id: row.id, ...(await undoRow(ctx, row, force)) })
+  return { items, nextCursor: page.nextCursor }
 }
 
 type Answer = Omit<Undone, 'id'>
@@ -64,7 +101,9 @@ async function undoRow(ctx: UserCtx, row: EffectRow, force: boolean): Promise<An
       if (force) return await takeBack(ctx, row, undoOf(row), true)
       return { status: 'failed', says: 'It is not known whether it was done; `force` takes back what there is of it' }
     case 'undoing':
-      return await takeBack(ctx, row, undoOf(row), true)
+      return await takeBack(ctx, row, undoOf(row), force || row.undoForced)
+    case 'sending':
+      return irreversible
     case 'done':
       if (row.undo && row.undoUntil && row.undoUntil <= ctx.now())
         return { status: 'too_late', says: 'It can no longer be taken back' }
@@ -127,7 +166,7 @@ async function takeBack(ctx: UserCtx, row: EffectRow, undo: Undo | null, force: 
       if (!known) ctx.log.error('effect.undo_failed', { effectId: row.id, ...describeError(error) })
       await ctx.db
         .update(effects)
-        .set({ status: row.status === 'unknown' ? 'unknown' : 'done', leaseUntil: null })
+        .set({ status: before(row), leaseUntil: null })
         .where(isMine(ctx, row))
       return { status: 'failed', says: known?.message ?? 'This did not work' }
     }
@@ -139,27 +178,56 @@ async function takeBack(ctx: UserCtx, row: EffectRow, undo: Undo | null, force: 
 const isMine = ({ actor }: UserCtx, { id }: EffectRow) =>
   and(eq(effects.id, id), ownedBy(actor, effects.userId), eq(effects.status, 'undoing'))
 
-// One trip: it is ours if nobody is at it, and if what it left is what is there.
+/** What it was before it was taken back. */
+const before = ({ status, undoFrom }: EffectRow) => (status === 'unknown' ? status : (undoFrom ?? 'done'))
+
+// One trip, two where an earlier one was cut short: it is ours if nobody is at it, and if what it left is what is there.
 async function claimUndo(ctx: UserCtx, row: EffectRow, force: boolean): Promise<'ours' | Answer> {
   const { db } = ctx
-  const e = effects
   const target = row.changes[0]?.target ?? ''
   const state = effectKind(row.kind)?.tool.state?.(ctx, row.input, () => target)
-  const isAsLeft = force || !state ? sql`true` : sql`coalesce(${versionsIn(state)} = ${e.lefts}, true)`
-  const isFree = or(eq(e.status, row.status), and(eq(e.status, 'undoing'), sql`${e.leaseUntil} < now()`))
-  const isNotHeld = row.status === 'undoing' ? sql`${e.leaseUntil} < now()` : undefined
-  const set = { status: 'undoing' as const, leaseUntil: lease() }
-  const changed = changing(ctx, row.id, set, and(isFree, isNotHeld, isAsLeft))
+  const isAgain = row.status === 'undoing'
+  const isAsLeft = force || !state ? sql`true` : sameAsLeft(state, row)
+  const isFree = isAgain ? sql`${e.leaseUntil} < now()` : isAsLeft
+  const asked = isAgain ? {} : { undoForced: force, undoFrom: before(row) }
+  const set = { status: 'undoing' as const, leaseUntil: lease(), ...asked }
+  const changed = changing(ctx, row.id, set, and(eq(e.status, row.status), isFree))
   const [found] = await db
     .with(changed)
-    .select({ isAsLeft: sql<boolean>`${isAsLeft}`, ours: changed.id })
+    .select({
+      isAsLeft: sql<boolean>`${isAsLeft}`,
+      state: state ? sql<unknown>`(${state})::jsonb` : sql<unknown>`null`,
+      ours: changed.id,
+    })
     .from(e)
     .leftJoin(changed, eq(changed.id, e.id))
     .where(and(eq(e.id, row.id), ownedBy(ctx.actor, e.userId)))
-  if (found?.ours) return 'ours'
-  return found?.isAsLeft === false
-    ? { status: 'changed_since', says: 'It was changed since; `force` takes it back' }
-    : busy
+  const since: Answer = { status: 'changed_since', says: 'It was changed since; `force` takes it back' }
+  if (!found?.ours) return found?.isAsLeft === false ? since : busy
+  if (found.isAsLeft || isBack(found.state, row.changes)) return 'ours'
+  await db
+    .update(e)
+    .set({ status: before(row), leaseUntil: null })
+    .where(isMine(ctx, row))
+  return since
+}
+
+/** Of a change whose versions are not known nobody can say that it is as it was left. */
+function sameAsLeft(state: SQL, { changes }: EffectRow): SQL {
+  const there = versionsIn(state)
+  const isChange = changes.some((one) => one.before && one.after)
+  return sql`coalesce(${there} = ${e.lefts}, ${isChange ? sql`${there} is null` : sql`true`})`
+}
+
+/** Whether what is there is what an undo leaves that was cut short: to do it again overwrites nothing. */
+function isBack(state: unknown, changes: EffectRow['changes']): boolean {
+  const things = [state].flat().filter(isRecord)
+  return changes.every((one) => {
+    const thing = things.find(({ id }) => id === one.target)
+    if (!thing || one.after === null) return true
+    if (one.before === null) return (thing['deletedAt'] ?? thing['archivedAt'] ?? null) !== null
+    return Object.entries(one.before).every(([name, was]) => canonical([thing[name]]) === canonical([was]))
+  })
 }
 
 /** What is as it was found is as the effect before left it, under another number. */

@@ -1,8 +1,9 @@
 import { and, eq, inArray, isNotNull, lt, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { AppError, type Ctx } from '#core'
-import type { JobHandler } from '#queue'
+import { type JobHandler, kick } from '#queue'
 import { unseal } from '#security'
+import { tellLetters } from './letters.ts'
 import { Content, Mail, type Outcome } from './message.ts'
 import { handOver } from './provider.ts'
 import { placeOf } from './send.ts'
@@ -14,7 +15,7 @@ const LEASE_S = 20
 const HEADERS = { 'Auto-Submitted': 'auto-generated', 'X-Auto-Response-Suppress': 'All' }
 const REPEATABLE = Object.entries(TEMPLATES).flatMap(([kind, { isRepeatable }]) => (isRepeatable ? [kind] : []))
 
-type DeliverCtx = Pick<Ctx, 'db' | 'config' | 'env' | 'log'>
+type DeliverCtx = Pick<Ctx, 'db' | 'config' | 'env' | 'log' | 'waitUntil'>
 type Row = typeof emailMessages.$inferSelect
 
 /** Sends the mail a job is about. A second attempt finds the row sent; one that broke off in between goes by its kind. */
@@ -32,21 +33,27 @@ async function claim({ db }: DeliverCtx, id: string): Promise<Row | undefined> {
   const e = emailMessages
   const isLost = sql`${e.status} = 'sending'`
   const isOver = sql`${isLost} and not ${inArray(e.kind, REPEATABLE)}`
+  const changed = db.$with('changed').as(
+    db
+      .update(e)
+      .set({
+        status: sql`case when ${isOver} then 'maybe_sent' else 'sending' end`,
+        content: sql`case when ${isOver} then null else ${e.content} end`,
+        attempts: sql`${e.attempts} + 1`,
+        claimedAt: sql`now()`,
+      })
+      .where(
+        and(
+          eq(e.id, id),
+          sql`(${e.status} = 'queued' or (${isLost} and ${e.claimedAt} < now() - ${LEASE_S} * interval '1 second'))`,
+        ),
+      )
+      .returning(),
+  )
   const [row] = await db
-    .update(e)
-    .set({
-      status: sql`case when ${isOver} then 'maybe_sent' else 'sending' end`,
-      content: sql`case when ${isOver} then null else ${e.content} end`,
-      attempts: sql`${e.attempts} + 1`,
-      claimedAt: sql`now()`,
-    })
-    .where(
-      and(
-        eq(e.id, id),
-        sql`(${e.status} = 'queued' or (${isLost} and ${e.claimedAt} < now() - ${LEASE_S} * interval '1 second'))`,
-      ),
-    )
-    .returning()
+    .with(changed, ...tellLetters(db, changed))
+    .select()
+    .from(changed)
   return row
 }
 
@@ -77,7 +84,14 @@ async function settle(ctx: DeliverCtx, row: Row, outcome: Outcome): Promise<void
       eq(emailMessages.status, 'sending'),
       eq(emailMessages.attempts, attempts),
     )
-    await ctx.db.update(emailMessages).set(set).where(mine)
+    const { db } = ctx
+    const changed = db.$with('changed').as(db.update(emailMessages).set(set).where(mine).returning())
+    const [letters, told] = tellLetters(db, changed)
+    const events = await db.with(changed, letters, told).select({ id: told.id }).from(told)
+    kick(
+      ctx,
+      events.map(({ id: eventId }) => eventId),
+    )
   }
   const again = async (reason: string, retryAfterS = 0) => {
     await mark({ status: 'queued', error: reason })
@@ -103,11 +117,18 @@ async function settle(ctx: DeliverCtx, row: Row, outcome: Outcome): Promise<void
 /** Drops what was to be sent and was not in a day, whose links have long ended, and every row after a month. */
 export async function pruneMail({ db }: Pick<Ctx, 'db'>): Promise<void> {
   const { content, createdAt } = emailMessages
-  await db.batch([
+  const changed = db.$with('changed').as(
     db
       .update(emailMessages)
       .set({ status: 'failed', content: null, error: 'not sent within a day' })
-      .where(and(isNotNull(content), lt(createdAt, sql`now() - interval '1 day'`))),
+      .where(and(isNotNull(content), lt(createdAt, sql`now() - interval '1 day'`)))
+      .returning(),
+  )
+  await db.batch([
+    db
+      .with(changed, ...tellLetters(db, changed))
+      .select({ id: changed.id })
+      .from(changed),
     db.delete(emailMessages).where(lt(createdAt, sql`now() - interval '30 days'`)),
   ])
 }

@@ -1,4 +1,4 @@
-import { eq, sql } from 'drizzle-orm'
+import { and, eq, sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
 import { enqueueOf, type QueuedJob } from '#queue'
 import { seal } from '#security'
@@ -61,13 +61,19 @@ export async function sendLetter(ctx: MailCtx, { subject, text, name, replyTo, .
     body: () => [...lines.map(paragraph), from],
   }
   const content = () => ({ ...render(letter, undefined), replyTo })
-  return await queue(ctx, { ...mail, kind: 'letter', perHour: LETTERS_PER_HOUR, content })
+  return await queue(ctx, { ...mail, kind: 'letter', perHour: LETTERS_PER_HOUR, isAskedAgain: true, content })
 }
 
 type MailCtx = Pick<Ctx, 'db' | 'config' | 'newId'>
-type Queued = Pick<NewMail<MailKind>, 'userId' | 'to' | 'key'> & { kind: string; perHour: number; content(): Content }
+type Queued = Pick<NewMail<MailKind>, 'userId' | 'to' | 'key'> & {
+  kind: string
+  perHour: number
+  /** One that was refused is asked for anew by the same key, under the same id. */
+  isAskedAgain?: boolean
+  content(): Content
+}
 
-async function queue(ctx: MailCtx, { userId, to, key, kind, perHour, content: write }: Queued) {
+async function queue(ctx: MailCtx, { userId, to, key, kind, perHour, isAskedAgain, content: write }: Queued) {
   const { db, config } = ctx
   const nothing = sql<boolean>`false`
   if (!config.mail) return { statements: [], id: null, job: null, isQueued: nothing, isTaken: nothing }
@@ -89,7 +95,16 @@ async function queue(ctx: MailCtx, { userId, to, key, kind, perHour, content: wr
         status: sql`case when (${problem}) is null then 'queued' else 'refused' end`,
         content: sql`case when (${problem}) is null then ${sealed}::text end`,
       })
-      .onConflictDoNothing({ target: e.key })
+      .onConflictDoUpdate({
+        target: e.key,
+        set: {
+          error: sql`excluded.error`,
+          status: sql`excluded.status`,
+          content: sql`excluded.content`,
+          createdAt: sql`now()`,
+        },
+        setWhere: isAskedAgain ? and(eq(e.status, 'refused'), eq(e.id, id)) : sql`false`,
+      })
       .returning(),
   )
   const due = db

@@ -1,14 +1,17 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
-import { AppError, type Evidence, type UserCtx } from '#core'
+import { z } from 'zod'
+import { AppError, type Fate, type UserCtx } from '#core'
 import { ownedBy } from '#database'
-import { sendLetter } from '#email'
+import { fatesOf, sendLetter } from '#email'
 import { kick } from '#queue'
 import { getMe } from '#users'
 import type { NewMail } from './schema.ts'
 import { mailDrafts } from './tables.ts'
 
+const HandedOn = z.object({ ids: z.array(z.string()), to: z.array(z.string()), refused: z.array(z.string()) })
+
 /** Whom it was handed on to, and who took none. */
-type Sent = { ids: string[]; to: string[]; refused: string[]; evidence: Evidence }
+type Sent = z.infer<typeof HandedOn>
 
 /**
  * Sends mail to others as the person's assistant, to each alone; answers come to the person, whose address must be
@@ -17,7 +20,7 @@ type Sent = { ids: string[]; to: string[]; refused: string[]; evidence: Evidence
 export async function sendNewMail(ctx: UserCtx, { to, subject, text }: NewMail, draftId?: string): Promise<Sent> {
   const { config, db, actor } = ctx
   const me = await getMe(ctx)
-  if (!config.mail) throw new AppError('conflict', 'No mail is sent from here: no provider is set up')
+  if (!config.mail) throw new AppError('forbidden', 'No mail is sent from here: no provider is set up')
   if (!me.emailVerified) throw new AppError('forbidden', 'Confirm your own address first: answers go there')
   const key = `letter:${ctx.newId('req')}`
   const letter = { userId: actor.userId, subject, text, name: me.displayName, replyTo: me.email }
@@ -37,8 +40,27 @@ export async function sendNewMail(ctx: UserCtx, { to, subject, text }: NewMail, 
     letters.map(({ job }, n) => (isTaken(n) ? job : null)),
   )
   const ids = letters.flatMap(({ id }, n) => (id !== null && isTaken(n) ? [id] : []))
-  const evidence = { id: ids[0] ?? null, provider: config.mail.provider }
-  return { ids, to: to.filter((_, n) => isTaken(n)), refused: to.filter((_, n) => !isTaken(n)), evidence }
+  return { ids, to: to.filter((_, n) => isTaken(n)), refused: to.filter((_, n) => !isTaken(n)) }
+}
+
+/** What became of mail that was handed on, once all of it is known; what one of them took is done. One trip. */
+export async function fateOfMail(ctx: UserCtx, sent: unknown): Promise<Fate | null> {
+  const { ids, refused } = HandedOn.parse(sent)
+  const letters = await fatesOf(ctx, ids)
+  if (letters.some(({ status }) => status === 'queued' || status === 'sending')) return null
+  const of = (...fates: string[]) => letters.filter(({ status }) => fates.includes(status))
+  const taken = of('sent')
+  const [maybe, not] = [of('maybe_sent'), of('failed', 'refused')]
+  const to = (some: typeof letters) => some.map((one) => one.to)
+  const output = { ids, to: to(taken), refused: [...refused, ...to(not)], maybe: to(maybe) }
+  const evidence = {
+    id: taken[0] ? (taken[0].providerId ?? taken[0].id) : null,
+    provider: ctx.config.mail?.provider ?? null,
+  }
+  const isUnknown = maybe.length > 0 || letters.length === 0
+  const status = taken.length > 0 ? 'done' : isUnknown ? 'unknown' : 'failed'
+  const detail = status === 'unknown' ? 'It may have been sent: nobody can say' : `Not taken: ${not[0]?.error ?? ''}`
+  return { status, detail, output, evidence }
 }
 
 async function markSent({ db, actor }: UserCtx, id: string): Promise<void> {

@@ -2,7 +2,7 @@ import { z } from 'zod'
 import { defineTool, s, type Tool, type Undo } from '#core'
 import { discardDraft, draftMail, draftState, keepDraft } from './drafts.ts'
 import { NewMail } from './schema.ts'
-import { sendNewMail } from './send.ts'
+import { fateOfMail, sendNewMail } from './send.ts'
 
 const ONE = z.strictObject({ id: s.id('mdr') })
 const Sending = NewMail.extend({ draftId: s.id('mdr').optional() })
@@ -60,10 +60,8 @@ export const mailTools: Tool[] = [
       'Send mail to others in the name of the user, who gets the answers. It is held for twenty seconds, then it cannot be taken back.',
     input: Sending,
     destructive: true,
-    run: async (ctx, { draftId, ...mail }) => {
-      const { evidence, ...output } = await sendNewMail(ctx, mail, draftId)
-      return { output, evidence }
-    },
+    run: async (ctx, { draftId, ...mail }) => ({ output: await sendNewMail(ctx, mail, draftId) }),
+    fate: fateOfMail,
     plan: (input) => ({
       says: `Send “${input.subject}” to ${input.to.join(', ')}`,
       changes: [{ target: null, before: null, after: input }],

@@ -1,7 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import { AppError, requireFresh, type UserCtx } from '#core'
 import { liveSession, ownedBy } from '#database'
-import { effectKind } from '#effects'
+import { effectKind, isGrave } from '#effects'
 import type { Autonomy, AutonomyRule, AutonomyRules } from './autonomy-schema.ts'
 import { autonomyRules } from './tables.ts'
 
@@ -11,15 +11,15 @@ const ANY = '*'
 const HEIGHT: Record<Autonomy, number> = { never: 0, ask: 1, act_and_tell: 2, act_silently: 3 }
 
 /**
- * Pure. The closest rule holds: of this kind in this workflow, of this kind, of this workflow, of all. What is outward
- * goes by a rule for exactly its kind; what is tainted is asked, whatever was allowed.
+ * Pure. The closest rule holds: of this kind in this workflow, of this kind, of this workflow, of all. What goes out,
+ * deletes or cannot be taken back goes by a rule for exactly its kind; what is tainted is asked, whatever was allowed.
  */
 export function decideAutonomy(rules: AutonomyRule[], act: Act): Autonomy {
   const find = (kind: string, workflowId: string | null) =>
     rules.find((rule) => rule.kind === kind && rule.workflowId === workflowId)?.level
   const own = (act.workflowId === null ? undefined : find(act.kind, act.workflowId)) ?? find(act.kind, null)
   const general = (act.workflowId === null ? undefined : find(ANY, act.workflowId)) ?? find(ANY, null)
-  const level = own ?? (act.outward && general !== 'never' ? 'ask' : general) ?? 'ask'
+  const level = own ?? ((act.outward || isGraveKind(act.kind)) && general !== 'never' ? 'ask' : general) ?? 'ask'
   return act.tainted && HEIGHT[level] > HEIGHT.ask ? 'ask' : level
 }
 
@@ -39,19 +39,23 @@ export async function autonomyOf(ctx: Pick<UserCtx, 'actor' | 'db'>): Promise<Au
   return toRules(await rulesRead(ctx))
 }
 
-type Outward = (kind: string) => boolean | undefined
-const isOutwardKind: Outward = (kind) => effectKind(kind)?.outward
+/** Undefined: there is no such kind. */
+function isGraveKind(kind: string): boolean | undefined {
+  const known = effectKind(kind)
+  return known && isGrave(known)
+}
 
-/** Replaces the rules. More freedom for an outward kind needs a fresh sign-in; a kind nobody knows is refused. */
+/** Replaces the rules. More freedom for what goes out, deletes or cannot be taken back needs a fresh sign-in; a kind nobody knows is refused. */
 export async function setAutonomy(ctx: UserCtx, { rules }: AutonomyRules): Promise<AutonomyRules> {
-  const isOutward = isOutwardKind
   const { actor, db, now } = ctx
   const before = await autonomyOf(ctx)
   const errors = rules.flatMap(({ kind }, index) =>
-    kind === ANY || isOutward(kind) !== undefined ? [] : [{ pointer: `/rules/${index}/kind`, detail: 'no such kind' }],
+    kind === ANY || isGraveKind(kind) !== undefined
+      ? []
+      : [{ pointer: `/rules/${index}/kind`, detail: 'no such kind' }],
   )
   if (errors[0]) throw new AppError('invalid_request', `${errors[0].pointer}: ${errors[0].detail}`, { errors })
-  if (raises(before, rules, isOutward)) requireFresh(ctx)
+  if (raises(before, rules)) requireFresh(ctx)
   const rows = JSON.stringify(rules.map(({ workflowId, ...rule }) => ({ ...rule, workflow_id: workflowId ?? '' })))
   await db.batch([
     db.delete(autonomyRules).where(and(eq(autonomyRules.userId, actor.userId), liveSession(actor))),
@@ -63,10 +67,10 @@ export async function setAutonomy(ctx: UserCtx, { rules }: AutonomyRules): Promi
   return { rules }
 }
 
-/** Whether any outward act that a rule names could now be done with less asking than before. */
-export function raises(before: AutonomyRule[], after: AutonomyRule[], isOutward: Outward): boolean {
+/** Whether any such act that a rule names could now be done with less asking than before. */
+export function raises(before: AutonomyRule[], after: AutonomyRule[]): boolean {
   return [...before, ...after].some(({ kind, workflowId }) => {
-    if (kind !== ANY && !isOutward(kind)) return false
+    if (kind !== ANY && !isGraveKind(kind)) return false
     const act = { kind, workflowId, outward: true, tainted: false }
     const [was, is] = [decideAutonomy(before, act), decideAutonomy(after, act)]
     return HEIGHT[is] > HEIGHT[was] && HEIGHT[is] > HEIGHT.ask

@@ -1,4 +1,4 @@
-import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, eq, inArray, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { Change, Plan, Undo } from '#core'
 import { ownedBy } from '#database'
 import { type ReadCtx, shown, toMomentInput } from './row.ts'
@@ -10,6 +10,12 @@ type Named = TaskPatch & { id: string }
 /** A task as it is now, in the bin or not, as one value. */
 export function taskState({ actor }: ReadCtx, id: string): SQL<Task> {
   return sql`(select ${shown(tasks)} from ${tasks} where ${eq(tasks.id, id)} and ${ownedBy(actor, tasks.userId)})`
+}
+
+/** The same with its subtasks, which go where it goes. */
+export function familyState({ actor }: ReadCtx, id: string): SQL<Task[]> {
+  const isOf = or(eq(tasks.id, id), and(eq(tasks.parentId, id), isNull(tasks.deletedAt)))
+  return sql`(select json_agg(${shown(tasks)}) from ${tasks} where ${and(isOf, ownedBy(actor, tasks.userId))})`
 }
 
 /** The same of several, as a list. */

@@ -6,7 +6,7 @@ import { completeTask } from './complete.ts'
 import { createTask } from './create.ts'
 import { getInsights } from './insights.ts'
 import { listTasks } from './list.ts'
-import { changeOf, planFor, taskState, tasksState, undoOf } from './plans.ts'
+import { changeOf, familyState, planFor, taskState, tasksState, undoOf } from './plans.ts'
 import { projectTools } from './project-tools.ts'
 import { reopenTask } from './reopen.ts'
 import { MAX_BULK, NewTask, type Task, TaskFilter, TaskPatch } from './schema.ts'
@@ -28,7 +28,7 @@ export const taskTools: Tool[] = [
       ' A recurrence is an RRULE and needs a due.',
     input: NewTask,
     run: async (ctx, input) => ({ output: await createTask(ctx, input) }),
-    state: (ctx, _, newId) => taskState(ctx, newId('task')),
+    state: (ctx, _, newId) => familyState(ctx, newId('task')),
     plan: (input, _, newId) => {
       const id = newId('task')
       const { title } = input

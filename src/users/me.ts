@@ -110,7 +110,7 @@ export async function getPreferences(ctx: MeCtx): Promise<Preferences> {
 }
 
 /** The same as they are now, as one value, with whose they are. */
-export function preferencesState({ actor }: MeCtx): SQL<Preferences & { id: string }> {
+export function preferencesState({ actor }: MeCtx): SQL<Preferences & { id: string; version: number }> {
   const { id, timeZone, locale, quietHours, workingHours, voice, version } = users
   const state = jsonObject({ id, timeZone, locale, quietHours, workingHours, voice, version })
   return sql`(select ${state} from ${users} where ${ownedBy(actor, users.id)})`

@@ -1,11 +1,12 @@
 import { z } from 'zod'
 import { defineTool, s, type Tool, type Undo } from '#core'
-import { getPreferences, preferencesState, setPreferences } from './me.ts'
-import { type Preferences, PreferencesPatch } from './schema.ts'
+import { getMe, getPreferences, preferencesState, updateMe } from './me.ts'
+import { type Me, type Preferences, PreferencesPatch } from './schema.ts'
 
 // Of what was there that which a patch touches.
 const within = (before: Preferences, patch: object) =>
   Object.fromEntries(Object.entries(before).filter(([name]) => name in patch))
+const versioned = ({ id, version, preferences }: Me) => ({ id, version, ...preferences })
 const undoSet = (before: Preferences, patch: object): Undo => {
   return { tool: 'set_preferences', input: within(before, patch), says: 'Set the preferences back' }
 }
@@ -24,8 +25,8 @@ export const personTools: Tool[] = [
     description: "Change the user's time zone, locale, quiet hours, working hours or voice. Give only what changes.",
     input: PreferencesPatch,
     run: async (ctx, input) => {
-      const before = { ...(await getPreferences(ctx)), id: ctx.actor.userId }
-      return { output: await setPreferences(ctx, input), before }
+      const before = versioned(await getMe(ctx))
+      return { output: versioned(await updateMe(ctx, { preferences: input }, '*')), before }
     },
     state: (ctx) => preferencesState(ctx),
     plan: (input, before) => ({

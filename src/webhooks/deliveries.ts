@@ -1,7 +1,8 @@
 import { and, desc, eq, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
+import { AppError, type Ctx, decodeCursor, encodeCursor, type Fate, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
+import { CALLED } from './called.ts'
 import { mine, missing } from './endpoints.ts'
 import type { Delivery } from './schema.ts'
 import { webhookDeliveries, webhookEndpoints } from './tables.ts'
@@ -75,7 +76,7 @@ export async function testWebhook(ctx: PostCtx, endpointId: string): Promise<Del
 
 /** Sends this to an endpoint as a `webhook.called`. One trip. */
 export async function callWebhook(ctx: PostCtx, endpointId: string, data: object): Promise<Delivery> {
-  return await deliverTo(ctx, endpointId, 'webhook.called', data)
+  return await deliverTo(ctx, endpointId, CALLED, data)
 }
 
 async function deliverTo(ctx: PostCtx, endpointId: string, type: string, data: object): Promise<Delivery> {
@@ -95,6 +96,24 @@ async function deliverTo(ctx: PostCtx, endpointId: string, type: string, data: o
   const [row] = await db.with(endpoint, made).select().from(made)
   if (!row) throw missing()
   return row.delivery
+}
+
+const Called = z.object({ id: z.string() })
+
+/** What became of a call, for whoever had it made. One trip. */
+export async function fateOfCall({ actor, db }: ReadCtx, called: unknown): Promise<Fate | null> {
+  const { id } = Called.parse(called)
+  const d = webhookDeliveries
+  const [row] = await db
+    .select({ status: d.status, error: d.error })
+    .from(d)
+    .where(and(eq(d.id, id), ownedBy(actor, d.userId)))
+  if (row?.status === 'pending') return null
+  const isDone = row?.status === 'delivered'
+  const output = { id, status: row?.status ?? 'gone' }
+  const status = isDone ? 'done' : row ? 'failed' : 'unknown'
+  const detail = row?.error ?? 'Its webhook is gone, and with it what became of it'
+  return { status, detail, output, evidence: { id: isDone ? id : null, provider: 'webhook' } }
 }
 
 /** Drops what ended a month ago. */

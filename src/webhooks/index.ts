@@ -1,3 +1,4 @@
+export { webhookSettled } from './called.ts'
 export { pruneDeliveries } from './deliveries.ts'
 export { removeWebhooks } from './endpoints.ts'
 export { webhooksSealed } from './sealed.ts'

@@ -2,7 +2,9 @@ import { and, eq, sql } from 'drizzle-orm'
 import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { type Ctx, describeError, findAppError, withTimeout } from '#core'
 import { notify } from '#notifications'
+import { kick } from '#queue'
 import { fetchOutside } from '#security'
+import { tellCalls } from './called.ts'
 import { secretsOf } from './endpoints.ts'
 import { signedHeaders } from './signature.ts'
 import { webhookDeliveries, webhookEndpoints } from './tables.ts'
@@ -123,12 +125,17 @@ async function settle(ctx: SendCtx, due: Due, { kind, status, error }: Outcome):
 }
 
 // Only this attempt's claim: replayed meanwhile, or after its lease, it is another's.
-async function mark({ db }: SendCtx, due: Due, set: PgUpdateSetSource<typeof webhookDeliveries>): Promise<void> {
+async function mark(ctx: SendCtx, due: Due, set: PgUpdateSetSource<typeof webhookDeliveries>): Promise<void> {
+  const { db } = ctx
   const d = webhookDeliveries
-  await db
-    .update(d)
-    .set(set)
-    .where(and(eq(d.id, due.id), eq(d.status, 'pending'), eq(d.attempts, due.attempts)))
+  const mine = and(eq(d.id, due.id), eq(d.status, 'pending'), eq(d.attempts, due.attempts))
+  const changed = db.$with('changed').as(db.update(d).set(set).where(mine).returning())
+  const [calls, told] = tellCalls(db, changed)
+  const events = await db.with(changed, calls, told).select({ id: told.id }).from(told)
+  kick(
+    ctx,
+    events.map(({ id }) => id),
+  )
 }
 
 /** Switches an endpoint off and tells its person why; one that took something in three days only failed this time. */

@@ -1,6 +1,7 @@
 import { and, eq, sql } from 'drizzle-orm'
 import type { Ctx, DomainEvent } from '#core'
 import { enqueue, type JobHandler, kick, type Subscriber } from '#queue'
+import { tellCalls } from './called.ts'
 import { EVENTS } from './schema.ts'
 import { sendDue } from './send.ts'
 import { webhookDeliveries, webhookEndpoints } from './tables.ts'
@@ -54,10 +55,19 @@ function failOldest({ db }: Pick<Ctx, 'db'>, { userId }: Pick<DomainEvent, 'user
   const d = webhookDeliveries
   const ranked = sql`select id, row_number() over (partition by endpoint_id order by id desc) as place
     from ${d} where user_id = ${userId} and status = 'pending'`
+  const changed = db
+    .$with('changed')
+    .as(
+      db
+        .update(d)
+        .set({ status: 'failed', error: 'too many wait', endedAt: sql`now()` })
+        .where(sql`${d.id} in (select id from (${ranked}) ranked where place > ${MAX_PENDING})`)
+        .returning(),
+    )
   return db
-    .update(d)
-    .set({ status: 'failed', error: 'too many wait', endedAt: sql`now()` })
-    .where(sql`${d.id} in (select id from (${ranked}) ranked where place > ${MAX_PENDING})`)
+    .with(changed, ...tellCalls(db, changed))
+    .select({ id: changed.id })
+    .from(changed)
 }
 
 function rowOf(ctx: Ctx, endpointId: string, { id: eventId, type, userId, at, data }: DomainEvent) {

@@ -1,6 +1,6 @@
 import { z } from 'zod'
 import { defineTool, s, type Tool } from '#core'
-import { callWebhook } from './deliveries.ts'
+import { callWebhook, fateOfCall } from './deliveries.ts'
 import { sendDue } from './send.ts'
 
 const Called = z.strictObject({
@@ -18,8 +18,9 @@ export const webhookTools: Tool[] = [
     run: async (ctx, { webhookId, data }) => {
       const { id, status } = await callWebhook(ctx, webhookId, data)
       ctx.waitUntil(sendDue(ctx, ctx.actor.userId))
-      return { output: { id, status }, evidence: { id, provider: 'webhook' } }
+      return { output: { id, status } }
     },
+    fate: fateOfCall,
     plan: ({ webhookId, data }) => ({
       says: `Call the webhook ${webhookId}`,
       changes: [{ target: webhookId, before: null, after: data }],

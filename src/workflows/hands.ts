@@ -16,7 +16,11 @@ const HOLD_SLACK_MS = 2000
 const MAX_WAIT_MS = 365 * 86_400_000
 const MAX_HOLDS = 20
 
-type Done = Extract<Outcome, { status: 'done' | 'held' }>
+/** What was handed on is looked at again, each time twice as long after, for more than three days. */
+const FIRST_LOOK_MS = 5000
+const MAX_LOOK_MS = 43_200_000
+
+type Done = Extract<Outcome, { evidence: unknown }>
 type Input = Record<string, unknown>
 
 /** Hands that do it: each act asked about where it must be, done once, and shown by what it left. */
@@ -160,13 +164,20 @@ async function done(
   if (keptOf(run, path) === undefined)
     await mark(course, `${path}:begin`, { status: 'running', doing: { ...doing, status: 'running' } })
   let outcome: Outcome = await once(course, doing, perform, (made) => doingOf(doing, made))
-  for (let n = 0; outcome.status === 'held' && n < MAX_HOLDS; n++) {
-    const untilMs = Date.parse(outcome.heldUntil ?? '') + HOLD_SLACK_MS * (n + 1)
+  for (let n = 0; (outcome.status === 'held' || outcome.status === 'sending') && n < MAX_HOLDS; n++) {
+    const { status, heldUntil } = outcome
+    const untilMs =
+      status === 'held'
+        ? Date.parse(heldUntil ?? '') + HOLD_SLACK_MS * (n + 1)
+        : await port.step(
+            `${path}:look ${n}`,
+            async (world) => world.now().getTime() + Math.min(MAX_LOOK_MS, FIRST_LOOK_MS * 2 ** n),
+          )
     await mark(course, `${path}:held ${n}`, { status: 'waiting', until: new Date(untilMs).toISOString() })
     await port.sleepUntil(`${path}:hold ${n}`, untilMs)
     outcome = await port.step(`${path}:sent ${n}`, async (world) => {
       const now = await perform(world)
-      if (now.status !== 'held') await world.amend(doingOf(doing, now))
+      if (now.status !== 'held' && now.status !== 'sending') await world.amend(doingOf(doing, now))
       return now
     })
   }
@@ -174,7 +185,8 @@ async function done(
     case 'done':
       return outcome
     case 'held':
-      throw new Failed({ code: 'unknown', detail: `It is still held: ${outcome.says}`, step: path })
+    case 'sending':
+      throw new Failed({ code: 'unknown', detail: `It is still not done: ${outcome.says}`, step: path })
     case 'refused':
     case 'failed':
     case 'unknown': {
@@ -191,9 +203,10 @@ function doingOf(doing: Pick<Doing, 'step' | 'kind'>, outcome: Outcome): Doing {
   switch (outcome.status) {
     case 'done':
     case 'held':
+    case 'sending':
       return {
         ...doing,
-        status: outcome.status === 'held' ? 'waiting' : 'done',
+        status: outcome.status === 'done' ? 'done' : 'waiting',
         says: outcome.says,
         effectId,
         evidence: outcome.evidence,

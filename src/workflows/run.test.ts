@@ -119,6 +119,32 @@ test('what goes out is asked about anew where it is not what was shown', async (
   expect(life.effects.get('run_1:mail')).toMatchObject({ input: { text: 'eff_run_1:one' }, isAgreed: true })
 })
 
+test('what was handed on is waited for until it was taken, and only then is the run done', async () => {
+  const life = lifeOf({ actions: [{ id: 'hook', do: 'call_webhook', input: { url: 'https://x.example' } }] })
+  life.onItsWay = { call_webhook: 3 }
+  const began = life.nowMs
+  await life.run(runTasa)
+  expect(life.end).toMatchObject({
+    status: 'done',
+    evidence: [{ step: 'hook', id: 'ext_run_1:hook', provider: 'vendor' }],
+  })
+  expect(life.nowMs - began).toBeGreaterThanOrEqual(5000 + 10_000 + 20_000)
+  expect(life.marks).toContain('waiting')
+  expect(life.log).toEqual(['do hook'])
+})
+
+test('what nobody ever says was taken is no success, and the person is told', async () => {
+  const life = lifeOf({ actions: [{ id: 'hook', do: 'call_webhook', input: { url: 'https://x.example' } }] })
+  life.onItsWay = { call_webhook: 1000 }
+  await life.run(runTasa)
+  expect(life.end).toMatchObject({
+    status: 'failed',
+    error: { code: 'unknown' },
+    parked: [{ step: 'hook', reason: 'It may have been done' }],
+  })
+  expect([...life.notices.values()]).toMatchObject([{ isAlert: true }])
+})
+
 test('what a stranger wrote is not sent on without a tap, whatever was allowed', async () => {
   const life = createLife({
     definition: Definition().parse({

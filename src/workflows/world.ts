@@ -21,7 +21,7 @@ import {
 } from './record.ts'
 
 const PAGE = 100
-const STANDING = new Set(['held', 'intended', 'done', 'undoing', 'unknown'])
+const STANDING = new Set(['held', 'intended', 'sending', 'done', 'undoing', 'unknown'])
 
 const Decided = z.object({ decision: z.enum(['approved', 'dismissed', 'expired']), actions: z.array(z.unknown()) })
 const Offered = z.object({

@@ -253,7 +253,7 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
     source.proactivity.sweepApproved,
     source.workflows.sweepTriggers,
     source.workflows.sweepRuns,
-    source.effects.sweepHeld,
+    source.effects.sweepEffects,
     source.notifications.sweepDeliveries,
   ]
   return {

@@ -8,6 +8,7 @@ import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { auditPerson, door, type Report, TOPICS, type Told, toldOf } from './lib-effects.ts'
 import { erasePerson } from './lib-erasure.ts'
+import { tryOutward } from './lib-fates.ts'
 import { auditJobs, deliverJobs, jobKinds, jobsOf } from './lib-jobs.ts'
 import { clock, declaredKinds, envelope, live, need, readAll, secondSession, suggest } from './lib-kinds.ts'
 import { type Listener, openListener } from './lib-listener.ts'
@@ -125,6 +126,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     await tryRuns(world, person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)
+    await tryOutward(world, person)
     await deliver(scene, await toldOf(world, person.userId))
     const rung = () => witness.heard.filter(({ event }) => event === 'notification.created')
     await witness.until(() => rung().length >= REMINDERS_NOW)

@@ -2,6 +2,7 @@ import { setTimeout as wait } from 'node:timers/promises'
 import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
 import { auditDeliveries, auditEventReminders } from './lib-due.ts'
+import { auditFates } from './lib-fates.ts'
 import { jobKinds, jobsOf } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
 import { timersOf } from './lib-objects.ts'
@@ -58,6 +59,7 @@ const AUDITS: Record<string, Audit> = {
   'suggestion-notices': auditSuggestionNotices,
   triggers: auditRuns,
   runs: auditInstances,
+  effects: async (world, person, _, report) => await auditFates(world, person, report),
 }
 
 // The same of each kind of job.
