@@ -45,8 +45,8 @@ function exceptionsFrom({ event, occurrence }: Day, patch: EventPatch) {
 }
 
 function draftOf(day: Day, patch: EventPatch): string {
-  const { title, notes, location, status, transparency, attendees, reminders } = day.event
-  const same = { title, notes, location, status, transparency, attendees, reminders }
+  const { title, notes, location, status, transparency, attendees, reminders, tainted } = day.event
+  const same = { title, notes, location, status, transparency, attendees, reminders, tainted }
   const times = movedTimes({ ...day, exception: undefined }, patch)
   const recurrence = patch.recurrence === undefined ? continuedFrom(day) : patch.recurrence
   return JSON.stringify({ ...same, ...patch, ...times, recurrence, exceptions: exceptionsFrom(day, patch) })

@@ -1,4 +1,4 @@
-export { endLostEffects, listEffects } from './effects.ts'
+export { endLostEffects, getEffect, listEffects } from './effects.ts'
 export { performHeld, sweepHeld } from './held.ts'
 export { type EffectKind, effectKind, effectKinds, outwardTools } from './kinds.ts'
 export { realEffects } from './perform.ts'

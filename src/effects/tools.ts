@@ -10,7 +10,11 @@ const Requested = z.strictObject({
 })
 
 /** Somebody wants a workflow run; the room of workflows begins it, once for each `id`. */
-const workflowRequested = defineEvent('workflow.requested', null, Requested.extend({ id: s.id('req') }))
+const workflowRequested = defineEvent(
+  'workflow.requested',
+  null,
+  Requested.extend({ id: s.id('req'), tainted: z.boolean() }),
+)
 
 /** What rooms above carry out: here it is an event. */
 export const requestTools: Tool[] = [
@@ -26,7 +30,7 @@ export const requestTools: Tool[] = [
         userId: sql<string>`${ownerId(actor)}`.as('asked_user'),
       }
       const asked = db.$with('asked').as(db.select(fields).from(sql`(select 1) one`))
-      const data = sql`${JSON.stringify({ id, workflowId, input })}`
+      const data = sql`${JSON.stringify({ id, workflowId, input, tainted: ctx.isTainted === true })}`
       const about = { userId: asked.userId, key: sql`${asked.id}`, version: sql`1`, data }
       const told = tell(db, 'told', asked, { kind: workflowRequested, ...about })
       await db.with(asked, told).select({ id: told.id }).from(told)

@@ -4,4 +4,4 @@ export { deleteNotification, listNotifications, pruneNotifications } from './not
 export { insertNotification, notify } from './notify.ts'
 export { NotificationAction, NotificationKind, NotificationLink } from './schema.ts'
 export { devicesSealed } from './sealed.ts'
-export { notificationTools } from './tools.ts'
+export { notificationTools, questionTools } from './tools.ts'

@@ -8,8 +8,10 @@ export { settleSuggestion } from './decide.ts'
 export { type Gate, type GateAsk, gate } from './gate.ts'
 export { LEARNING_MIGRATIONS, type LearningAsk, learning } from './learning.ts'
 export { listSuggestions } from './list.ts'
+export { readSuggestion } from './move.ts'
 /** @public */
 export { propose } from './propose.ts'
+export { TURN_APPROVAL } from './reasons.ts'
 /** @public */
 export { suggestionDecided } from './row.ts'
 /** @public */

@@ -23,6 +23,8 @@ export const DEFAULTS: Settings = {
 }
 // What a person said themselves comes as often as they say it.
 const OWN_COOLDOWNS: Record<string, number> = { commitment: 0 }
+/** Asked in a conversation, of somebody who is there. */
+export const TURN_APPROVAL = 'turn_approval'
 const MINUTE_MS = 60_000
 
 /** How long a kind rests after it was offered; what is urgent does not. */
@@ -35,7 +37,8 @@ export function cooldownMs({ cooldowns, cooldownMinutes }: Settings, { kind, pri
 export function closedBy(standing: Standing, ask: Ask, now: Date): WithheldReason | null {
   const { settings, quietUntil, open, today, lastOfKind } = standing
   if (settings.muted.includes(ask.kind)) return 'muted'
-  if (quietUntil !== null && !(ask.priority === 'urgent' && settings.urgentInQuietHours)) return 'quiet_hours'
+  const isHeard = ask.kind === TURN_APPROVAL || (ask.priority === 'urgent' && settings.urgentInQuietHours)
+  if (quietUntil !== null && !isHeard) return 'quiet_hours'
   if (today >= settings.maxADay) return 'too_many_today'
   if (open >= settings.maxOpen) return 'too_many_open'
   const rest = cooldownMs(settings, ask)

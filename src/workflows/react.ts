@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import type { Ctx, DomainEvent } from '#core'
+import { type Ctx, type DomainEvent, holdsOthersWords } from '#core'
 import type { Subscriber } from '#queue'
 import { armAt, armWorkflows, type Pending } from './due.ts'
 import { type Firing, fire, MAX_DEPTH, openScope } from './fire.ts'
@@ -56,7 +56,7 @@ async function happen(ctx: Ctx, armed: Armed, event: DomainEvent): Promise<void>
     trigger,
     cause: `event:${event.id}`,
     subject: event.key,
-    tainted: TAINTED.has(familyOf(event.type)),
+    tainted: TAINTED.has(familyOf(event.type)) || holdsOthersWords(event.data),
   }
   await fireOrHold(ctx, armed, pending)
 }
@@ -77,7 +77,7 @@ export async function fireOrHold(ctx: Ctx, armed: Armed, pending: Pending) {
 /** What asks for a run of another workflow says with its event. */
 const Called = z.object({
   workflowId: z.string().max(40),
-  data: z.record(z.string(), z.unknown()).default({}),
+  input: z.record(z.string(), z.unknown()).default({}),
   tainted: z.boolean().default(false),
   depth: z.number().int().default(0),
 })
@@ -88,7 +88,7 @@ async function runCalled(ctx: Ctx, event: DomainEvent): Promise<void> {
     ctx.log.warn('workflow.call_refused', { eventId: event.id, userId: event.userId })
     return
   }
-  const { workflowId, data, tainted, depth } = called.data
+  const { workflowId, input: data, tainted, depth } = called.data
   const where = sql`t.user_id = ${event.userId} and t.workflow_id = ${workflowId} and t.kind = 'workflow'`
   const [armed] = await readTriggers(ctx, where)
   if (!armed) return

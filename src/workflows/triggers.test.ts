@@ -237,7 +237,7 @@ test('one workflow calls another that lets itself be called, and no deeper than 
     event(person, {
       type: 'workflow.requested',
       key: workflowId,
-      data: { workflowId, depth, data: { n: 1 }, tainted: true },
+      data: { workflowId, depth, input: { n: 1 }, tainted: true },
     })
   await happens(person, ask(called.id, 1), ask(called.id, 5), ask(closed.id, 0))
   expect(await runs(person)).toMatchObject([
