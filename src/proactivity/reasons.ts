@@ -21,8 +21,8 @@ export const DEFAULTS: Settings = {
   urgentInQuietHours: false,
   version: 0,
 }
-// What a person said themselves comes as often as they say it.
-const OWN_COOLDOWNS: Record<string, number> = { commitment: 0 }
+// What a person said themselves comes as often as they say it, and what their own workflow asks of them when it does.
+const OWN_COOLDOWNS: Record<string, number> = { commitment: 0, run_approval: 0 }
 /** Asked in a conversation, of somebody who is there. */
 export const TURN_APPROVAL = 'turn_approval'
 const MINUTE_MS = 60_000

@@ -122,7 +122,7 @@ async function find(ctx: FactCtx, reader: Reader, one: Gather, known: Known): Pr
       const minutes = numberOf(one.query.minutes, values, reader) ?? FREE_MINUTES
       const bounds = { from: boundOf(text(from), today), to: boundOf(text(to), today, true) }
       const { slots } = await findTime(ctx, { ...bounds, minutes, limit: Math.min(limit, MAX_SLOTS) })
-      return own(slots.map(({ start, end, local }) => ({ start, end, date: local.date, time: local.time, minutes })))
+      return own(slots.map((slot) => ({ ...slot, date: slot.local.date, time: slot.local.time, minutes })))
     }
     case 'decisions': {
       const { kind, limit = DEFAULT_LIMIT } = one.query
