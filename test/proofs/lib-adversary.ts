@@ -40,8 +40,11 @@ function standing({ messages }: Request) {
  */
 export async function startObedient(ordersOf: (ref: string) => Order[]) {
   const tried = new Map<string, Set<string>>()
+  let requests = 0
   const server = createServer(async (request, response) => {
     const text = await bodyOf(request)
+    requests++
+    if (!request.url?.includes('/messages')) return void response.writeHead(503).end()
     const asked: Request = JSON.parse(text)
     const { said, called } = standing(asked)
     const offered = new Set((asked.tools ?? []).map(({ name }) => name))
@@ -91,7 +94,7 @@ export async function startObedient(ordersOf: (ref: string) => Order[]) {
     )
   })
   const url = await listen(server)
-  return { url, tried, stop: () => close(server) }
+  return { url, tried, asked: () => requests, stop: () => close(server) }
 }
 
 /** Somebody else's server: it gives what it is told to give, and takes what it can get. */
