@@ -3,6 +3,8 @@ import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import { proof as duplicateDelivery } from './proofs/01-duplicate-delivery.ts'
 import { proof as lostEnqueue } from './proofs/02-lost-enqueue.ts'
+import { proof as killMatrix } from './proofs/04-workflow-kill-matrix.ts'
+import { proof as compensation } from './proofs/05-compensation.ts'
 import { proof as contractCoverage } from './proofs/07-contract-coverage.ts'
 import { proof as tenantIsolation } from './proofs/09-tenant-isolation.ts'
 import { proof as roleMatrix } from './proofs/10-role-matrix.ts'
@@ -17,7 +19,10 @@ import { proof as scheduledWork } from './proofs/23-scheduled-work.ts'
 import { proof as realtimeResume } from './proofs/24-realtime-resume.ts'
 import { proof as audit } from './proofs/25-audit.ts'
 import { proof as budget } from './proofs/26-budget.ts'
+import { proof as silence } from './proofs/27-silence.ts'
+import { proof as simulation } from './proofs/28-simulation.ts'
 import { proof as undo } from './proofs/29-undo.ts'
+import { proof as taint } from './proofs/30-taint.ts'
 import { proof as schedules } from './proofs/32-schedules.ts'
 import { loadProofs } from './proofs/all.ts'
 import { createChance } from './proofs/chance.ts'
@@ -52,6 +57,11 @@ const FAST: [Proof, number, seen?: 'seen'][] = [
   [budget, 0.08],
   [schedules, 0.02],
   [undo, 0.05],
+  [killMatrix, 0.05],
+  [compensation, 1],
+  [silence, 0.05],
+  [simulation, 0.2],
+  [taint, 0.02],
 ]
 
 let world: World
@@ -87,6 +97,17 @@ for (const [proof, share, seen] of FAST) {
     PROOF_MS,
   )
 }
+
+test('each proof that is marked as fast is tried here, and no other', async () => {
+  const marked = (await loadProofs()).filter(({ fast }) => fast).map(({ id }) => id)
+  expect(FAST.map(([{ id }]) => id).sort((a, b) => a - b)).toEqual(marked)
+})
+
+test('a proof is called by its number, or by a word of its name', async () => {
+  const idsOf = async (name: string) => (await loadProofs([name])).map(({ id }) => id)
+  expect(await Promise.all(['4', '14', 'workflow', '04-workflow'].map(idsOf))).toEqual([[4], [14], [4], [4]])
+  await expect(loadProofs(['999'])).rejects.toThrow('no proof')
+})
 
 test('a sabotage whose place is gone, or is there twice, is an error', async () => {
   const file = 'src/database/owner.ts'

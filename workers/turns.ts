@@ -4,6 +4,7 @@ import {
   dropTurn,
   endTurn,
   findTurn,
+  hasOthers,
   type Message,
   type OpenedTurn,
   openTurn,
@@ -154,7 +155,7 @@ export function createTurns(host: Host) {
     }))
     const parts = partsFromEvents(told, turn.answerId)
     // What the model took is told at the end of its call and not logged: of a lost turn it stays unknown.
-    const result: TurnResult = { status: 'interrupted', parts, acts: null, ...UNKNOWN }
+    const result: TurnResult = { status: 'interrupted', parts, acts: null, isTainted: hasOthers(parts), ...UNKNOWN }
     tellEnd(turn, 'interrupted', await closeTurn(systemFor(turn), turn.answerId, result))
   }
 

@@ -21,6 +21,7 @@ type Closing = Told & {
   status: string
   parts: string
   acts: string
+  tainted: string
   errorCode: string | null
   heard: number
 }
@@ -48,6 +49,7 @@ const closing = prepared((db, given: Closing) => {
         status: sql`${given.status}`,
         parts: sql`${given.parts}::jsonb`,
         errorCode: sql`${given.errorCode}`,
+        tainted: sql`${given.tainted}::boolean`,
         callId: told(messages.callId, 'callId'),
         provider: told(messages.provider, 'provider'),
         model: told(messages.model, 'model'),
@@ -92,20 +94,13 @@ const closing = prepared((db, given: Closing) => {
 export async function closeTurn(
   ctx: Pick<UserCtx, 'actor' | 'db' | 'env' | 'now' | 'waitUntil' | 'log'>,
   answerId: string,
-  { receipt, status, parts, acts, errorCode }: TurnResult,
+  { receipt, status, parts, acts, isTainted, errorCode }: TurnResult,
   question?: string,
 ): Promise<Message | undefined> {
-  const { json, eventIds } = actRows(acts ?? actsIn(parts), answerId, ctx.now())
+  const { json, eventIds } = actRows(acts ?? actsIn(parts, isTainted), answerId, ctx.now())
   const heard = question === undefined || concernsCommitments(question) ? 1 : 0
-  const given = {
-    answerId,
-    userId: ctx.actor.userId,
-    status,
-    parts: JSON.stringify(parts),
-    acts: json,
-    errorCode,
-    heard,
-  }
+  const said = { parts: JSON.stringify(parts), acts: json, tainted: String(isTainted), heard }
+  const given = { answerId, userId: ctx.actor.userId, status, errorCode, ...said }
   const { isEstimated: _, ...told } = receipt ?? { ...NO_RECEIPT, isEstimated: false }
   const [row] = await closing(ctx.db, { ...told, ...given })
   if (row) kick(ctx, [...eventIds, row.heardId])
@@ -113,7 +108,7 @@ export async function closeTurn(
 }
 
 // Of a turn that was lost with its machine: what was done and can be taken back.
-function actsIn(parts: Part[]): Act[] {
+function actsIn(parts: Part[], tainted: boolean): Act[] {
   const calls = new Map(parts.flatMap((part) => (part.type === 'tool_call' ? [[part.id, part.input]] : [])))
   return parts.flatMap((part) => {
     if (part.type !== 'tool_result' || part.isError || !part.undo) return []
@@ -123,7 +118,7 @@ function actsIn(parts: Part[]): Act[] {
       tool,
       input: calls.get(callId),
       answer: { output, undo: { ...undo, input: undo.input } },
-      tainted: false,
+      tainted,
       agreed: false,
     }
   })

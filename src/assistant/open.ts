@@ -36,6 +36,8 @@ const pastMessage = jsonObject<PastMessage>({
 /** What a turn begins with; `fresh` is false when it was begun before. */
 export type OpenedTurn = {
   fresh: boolean
+  /** Others' words were read in this conversation before. */
+  isTainted: boolean
   question: Message
   answer: Message
   history: PastMessage[]
@@ -47,6 +49,10 @@ export type OpenedTurn = {
 
 type OpenCtx = Pick<UserCtx, 'actor' | 'db' | 'now'>
 type Given = Ids & { title: string; parts: string; words: string }
+
+// Of all of it, however long ago: what was said since rests on it.
+const readOthers = (conversationId: string) => sql<boolean>`exists (select 1 from ${messages} m
+  where m.conversation_id = ${conversationId} and m.tainted)`
 
 const opening = preparedBatchAs((ctx, given: Given) => {
   const { db, actor } = ctx
@@ -72,7 +78,7 @@ const opening = preparedBatchAs((ctx, given: Given) => {
   return [
     db
       .with(conversation, said)
-      .select({ id: conversation.id, saidId: said.id })
+      .select({ id: conversation.id, saidId: said.id, isTainted: readOthers(conversationId) })
       .from(conversation)
       .leftJoin(said, sql`true`),
     db
@@ -108,6 +114,7 @@ export async function openTurn(ctx: OpenCtx, request: TurnRequest): Promise<Open
   if (!question || !answer || !person) throw new Error('a turn was opened without its messages')
   return {
     fresh: first.saidId !== null,
+    isTainted: first.isTainted,
     question,
     answer,
     history: past.reverse().map((row) => row.past),

@@ -103,7 +103,8 @@ function runOf(ctx: UserCtx, passage: Passage, person: PersonFacts, signal: Abor
     clientTools: toolChoice === 'none' ? [] : clientTools,
     isAgreed: () => false,
     onResult: note,
-    isTainted: false,
+    // What their client has read is not known here.
+    isTainted: true,
     acts: [],
     messageId: null,
     parts: [],

@@ -8,10 +8,21 @@ import {
   type ToolCall,
 } from '#ai'
 import { namedIn, noteDenial } from '#audit'
-import { AppError, bounded, canonical, derivedId, describeError, findAppError, type Tool, type UserCtx } from '#core'
+import {
+  AppError,
+  bounded,
+  canonical,
+  derivedId,
+  describeError,
+  findAppError,
+  holdsOthersWords,
+  type Tool,
+  type UserCtx,
+} from '#core'
 import { acting, databaseFailure } from '#database'
 import { type Act, effectKind, outwardTools, realEffects } from '#effects'
 import type { Part, ToolResultPart } from './schema.ts'
+import { askTap } from './tap.ts'
 import { toModelTool } from './tools.ts'
 
 const MAX_STEPS = 8
@@ -146,25 +157,31 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
       'invalid_request',
       input.error.issues.map((issue) => `${issue.path.join('.')}: ${issue.message}`).join('; '),
     )
-  const kind = effectKind(call.name)
-  // What others wrote leads nothing out of here by itself.
-  const mustAsk = tool.destructive || (run.isTainted && kind?.outward === true)
-  const agreed = mustAsk && run.isAgreed(call, run.isTainted)
+  const effect = tool.asEffect?.(input.data) ?? { kind: call.name, input: input.data }
+  const kind = effectKind(effect.kind)
+  const { isTainted: tainted, messageId } = run
+  // What others wrote leads nothing out of here, whatever their server says of its tool.
+  const mustAsk = tool.destructive || (tainted && kind?.outward === true)
+  const conversationId = run.call.conversationId ?? ''
+  if (mustAsk && tainted && kind && messageId !== null)
+    return { ...base, ...(await askTap(run.ctx, { kind, input: effect.input, messageId, conversationId })) }
+  const agreed = mustAsk && run.isAgreed(call, tainted)
   if (mustAsk && !agreed) {
-    const isFinal = kind ? kind.undoWindowMs === null : isForeign(call.name)
-    const warning = isFinal ? ' Say that it cannot be taken back.' : ''
+    const warning = kind?.undoWindowMs === null ? ' Say that it cannot be taken back.' : ''
     return refuse(
       'confirmation_required',
       `Not done. Ask whether to go ahead: they agree by confirming this call, not by words. Then make the same call again.${warning}`,
     )
   }
   try {
-    const { isTainted: tainted } = run
     if (isForeign(call.name)) run.isTainted = true
-    if (run.messageId !== null && outwardTools().some(({ name }) => name === call.name))
-      return { ...base, ...(await byPort(run, run.messageId, { ...call, input: input.data }, { tainted, agreed })) }
-    const answer = await tool.run(acting(run.ctx, call.name, call.id), input.data)
+    if (messageId !== null && goesByPort(tool)) {
+      const asked = { ...effect, messageId, callId: call.id, tainted, agreed }
+      return { ...base, ...(await byPort(run, asked, isForeign(call.name))) }
+    }
+    const answer = await tool.run(acting({ ...run.ctx, isTainted: tainted }, call.name, call.id), input.data)
     const { output, undo } = answer
+    if (holdsOthersWords(output)) run.isTainted = true
     if (!tool.readOnly) run.acts.push({ callId: call.id, tool: call.name, input: input.data, answer, tainted, agreed })
     return { ...base, output: bounded(output), isError: false, ...(undo && { undo }) }
   } catch (error) {
@@ -178,16 +195,19 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
 }
 
 // Held, refused or done, and kept as an effect before the answer is.
-async function byPort(run: Run, messageId: string, { id: callId, name: kind, input }: ToolCall, by: By) {
+async function byPort(run: Run, { kind, input, messageId, callId, tainted, agreed }: Asked, isOfOthers: boolean) {
   const port = realEffects(acting(run.ctx, kind, callId))
   const origin = { kind: 'turn', messageId, callId } as const
   // The same call again in one answer is the same act: nobody agreed to two.
   const key = `turn:${messageId}:${derivedId('call', new Date(0), canonical([kind, input]))}`
-  const asked = { kind, input, key, origin, tainted: by.tainted, isAgreed: by.agreed }
-  const outcome = await port.perform(asked)
+  const outcome = await port.perform({ kind, input, key, origin, tainted, isAgreed: agreed })
   if ('code' in outcome) return { output: { code: outcome.code, detail: outcome.detail }, isError: true }
   const { status, says, effectId, heldUntil, output } = outcome
+  if (isOfOthers) return { output: bounded(output), isError: false }
   return { output: bounded({ status, says, effectId, heldUntil, output }), isError: false }
 }
 
-type By = { tainted: boolean; agreed: boolean }
+type Asked = { kind: string; input: unknown; messageId: string; callId: string; tainted: boolean; agreed: boolean }
+
+const goesByPort = ({ name, asEffect, readOnly }: Tool): boolean =>
+  (asEffect !== undefined && !readOnly) || outwardTools().some((tool) => tool.name === name)

@@ -1,5 +1,5 @@
 import { sql } from 'drizzle-orm'
-import { bigint, index, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import { bigint, boolean, index, integer, jsonb, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
@@ -46,11 +46,14 @@ export const messages = pgTable(
     firstTokenMs: integer('first_token_ms'),
     totalMs: integer('total_ms'),
     errorCode: text('error_code'),
+    /** Others' words were before whoever wrote it. */
+    tainted: boolean().notNull().default(false),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
   },
   (t) => [
     index('messages_conversation').on(t.conversationId, t.id),
+    index('messages_tainted').on(t.conversationId).where(sql`${t.tainted}`),
     index('messages_open').on(t.updatedAt).where(sql`${t.status} = 'streaming'`),
   ],
 )

@@ -1,5 +1,5 @@
-import type { GatewayEvent, Receipt } from '#ai'
-import { canonical, describeError, findAppError, type PersonActor, type UserCtx } from '#core'
+import type { GatewayEvent, PersonFacts, Receipt } from '#ai'
+import { canonical, describeError, findAppError, holdsOthersWords, type PersonActor, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
 import type { Act } from '#effects'
 import { toModelMessages } from './history.ts'
@@ -29,6 +29,8 @@ export type TurnResult = {
   parts: Part[]
   /** Null where they were lost with the machine: what is known of them is in the parts. */
   acts: Act[] | null
+  /** Others' words led to it, or may have. */
+  isTainted: boolean
   receipt: Receipt | null
   errorCode: string | null
   /** In words, for whoever waits; it is not kept. */
@@ -48,6 +50,7 @@ export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): P
       status,
       parts: run.parts,
       acts: run.acts,
+      isTainted: run.isTainted,
       receipt: run.receipt,
       errorCode,
       reason,
@@ -105,13 +108,31 @@ function runOf(told: Told): Run {
     clientTools: [],
     isAgreed: tapsOf(turn, ctx.actor),
     onResult: (result) => tellResult(told, result),
-    isTainted: turn.history.some(({ parts }) => parts.some(hasForeign)),
+    isTainted: isTaintedFrom(turn, person),
     acts: [],
     messageId: turn.answer.id,
     parts: [],
     receipt: null,
   }
 }
+
+// A person dictates less in one go: what is longer was pasted.
+const MAX_OWN_CHARS = 500
+
+/** Whether others' words stand before this turn, or in what it is begun with. */
+function isTaintedFrom({ isTainted, history, question }: OpenedTurn, { memories, projects }: PersonFacts): boolean {
+  const said = [...history, question].filter(({ role }) => role === 'user')
+  const isPasted = said.some(({ parts }) =>
+    parts.some((part) => part.type === 'text' && part.text.length > MAX_OWN_CHARS),
+  )
+  return (
+    isTainted || isPasted || holdsOthersWords([memories, projects]) || history.some(({ parts }) => hasOthers(parts))
+  )
+}
+
+/** Whether something in these answers was written by others. */
+export const hasOthers = (parts: Part[]): boolean =>
+  parts.some((part) => hasForeign(part) || (part.type === 'tool_result' && holdsOthersWords(part.output)))
 
 const hasForeign = (part: Part) => part.type === 'tool_result' && isForeign(part.name) && !isQuestion(part.output)
 

@@ -45,7 +45,7 @@ const TOOLS: Partial<Record<Area, readonly string[]>> = {
   calendar: ['create_event', 'list_events', 'find_time', 'update_event', 'move_event', 'delete_event', 'restore_event'],
   memories: ['remember', 'search_memories', 'update_memory', 'forget', 'recall'],
   preferences: ['get_preferences', 'set_preferences', 'get_time'],
-  notifications: ['notify', 'withdraw_notification'],
+  notifications: ['notify', 'withdraw_notification', 'ask_question'],
   integrations: ['call_webhook', 'mcp_tool'],
   mail: ['draft_mail', 'send_mail', 'discard_mail', 'keep_mail'],
   workflows: ['run_workflow', 'draft_workflow', 'create_workflow'],

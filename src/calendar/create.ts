@@ -12,14 +12,14 @@ import { calendarEvents } from './tables.ts'
 export function insertDraft(id: string, source: SQL): SQL {
   return sql`
     insert into ${calendarEvents} (id, user_id, title, notes, location, status, transparency, attendees, recurrence,
-      exceptions, reminders, external_provider, external_id,
+      exceptions, reminders, external_provider, external_id, tainted,
       start_date, start_time, start_zone, start_at, end_date, end_time, end_zone, end_at)
     select ${id}, owner, draft->>'title', coalesce(draft->>'notes', ''), coalesce(draft->>'location', ''),
       coalesce(draft->>'status', 'confirmed'),
       coalesce(draft->>'transparency', case when start_time is null then 'free' else 'busy' end),
       coalesce(draft->'attendees', '[]'), draft->>'recurrence', coalesce(draft->'exceptions', '{}'),
       array(select value::int from jsonb_array_elements_text(coalesce(draft->'reminders', '[]'))),
-      draft->>'externalProvider', draft->>'externalId',
+      draft->>'externalProvider', draft->>'externalId', coalesce((draft->>'tainted')::boolean, false),
       start_date, start_time, start_zone, start_at, end_date, end_time, end_zone, end_at
     from ${source} on conflict (id) do nothing returning *`
 }

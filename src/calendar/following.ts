@@ -36,8 +36,8 @@ function ruleFrom({ event: { recurrence, start }, occurrence }: Day, to: string)
 }
 
 function draftOf(day: Day, patch: EventPatch): string {
-  const { title, notes, location, status, transparency, attendees, reminders } = day.event
-  const same = { title, notes, location, status, transparency, attendees, reminders }
+  const { title, notes, location, status, transparency, attendees, reminders, tainted } = day.event
+  const same = { title, notes, location, status, transparency, attendees, reminders, tainted }
   const times = movedTimes({ ...day, exception: undefined }, patch)
   const recurrence = patch.recurrence === undefined ? ruleFrom(day, times.start.date) : patch.recurrence
   return JSON.stringify({ ...same, ...patch, ...times, recurrence, exceptions: exceptionsFrom(day, patch) })

@@ -30,6 +30,7 @@ export function shown(e: ColumnsOf<typeof calendarEvents>): SQL<CalendarEvent> {
     exceptions: sql`(select coalesce(json_agg(jsonb_build_object('occurrence', x.key) || x.value order by x.key), '[]')
       from jsonb_each(${e.exceptions}) x)`,
     reminders: e.reminders,
+    tainted: e.tainted,
     externalProvider: e.externalProvider,
     externalId: e.externalId,
     deletedAt: iso(e.deletedAt),

@@ -76,6 +76,7 @@ const common = {
   end: EventTime.openapi({ description: 'Of whole days the last one' }),
   recurrence: z.string().max(500).nullable(),
   reminders: s.list(s.int(0, MAX_LEAD_MINUTES), MAX_REMINDERS),
+  tainted: s.tainted,
   version: s.int(1, MAX_VERSION),
   updatedAt: s.instant,
 }

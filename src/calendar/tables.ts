@@ -1,5 +1,17 @@
 import { sql } from 'drizzle-orm'
-import { check, date, index, integer, jsonb, pgTable, text, time, timestamp, uniqueIndex } from 'drizzle-orm/pg-core'
+import {
+  boolean,
+  check,
+  date,
+  index,
+  integer,
+  jsonb,
+  pgTable,
+  text,
+  time,
+  timestamp,
+  uniqueIndex,
+} from 'drizzle-orm/pg-core'
 import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
@@ -41,6 +53,8 @@ export const calendarEvents = pgTable(
     armings: integer().notNull().default(0),
     externalProvider: text('external_provider'),
     externalId: text('external_id'),
+    /** Others' words are in it, as far as is known: a trigger says so. */
+    tainted: boolean().notNull().default(false),
     deletedAt: at('deleted_at'),
     version: integer().notNull().default(1),
     createdAt: at('created_at').notNull().defaultNow(),

@@ -43,6 +43,8 @@ export type Ctx = {
   operation: string
   /** Which of the calls of a request it is, where a turn makes several. */
   callId: string
+  /** Others' words led to what is done: the rows it writes say so. */
+  isTainted?: boolean
   client: Client
   now(): Date
   /** A fresh id; under an Idempotency-Key the same one each time the request is done again. */

@@ -23,7 +23,7 @@ export {
 } from './http.ts'
 export { derivedId, derivedIds, newId, randomToken } from './id.ts'
 export { createLog, describeError } from './log.ts'
-export { bounded, canonical, isRecord } from './output.ts'
+export { bounded, canonical, holdsOthersWords, isRecord, wasCut } from './output.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { quietUntil } from './quiet-hours.ts'
 export { fitsRule, nextOccurrence, occurrencesBetween, recurrenceProblem, type Wall, wallMs } from './recurrence.ts'

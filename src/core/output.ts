@@ -31,6 +31,14 @@ function fitting(items: unknown[], max: number): unknown[] {
   return over < 0 ? items : items.slice(0, over)
 }
 
+const OTHERS = /\\?"tainted\\?":true/
+
+/** Whether rows that others' words are in are among an output. */
+export const holdsOthersWords = (output: unknown): boolean => OTHERS.test(JSON.stringify(output) ?? '')
+/** Whether `bounded` left something of it out. */
+export const wasCut = (output: unknown): boolean =>
+  isRecord(output) && typeof output['note'] === 'string' && ('beginning' in output || 'more' in output)
+
 /** The same text for the same JSON: what comes back from the database has its keys in another order. */
 export function canonical(value: unknown): string {
   return JSON.stringify(value, (_, part: unknown) =>

@@ -99,6 +99,9 @@ function toUtc(value: string): string {
   return Number.isNaN(at.getTime()) ? value : at.toISOString()
 }
 
+/** Whether others' words are in it, as far as is known; whatever rests on it asks before it goes out. */
+export const tainted = z.boolean().openapi({ description: 'Written by others or by a program, as far as is known' })
+
 /** An instant, RFC 3339; taken with any offset, kept and answered in UTC with milliseconds. */
 export const instant = z.iso
   .datetime({ offset: true })

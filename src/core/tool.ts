@@ -30,6 +30,8 @@ export type Tool = {
   inputSchema?: Record<string, unknown>
   destructive: boolean
   readOnly: boolean
+  /** Which kind of effect it is, with what that one is given, where it is not one by its own name. */
+  asEffect?(input: unknown): { kind: string; input: unknown }
   run(ctx: UserCtx, input: unknown): Promise<ToolAnswer>
   /**
    * What it acts upon as it is now, in the bin or not, for a statement to read: null, or JSON with `id` and `version`, or
@@ -52,6 +54,7 @@ type ToolSpec<T extends z.ZodType, B> = {
   inputSchema?: Record<string, unknown>
   destructive?: boolean
   readOnly?: boolean
+  asEffect?(input: unknown): { kind: string; input: unknown }
   run(ctx: UserCtx, input: z.output<T>): Promise<Ran<B>>
   state?(ctx: Asking, input: z.output<T>, newId: NewId): SQL<B>
   plan?(input: z.output<T>, before: B | null, newId: NewId): Plan

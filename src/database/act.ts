@@ -11,13 +11,18 @@ export type Act = {
   call: string
   address: string
   agent: string
+  /** What it writes comes of others' words. */
+  tainted: boolean
 }
 
-type ActingCtx = Pick<Ctx, 'actor' | 'client' | 'requestId' | 'operation' | 'callId'>
+type ActingCtx = Pick<Ctx, 'actor' | 'client' | 'requestId' | 'operation' | 'callId' | 'isTainted'>
 
 /** What a context is doing, for `connect` to say with each change. */
-export function actOf({ actor, client, requestId, operation, callId }: ActingCtx): Act {
-  const by = { action: operation, request: requestId, call: callId, address: client.address, agent: client.userAgent }
+export function actOf({ actor, client, requestId, operation, callId, isTainted = false }: ActingCtx): Act {
+  // What a program writes it may have read anywhere.
+  const tainted = isTainted || (actor.kind === 'person' && actor.key !== undefined)
+  const from = { address: client.address, agent: client.userAgent }
+  const by = { action: operation, request: requestId, call: callId, ...from, tainted }
   switch (actor.kind) {
     case 'person':
       if (actor.key) return { kind: 'key', id: actor.key.id, ...by }
@@ -38,6 +43,9 @@ export function acting<C extends Ctx>(ctx: C, operation: string, callId = ''): C
   own.db = connect(ctx.config.database, ctx.meter, () => actOf(own))
   return own
 }
+
+/** The same context, doing what others' words led to. */
+export const tainting = <C extends Ctx>(ctx: C): C => acting({ ...ctx, isTainted: true }, ctx.operation, ctx.callId)
 
 /** The same context, whose database refuses to change anything: what is tried in it cannot be done. */
 export function readOnly<C extends Ctx>(ctx: C): C {

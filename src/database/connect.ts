@@ -71,7 +71,7 @@ function isRead(body: unknown): boolean {
 export function connect(
   config: { url: string; fetchEndpoint: string | undefined },
   meter: DatabaseMeter,
-  act?: (() => object) | 'readOnly',
+  act?: (() => { tainted?: boolean }) | 'readOnly',
 ): Database {
   const url = config.fetchEndpoint ?? neonEndpoint(config.url)
   const client = neonClient(config.url, (init) => travel(url, init, meter), act)

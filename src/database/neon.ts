@@ -46,6 +46,7 @@ export function neonEndpoint(connectionString: string): string {
 }
 
 const CHANGES = /\b(?:insert into|delete from)\b|\bupdate\s+(?!of\b)["\w]/i
+const TAINT: Statement = { query: "select set_config('aurelius.tainted', 'true', true)", params: [] }
 const FLUSH: Statement = { query: 'select flush_audit()', params: [] }
 
 /** A statement that also says what is being done, in its text for all times and in a parameter for this one. */
@@ -56,11 +57,13 @@ function telling({ query, params }: Statement, act: object): Statement {
   return { query: text, params: [...params, JSON.stringify(act)] }
 }
 
+type SaidAct = { tainted?: boolean }
+
 /**
  * Neon's `POST /sql`: a statement, or several as one transaction, for each trip. What changes anything says `act`, for
  * the triggers of the audit.
  */
-export function neonClient(connectionString: string, send: Send, given?: (() => object) | 'readOnly'): NeonClient {
+export function neonClient(connectionString: string, send: Send, given?: (() => SaidAct) | 'readOnly'): NeonClient {
   const isReadOnly = given === 'readOnly'
   const act = given === 'readOnly' ? undefined : given
   // What an act did in one commit is told there; in a later one of the same act it may have been told already.
@@ -77,6 +80,9 @@ export function neonClient(connectionString: string, send: Send, given?: (() => 
     const found = statements[first]
     return found ? [...statements.with(first, telling(found, told(true))), FLUSH] : statements
   }
+  // Said before all else: a trigger marks the rows as they are written.
+  const isTainted = (statements: Statement[]) =>
+    act?.().tainted === true && statements.some(({ query }) => CHANGES.test(query))
   const headers = {
     'Neon-Connection-String': connectionString,
     'Neon-Raw-Text-Output': 'true',
@@ -91,6 +97,12 @@ export function neonClient(connectionString: string, send: Send, given?: (() => 
     return (await readAnswer(answer)) as T
   }
   async function askOne(statement: Statement): Promise<Answered> {
+    if (isTainted([statement])) {
+      const { results } = await ask<{ results: Answered[] }>({ queries: [TAINT, ...all([statement])] })
+      const [, answered] = results
+      if (!answered) throw new Error('a batch of two has one result')
+      return answered
+    }
     if (!isReadOnly) return await ask<Answered>(one(statement))
     const { results } = await ask<{ results: Answered[] }>({ queries: [statement] })
     const [answered] = results
@@ -112,9 +124,12 @@ export function neonClient(connectionString: string, send: Send, given?: (() => 
       }
     },
     async transaction(queries) {
-      const asked = all(queries.map(({ statement }) => statement))
-      const { results } = await ask<{ results: Answered[] }>({ queries: asked })
-      return results.slice(0, queries.length).map((answered, n) => toResult(answered, queries[n]?.shape ?? {}))
+      const given = queries.map(({ statement }) => statement)
+      const before = isTainted(given) ? [TAINT] : []
+      const { results } = await ask<{ results: Answered[] }>({ queries: [...before, ...all(given)] })
+      return results
+        .slice(before.length, before.length + queries.length)
+        .map((answered, n) => toResult(answered, queries[n]?.shape ?? {}))
     },
   }
 }

@@ -29,7 +29,8 @@ const MAX_DELAY_MS = 900_000
 
 /** The context of one act: its trips are counted as before, what it changes is told as its own, its ids are the same again. */
 export function actingFor(ctx: UserCtx, row: EffectRow, tool: string, part = ''): UserCtx {
-  const own = acting(ctx, tool, part === '' ? row.id : `${row.id}.${part}`)
+  const given = { ...ctx, isTainted: row.tainted }
+  const own = acting(given, tool, part === '' ? row.id : `${row.id}.${part}`)
   return Object.assign(own, { newId: idsOf(row, part) })
 }
 

@@ -2,7 +2,7 @@ import { and, eq, inArray, type SQL, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
 import { ownerId } from '#database'
 import { kick } from '#queue'
-import { type EffectKind, planOf } from './kinds.ts'
+import { type EffectKind, needsTap, planOf } from './kinds.ts'
 import { MAX_SAYS, type NewEffect, REFUSAL } from './port.ts'
 import { eventOf, idsOf, lease, tellOf } from './row.ts'
 import { effects } from './tables.ts'
@@ -19,7 +19,7 @@ export async function claim(ctx: UserCtx, effect: NewEffect, kind: EffectKind) {
   const newIds = () => idsOf({ userId: actor.userId, key: effect.key, createdAt })
   const { says, changes } = planOf(tool, effect.input, null, newIds())
   const { kind: origin, ...ids } = effect.origin
-  const isRefused = outward && effect.tainted && !effect.isAgreed
+  const isRefused = needsTap(kind, effect)
   const status = isRefused ? 'refused' : holdMs > 0 ? 'held' : 'intended'
   const isOurs = status === 'intended'
   const e = effects

@@ -1,4 +1,4 @@
-export { listEffects } from './effects.ts'
+export { getEffect, listEffects } from './effects.ts'
 export { fateSubscriber } from './fate.ts'
 export { performHeld } from './held.ts'
 export { type EffectKind, effectKind, effectKinds, isGrave, outwardTools } from './kinds.ts'

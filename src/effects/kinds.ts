@@ -1,9 +1,10 @@
 import { sql } from 'drizzle-orm'
 import { calendarTools } from '#calendar'
 import type { Plan, Tool, UserCtx } from '#core'
+import { mcpTools } from '#integrations'
 import { mailTools } from '#mail'
 import { memoryTools } from '#memories'
-import { notificationTools } from '#notifications'
+import { notificationTools, questionTools } from '#notifications'
 import { taskTools } from '#tasks'
 import { personTools } from '#users'
 import { webhookTools } from '#webhooks'
@@ -37,6 +38,7 @@ const MANNERS: Record<string, Partial<Manners>> = {
   run_workflow: { undoWindowMs: null },
   call_webhook: { outward: true, undoWindowMs: null },
   send_mail: { outward: true, undoWindowMs: null, holdMs: MAIL_HELD_MS },
+  mcp_tool: { outward: true, undoWindowMs: null, isRepeatable: false },
 }
 
 // They come back for a month, and are not asked about in a conversation.
@@ -69,7 +71,7 @@ let kinds: ReadonlyMap<string, EffectKind> | undefined
 // Made at the first look: an isolate's start reads none of it.
 function registry(): ReadonlyMap<string, EffectKind> {
   kinds ??= new Map(
-    [...taskTools, ...calendarTools, ...memoryTools(null), ...personTools, ...outwardTools()]
+    [...taskTools, ...calendarTools, ...memoryTools(null), ...personTools, ...outwardTools(), ...otherTools()]
       .filter(({ readOnly }) => !readOnly)
       .map((tool) => [tool.name, kindOf(tool)]),
   )
@@ -82,6 +84,13 @@ export const outwardTools = (): Tool[] => [...notificationTools, ...mailTools, .
 /** It goes out, or something is lost by it: no general permission covers it. */
 export const isGrave = ({ outward, undoWindowMs, tool }: EffectKind): boolean =>
   outward || undoWindowMs === null || tool.destructive || DISCARDS.has(tool.name)
+
+// A model asks in words, and is offered the tools of a server by their own names.
+const otherTools = (): Tool[] => [...questionTools, ...mcpTools]
+
+/** What goes out, or cannot be got back, is not done because others' words said so. */
+export const needsTap = ({ outward, tool }: EffectKind, by: { tainted: boolean; isAgreed: boolean }): boolean =>
+  (outward || tool.destructive) && by.tainted && !by.isAgreed
 
 export const effectKind = (name: string): EffectKind | undefined => registry().get(name)
 export const effectKinds = (): EffectKind[] => [...registry().values()]

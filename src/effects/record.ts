@@ -1,5 +1,6 @@
 import { type Change, derivedIds, type UserCtx } from '#core'
 import { readOnly } from '#database'
+import { needsTap } from './kinds.ts'
 import { admit, refusal } from './perform.ts'
 import { type Effects, REFUSAL } from './port.ts'
 
@@ -24,7 +25,7 @@ export function recordingEffects(ctx: UserCtx): Effects & { recorded: Recorded[]
       if ('status' in admitted) return admitted
       const { kind, effect } = admitted
       const { outward, undoWindowMs } = kind
-      if (outward && effect.tainted && !effect.isAgreed) return refusal(REFUSAL.code, REFUSAL.detail)
+      if (needsTap(kind, effect)) return refusal(REFUSAL.code, REFUSAL.detail)
       // Each look at it draws its ids anew.
       const newId = (prefix: Parameters<UserCtx['newId']>[0]) =>
         derivedIds(`effects|recorded|${effect.key}`, ctx.now())(prefix)

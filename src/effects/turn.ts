@@ -8,14 +8,12 @@ import { effects } from './tables.ts'
 /** What a tool did in a turn, already: it is kept when its answer is closed. */
 export type Act = {
   callId: string
-  /** The tool; of another's server its name there. */
   tool: string
   input: unknown
   answer: ToolAnswer
   tainted: boolean
   agreed: boolean
 }
-const OTHERS = 'mcp_tool'
 
 const keyOf = (messageId: string, callId: string) => `turn:${messageId}:${callId}`
 
@@ -25,24 +23,22 @@ export function actRows(acts: Act[], messageId: string, now: Date): { json: stri
   const rows = acts.flatMap((act) => {
     const { callId, input, tainted, agreed } = act
     const known = effectKind(act.tool)
-    if (!known && !act.tool.includes('__')) return []
+    if (!known) return []
     const { output, undo, evidence, plan: told, before } = act.answer
     const target = idIn(output)
-    const plan = told ?? (known && planOf(known.tool, input, before ?? null, () => target ?? ''))
-    const { says = `Used ${act.tool}`, changes = [] } = plan ?? {}
-    const isReversible = undo !== undefined && known !== undefined && known.undoWindowMs !== null
+    const { says, changes } = told ?? planOf(known.tool, input, before ?? null, () => target ?? '')
+    const isReversible = undo !== undefined && known.undoWindowMs !== null
     return {
       ...doneAs({ says, changes, output }),
       id: newId('eff'),
       key: keyOf(messageId, callId),
-      kind: known ? act.tool : OTHERS,
+      kind: act.tool,
       call_id: callId,
-      input: known ? input : { tool: act.tool, arguments: input },
-      ...{ tainted, agreed, outward: known ? known.outward : true },
+      ...{ input, tainted, agreed, outward: known.outward },
       undo: isReversible ? undo : null,
       undo_until: isReversible ? new Date(now.getTime() + (known.undoWindowMs ?? 0)) : null,
       evidence_id: evidence ? evidence.id : (target ?? changes[0]?.target ?? null),
-      provider: evidence ? evidence.provider : known ? HERE : null,
+      provider: evidence ? evidence.provider : HERE,
       found: versionsOf(before),
     }
   })

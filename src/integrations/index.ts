@@ -1,5 +1,6 @@
 export { countGrants, revokeGrants, type ServerRow } from './access.ts'
 export { pruneOauthStates } from './connect.ts'
 export { mcpSealed } from './sealed.ts'
-export { serversForTurn } from './servers.ts'
-export { remoteTools } from './tools.ts'
+/** @public A test of another room adds a server. */
+export { addServer, checkServer, serversForTurn } from './servers.ts'
+export { mcpTools, remoteTools } from './tools.ts'

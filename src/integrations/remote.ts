@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { sseData, withTimeout } from '#core'
+import { AppError, sseData, withTimeout } from '#core'
 import { fetchOutside, type OutboundPolicy } from '#security'
 import { chunks, DEADLINE_MS, partOf, refusal, toFailure, whole } from './outside.ts'
 
@@ -62,11 +62,22 @@ export async function listRemoteTools(remote: Remote): Promise<RemoteTool[]> {
   })
 }
 
+type RemoteCall = {
+  name: string
+  input: unknown
+  /** The same again is the same call, for a server that heeds it. */
+  key?: string
+  /** From here on it may have been done. */
+  onSent?: () => void
+}
+
 /** Calls one tool. What the server says of a failure is an answer with `isError`; all else throws. */
-export async function callRemoteTool(remote: Remote, name: string, input: unknown): Promise<RemoteAnswer> {
-  return await inSession(remote, async (session) =>
-    Called.parse(await ask(session, 'tools/call', { name, arguments: input })),
-  )
+export async function callRemoteTool(remote: Remote, { name, input, key, onSent }: RemoteCall): Promise<RemoteAnswer> {
+  const meta = key !== undefined && { _meta: { 'aurelius.dev/idempotencyKey': key } }
+  return await inSession(remote, async (session) => {
+    onSent?.()
+    return Called.parse(await ask(session, 'tools/call', { name, arguments: input, ...meta }))
+  })
 }
 
 // Opened for one thing and left: nothing of a connection outlives the call, and all of it has one deadline.
@@ -109,7 +120,11 @@ async function ask(session: Session, method: string, params: object): Promise<un
     const reply = Reply.parse(JSON.parse(hide(session.sent, text), storable))
     // A stream may bring notifications, or questions to us, before the answer: none is of use here.
     if (reply.id !== id || (!reply.result && !reply.error)) continue
-    if (reply.error) throw refusal(`It refused ${method}: ${reply.error.message}`)
+    if (reply.error) {
+      const said = `It refused ${method}: ${reply.error.message}`
+      // Refused is surely not done.
+      throw method === 'tools/call' ? new AppError('invalid_request', said.slice(0, 300).toWellFormed()) : refusal(said)
+    }
     return reply.result
   }
   throw refusal(`It did not answer ${method}`)

@@ -207,6 +207,15 @@ export async function requireServer(ctx: ReadCtx, { id, url }: ServerRow): Promi
   if (!row) throw missing()
 }
 
+/** One of the person's servers that is switched on, as a call needs it. One trip. */
+export async function findServer(ctx: ReadCtx, id: string): Promise<ServerRow | undefined> {
+  const [row] = await ctx.db
+    .select(rowOf)
+    .from(mcpServers)
+    .where(and(mine(ctx, id), mcpServers.enabled))
+  return row
+}
+
 /** Keeps how a call went, where that is news. */
 export async function noteCall(ctx: ReadCtx, { id, url, status }: ServerRow, failure: string | null): Promise<void> {
   if (failure === null && status === 'ok') return

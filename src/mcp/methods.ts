@@ -59,7 +59,8 @@ function shownTool(tool: Tool) {
 // What a model can mend (its input, a thing that is not there) is a result that says so, not a failure of the protocol.
 async function callTool(ctx: UserCtx, tool: Tool, input: unknown): Promise<object> {
   try {
-    const { output, undo } = await tool.run(acting(ctx, tool.name), input)
+    // What made a host call it is not known here: what it writes is marked.
+    const { output, undo } = await tool.run(acting({ ...ctx, isTainted: true }, tool.name), input)
     return { ...resultOf(bounded(output)), ...(undo && { _meta: { 'aurelius.dev/undo': undo } }) }
   } catch (error) {
     const known = findAppError(error) ?? databaseFailure(error)

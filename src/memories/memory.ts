@@ -21,6 +21,7 @@ function shown(m: ColumnsOf<typeof memories>) {
     kind: m.kind,
     text: m.text,
     sourceMessageId: m.sourceMessageId,
+    tainted: m.tainted,
     version: m.version,
     createdAt: iso(m.createdAt),
     updatedAt: iso(m.updatedAt),
@@ -183,7 +184,7 @@ export function memoriesForPrompt(ctx: ReadCtx, words: string) {
   const order = sql`(${likeness}) desc, ${memories.updatedAt} desc`
   const among = sql`row_number() over (partition by ${memories.kind} order by ${order})`
   return ctx.db
-    .select({ id: memories.id, text: memories.text })
+    .select({ id: memories.id, text: memories.text, tainted: memories.tainted })
     .from(memories)
     .where(and(ownedBy(ctx.actor, memories.userId), isNull(memories.deletedAt)))
     .orderBy(desc(sql`(${memories.kind} = 'preference' and ${among} <= ${MAX_PREFERENCES})`), order)

@@ -9,6 +9,7 @@ export const Memory = s.later(() =>
       kind: MemoryKind,
       text: z.string().max(1000),
       sourceMessageId: s.id('msg').nullable(),
+      tainted: s.tainted,
       version: s.int(1, 2_147_483_647),
       createdAt: s.instant,
       updatedAt: s.instant,

@@ -1,4 +1,4 @@
-import { index, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
+import { boolean, index, integer, pgTable, text, timestamp } from 'drizzle-orm/pg-core'
 import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, mode: 'date' })
@@ -16,6 +16,8 @@ export const memories = pgTable(
     kind: text({ enum: ['fact', 'preference', 'person'] }).notNull(),
     text: text().notNull(),
     sourceMessageId: text('source_message_id'),
+    /** Others' words are in it, as far as is known: a trigger says so. */
+    tainted: boolean().notNull().default(false),
     deletedAt: at('deleted_at'),
     version: integer().notNull().default(1),
     createdAt: at('created_at').notNull().defaultNow(),

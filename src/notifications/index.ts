@@ -5,4 +5,4 @@ export { deleteNotification, listNotifications, pruneNotifications, readCollapse
 export { insertNotification, notify, takeTurn } from './notify.ts'
 export { NotificationAction, NotificationKind, NotificationLink } from './schema.ts'
 export { devicesSealed } from './sealed.ts'
-export { notificationTools } from './tools.ts'
+export { notificationTools, questionTools } from './tools.ts'

@@ -20,6 +20,39 @@ function notificationState({ actor }: Pick<UserCtx, 'actor'>, id: string): SQL<N
   return sql`(select ${shown(n)} from ${n} where ${n.id} = ${id} and ${ownedBy(actor, n.userId)})`
 }
 
+const Asked = z.strictObject({
+  question: s.text(1000, 1),
+  choices: s.list(s.line(100), 6).default([]),
+  expiresMinutes: s.int(5, 43_200).default(1440),
+})
+
+/** A question to the person. A run waits for what they answer; of others it is only told. */
+export const questionTools: Tool[] = [
+  defineTool({
+    name: 'ask_question',
+    description: 'Ask the user a question; a run of a workflow waits for the answer.',
+    input: Asked,
+    run: async (ctx, { question, choices, expiresMinutes }) => {
+      const { id } = await notify(ctx, {
+        ...{ kind: 'question', title: question, body: choices.join(' \u00b7 '), priority: 'high' },
+        dedupeKey: `effect:${ctx.newId('req')}`,
+        expiresAt: new Date(ctx.now().getTime() + expiresMinutes * 60_000),
+      })
+      return { output: { id, question, choices } }
+    },
+    state: (ctx, _, newId) => notificationState(ctx, newId('ntf')),
+    plan: (input, _, newId) => {
+      const id = newId('ntf')
+      const undo = { tool: 'withdraw_notification', input: { id }, says: 'Withdrew the question' }
+      return {
+        says: `Ask you \u201c${input.question}\u201d`,
+        changes: [{ target: id, before: null, after: input }],
+        undo,
+      }
+    },
+  }),
+]
+
 /** Telling the person something, as an effect. */
 export const notificationTools: Tool[] = [
   defineTool({

@@ -6,7 +6,7 @@ import type { Weighed } from './learning.ts'
 import type { Limits } from './limits.ts'
 import { findAlike, type MeaningCtx } from './meaning.ts'
 import { cellOf, type Moment, type Part, startOf } from './moment.ts'
-import { closedBy, cooldownMs, RUN_APPROVAL } from './reasons.ts'
+import { closedBy, cooldownMs, isApproval } from './reasons.ts'
 import type { ActionOffer, Priority, WithheldReason } from './schema.ts'
 import { standingOf } from './standing.ts'
 
@@ -55,7 +55,7 @@ export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Pro
   const closed = closedBy(standing, offer, now)
   if (closed === 'quiet_hours') return verdict(closed, standing.quietUntil)
   if (closed) return verdict(closed)
-  if (offer.kind === RUN_APPROVAL) return verdict(null)
+  if (isApproval(offer.kind)) return verdict(null)
   const { speak, expected, better } = await weigh(ctx, offer.kind, moment)
   if (offer.priority !== 'urgent') {
     if (!speak) return verdict('learned', null, expected)

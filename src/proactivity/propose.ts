@@ -5,7 +5,7 @@ import { fingerprintOf } from './alike.ts'
 import { type JudgeCtx, judge, type Verdict } from './judge.ts'
 import { limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf } from './moment.ts'
-import { RUN_APPROVAL } from './reasons.ts'
+import { isApproval } from './reasons.ts'
 import { shownWaiting, suggestionWithheld, tellOffered } from './row.ts'
 import { NewSuggestion, type WithheldReason } from './schema.ts'
 import { suggestions } from './tables.ts'
@@ -28,7 +28,7 @@ export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Prop
     .where(and(ownedBy(actor, suggestions.userId), eq(suggestions.key, offer.key)))
   if (known) return toProposed(known)
   // Two runs that ask for the same ask for two things.
-  const of = offer.kind === RUN_APPROVAL ? offer.key : offer.title
+  const of = isApproval(offer.kind) ? offer.key : offer.title
   const fingerprint = fingerprintOf(offer.kind, of, offer.actions)
   const workflowId = offer.workflowId ?? null
   const verdict = await judge(ctx, { ...offer, workflowId, fingerprint })

@@ -24,8 +24,11 @@ export const DEFAULTS: Settings = {
 }
 /** A run asks for an OK to what it was told to do: no idea of ours, of which one may come too often or like another. */
 export const RUN_APPROVAL = 'run_approval'
-// What a person said themselves comes as often as they say it, and what a run needs as often as it needs it.
-const OWN_COOLDOWNS: Record<string, number> = { commitment: 0, [RUN_APPROVAL]: 0 }
+/** So does a conversation, of somebody who is there. */
+export const TURN_APPROVAL = 'turn_approval'
+export const isApproval = (kind: string) => kind === RUN_APPROVAL || kind === TURN_APPROVAL
+// What a person said themselves comes as often as they say it, and what is asked of them as often as it must be.
+const OWN_COOLDOWNS: Record<string, number> = { commitment: 0, [RUN_APPROVAL]: 0, [TURN_APPROVAL]: 0 }
 const MINUTE_MS = 60_000
 
 /** How long a kind rests after it was offered; what is urgent does not. */
@@ -38,7 +41,8 @@ export function cooldownMs({ cooldowns, cooldownMinutes }: Settings, { kind, pri
 export function closedBy(standing: Standing, ask: Ask, now: Date): WithheldReason | null {
   const { settings, quietUntil, open, today, lastOfKind } = standing
   if (settings.muted.includes(ask.kind)) return 'muted'
-  if (quietUntil !== null && !(ask.priority === 'urgent' && settings.urgentInQuietHours)) return 'quiet_hours'
+  const isHeard = ask.kind === TURN_APPROVAL || (ask.priority === 'urgent' && settings.urgentInQuietHours)
+  if (quietUntil !== null && !isHeard) return 'quiet_hours'
   if (today >= settings.maxADay) return 'too_many_today'
   if (open >= settings.maxOpen) return 'too_many_open'
   const rest = cooldownMs(settings, ask)

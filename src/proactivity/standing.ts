@@ -5,7 +5,7 @@ import { getMe } from '#users'
 import { rulesRead, toRules } from './autonomy.ts'
 import { startOfDay } from './limits.ts'
 import { momentAt, quietUntil } from './moment.ts'
-import { RUN_APPROVAL, type Standing } from './reasons.ts'
+import { isApproval, type Standing } from './reasons.ts'
 import { LIVE, type ReadCtx } from './row.ts'
 import { settingsOf, settingsRead } from './settings.ts'
 import { suggestionGates, suggestions } from './tables.ts'
@@ -55,7 +55,7 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
     today: today[0]?.count ?? 0,
     lastOfKind: last[0]?.at ?? null,
   }
-  const dismissed = remembered.filter(({ status, kind: of }) => status === 'dismissed' && of !== RUN_APPROVAL)
+  const dismissed = remembered.filter(({ status, kind: of }) => status === 'dismissed' && !isApproval(of))
   const fingerprints = new Set(remembered.map(({ fingerprint }) => fingerprint))
   return { standing, moment, timeZone, dismissed, fingerprints, rules: toRules(rules), lookedAt: gates[0] }
 }

@@ -7,7 +7,7 @@ import { carryOut } from './carry-out.ts'
 import type { Heard } from './learning.ts'
 import { keepMeaning } from './meaning.ts'
 import { readDecided } from './move.ts'
-import { RUN_APPROVAL } from './reasons.ts'
+import { isApproval } from './reasons.ts'
 import { type Decision, LIVE, suggestionDecided, suggestionUpdated, Waiting } from './row.ts'
 import { onBehalfOf } from './wake.ts'
 
@@ -51,14 +51,14 @@ export const suggestionSubscriber: Subscriber = {
     const heard = decided.flatMap(({ event, ...one }) => toHeard(event, one))
     if (heard.length > 0) await ctx.env.STEWARD.getByName(userId).learning({ do: 'learn', heard })
     for (const one of decided) {
-      if (one.decision === 'dismissed' && one.kind !== RUN_APPROVAL) await remember(ctx, userId, one)
+      if (one.decision === 'dismissed' && !isApproval(one.kind)) await remember(ctx, userId, one)
       if (one.decision === 'approved') await carryOut(onBehalfOf(ctx, userId), one.id)
     }
   },
 }
 
 function toHeard({ id }: DomainEvent, { kind, moment: cell, decision, isEdited, teaches }: Decided): Heard[] {
-  return teaches && kind !== RUN_APPROVAL ? [{ id, kind, cell, act: actOf(decision, isEdited) }] : []
+  return teaches && !isApproval(kind) ? [{ id, kind, cell, act: actOf(decision, isEdited) }] : []
 }
 
 function actOf(decision: Decision, isEdited: boolean): Act {

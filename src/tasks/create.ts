@@ -10,13 +10,13 @@ import { projects, tasks } from './tables.ts'
 
 export type TaskSource = NewTask & Provenance
 /** A new row before Postgres has read its clocks. `followsId` is the occurrence it comes after. */
-export type Draft = TaskSource & { n: number; id: string; position: number; followsId?: string }
+export type Draft = TaskSource & { n: number; id: string; position: number; followsId?: string; tainted?: boolean }
 
 /** A record type for `jsonb_to_recordset`: a Draft. */
 export const DRAFT = sql`(n int, id text, title text, notes text, status text, priority text, labels text[],
   "projectId" text, "parentId" text, start jsonb, due jsonb, "remindAt" jsonb, "estimateMinutes" int, recurrence text,
   position double precision, "followsId" text, "externalProvider" text, "externalId" text, "aiReason" text,
-  "aiConfidence" double precision)`
+  "aiConfidence" double precision, tainted boolean)`
 
 const VALUES: [keyof typeof tasks.$inferInsert, SQL][] = [
   ['id', sql`d.id`],
@@ -36,6 +36,7 @@ const VALUES: [keyof typeof tasks.$inferInsert, SQL][] = [
   ['externalId', sql`d."externalId"`],
   ['aiReason', sql`d."aiReason"`],
   ['aiConfidence', sql`d."aiConfidence"`],
+  ['tainted', sql`coalesce(d.tainted, false)`],
 ]
 const MOMENTS = { start: sql`d.start`, due: sql`d.due`, remind: sql`d."remindAt"` }
 

@@ -36,7 +36,7 @@ export function draftNext(ctx: Pick<UserCtx, 'now' | 'newId'>, task: Task, subta
 
 // What was planned comes again; what was done, how long it took, and where it came from does not.
 function copy(task: Task, days: number) {
-  const { title, notes, priority, labels, projectId, estimateMinutes, position } = task
+  const { title, notes, priority, labels, projectId, estimateMinutes, position, tainted } = task
   return {
     title,
     notes,
@@ -45,6 +45,7 @@ function copy(task: Task, days: number) {
     projectId,
     estimateMinutes,
     position,
+    tainted,
     start: shifted(task.start, days),
     due: shifted(task.due, days),
     remindAt: shifted(task.remindAt, days),

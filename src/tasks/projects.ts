@@ -22,6 +22,7 @@ function shown(p: ColumnsOf<typeof projects>): SQL<Project> {
     icon: p.icon,
     position: p.position,
     archivedAt: iso(p.archivedAt),
+    tainted: p.tainted,
     version: p.version,
     createdAt: iso(p.createdAt),
     updatedAt: iso(p.updatedAt),
@@ -207,7 +208,7 @@ export async function deleteProject(ctx: ChangeCtx, id: string): Promise<Project
 /** The names a prompt may need, as a statement for the batch that opens a turn: the fifty newest open projects. */
 export function projectsForPrompt(ctx: ReadCtx) {
   return ctx.db
-    .select({ id: projects.id, name: projects.name })
+    .select({ id: projects.id, name: projects.name, tainted: projects.tainted })
     .from(projects)
     .where(and(ownedBy(ctx.actor, projects.userId), isNull(projects.archivedAt)))
     .orderBy(asc(projects.position), asc(projects.id))

@@ -33,6 +33,7 @@ export function shown(t: ColumnsOf<typeof tasks>): SQL<Task> {
     externalId: t.externalId,
     aiReason: t.aiReason,
     aiConfidence: t.aiConfidence,
+    tainted: t.tainted,
     completedAt: iso(t.completedAt),
     deletedAt: iso(t.deletedAt),
     version: t.version,

@@ -1,6 +1,7 @@
 import { type SQL, sql } from 'drizzle-orm'
 import {
   type AnyPgColumn,
+  boolean,
   check,
   date,
   doublePrecision,
@@ -30,6 +31,8 @@ export const projects = pgTable(
     icon: text(),
     position: doublePrecision().notNull(),
     archivedAt: at('archived_at'),
+    /** Others' words are in it, as far as is known: a trigger says so. */
+    tainted: boolean().notNull().default(false),
     version: integer().notNull().default(1),
     createdAt: at('created_at').notNull().defaultNow(),
     updatedAt: at('updated_at').notNull().defaultNow(),
@@ -73,6 +76,8 @@ export const tasks = pgTable(
     externalId: text('external_id'),
     aiReason: text('ai_reason'),
     aiConfidence: doublePrecision('ai_confidence'),
+    /** Others' words are in it, as far as is known: a trigger says so. */
+    tainted: boolean().notNull().default(false),
     completedAt: at('completed_at'),
     deletedAt: at('deleted_at'),
     version: integer().notNull().default(1),

@@ -31,7 +31,8 @@ export async function runWorkflow(
     trigger,
     cause: `manual:${runId}`,
     subject: null,
-    tainted: false,
+    // What a program gives it may have read anywhere.
+    tainted: ctx.actor.key !== undefined,
     depth: 0,
   }
   const fired = await fire({ ...ctx, newId: () => runId }, ready, { ...firing, isByHand: true })

@@ -113,6 +113,11 @@ function within(facts: Record<string, unknown>): Record<string, unknown> {
 }
 
 const own = (found: unknown): Found => ({ found, isTainted: false })
+/** Of rows, of which some may hold others' words. */
+const read = <T extends { tainted: boolean }>(rows: T[], shown: (row: T) => unknown): Found => ({
+  found: rows.map(shown),
+  isTainted: rows.some(({ tainted }) => tainted),
+})
 
 async function find(ctx: FactCtx, reader: Reader, one: Gather, known: Known): Promise<Found> {
   const values: Values = { ...known, facts: {}, findings: [], steps: {} }
@@ -120,10 +125,11 @@ async function find(ctx: FactCtx, reader: Reader, one: Gather, known: Known): Pr
   const today = String(known.now['date'])
   switch (one.source) {
     case 'tasks':
-      return own(await tasksOf(ctx, one.query, values, reader))
+      return await tasksOf(ctx, one.query, values, reader)
     case 'memories': {
       const rows = await memoriesForPrompt(ctx, wordsIn(text(one.query.text)))
-      return own(rows.slice(0, one.query.limit ?? DEFAULT_LIMIT).map((memory) => ({ ...memory, kind: 'memory' })))
+      const first = rows.slice(0, one.query.limit ?? DEFAULT_LIMIT)
+      return read(first, ({ id, text: said }) => ({ id, text: said, kind: 'memory' }))
     }
     case 'insights':
       return own(await getInsights(ctx))
@@ -138,29 +144,27 @@ async function find(ctx: FactCtx, reader: Reader, one: Gather, known: Known): Pr
         to: boundOf(text(to), today, true),
         limit,
       })
-      return own(items.map(eventFact))
+      return read(items, eventFact)
     }
     case 'free_time': {
       const { from, to, limit = DEFAULT_LIMIT } = one.query
       const minutes = numberOf(one.query.minutes, values, reader) ?? FREE_MINUTES
       const bounds = { from: boundOf(text(from), today), to: boundOf(text(to), today, true) }
       const { slots } = await findTime(ctx, { ...bounds, minutes, limit: Math.min(limit, MAX_SLOTS) })
-      return own(slots.map(({ start, end, local }) => ({ start, end, date: local.date, time: local.time, minutes })))
+      return own(slots.map((slot) => ({ ...slot, date: slot.local.date, time: slot.local.time, minutes })))
     }
     case 'decisions': {
       const { kind, limit = DEFAULT_LIMIT } = one.query
       const { items } = await listSuggestions(ctx, { limit: MAX_LIMIT, kind })
       const decided = items.filter(({ decidedAt }) => decidedAt !== null).slice(0, limit)
-      return own(
-        decided.map(({ id, title, kind: of, status, decidedAt }) => ({ id, title, kind: of, status, decidedAt })),
-      )
+      return read(decided, ({ id, title, kind: of, status, decidedAt }) => ({ id, title, kind: of, status, decidedAt }))
     }
   }
 }
 
 type TaskQuery = Extract<Gather, { source: 'tasks' }>['query']
 
-async function tasksOf(ctx: FactCtx, query: TaskQuery, values: Values, reader: Reader) {
+async function tasksOf(ctx: FactCtx, query: TaskQuery, values: Values, reader: Reader): Promise<Found> {
   const { status = 'open', due = 'any', priority, label, limit = DEFAULT_LIMIT } = query
   const today = String(values.now['date'])
   const overdueDays = numberOf(query.overdueDays, values, reader)
@@ -176,12 +180,13 @@ async function tasksOf(ctx: FactCtx, query: TaskQuery, values: Values, reader: R
     ...(since !== undefined && { completedAfter: since }),
     ...dueWindow(due, today),
   })
-  return items
+  const wanted = items
     .filter((task) => priority === undefined || priority.includes(task.priority))
-    .map((task) => factOf(task, today))
-    .filter((task) => due !== 'none' || task.due === null)
-    .filter((task) => overdueDays === null || (task.overdueDays !== null && task.overdueDays >= overdueDays))
+    .map((task) => ({ fact: factOf(task, today), tainted: task.tainted }))
+    .filter(({ fact }) => due !== 'none' || fact.due === null)
+    .filter(({ fact }) => overdueDays === null || (fact.overdueDays !== null && fact.overdueDays >= overdueDays))
     .slice(0, limit)
+  return read(wanted, ({ fact }) => fact)
 }
 
 function numberOf(given: number | string | undefined, values: Values, reader: Reader): number | null {

@@ -1,9 +1,12 @@
+import { z } from 'zod'
+import { holdsOthersWords, wasCut } from '#core'
 import { effectKind, type Outcome } from '#effects'
 import { agreeTo, answerTo, isCovered } from './agree.ts'
 import { nowIn } from './cel-functions.ts'
 import { type Course, Failed, keptOf, keyOf, mark, Over, once } from './course.ts'
-import { allowed, isTainting, type Offer } from './plan.ts'
+import { allowed, isTainting, type Offer, QUESTION } from './plan.ts'
 import type { World } from './ports.ts'
+import { cut } from './reader.ts'
 import type { Doing } from './run-schema.ts'
 import type { DoStep, Hands } from './walk.ts'
 
@@ -31,13 +34,7 @@ export function realHands(course: Course): Hands {
     act: async (path, step, values) => await act(course, path, step, reader.input(step.input, values)),
     ask: async (path, { ask }, values) => {
       const question = reader.text(ask.question, values, 1000)
-      const answer = await answerTo(course, path, {
-        question,
-        choices: ask.choices ?? [],
-        minutes: ask.expiresMinutes ?? ASK_MINUTES,
-      })
-      if (answer === null) throw new Over({ status: 'expired', outcome: 'expired', reason: 'no_answer' })
-      return { answer }
+      return await asked(course, path, question, ask)
     },
     pause: async (path, { wait }, values) => {
       const minutes = 'minutes' in wait ? wait.minutes : null
@@ -58,6 +55,31 @@ export function realHands(course: Course): Hands {
   }
 }
 
+type Asking = { choices?: string[] | undefined; expiresMinutes?: number | undefined }
+
+async function asked(course: Course, path: string, question: string, { choices = [], expiresMinutes }: Asking) {
+  const answer = await answerTo(course, path, { question, choices, minutes: expiresMinutes ?? ASK_MINUTES })
+  if (answer === null) throw new Over({ status: 'expired', outcome: 'expired', reason: 'no_answer' })
+  return { answer }
+}
+
+const Question = z.looseObject({
+  question: z.string().min(1).max(1000),
+  choices: z.array(z.string()).optional(),
+  expiresMinutes: z.number().optional(),
+})
+
+/** The question as an act: asked as a step would, and what shows it is the answer. */
+async function askAs(course: Course, path: string, input: Input): Promise<unknown> {
+  const { data } = Question.safeParse(input)
+  if (!data) throw new Failed({ code: 'invalid_request', detail: 'It asks nothing', step: path })
+  const answer = await asked(course, path, data.question, data)
+  const says = cut(`Asked \u201c${data.question}\u201d`, 500)
+  const id = `${course.run.id}.${path}:ask`
+  course.evidence.push({ step: path, kind: QUESTION, says, effectId: null, id, provider: 'aurelius' })
+  return answer
+}
+
 function untilOf(step: string, written: string): number {
   const at = Date.parse(written)
   if (Number.isNaN(at)) throw new Failed({ code: 'expression', detail: `${written} is no time to wait for`, step })
@@ -76,6 +98,7 @@ async function act(course: Course, path: string, step: DoStep, wanted: Input): P
     return null
   }
   const { input, isAgreed, isTold } = leave
+  if (kind === QUESTION) return await askAs(course, path, input)
   const outcome = await done(course, path, kind, async (world) => {
     const outward = effectKind(kind)?.outward ?? true
     const made = await world.effects.perform({
@@ -95,7 +118,7 @@ async function act(course: Course, path: string, step: DoStep, wanted: Input): P
     return made
   })
   if (outcome === null) return null
-  course.isTainted ||= isTainting(kind)
+  course.isTainted ||= isTainting(kind) || holdsOthersWords(outcome.output) || wasCut(outcome.output)
   course.evidence.push(evidenceOf(path, kind, outcome))
   if (isTold) course.told.push(outcome.says)
   return JSON.stringify(outcome.output ?? null).length > MAX_OUTPUT_CHARS ? null : outcome.output

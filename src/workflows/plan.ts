@@ -9,7 +9,8 @@ import type { RunError } from './run-schema.ts'
 import { type Hands, walk } from './walk.ts'
 
 /** Speak to the person alone, or change nothing: to ask first would say as much. Nothing of them is taken back. */
-const HARMLESS = new Set(['notify', 'ask_question'])
+export const QUESTION = 'ask_question'
+const HARMLESS = new Set(['notify', QUESTION])
 /** Bring back what others wrote: whatever is made of it later is made of strangers' words. */
 const TAINTING = new Set(['mcp_tool', 'call_webhook'])
 
@@ -52,6 +53,8 @@ export async function planOf(
         unknown.push(path)
         return null
       }
+      // Its answer is not known yet.
+      if (step.do === QUESTION) return void unknown.push(path)
       const outcome = await recorder.perform({
         ...{ kind: step.do, input, key: `plan:${path}`, tainted },
         origin: { kind: 'run', runId: run.id, step: path },

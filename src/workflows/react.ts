@@ -1,5 +1,5 @@
 import { and, eq, sql } from 'drizzle-orm'
-import type { Ctx, DomainEvent } from '#core'
+import { type Ctx, type DomainEvent, holdsOthersWords } from '#core'
 import { actBehind, WorkflowRequested } from '#effects'
 import type { Subscriber } from '#queue'
 import { armAt, armWorkflows } from './arm.ts'
@@ -74,7 +74,7 @@ async function happen(ctx: Ctx, armed: Armed, event: DomainEvent, work?: Work): 
     trigger,
     cause: `event:${event.id}`,
     subject: event.key,
-    tainted: TAINTED.has(familyOf(event.type)),
+    tainted: TAINTED.has(familyOf(event.type)) || holdsOthersWords(event.data),
   }
   await fireOrHold(ctx, armed, pending)
 }

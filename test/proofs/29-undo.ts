@@ -2,6 +2,7 @@ import { isDeepStrictEqual } from 'node:util'
 import type { Person, World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
+import { startNotes } from './lib-adversary.ts'
 import { ELSEWHERE, essence, type Ground, INPUTS, prepareGround, snapshot } from './lib-undo.ts'
 import { type Proof, scaled } from './proof.ts'
 
@@ -11,7 +12,14 @@ const LONGEST = 8
 const AT_ONCE = 2
 
 type Kind = { kind: string; outward: boolean; reversible: boolean; holdS: number }
-type Scene = { world: World; chance: Chance; kinds: Kind[]; report(what: string): void; count: number }
+type Scene = {
+  world: World
+  notesUrl: string
+  chance: Chance
+  kinds: Kind[]
+  report(what: string): void
+  count: number
+}
 
 export const proof: Proof = {
   id: 29,
@@ -56,11 +64,13 @@ export const proof: Proof = {
     const [asker] = await world.people(1)
     if (!asker) throw new Error('no person')
     const { items: kinds } = await ask<{ items: Kind[] }>(asker, 'GET', '/v1/effect-kinds')
-    const scene: Scene = { world, chance: createChance(seed), kinds, report, count: 0 }
+    const notes = await startNotes(() => '')
+    const scene: Scene = { world, notesUrl: notes.url, chance: createChance(seed), kinds, report, count: 0 }
     for (const { kind } of kinds) if (!INPUTS[kind]) report(`${kind}: nobody tries it`)
     const singles = kinds.flatMap((kind) => Array.from({ length: scaled(ROUNDS, share) }, () => kind))
     await eachOf(singles, AT_ONCE, (kind) => trySingle(scene, kind))
     await eachOf(Array.from({ length: scaled(CHAINS, share) }), AT_ONCE, () => tryChain(scene))
+    notes.stop()
     const irreversible = kinds.filter(({ reversible }) => !reversible).map(({ kind }) => kind)
     return {
       cases: scene.count,
@@ -78,10 +88,10 @@ async function ask<T>(person: Person, method: string, path: string, body?: unkno
 
 type Shown = { id: string; status: string; reversible: boolean; error: unknown }
 
-async function makeGround({ world, chance }: Scene): Promise<{ person: Person; ground: Ground }> {
+async function makeGround({ world, chance, notesUrl }: Scene): Promise<{ person: Person; ground: Ground }> {
   const [person] = await world.people(1)
   if (!person) throw new Error('no person')
-  return { person, ground: await prepareGround(person, chance) }
+  return { person, ground: await prepareGround(person, chance, notesUrl) }
 }
 
 /** One effect, looked at before, done, and taken back. */

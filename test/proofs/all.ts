@@ -4,10 +4,14 @@ import type { Proof } from './proof.ts'
 
 const PROOF_FILE = /^\d\d-[a-z-]+\.ts$/
 
-/** The proofs whose files have one of these in their names; all of them where none is wanted. */
+// A number is that of one proof, a word stands anywhere in a name.
+const isNamed = (file: string, name: string) =>
+  /^\d+$/.test(name) ? Number(file.slice(0, 2)) === Number(name) : file.includes(name)
+
+/** The proofs of these numbers, or with one of these in their names; all of them where none is wanted. */
 export async function loadProofs(wanted: string[] = []): Promise<Proof[]> {
   const files = readdirSync(import.meta.dirname).filter((file) => PROOF_FILE.test(file))
-  const named = files.filter((file) => wanted.length === 0 || wanted.some((name) => file.includes(name)))
+  const named = files.filter((file) => wanted.length === 0 || wanted.some((name) => isNamed(file, name)))
   if (named.length === 0) throw new Error(`no proof is called ${wanted.join(' or ')}; there are ${files.join(', ')}`)
   const modules: { proof: Proof }[] = await Promise.all(
     named.sort().map((file) => import(join(import.meta.dirname, file))),

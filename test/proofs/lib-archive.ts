@@ -113,11 +113,15 @@ export async function viewOf(person: Person): Promise<Record<string, string>> {
   return Object.fromEntries(Object.entries(view).map(([name, value]) => [name, sorted(value).replace(ID, named)]))
 }
 
-// With the names of each object in order: what was made by Postgres and what was stored may have them otherwise.
+// What was imported is marked as such. With the names of each object in order: what was made by Postgres and what was stored may have them otherwise.
 const sorted = (value: unknown): string =>
   JSON.stringify(value, (_, inner: unknown) =>
     typeof inner === 'object' && inner !== null && !Array.isArray(inner)
-      ? Object.fromEntries(Object.entries(inner).sort(([a], [b]) => (a < b ? -1 : 1)))
+      ? Object.fromEntries(
+          Object.entries(inner)
+            .filter(([name]) => name !== 'tainted')
+            .sort(([a], [b]) => (a < b ? -1 : 1)),
+        )
       : inner,
   )
 

@@ -19,6 +19,7 @@ export type Ground = {
   drafts: string[]
   discarded: string[]
   webhooks: string[]
+  servers: string[]
   events: string[]
   series: string[]
   binnedEvents: string[]
@@ -78,7 +79,7 @@ function named({ events, series }: Ground, chance: Chance) {
 
 const task = async (person: Person, body: object) => (await need(person, 'POST', '/v1/tasks', body)).id
 
-export async function prepareGround(person: Person, chance: Chance): Promise<Ground> {
+export async function prepareGround(person: Person, chance: Chance, notesUrl: string): Promise<Ground> {
   const make = (over = {}) => task(person, { ...fields(chance), ...over })
   const open = [await make(), await make({ remindAt: later(chance) }), await make()]
   const recurring = [await make({ due: later(chance), recurrence: 'FREQ=WEEKLY' })]
@@ -99,7 +100,10 @@ export async function prepareGround(person: Person, chance: Chance): Promise<Gro
   const [drafts, discarded] = [[await draft()], [await draft()]]
   for (const id of discarded) await act('discard_mail', { id })
   const webhooks = [(await need(person, 'POST', '/v1/webhooks', { url: 'https://hooks.aurelius.invalid/' })).id]
-  const told = { notifications, drafts, discarded, webhooks }
+  const added = { name: 'notes', url: notesUrl, auth: { type: 'none' } }
+  const servers = [(await need(person, 'POST', '/v1/mcp/servers', added)).id]
+  for (const id of servers) await need(person, 'POST', `/v1/mcp/servers/${id}/check`)
+  const told = { notifications, drafts, discarded, webhooks, servers }
   const calendar = await prepareEvents(person)
   return {
     open,
@@ -168,12 +172,18 @@ export const INPUTS: Record<string, InputOf> = {
   keep_mail: ({ discarded }, chance) => ({ id: any(chance, discarded) }),
   send_mail: (_, chance) => letter(chance),
   call_webhook: ({ webhooks }, chance) => ({ webhookId: any(chance, webhooks), data: { word: word(chance) } }),
+  mcp_tool: ({ servers }, chance) => ({
+    serverId: any(chance, servers),
+    tool: 'send',
+    arguments: { text: word(chance) },
+  }),
+  ask_question: (_, chance) => ({ question: `${word(chance)}?`, choices: chance.pick([[], ['yes', 'no']]) }),
   run_workflow: () => ({ workflowId: makeId('wfl'), input: {} }),
   set_preferences: (_, chance) => ({ timeZone: chance.pick(['Asia/Tokyo', 'America/Lima']), locale: 'de-DE' }),
 }
 
 /** Of these nothing is to be seen here. */
-export const ELSEWHERE = new Set(['call_webhook', 'run_workflow'])
+export const ELSEWHERE = new Set(['call_webhook', 'run_workflow', 'mcp_tool'])
 
 // Numbers of versions go on, and so does the time of the last change.
 const PASSING = new Set(['version', 'updatedAt'])
