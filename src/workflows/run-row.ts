@@ -9,9 +9,9 @@ import { type runSteps, workflowRuns } from './tables.ts'
 type RunColumns = ColumnsOf<typeof workflowRuns>
 type Asking = Pick<UserCtx, 'actor' | 'db'>
 
-export const RUN_UPDATED = 'run.updated'
 /** Whoever listens to `run:<id>` is told each turn it takes. */
-const runUpdated = (id: string) => defineEvent(RUN_UPDATED, `run:${id}`, Run)
+const runUpdated = (id: string) => defineEvent('run.updated', `run:${id}`, Run)
+export const RUN_UPDATED = runUpdated('').type
 
 /** The chosen columns of a run, as JSON made by Postgres. */
 export function shownRun(r: RunColumns): SQL<Run> {
