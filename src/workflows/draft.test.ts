@@ -2,7 +2,8 @@ import { LLMock } from '@copilotkit/aimock'
 import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
 import { makePerson, revoke } from '#test/database'
-import { draftWorkflow } from './draft.ts'
+import { draftWorkflow as drafted } from './draft.ts'
+import { Draft } from './draft-schema.ts'
 import { listWorkflows } from './read.ts'
 
 const claude = new LLMock({ port: 0 })
@@ -11,6 +12,9 @@ afterAll(() => claude.stop())
 beforeEach(() => {
   claude.reset()
 })
+
+/** As it is answered, which the document promises. */
+const draftWorkflow = async (...given: Parameters<typeof drafted>) => Draft().parse(await drafted(...given))
 
 async function withClaude() {
   const person = await makePerson({ timeZone: 'Europe/Berlin', now: () => new Date('2026-11-23T10:00:00.000Z') })
