@@ -92,7 +92,7 @@ export const NewMessage = z
   .strictObject({
     text: s.text(MAX_TEXT, 1).regex(/\S/, 'must say something'),
     confirms: s
-      .list(z.string().max(100), MAX_CONFIRMED)
+      .list(s.line(100), MAX_CONFIRMED)
       .default([])
       .openapi({ description: 'Calls of the last answer, by their `callId`, that asked to be confirmed and now are' }),
   })
