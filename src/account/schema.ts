@@ -257,12 +257,10 @@ export const Imported = s.later(() =>
     .strictObject({
       imported: s.int(0, MAX_ITEMS),
       known: s.int(0, MAX_ITEMS).openapi({ description: 'Were imported before' }),
-      left: s
-        .list(z.string().max(40), MAX_ITEMS)
-        .openapi({
-          description:
-            'The ids of those whose project, parent or conversation is not there yet, and of series beyond 200',
-        }),
+      left: s.list(z.string().max(40), MAX_ITEMS).openapi({
+        description:
+          'The ids of those whose project, parent or conversation is not there yet, and of series beyond 200',
+      }),
     })
     .openapi('Imported'),
 )

@@ -1,5 +1,7 @@
 import { and, eq, isNull } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import { effects } from '#effects/tables'
+import { outbox } from '#queue/tables'
 import { tasks } from '#tasks/tables'
 import { makePerson, testCtx } from '#test/database'
 import { act, type Learner, makeLearner, offer } from '#test/suggestions'
@@ -9,6 +11,7 @@ import { carryOut } from './carry-out.ts'
 import { approveSuggestion, dismissSuggestion } from './decide.ts'
 import { readSuggestion } from './move.ts'
 import { propose } from './propose.ts'
+import { suggestionSubscriber } from './subscriber.ts'
 import { undoSuggestion } from './undo.ts'
 import { sweepApproved } from './wake.ts'
 
@@ -81,6 +84,45 @@ test('one that fails is the last, and says why; what was done before it can be t
     effects: [{ effectId: failed.effectIds[0], status: 'undone' }],
   })
   expect(await titlesOf(learner)).toEqual([])
+})
+
+test('what is held is under way until it ends, and can be taken back meanwhile', async () => {
+  const learner = await makeLearner(MONDAY)
+  const { ctx } = learner
+  const system = () => testCtx({ now: () => learner.clock.now, env: ctx.env })
+  const mail = { to: ['ann@example.com'], subject: 'Hello', text: 'x' }
+  const send = { ...act('mail'), id: 'mail', kind: 'send_mail', input: mail, outward: true }
+  /** Whatever was told of its effects is heard. */
+  const hear = async () => {
+    const told = await ctx.db.select().from(outbox).where(eq(outbox.userId, ctx.actor.userId))
+    const ended = told.filter(({ type }) => type === 'effect.updated')
+    await suggestionSubscriber.handle(
+      system(),
+      ended.map((event) => ({ ...event, at: event.createdAt.toISOString() })),
+    )
+  }
+  const id = await approved(learner, { actions: [send] })
+  await carryOut(ctx, id)
+  await hear()
+  const { status, effectIds } = await readSuggestion(ctx, id)
+  expect({ status, effects: effectIds.length }).toEqual({ status: 'running', effects: 1 })
+  await ctx.db
+    .update(effects)
+    .set({ status: 'done', evidenceId: 'x' })
+    .where(eq(effects.id, effectIds[0] ?? ''))
+  await hear()
+  learner.pass(11)
+  await sweepApproved(system())
+  expect(await readSuggestion(ctx, id)).toMatchObject({ status: 'done' })
+
+  const back = await approved(learner, { actions: [{ ...send, input: { ...mail, subject: 'Goodbye' } }] })
+  await carryOut(ctx, back)
+  expect(await undoSuggestion(ctx, back)).toMatchObject({
+    suggestion: { status: 'undone' },
+    effects: [{ status: 'cancelled' }],
+  })
+  await hear()
+  expect(await readSuggestion(ctx, back)).toMatchObject({ status: 'undone' })
 })
 
 test('undone, it is undone for good; where nothing was done there is nothing to undo', async () => {

@@ -5,31 +5,40 @@ import { readSuggestion } from './move.ts'
 import type { ActionOffer, Suggestion } from './schema.ts'
 
 /**
- * Does what was approved of a suggestion that no run waits for (what only told something has nothing to be done), once for each action however often it is asked; the
- * first that fails is the last. Throws where it may work later.
+ * Does what was approved of a suggestion that no run waits for, once for each action however often it is asked; the first
+ * that fails is the last. What is held, or not yet taken by whoever takes it, is asked about again when its effect ends.
+ * Throws where it may work later.
  */
 export async function carryOut(ctx: UserCtx, id: string): Promise<void> {
-  const suggestion = await readSuggestion(ctx, id)
-  const agreed = suggestion.agreed ?? []
+  const { status, source, agreed, ...suggestion } = await readSuggestion(ctx, id)
   // What a run only told leaves it nothing to do.
-  const isOfRun = suggestion.source.kind === 'run' && agreed.length > 0
-  if (suggestion.status !== 'approved' || isOfRun) return
+  const isOfRun = source.kind === 'run' && (agreed ?? []).length > 0
+  if ((status !== 'approved' && status !== 'running') || isOfRun) return
   const effectIds: string[] = []
-  for (const action of agreed) {
+  let isUnderWay = false
+  for (const action of agreed ?? []) {
     const outcome = await perform(ctx, suggestion, action)
     if (outcome.effectId !== null) effectIds.push(outcome.effectId)
-    if (!('code' in outcome)) continue
-    if (outcome.isRetryable) throw new AppError('unavailable', `${action.kind}: ${outcome.detail}`)
+    if (!('code' in outcome)) {
+      isUnderWay ||= outcome.status !== 'done'
+      continue
+    }
+    if (outcome.isRetryable) {
+      // What was done of it can be taken back, whatever becomes of the rest.
+      if (status === 'approved') await settleSuggestion(ctx, id, { status: 'running', effectIds })
+      throw new AppError('unavailable', `${action.kind}: ${outcome.detail}`)
+    }
     await settleSuggestion(ctx, id, { status: 'failed', effectIds, detail: `${action.says}: ${outcome.detail}` })
     return
   }
-  await settleSuggestion(ctx, id, { status: 'done', effectIds })
+  if (!isUnderWay) await settleSuggestion(ctx, id, { status: 'done', effectIds })
+  else if (status === 'approved') await settleSuggestion(ctx, id, { status: 'running', effectIds })
 }
 
 // The person's yes is the tap that an outward act of a tainted one asks for.
 async function perform(
   ctx: UserCtx,
-  { id, tainted }: Suggestion,
+  { id, tainted }: Pick<Suggestion, 'id' | 'tainted'>,
   { id: action, kind, input }: ActionOffer,
 ): Promise<Outcome> {
   const origin = { kind: 'suggestion' as const, suggestionId: id, action }

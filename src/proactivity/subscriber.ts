@@ -1,4 +1,4 @@
-import type { z } from 'zod'
+import { z } from 'zod'
 import { type Ctx, type DomainEvent, describeError } from '#core'
 import type { Subscriber } from '#queue'
 import { armTimers, cancelTimer, type NewTimer } from '#scheduler'
@@ -43,18 +43,33 @@ function dueOf({ status, wakeAt, expiresAt }: Omit<z.infer<typeof Waiting>, 'id'
 /** Learns from what was decided, and does what was approved where no run does. */
 export const suggestionSubscriber: Subscriber = {
   name: 'suggestions',
-  wants: (type) => type === suggestionDecided.type,
+  wants: (type) => type === suggestionDecided.type || type === EFFECT_UPDATED,
   async handle(ctx, events) {
     const userId = events[0]?.userId
     if (userId === undefined) return
-    const decided = events.map((event) => ({ event, ...readDecided(event.data) }))
+    const decided = events
+      .filter(({ type }) => type === suggestionDecided.type)
+      .map((event) => ({ event, ...readDecided(event.data) }))
     const heard = decided.flatMap(({ event, ...one }) => toHeard(event, one))
     if (heard.length > 0) await ctx.env.STEWARD.getByName(userId).learning({ do: 'learn', heard })
     for (const one of decided) {
       if (one.decision === 'dismissed' && !isApproval(one.kind)) await remember(ctx, userId, one)
       if (one.decision === 'approved') await carryOut(onBehalfOf(ctx, userId), one.id)
     }
+    for (const id of endedFor(events)) await carryOut(onBehalfOf(ctx, userId), id)
   },
+}
+
+const EFFECT_UPDATED = 'effect.updated'
+const Ended = z.object({
+  status: z.enum(['done', 'failed', 'unknown', 'cancelled']),
+  origin: z.object({ suggestionId: z.string().max(40) }),
+})
+
+/** The suggestions whose acts ended just now, some of them long after they were agreed to. */
+function endedFor(events: DomainEvent[]): Set<string> {
+  const ended = events.filter(({ type }) => type === EFFECT_UPDATED).map(({ data }) => Ended.safeParse(data))
+  return new Set(ended.flatMap(({ data }) => data?.origin.suggestionId ?? []))
 }
 
 function toHeard({ id }: DomainEvent, { kind, moment: cell, decision, isEdited, teaches }: Decided): Heard[] {

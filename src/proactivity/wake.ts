@@ -132,22 +132,24 @@ export async function sweepSuggestions(ctx: Ctx): Promise<number> {
 const UNDONE_AFTER_MS = 10 * 60_000
 const GIVEN_UP_AFTER_MS = 24 * 3600_000
 
-/** Carries out what was approved and lost on the way, and gives up what fails for a day; answers how many there were. */
+/** Carries out what was approved and lost on the way, or is under way, and gives up what fails for a day; answers how many there were. */
 export async function sweepApproved(ctx: Ctx): Promise<number> {
   const nowMs = ctx.now().getTime()
   const isOurs = sql`(${t.source}->>'kind' <> 'run' or ${t.agreed} = '[]')`
   const lost = await ctx.db
-    .select({ id: t.id, userId: t.userId, decidedAt: t.decidedAt })
+    .select({ id: t.id, userId: t.userId, status: t.status, decidedAt: t.decidedAt })
     .from(t)
-    .where(and(eq(t.status, 'approved'), isOurs, lt(t.decidedAt, new Date(nowMs - UNDONE_AFTER_MS))))
+    .where(and(inArray(t.status, ['approved', 'running']), isOurs, lt(t.decidedAt, new Date(nowMs - UNDONE_AFTER_MS))))
     .orderBy(asc(t.decidedAt))
     .limit(SWEEP_LIMIT)
-  for (const { id, userId, decidedAt } of lost) {
+  for (const { id, userId, status, decidedAt } of lost) {
     const one = onBehalfOf(ctx, userId)
     const isHopeless = (decidedAt?.getTime() ?? 0) < nowMs - GIVEN_UP_AFTER_MS
     try {
-      await (isHopeless ? giveUp(one, id) : carryOut(one, id))
+      // Nobody expects what they agreed to a day ago to begin now; what has begun may end.
+      await (isHopeless && status === 'approved' ? giveUp(one, id) : carryOut(one, id))
     } catch (error) {
+      if (isHopeless) await giveUp(one, id)
       ctx.log.error('suggestion.undone_yet', { suggestionId: id, ...describeError(error) })
     }
   }

@@ -98,7 +98,12 @@ export async function settleRun(
     priority: status === 'failed' ? ('high' as const) : ('medium' as const),
   }
   // Of one that was deleted meanwhile nobody is told.
-  const isThere = exists(db.select({ id: r.id }).from(r).where(and(eq(r.id, run.id), eq(r.status, status))))
+  const isThere = exists(
+    db
+      .select({ id: r.id })
+      .from(r)
+      .where(and(eq(r.id, run.id), eq(r.status, status))),
+  )
   const tells = insertNotification(db, actor, ctx.newId('ntf'), said, isThere)
   const [, [told]] = await db.batch([settled, tells])
   if (told) kick(ctx, [told.eventId, ...told.replaced])

@@ -9,12 +9,12 @@ import { tasks } from '#tasks/tables'
 import { makePerson, type Person } from '#test/database'
 import { Definition } from './definition.ts'
 import type { StepPort, World } from './ports.ts'
+import { decisionStep } from './record.ts'
 import { runTasa } from './run.ts'
 import { getRun } from './runs.ts'
 import { runSteps, workflowRuns, workflows, workflowVersions } from './tables.ts'
 import { TEMPLATES } from './templates.ts'
 import { defaultsOf } from './when-of.ts'
-import { decisionStep } from './record.ts'
 import { realWorld } from './world.ts'
 
 // A Monday, and not the first of a month.

@@ -293,10 +293,8 @@ async function auditAccountMail(world: Seen, person: Owner, told: Told[], report
     key_created: /^key\.created$/,
   }
   for (const [kind, wanted] of Object.entries(written)) {
-    const rows = await world.query('select 1 from email_messages where user_id = $1 and kind = $2', [
-      person.userId,
-      kind,
-    ])
+    const asked = 'select 1 from email_messages where user_id = $1 and kind = $2'
+    const rows = await world.query(asked, [person.userId, kind])
     const changes = told.filter(({ type }) => wanted.test(type)).length
     if (rows.length !== changes)
       report(`${changes} changes of the account were written of ${rows.length} times (${kind})`)
