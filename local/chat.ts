@@ -36,8 +36,10 @@ let lines: Interface | undefined
 let turn: Turn | undefined
 const held: LiveEvent[] = []
 let isUndoing = false
-// The calls that wait for a yes.
+// What waits for a yes: calls of the answer before, and suggestions where others' words were read.
 let asked: string[] = []
+let offered: string[] = []
+const YES = /^(?:\/yes|y|yes|yep|yeah|ok|okay|sure|do it|go ahead|yes,? please)[.!]?$/i
 // The person's, wherever this machine is.
 let timeZone = machineZone
 let isAtLineStart = true
@@ -81,7 +83,7 @@ function stream(raw: string): void {
 
 const seen = ({ id, version }: ShownTask) => `${id}.${version}`
 
-const isQuestion = (output: unknown) =>
+const isQuestion = (output: unknown): output is { code: string; suggestionId?: string } =>
   typeof output === 'object' && output !== null && 'code' in output && output.code === 'confirmation_required'
 
 function onTurnEvent({ event, data }: ServerEvent): void {
@@ -93,9 +95,11 @@ function onTurnEvent({ event, data }: ServerEvent): void {
   }
   if (event === 'tool.finished') {
     for (const task of tasksIn(data['output'])) own.add(seen(task))
-    if (isQuestion(data['output'])) {
-      asked.push(String(data['callId']))
-      print(dim('  · /yes confirms it'))
+    const { output } = data
+    if (isQuestion(output)) {
+      if (output.suggestionId) offered.push(output.suggestionId)
+      else asked.push(String(data['callId']))
+      print(dim('  · yes confirms it'))
     } else if (data['isError']) print(dim(`  · ${data['name']} could not: ${JSON.stringify(data['output'])}`))
   }
   const { message } = data
@@ -119,6 +123,7 @@ function showLive({ event, data }: LiveEvent): void {
 
 async function answer(api: Api, conversationId: string, said: Said): Promise<void> {
   asked = []
+  offered = []
   turn = say(api, conversationId, said, {
     onEvent: onTurnEvent,
     onState: (state) =>
@@ -148,6 +153,18 @@ async function findConversation(api: Api): Promise<Conversation | undefined> {
 }
 const begin = (api: Api) => api.call<Conversation>('POST', '/v1/conversations', { body: {} })
 
+/** What a client with buttons does when one is pressed: the very calls that were asked about, and no others. */
+async function agree(api: Api, { id }: Conversation, line: string): Promise<void> {
+  const [suggestions, confirms] = [offered, asked]
+  for (const suggestion of suggestions) {
+    await api.call('POST', `/v1/suggestions/${suggestion}/approve`, { body: {} })
+    print(dim('  · agreed, and being done'))
+  }
+  offered = []
+  if (confirms.length > 0 || suggestions.length === 0)
+    await answer(api, id, { text: line === '/yes' ? 'yes' : line, confirms })
+}
+
 async function handle(api: Api, line: string, conversation: Conversation): Promise<Conversation> {
   if (line === '/help') print(HELP)
   else if (line === '/tasks') await showTasks(api)
@@ -156,7 +173,8 @@ async function handle(api: Api, line: string, conversation: Conversation): Promi
     print(dim('  (a new conversation)'))
     return fresh
   } else if (line === '/undo') await answer(api, conversation.id, { text: 'undo that' })
-  else if (line === '/yes') await answer(api, conversation.id, { text: 'yes', confirms: asked })
+  else if (line === '/yes' || (YES.test(line) && asked.length + offered.length > 0))
+    await agree(api, conversation, line)
   else if (line.startsWith('/')) print(`There is no ${line.split(' ')[0]}. ${HELP}`)
   else await answer(api, conversation.id, { text: line })
   return conversation

@@ -66,3 +66,9 @@ select audit_table('suggestion_settings', 'user_id', 'user_id',
 
 --> statement-breakpoint
 select audit_table('schedules', 'user_id', 'id', '{status,missed,follows_zone}', '{version,updated_at,next_at}', '{insert,update,delete}');
+--> statement-breakpoint
+-- An address is known by its place among those of its workflow, no longer by what it takes.
+update triggers t set key = n.key from (
+  select id, kind || ':' || row_number() over (partition by workflow_id, kind order by id) as key
+  from triggers where kind in ('webhook', 'manual', 'workflow')
+) n where n.id = t.id;

@@ -11,7 +11,10 @@ const MAX_BODY = 4000
 type Wanted = { kind: EffectKind; input: unknown; messageId: string; conversationId: string }
 type Answered = { output: object; isError: boolean }
 
-const refused = (detail: string): Answered => ({ output: { code: 'confirmation_required', detail }, isError: true })
+const refused = (detail: string, suggestionId?: string): Answered => ({
+  output: { code: 'confirmation_required', detail, ...(suggestionId && { suggestionId }) },
+  isError: true,
+})
 const cut = (text: string, max: number) => text.slice(0, max).toWellFormed()
 
 /**
@@ -54,9 +57,7 @@ export async function askTap(ctx: UserCtx, wanted: Wanted): Promise<Answered> {
     case 'proposed':
     case 'seen':
     case 'snoozed':
-      return refused(
-        `It needs a tap of the user, not their word: tell them that it waits among their suggestions (${id}).`,
-      )
+      return refused('It needs a tap of the user, not their word: tell them that it waits among their suggestions.', id)
     case 'withheld':
       return refused(`It needs a tap of the user, and was not put before them (${reason}): tell them.`)
     case 'approved':

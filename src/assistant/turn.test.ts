@@ -2,6 +2,7 @@ import { LLMock } from '@copilotkit/aimock'
 import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
+import { listSuggestions } from '#proactivity'
 import { makePerson, type Person, revoke } from '#test/database'
 import { closeTurn } from './close.ts'
 import { createConversation, listMessages } from './conversations.ts'
@@ -151,7 +152,7 @@ async function answered({ says = 'yes', taps = true, makes, isTainted = false, b
     part.type === 'tool_result' ? [part.isError ? (part.output as { code: string }).code : 'done'] : [],
   )
   const isThere = async (of: string) => (await getTask(person, of).catch(() => null)) !== null
-  return { asked, codes, left: [await isThere(task.id), await isThere(other.id)] }
+  return { person, message, asked, codes, left: [await isThere(task.id), await isThere(other.id)] }
 }
 
 test('a destructive tool does what was asked about once it is tapped, and once for each tap', async () => {
@@ -172,9 +173,14 @@ test.each([
   expect(left).toEqual([true, true])
 })
 
-test('a person taps where words of others were read, and a program where none were', async () => {
-  expect((await answered({ isTainted: true })).left).toEqual([false, true])
+test('a program taps where no words of others were read; where they were, a person does among their suggestions', async () => {
   expect((await answered({ byKey: true })).left).toEqual([false, true])
+  const { person, message, left } = await answered({ isTainted: true })
+  expect(left).toEqual([true, true])
+  const { items } = await listSuggestions(person, { limit: 5 })
+  expect(items).toMatchObject([{ kind: 'turn_approval', status: 'proposed', actions: [{ kind: 'delete_task' }] }])
+  const waits = { code: 'confirmation_required', suggestionId: items[0]?.id }
+  expect(message?.parts).toContainEqual(expect.objectContaining({ output: expect.objectContaining(waits) }))
 })
 
 test('what takes an act back is told apart from its output, and found again in the log', async () => {

@@ -50,7 +50,8 @@ export async function makeHookSecret(ctx: Pick<UserCtx, 'actor' | 'db' | 'config
   if (!trigger) throw missing()
   const secret = newSecret()
   const sealed = await seal(ctx.config.encryptionKeys, placeOf(trigger.id, ctx.actor.userId), secret)
-  await ctx.db.update(triggers).set({ secret: sealed, updatedAt: sql`now()` }).where(eq(triggers.id, trigger.id))
+  const isTheirs = and(eq(triggers.id, trigger.id), eq(triggers.userId, ctx.actor.userId))
+  await ctx.db.update(triggers).set({ secret: sealed, updatedAt: sql`now()` }).where(isTheirs)
   return { path: `/v1/hooks/${trigger.id}`, secret }
 }
 
@@ -73,8 +74,10 @@ export async function takeHook(ctx: Ctx, { id, headers, text, data }: Hook): Pro
   const [first] = errors
   if (first) throw new AppError('invalid_request', `${first.pointer}: ${first.detail}`, { errors })
   const trigger = { kind: 'webhook', at: ctx.now().toISOString(), id: signed.id, data: given.data }
+  // The end of the second in which it was signed: brought again, it is older than what it set off.
+  const toldAt = new Date(Number(headers['webhook-timestamp']) * 1000 + 999).toISOString()
   // Whoever signs is known, what they write is not.
-  await fireOrHold(ctx, armed, { trigger, cause: `hook:${signed.id}`, subject: signed.id, tainted: true })
+  await fireOrHold(ctx, armed, { trigger, cause: `hook:${signed.id}`, subject: signed.id, tainted: true, toldAt })
   return { accepted: true }
 }
 

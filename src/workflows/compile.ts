@@ -121,18 +121,31 @@ function canonical(value: unknown): string {
   return `{${parts.sort().join()}}`
 }
 
+// Not from the beginning of all time: at midnight everything would be due at once, for everybody.
+const counted = (trigger: Trigger, now: Date): Trigger =>
+  trigger.kind === 'every' && trigger.from === undefined ? { ...trigger, from: now.toISOString() } : trigger
+
+// A change of one trigger leaves what is known of another alone; an address outlives a change of what it takes.
+function keyOf(trigger: Trigger | string, made: ReadonlyMap<string, NewTrigger>): string {
+  if (typeof trigger === 'string') return trigger
+  const { kind } = trigger
+  if (kind !== 'webhook' && kind !== 'manual' && kind !== 'workflow')
+    return `${kind}:${derivedIds(canonical(trigger), new Date(0))('trg')}`
+  return `${kind}:${[...made.values()].filter((one) => one.kind === kind).length + 1}`
+}
+
 async function triggersOf(ctx: CompileCtx, definition: Definition, params: Params, zone: string, faults: Fault[]) {
   const cel = await openExpressions()
   const made = new Map<string, NewTrigger>()
   for (const [n, trigger] of definition.triggers.entries()) {
-    const config = filled(cel, trigger, params)
+    const written = filled(cel, trigger, params)
+    const config = typeof written === 'string' ? written : counted(written, ctx.now())
     const when = typeof config === 'string' || !isTemporal(config) ? config : whenOf(config, zone)
     if (typeof config === 'string' || typeof when === 'string') {
       faults.push({ pointer: `/definition/triggers/${n}`, detail: typeof when === 'string' ? when : 'is no trigger' })
       continue
     }
-    // A change of one trigger leaves what is known of another alone.
-    const key = `${config.kind}:${derivedIds(canonical(config), new Date(0))('trg')}`
+    const key = keyOf(written, made)
     const [next] = timesOf(config, zone, ctx.now(), 1)
     made.set(key, {
       id: ctx.newId('trg'),

@@ -76,7 +76,14 @@ const field = z.strictObject({
 const placed = (max: number) => s.text(max, 1)
 const trigger = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('at'), at: wall, ...zoned }),
-  z.strictObject({ kind: z.literal('every'), minutes: s.int(1, 525_600), ...zoned }),
+  z.strictObject({
+    kind: z.literal('every'),
+    minutes: s.int(1, 525_600),
+    from: s.instant
+      .optional()
+      .openapi({ description: 'The first of them; without it they are counted from when it is saved' }),
+    ...zoned,
+  }),
   z.strictObject({ kind: z.literal('cron'), cron: placed(100), ...zoned }),
   z.strictObject({ kind: z.literal('rrule'), start: wall, rrule: placed(500), ...zoned }),
   z.strictObject({ kind: z.literal('event'), type: eventPattern, when: cel.optional() }),

@@ -123,6 +123,9 @@ const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'frida
 /** The template at the time that was said: by its parameters where these can say it, else by a trigger of its own. */
 function inTime({ definition: { triggers } }: Template, definition: Definition, set: SetOff) {
   const [first] = triggers
+  // A condition that is looked at from a time on, on whatever days it names itself.
+  if (set.trigger.kind === 'cron' && first?.kind === 'condition' && first.check?.includes('{{ params.at }}'))
+    return { definition, params: { at: timeOf(set) }, says: set.says }
   if (set.trigger.kind === 'cron' && first?.kind === 'cron') {
     const on = set.trigger.cron.split(' ')[4] ?? '*'
     const at = timeOf(set)

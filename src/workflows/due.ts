@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { type Ctx, describeError } from '#core'
+import { type Ctx, describeError, findAppError } from '#core'
 import { armAt } from './arm.ts'
 import { timesOf } from './compile.ts'
 import { lookAt } from './condition.ts'
@@ -15,6 +15,9 @@ const EARLY_MS = 1000
 /** What is later than this was missed, and its policy says what becomes of it. */
 const LATE_MS = 5 * 60_000
 const MAX_MISSED = 50
+const PAGE = 100
+// A week of every minute.
+const MAX_PAGES = 100
 const SWEEP_AFTER_S = 15
 const SWEEP_LIMIT = 200
 const SWEEP_AT_ONCE = 5
@@ -24,6 +27,8 @@ const Pending = z.object({
   cause: z.string(),
   subject: z.string().nullable(),
   tainted: z.boolean(),
+  /** When it happened, by whoever says so. */
+  toldAt: z.string().max(40).optional(),
 })
 export type Pending = z.infer<typeof Pending>
 
@@ -70,7 +75,15 @@ export async function followZone(ctx: Ctx, userId: string): Promise<void> {
 async function endPause(ctx: Ctx, userId: string, id: string): Promise<void> {
   const { rows } = await ctx.db.execute(sql`select 1 from ${workflows} where id = ${id} and user_id = ${userId}
     and deleted_at is null and status = 'paused' and paused_until <= ${new Date(ctx.now().getTime() + EARLY_MS).toISOString()}::timestamptz`)
-  if (rows.length > 0) await setStatus({ ...ctx, actor: actingFor(userId) }, id, { status: 'enabled' })
+  if (rows.length === 0) return
+  const own = { ...ctx, actor: actingFor(userId) }
+  try {
+    await setStatus(own, id, { status: 'enabled' })
+  } catch (error) {
+    // What it needs is gone: it stays off, and says so, where it would be asked about for ever.
+    if (findAppError(error)?.code !== 'invalid_request') throw error
+    await setStatus(own, id, { status: 'disabled' })
+  }
 }
 
 /** Of the times that have come, those that are to be run: of the missed ones what the policy says. */
@@ -83,6 +96,17 @@ export function timesToRun(times: Date[], missed: 'skip' | 'once' | 'all', now: 
   return late.slice(-1)
 }
 
+/** The last of the times that have come, from the first that is still due: a long outage may have missed thousands. */
+function timesUntil({ config, zone }: Armed, first: Date, until: Date): Date[] {
+  let times = [first]
+  for (let page = 0; page < MAX_PAGES; page++) {
+    const more = timesOf(config, zone, times.at(-1) ?? first, PAGE).filter((at) => at.getTime() <= until.getTime())
+    if (more.length === 0) break
+    times = [...times, ...more].slice(-PAGE)
+  }
+  return times
+}
+
 async function fireTimes(ctx: Ctx, armed: Armed, first: Date): Promise<void> {
   const { config, zone, id, userId } = armed
   const now = ctx.now()
@@ -92,8 +116,8 @@ async function fireTimes(ctx: Ctx, armed: Armed, first: Date): Promise<void> {
   const moved = sql`update ${triggers} set next_at = ${next?.toISOString() ?? null}::timestamptz, updated_at = now()
     where id = ${id} and next_at = ${first.toISOString()}::timestamptz returning id`
   if (isTemporal(config)) {
-    const times = [first, ...timesOf(config, zone, first, 100)].filter((at) => at.getTime() <= after.getTime())
-    for (const at of timesToRun(times, config.missed ?? 'once', now)) await fire(ctx, armed, ofTime(armed, at))
+    for (const at of timesToRun(timesUntil(armed, first, after), config.missed ?? 'once', now))
+      await fire(ctx, armed, ofTime(armed, at))
   }
   await ctx.db.execute(moved)
   if (next) await armAt(ctx, userId, [{ id, at: next }])
@@ -102,16 +126,20 @@ async function fireTimes(ctx: Ctx, armed: Armed, first: Date): Promise<void> {
 function ofTime({ id, config }: Armed, at: Date): Firing {
   const iso = at.toISOString()
   const trigger = { kind: config.kind, at: iso }
-  return { kind: config.kind, triggerId: id, trigger, cause: `time:${iso}`, subject: null, tainted: false, depth: 0 }
+  const cause = `time:${iso}`
+  return { kind: config.kind, triggerId: id, trigger, cause, subject: null, tainted: false, depth: 0, at }
 }
+
+export const firingOf = ({ id, config }: Armed, { trigger, cause, subject, tainted }: Pending): Firing => ({
+  ...{ kind: config.kind, triggerId: id, trigger, cause, subject, tainted, depth: 0 },
+})
 
 /** Fires what a debounce held back, of the last of what happened. */
 async function firePending(ctx: FireCtx, armed: Armed): Promise<void> {
   const pending = Pending.safeParse(armed.pending)
-  const done = sql`update ${triggers} set pending_at = null, pending = null, last_fired_at = now()
+  const done = sql`update ${triggers} set pending_at = null, pending = null, last_fired_at = ${ctx.now().toISOString()}::timestamptz
     where id = ${armed.id} and pending_at = ${armed.pendingAt?.toISOString() ?? null}::timestamptz returning id`
-  if (pending.success)
-    await fire(ctx, armed, { ...pending.data, kind: armed.config.kind, triggerId: armed.id, depth: 0 }, done)
+  if (pending.success) await fire(ctx, armed, firingOf(armed, pending.data), done)
   else await ctx.db.execute(done)
 }
 
@@ -119,9 +147,12 @@ async function firePending(ctx: FireCtx, armed: Armed): Promise<void> {
 export async function sweepTriggers(ctx: Ctx): Promise<number> {
   const late = sql`${new Date(ctx.now().getTime() - SWEEP_AFTER_S * 1000).toISOString()}::timestamptz`
   const { rows } = await ctx.db.execute<{ id: string; userId: string }>(sql`
-    select id, user_id as "userId" from ${triggers} where active and (next_at < ${late} or pending_at < ${late})
-    union all select id, user_id from ${workflows} where deleted_at is null and status = 'paused' and paused_until < ${late}
-    limit ${SWEEP_LIMIT}`)
+    select t.id, t.user_id as "userId", least(t.next_at, t.pending_at) as at from ${triggers} t
+      join ${workflows} w on w.id = t.workflow_id and w.status = 'enabled' and w.deleted_at is null
+      where t.active and (t.next_at < ${late} or t.pending_at < ${late})
+    union all select id, user_id, paused_until from ${workflows}
+      where deleted_at is null and status = 'paused' and paused_until < ${late}
+    order by at limit ${SWEEP_LIMIT}`)
   for (let at = 0; at < rows.length; at += SWEEP_AT_ONCE)
     await Promise.all(rows.slice(at, at + SWEEP_AT_ONCE).map((one) => runLate(ctx, one)))
   if (rows.length > 0) ctx.log.warn('triggers.swept', { found: rows.length })

@@ -37,6 +37,8 @@ export type Firing = {
   subject: string | null
   tainted: boolean
   depth: number
+  /** When it was to be, where that was planned. */
+  at?: Date
   /** By hand also one that is switched off. */
   isByHand?: boolean
 }
@@ -54,8 +56,8 @@ export async function openScope(
 }
 
 /** The window in which it runs once, as a key; null: as often as it is set off. */
-function onceKeyOf(now: Date, { definition, zone }: Ready, { subject, cause }: Firing): string | null {
-  const { date } = nowIn(now, zone)
+function onceKeyOf(now: Date, { definition, zone }: Ready, { subject, cause, at }: Firing): string | null {
+  const { date } = nowIn(at ?? now, zone)
   switch (definition.oncePer) {
     case 'day':
       return `day:${date}`

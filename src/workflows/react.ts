@@ -4,9 +4,9 @@ import { actBehind, WorkflowRequested } from '#effects'
 import type { Subscriber } from '#queue'
 import { armAt, armWorkflows } from './arm.ts'
 import { lookAt } from './condition.ts'
-import { followZone, type Pending } from './due.ts'
+import { firingOf, followZone, type Pending } from './due.ts'
 import { newWork, type Work } from './expression.ts'
-import { type Firing, fire, MAX_DEPTH, openScope } from './fire.ts'
+import { fire, MAX_DEPTH, openScope } from './fire.ts'
 import { type Armed, readTriggers } from './ready.ts'
 import { triggers, workflowRuns } from './tables.ts'
 import { FAMILIES } from './validate.ts'
@@ -75,6 +75,7 @@ async function happen(ctx: Ctx, armed: Armed, event: DomainEvent, work?: Work): 
     cause: `event:${event.id}`,
     subject: event.key,
     tainted: TAINTED.has(familyOf(event.type)) || holdsOthersWords(event.data),
+    toldAt: event.at,
   }
   await fireOrHold(ctx, armed, pending)
 }
@@ -82,14 +83,19 @@ async function happen(ctx: Ctx, armed: Armed, event: DomainEvent, work?: Work): 
 /** Fires, or where it is to be debounced, waits until nothing more has happened for so long. */
 export async function fireOrHold(ctx: Ctx, armed: Armed, pending: Pending) {
   const { debounceSeconds } = armed.definition
-  const firing: Firing = { ...pending, kind: armed.config.kind, triggerId: armed.id, depth: 0 }
-  const fired = sql`update ${triggers} set last_fired_at = now() where id = ${armed.id} returning id`
-  if (debounceSeconds === undefined) return await fire(ctx, armed, firing, fired)
+  const fired = sql`update ${triggers} set last_fired_at = ${ctx.now().toISOString()}::timestamptz where id = ${armed.id} returning id`
+  if (debounceSeconds === undefined) return await fire(ctx, armed, firingOf(armed, pending), fired)
   const at = new Date(ctx.now().getTime() + debounceSeconds * 1000)
   await ctx.db.execute(sql`update ${triggers} set pending_at = ${at.toISOString()}::timestamptz,
-    pending = ${JSON.stringify(pending)}::jsonb where id = ${armed.id}`)
+    pending = ${JSON.stringify(pending)}::jsonb where id = ${armed.id} and ${isNews(pending)}`)
   await armAt(ctx, armed.userId, [{ id: armed.id, at }])
   return null
+}
+
+// What is brought again is no news: something later is held back already, or has fired.
+function isNews({ toldAt }: Pending) {
+  const at = sql`${toldAt ?? null}::timestamptz`
+  return sql`(pending is null or (pending->>'toldAt')::timestamptz <= ${at}) and (last_fired_at is null or last_fired_at < ${at})`
 }
 
 /** Asks of the act itself what it was done on, and how deep its run was called: what it says of itself might be made. */

@@ -5,7 +5,7 @@ import { kick, tell } from '#queue'
 import { Definition } from './definition.ts'
 import { workflowUpdated } from './events.ts'
 import type { Begun, Mark } from './ports.ts'
-import { shown, step } from './row.ts'
+import { shown, silence, step } from './row.ts'
 import { changingRun, eventOf, held, shownRun, tellRun } from './run-row.ts'
 import type { Doing, Finding, RunEnd } from './run-schema.ts'
 import { runSteps, workflowRuns, workflows, workflowVersions } from './tables.ts'
@@ -202,7 +202,7 @@ export async function endRun(ctx: RecordCtx, { runId, instanceId }: Holder, end:
     data: shown(paused),
   })
   const [row] = await db
-    .with(changed, told, counted, paused, pausedTold)
+    .with(changed, told, counted, paused, silence(db, 'paused'), pausedTold)
     .select({ id: changed.id, version: changed.version, pausedId: pausedTold.id })
     .from(changed)
     .leftJoin(pausedTold, sql`true`)

@@ -33,6 +33,15 @@ export function shown(w: ColumnsOf<typeof workflows>): SQL<Workflow> {
   })
 }
 
+/** Nothing sets it off while it is off, nor is made up for. `from`: the workflows. A CTE. */
+export const silence = (db: ReadCtx['db'], from: string): WithSubquery =>
+  step(
+    db,
+    'silenced',
+    sql`update ${triggers} t set active = false, next_at = null, pending_at = null, pending = null, updated_at = now()
+      from ${sql.identifier(from)} w where t.workflow_id = w.id`,
+  )
+
 /** A CTE that is written by hand. */
 export const step = (db: ReadCtx['db'], name: string, rows: SQL): WithSubquery => db.$with(name, {}).as(rows)
 
@@ -56,6 +65,8 @@ export function setTriggers(db: ReadCtx['db'], from: string, given: NewTrigger[]
   const w = sql.identifier(from)
   const keys = JSON.stringify(given.map(({ key }) => key))
   const isOn = sql`w.status = 'enabled'`
+  // What is due of it is still due, by the clock it was counted by.
+  const stays = sql`(t.active and excluded.active)`
   return [
     step(
       db,
@@ -66,12 +77,16 @@ export function setTriggers(db: ReadCtx['db'], from: string, given: NewTrigger[]
     step(
       db,
       'armed',
-      sql`insert into ${triggers} (id, user_id, workflow_id, key, kind, config, patterns, active, next_at)
-        select t.id, w.user_id, w.id, t.key, t.kind, t.config, array(select jsonb_array_elements_text(t.patterns)),
-          ${isOn}, case when ${isOn} then t."nextAt" end
-        from ${w} w cross join jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as t
+      sql`insert into ${triggers} as t (id, user_id, workflow_id, key, kind, config, patterns, active, next_at)
+        select g.id, w.user_id, w.id, g.key, g.kind, g.config, array(select jsonb_array_elements_text(g.patterns)),
+          ${isOn}, case when ${isOn} then g."nextAt" end
+        from ${w} w cross join jsonb_to_recordset(${JSON.stringify(given)}::jsonb) as g
           (id text, key text, kind text, config jsonb, patterns jsonb, "nextAt" timestamptz)
-        on conflict (workflow_id, key) do update set active = excluded.active, next_at = excluded.next_at, updated_at = now()`,
+        on conflict (workflow_id, key) do update set active = excluded.active, updated_at = now(),
+          config = case when ${stays} and t.kind = 'every' then t.config else excluded.config end,
+          patterns = excluded.patterns,
+          next_at = case when ${stays} then t.next_at else excluded.next_at end,
+          pending_at = case when ${stays} then t.pending_at end, pending = case when ${stays} then t.pending end`,
     ),
   ]
 }

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { defineTool, s, type Tool } from '#core'
+import { AppError, defineTool, s, type Tool } from '#core'
 import { draftWorkflow } from './draft.ts'
 import { NewWorkflow } from './workflow-schema.ts'
 import { createWorkflow } from './workflows.ts'
@@ -21,11 +21,17 @@ export function workflowTools(): Tool[] {
     }),
     defineTool({
       name: 'create_workflow',
-      description: 'Save a workflow that was drafted by draft_workflow and shown to the user.',
-      input: NewWorkflow(),
+      description: 'Save the `workflow` of draft_workflow, as it is, once it was shown to the user.',
+      // Its own schema is half of what all tools say of themselves, and each question would pay for it.
+      input: z.strictObject({ workflow: z.record(s.line(100), z.unknown()) }),
       // Saved, it goes on by itself: the person says yes to what they were shown.
       destructive: true,
-      run: async (ctx, input) => ({ output: await createWorkflow(ctx, input) }),
+      run: async (ctx, { workflow }) => {
+        const read = NewWorkflow().safeParse(workflow)
+        if (read.success) return { output: await createWorkflow(ctx, read.data) }
+        const [issue] = read.error.issues
+        throw new AppError('invalid_request', `workflow/${issue?.path.join('/')}: ${issue?.message}`.slice(0, 500))
+      },
     }),
   ]
   return made

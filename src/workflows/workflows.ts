@@ -16,6 +16,7 @@ import {
   type ReadCtx,
   setTriggers,
   shown,
+  silence,
   stale,
   step,
 } from './row.ts'
@@ -77,7 +78,7 @@ async function change(
   id: string,
   set: Change | Record<string, unknown>,
   version: number | '*',
-  parts: { definition?: Definition; note?: string; triggers?: Parameters<typeof setTriggers>[2] },
+  parts: { definition?: Definition; note?: string; triggers?: Parameters<typeof setTriggers>[2]; isSilenced?: true },
 ): Promise<Workflow> {
   const { db } = ctx
   const current = db.$with('current').as(db.select({ id: workflows.id }).from(workflows).where(mine(ctx, id)))
@@ -98,6 +99,7 @@ async function change(
   const also = [
     ...(parts.definition ? [keepVersion(db, 'changed', parts.definition, parts.note ?? '')] : []),
     ...(parts.triggers ? setTriggers(db, 'changed', parts.triggers) : []),
+    ...(parts.isSilenced ? [silence(db, 'changed')] : []),
   ]
   const [row] = await db
     .with(current, changed, told, ...also)
@@ -191,15 +193,17 @@ async function stand(ctx: ChangeCtx, id: string, standing: Standing): Promise<Wo
   const { workflow, definition } = await readWorkflow(ctx, id)
   const { status } = standing
   if (workflow.status === status && status !== 'paused') return workflow
-  // Its times are reckoned anew, and what it needs is asked for again.
-  const compiled = await compile(ctx, { id, definition, params: workflow.params, isNew: false })
   const set = {
     status,
     pausedReason: status === 'paused' ? 'person' : null,
     pausedUntil: standing.status === 'paused' && standing.until ? new Date(standing.until) : null,
     ...(status === 'enabled' && { failuresInRow: 0 }),
   }
-  return await change(ctx, id, set, workflow.version, { triggers: compiled.triggers })
+  // Whatever became of it can be switched off.
+  if (status !== 'enabled') return await change(ctx, id, set, workflow.version, { isSilenced: true })
+  // Its times are reckoned anew, and what it needs is asked for again.
+  const { triggers } = await compile(ctx, { id, definition, params: workflow.params, isNew: false })
+  return await change(ctx, id, set, workflow.version, { triggers })
 }
 
 /** Deletes it: nothing sets it off any more, and its runs go with it in thirty days. One trip. */

@@ -24,7 +24,7 @@ export function* doDraft(intent: Extract<Intent, { kind: 'draft' }>): Script {
     const why = text(because).replace(/[.\s]+$/, '')
     return { text: `I couldn't make a workflow of that${what ? `: I didn't understand ${what}` : ''}. ${why}.` }
   }
-  const [saved] = yield [{ name: 'create_workflow', input: record(workflow) }]
+  const [saved] = yield [{ name: 'create_workflow', input: { workflow: record(workflow) } }]
   if (saved?.ok) return { text: `Saved the workflow ${quote(text(record(saved.output).name))}.`, wrote: true }
   if (!waits(saved)) return { text: `${text(says)} I couldn't save it: ${saved ? trouble(saved) : 'no answer'}.` }
   const first = text(list(next)[0])
