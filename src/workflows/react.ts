@@ -63,6 +63,8 @@ const isMeant = ({ config }: Armed, type: string): boolean =>
 
 async function happen(ctx: Ctx, armed: Armed, event: DomainEvent, work?: Work): Promise<void> {
   const { config } = armed
+  // What was told late is no news to what was made since.
+  if (Date.parse(event.at) < Date.parse(armed.since)) return
   const trigger = { kind: 'event', type: event.type, id: event.id, at: event.at, subject: event.key, data: event.data }
   if (config.kind === 'event' && config.when !== undefined) {
     const { cel, scope } = await openScope(ctx, armed, trigger, work)

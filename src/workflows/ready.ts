@@ -15,6 +15,8 @@ export type Armed = Ready & {
   pendingAt: Date | null
   pending: unknown
   secret: string | null
+  /** When it was made. */
+  since: string
 }
 
 /** Triggers of workflows that are on. `where` speaks of `t`, the trigger, and `w`, its workflow. */
@@ -24,7 +26,7 @@ export async function readTriggers({ db }: Pick<Ctx, 'db'>, where: SQL): Promise
     select json_build_object('id', t.id, 'userId', t.user_id, 'workflowId', t.workflow_id, 'config', t.config,
       'nextAt', t.next_at, 'isTrue', t.is_true, 'lastFiredAt', t.last_fired_at, 'pendingAt', t.pending_at,
       'pending', t.pending, 'secret', t.secret, 'definition', v.definition, 'params', w.params,
-      'zone', person_zone(t.user_id)) as row
+      'zone', person_zone(t.user_id), 'since', t.created_at) as row
     from ${triggers} t join ${workflows} w on w.id = t.workflow_id
     join ${workflowVersions} v on v.workflow_id = w.id and v.version = w.definition_version
     where t.active and w.status = 'enabled' and w.deleted_at is null and ${where} order by t.id`)

@@ -12,7 +12,7 @@ import { triggers, workflowRuns } from './tables.ts'
 import { NewWorkflow } from './workflow-schema.ts'
 import { createWorkflow, setStatus } from './workflows.ts'
 
-const MONDAY = '2026-11-23T12:00:00.000Z'
+const MONDAY = '2037-11-23T12:00:00.000Z'
 const BASE = {
   triggers: [{ kind: 'event', type: 'task.completed' }],
   priority: 'routine',
@@ -125,7 +125,7 @@ test('a throttle, a window and a key that is open each let no more through', asy
     return [...of.values()].map((all) => all.length)
   }
   expect((await count()).toSorted()).toEqual([1, 1, 2, 3])
-  clock.now = new Date('2026-11-23T13:01:00Z')
+  clock.now = new Date('2037-11-23T13:01:00Z')
   await happens(person, event(person))
   expect((await runs(person)).filter(({ workflowId }) => workflowId === throttled.id)).toHaveLength(3)
   await person.db.update(workflowRuns).set({ endedAt: clock.now }).where(eq(workflowRuns.workflowId, keyed.id))
@@ -144,13 +144,13 @@ test('a debounce waits until nothing more happens, and runs of the last', async 
   const { person, clock, armed } = await begin()
   const { id } = await make(person, { debounceSeconds: 60 })
   await happens(person, event(person))
-  clock.now = new Date('2026-11-23T12:00:50Z')
+  clock.now = new Date('2037-11-23T12:00:50Z')
   const last = event(person)
   await happens(person, last)
-  clock.now = new Date('2026-11-23T12:01:10Z')
+  clock.now = new Date('2037-11-23T12:01:10Z')
   await due(person, id)
   expect(await runs(person)).toEqual([])
-  clock.now = new Date('2026-11-23T12:01:50Z')
+  clock.now = new Date('2037-11-23T12:01:50Z')
   await due(person, id)
   await due(person, id)
   expect(await causes(person)).toEqual([`event:${last.id}`])
@@ -163,34 +163,34 @@ test('a time that has come runs once, and the next is armed; before it nothing h
   await triggerSubscriber.handle(person, [event(person, { type: 'workflow.created', key: id })])
   const trigger = await triggerOf(person, id)
   expect(armed).toMatchObject([
-    { dueMs: Date.parse('2026-11-24T07:00:00Z'), payload: { kind: 'trigger', id: trigger.id } },
+    { dueMs: Date.parse('2037-11-24T07:00:00Z'), payload: { kind: 'trigger', id: trigger.id } },
   ])
   await due(person, id)
   expect(await runs(person)).toEqual([])
-  clock.now = new Date('2026-11-24T07:00:00.100Z')
+  clock.now = new Date('2037-11-24T07:00:00.100Z')
   await Promise.all([due(person, id), due(person, id)])
   await due(person, id)
-  expect(await causes(person)).toEqual(['time:2026-11-24T07:00:00.000Z'])
-  expect((await triggerOf(person, id)).nextAt).toEqual(new Date('2026-11-25T07:00:00Z'))
-  expect(armed.at(-1)?.dueMs).toBe(Date.parse('2026-11-25T07:00:00Z'))
+  expect(await causes(person)).toEqual(['time:2037-11-24T07:00:00.000Z'])
+  expect((await triggerOf(person, id)).nextAt).toEqual(new Date('2037-11-25T07:00:00Z'))
+  expect(armed.at(-1)?.dueMs).toBe(Date.parse('2037-11-25T07:00:00Z'))
 })
 
 test.each([
   ['skip', []],
-  ['once', ['2026-11-26']],
-  ['all', ['2026-11-24', '2026-11-25', '2026-11-26']],
+  ['once', ['2037-11-26']],
+  ['all', ['2037-11-24', '2037-11-25', '2037-11-26']],
 ] as const)('of days that were missed, %s runs what it says', async (missed, days) => {
   const { person, clock } = await begin()
   const { id } = await make(person, { triggers: [{ kind: 'cron', cron: '0 8 * * *', missed }] })
-  clock.now = new Date('2026-11-26T20:00:00Z')
+  clock.now = new Date('2037-11-26T20:00:00Z')
   await due(person, id)
   expect(await causes(person)).toEqual(days.map((day) => `time:${day}T08:00:00.000Z`))
-  expect((await triggerOf(person, id)).nextAt).toEqual(new Date('2026-11-27T08:00:00Z'))
+  expect((await triggerOf(person, id)).nextAt).toEqual(new Date('2037-11-27T08:00:00Z'))
 })
 
 test('what is only a little late is in time, and makes up for what was missed before', () => {
-  const times = ['08:00', '09:00', '10:00'].map((time) => new Date(`2026-11-23T${time}:00Z`))
-  const at = (time: string) => new Date(`2026-11-23T${time}:00Z`)
+  const times = ['08:00', '09:00', '10:00'].map((time) => new Date(`2037-11-23T${time}:00Z`))
+  const at = (time: string) => new Date(`2037-11-23T${time}:00Z`)
   expect(timesToRun(times, 'skip', at('10:04'))).toEqual([at('10:00')])
   expect(timesToRun(times, 'once', at('10:04'))).toEqual([at('10:00')])
   expect(timesToRun(times, 'once', at('10:06'))).toEqual([at('10:00')])
@@ -201,12 +201,12 @@ test('a sweep finds what a lost alarm left waiting, and ends a pause', async () 
   const { person } = await begin()
   const timed = await make(person, { triggers: [{ kind: 'every', minutes: 60 }] })
   const paused = await make(person, {})
-  await setStatus(person, paused.id, { status: 'paused', until: '2026-11-23T12:00:30.000Z' })
+  await setStatus(person, paused.id, { status: 'paused', until: '2037-11-23T12:00:30.000Z' })
   await person.db
     .update(triggers)
-    .set({ nextAt: new Date('2026-11-23T11:00:00Z') })
+    .set({ nextAt: new Date('2037-11-23T11:00:00Z') })
     .where(eq(triggers.workflowId, timed.id))
-  const later = { ...person, now: () => new Date('2026-11-23T12:01:00Z') }
+  const later = { ...person, now: () => new Date('2037-11-23T12:01:00Z') }
   await sweepTriggers(later)
   expect((await runs(person)).map(({ workflowId }) => workflowId)).toEqual([timed.id])
   await happens(person, event(person))
@@ -284,7 +284,7 @@ test('what is called from outside is signed, fresh, of the right shape, and take
   expect(await call({ amount: 5 }, { secret: `whsec_${Buffer.alloc(32).toString('base64')}` })).toBe(
     'invalid_signature',
   )
-  expect(await call({ amount: 5 }, { at: '2026-11-23T11:54:00Z', id: 'msg_2' })).toBe('invalid_signature')
+  expect(await call({ amount: 5 }, { at: '2037-11-23T11:54:00Z', id: 'msg_2' })).toBe('invalid_signature')
   expect(await call({ amount: 'five' }, { id: 'msg_3' })).toBe('invalid_request')
   expect(await call({}, { id: 'msg_4' })).toBe('invalid_request')
   expect(await runs(person)).toMatchObject([
