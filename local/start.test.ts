@@ -152,11 +152,13 @@ describe('npm start', { timeout: SLOW_MS }, () => {
   test('the demo week is added once', async () => {
     const seed = () => run('seed.ts', ['--url', url, '--data', data])
     const first = seed()
-    const added = expect.stringMatching(/Added: 3\d tasks, 5 memories, 1 conversation/)
+    const added = expect.stringMatching(
+      /Added: 3\d tasks, 9 events, 1 schedule, 2 workflows, 5 memories,\s1 conversation/,
+    )
     expect([await first.ended, first.said()]).toEqual([0, added])
     const second = seed()
     expect(await second.ended).toBe(0)
-    expect(second.said()).toContain('Added: 0 tasks, 0 memories, 0 conversation')
+    expect(second.said()).toMatch(/Added: 0 tasks, 0 events, 0 schedule, 0 workflows, 0 memories,\s0 conversation/)
   })
 
   test('SIGTERM stops it cleanly, and the next start has everything', async () => {

@@ -13,7 +13,7 @@ test(
     const month = await simulateMonth({ seed: SEED, people: 6, days: 3, isSmall: true })
     expect(violationsOf(month)).toEqual([])
     expect(total(month.events)).toBeGreaterThan(200)
-    expect(month.reminders.expected).toBeGreaterThan(15)
+    expect(month.reminders.expected).toBeGreaterThan(5)
     expect(month.suggestions.offered).toBeGreaterThan(5)
   },
   DAYS_MS,

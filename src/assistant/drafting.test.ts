@@ -9,13 +9,16 @@ import { runTurn } from './turn.ts'
 /** Says it, and answers what was answered and what of workflows is kept then. */
 async function talk(person: Person) {
   const { id: conversationId } = await createConversation(person, { title: 'x' })
-  return async (text: string) => {
+  let asked: string[] = []
+  /** `taps`: whatever was asked about by the answer before. */
+  return async (text: string, taps = false) => {
     const questionId = person.newId('msg')
     const answerId = person.newId('msg')
     const ids = { turnId: person.newId('turn'), questionId, answerId }
-    const opened = await openTurn(person, { ...ids, conversationId, text })
+    const opened = await openTurn(person, { ...ids, conversationId, text, confirms: taps ? asked : [] })
     const result = await runTurn(person, opened, { signal: new AbortController().signal, emit: () => undefined })
     const message = await closeTurn(person, answerId, result)
+    asked = message?.parts.flatMap((part) => (part.type === 'tool_result' && part.isError ? part.callId : [])) ?? []
     const kept = await person.db.select().from(workflows)
     return {
       text: message?.text ?? '',
@@ -34,7 +37,12 @@ test('a workflow is drafted, shown, and saved by a yes', async () => {
   )
   expect(drafted.text).toContain('Shall I save it?')
   expect(drafted.names).toEqual([])
-  const saved = await say('yes')
+  expect((await say('yes')).names).toEqual([])
+  const again = await say(
+    'Make a workflow that reminds me every 2 hours to drink water and creates a task to refill the jug',
+  )
+  expect(again.names).toEqual([])
+  const saved = await say('yes', true)
   expect(saved.text).toBe('Done: \u201cDrink water\u201d.')
   expect(saved.names).toEqual(['Drink water'])
 })

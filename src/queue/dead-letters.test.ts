@@ -23,7 +23,9 @@ test('a message that failed every attempt leaves its event to the relay, which s
   await keepDeadLetters(person, 'events', [it])
   expect(said).toEqual(['ack'])
   expect(await letterOf(person, id)).toBeUndefined()
-  await person.db.update(outbox).set({ availableAt: sql`now()` }).where(eq(outbox.id, id))
+  // Before all that others left there.
+  const first = sql`now() - interval '10 years'`
+  await person.db.update(outbox).set({ availableAt: first, createdAt: first }).where(eq(outbox.id, id))
   await relay(person)
   expect(person.sent).toContainEqual({ v: 1, kind: 'event', outboxId: id })
 })

@@ -60,7 +60,7 @@ test('the same facts have the same hash, others another', async () => {
   expect((await gather(ctx, runOf({}))).hash).not.toBe(first.hash)
 })
 
-test('a day that passes is nothing new to a model; what it makes overdue is, and so is what rules find by it', async () => {
+test('a day that passes is nothing new to a model, what rules find by it is', async () => {
   const { ctx } = await personWith()
   await createTask(ctx, { title: 'Tyres', due: { date: '2026-11-24' } })
   const definition = { gather: [{ name: 'open', source: 'tasks', query: { status: 'open' } }] }
@@ -71,7 +71,7 @@ test('a day that passes is nothing new to a model; what it makes overdue is, and
   const [first, second, third, fourth] = [await on('22'), await on('23'), await on('25'), await on('26')]
   expect([second.hash === first.hash, third.hash === first.hash, fourth.hash === third.hash]).toEqual([
     true,
-    false,
+    true,
     true,
   ])
   const suggestion = { kind: 'tyres', title: 'Tyres', body: 'Change them', expiresMinutes: 60 }

@@ -83,10 +83,9 @@ async function gatherOf(
   return { now, facts: held, isTainted, hash, error: null }
 }
 
-/** Of facts, and of what rules found in them. How late something is says no more than that it is late. */
+/** Of facts, and of what rules found in them. That another day has passed is no news. */
 export function hashOf(...known: unknown[]): string {
-  const lasting = (name: string, value: unknown) =>
-    name === 'overdueDays' && typeof value === 'number' ? Math.sign(value) : value
+  const lasting = (name: string, value: unknown) => (name === 'overdueDays' ? undefined : value)
   return createHash('sha256').update(JSON.stringify(known, lasting)).digest('base64url').slice(0, 32)
 }
 

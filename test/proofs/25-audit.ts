@@ -19,6 +19,7 @@ const SETTLES_MS = 10_000
 const NOT_TOLD: Record<string, string> = {
   refresh: 'a session goes on; that it began and how it ended is told',
   validateWorkflow: 'nothing is kept',
+  draftWorkflow: 'it is shown, and nothing is kept',
   createRealtimeTicket: 'a ticket lasts seconds and opens what the session may see anyway',
   checkMcpServer: 'what another server answered is noted, nothing of it is the person’s',
   connectMcpServer: 'the way there is begun; that it was gone is told when it comes back',

@@ -67,8 +67,8 @@ export const proof: Proof = {
       },
       {
         file: 'src/assistant/steps.ts',
-        find: 'const agreed = mustAsk && run.isAgreed(call)',
-        replace: 'const agreed = mustAsk && (tainted || run.isAgreed(call))',
+        find: 'const agreed = mustAsk && run.isAgreed(call, tainted)',
+        replace: 'const agreed = mustAsk && (tainted || run.isAgreed(call, tainted))',
       },
     ],
   },

@@ -68,11 +68,15 @@ export async function auditSuggestionNotices(
   report: Report,
 ): Promise<void> {
   const rows = await world.query(
-    `select s.id, s.status, count(n.id)::int as told from suggestions s left join notifications n on n.user_id = s.user_id
-        and n.collapse_key = 'suggestion:' || s.id and n.read_at is null and n.expires_at > now()
+    `select s.id, s.status,
+        count(n.id) filter (where n.dedupe_key = 'suggestion:' || s.id || ':' || s.version)::int as told,
+        count(n.id) filter (where n.read_at is null and n.expires_at > now())::int as open
+      from suggestions s left join notifications n on n.user_id = s.user_id and n.collapse_key = 'suggestion:' || s.id
       where s.user_id = $1 group by s.id`,
     [userId],
   )
-  for (const { id, status, told } of rows)
-    if (told !== (status === 'proposed' ? 1 : 0)) report(`${id} is ${status} and told ${told} times`)
+  for (const { id, status, told, open } of rows) {
+    if (status === 'proposed' && told !== 1) report(`${id} is proposed and told ${told} times`)
+    if (Number(open) > (status === 'proposed' ? 1 : 0)) report(`${id} is ${status} and stands there ${open} times`)
+  }
 }
