@@ -1,5 +1,6 @@
 import { type SQL, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
+import { TURN_APPROVAL } from './reasons.ts'
 import type { ReadCtx } from './row.ts'
 import type { Settings } from './schema.ts'
 import { suggestions } from './tables.ts'
@@ -12,7 +13,8 @@ export const startOfDay = (date: string, timeZone: string) => sql`(${date}::date
 
 /** Whether as many wait for a decision as may. */
 export const isFull = ({ actor }: ReadCtx, { maxOpen }: Settings): SQL<boolean> =>
-  sql`(select count(*) from ${suggestions} l where l.user_id = ${actor.userId} and l.status in ('proposed', 'seen')) >= ${maxOpen}::int`
+  sql`(select count(*) from ${suggestions} l where l.user_id = ${actor.userId} and l.status in ('proposed', 'seen')
+    and l.kind <> ${TURN_APPROVAL}) >= ${maxOpen}::int`
 
 type Offer = { kind: string; fingerprint: string }
 
@@ -20,9 +22,10 @@ type Offer = { kind: string; fingerprint: string }
 export function limitReached(ctx: ReadCtx, { kind, fingerprint }: Offer, limits: Limits): SQL<string | null> {
   const { settings, date, timeZone, restedBefore } = limits
   const theirs = sql`from ${suggestions} l where l.user_id = ${ctx.actor.userId}`
-  const today = sql`l.proposed_at >= ${startOfDay(date, timeZone)}`
+  const today = sql`l.proposed_at >= ${startOfDay(date, timeZone)} and l.kind <> ${TURN_APPROVAL}`
   const lately = sql`l.kind = ${kind} and l.proposed_at > ${restedBefore.toISOString()}::timestamptz`
   const same = sql`l.fingerprint = ${fingerprint} and l.status in ('proposed', 'seen', 'snoozed')`
+  if (kind === TURN_APPROVAL) return sql`case when exists (select 1 ${theirs} and ${same}) then 'duplicate' end`
   return sql`case
     when exists (select 1 ${theirs} and ${same}) then 'duplicate'
     when ${isFull(ctx, settings)} then 'too_many_open'

@@ -63,6 +63,17 @@ test('of one offer by many keys at once there is one, urgent or not', async () =
   expect(told.sort()).toEqual(['duplicate', 'duplicate', 'proposed'])
 })
 
+test('what somebody asked for themselves is put before them however much is, and takes no place', async () => {
+  const learner = await makeLearner(NOON)
+  for (let n = 0; n < 3; n++) expect(await reasonOf(say(learner))).toBe('proposed')
+  const asked = { kind: 'turn_approval', priority: 'urgent' } as const
+  for (let n = 0; n < 2; n++) expect(await reasonOf(say(learner, asked))).toBe('proposed')
+  const { items } = await listSuggestions(learner.ctx, { limit: 10 })
+  const idea = items.find(({ kind }) => kind !== 'turn_approval')
+  await dismissSuggestion(learner.ctx, idea?.id ?? '', {})
+  expect(await reasonOf(say(learner))).toBe('proposed')
+})
+
 test('there are eight a day of the person, however many were decided', async () => {
   // The day of Auckland begins at eleven.
   const learner = await makeLearner('2026-11-23T09:00:00.000Z', { timeZone: 'Pacific/Auckland' })

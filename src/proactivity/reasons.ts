@@ -40,8 +40,10 @@ export function cooldownMs({ cooldowns, cooldownMinutes }: Settings, { kind, pri
 /** Pure: the first reason to say nothing, the cheapest to know first; null: there is none among these. */
 export function closedBy(standing: Standing, ask: Ask, now: Date): WithheldReason | null {
   const { settings, quietUntil, open, today, lastOfKind } = standing
+  // They asked for it themselves, just now.
+  if (ask.kind === TURN_APPROVAL) return null
   if (settings.muted.includes(ask.kind)) return 'muted'
-  const isHeard = ask.kind === TURN_APPROVAL || (ask.priority === 'urgent' && settings.urgentInQuietHours)
+  const isHeard = ask.priority === 'urgent' && settings.urgentInQuietHours
   if (quietUntil !== null && !isHeard) return 'quiet_hours'
   if (today >= settings.maxADay) return 'too_many_today'
   if (open >= settings.maxOpen) return 'too_many_open'

@@ -1,11 +1,11 @@
-import { and, count, desc, eq, inArray, max, or, sql } from 'drizzle-orm'
+import { and, count, desc, eq, inArray, max, ne, or, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
 import { ownedBy } from '#database'
 import { getMe } from '#users'
 import { rulesRead, toRules } from './autonomy.ts'
 import { startOfDay } from './limits.ts'
 import { momentAt, quietUntil } from './moment.ts'
-import { isApproval, type Standing } from './reasons.ts'
+import { isApproval, type Standing, TURN_APPROVAL } from './reasons.ts'
 import { LIVE, type ReadCtx } from './row.ts'
 import { settingsOf, settingsRead } from './settings.ts'
 import { suggestionGates, suggestions } from './tables.ts'
@@ -22,16 +22,18 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
   const moment = momentAt(now, timeZone, workingHours?.days)
   const s = suggestions
   const own = ownedBy(actor, s.userId)
+  // What they asked for themselves takes no place from what is offered to them.
+  const isIdea = ne(s.kind, TURN_APPROVAL)
   const lately = sql`${s.decidedAt} > ${now.toISOString()}::timestamptz - ${REMEMBERED_DAYS} * interval '1 day'`
   const g = suggestionGates
   const counted = db.select({ count: count() }).from(s)
   const [settings, open, today, last, remembered, rules, gates] = await db.batch([
     settingsRead(ctx),
-    counted.where(and(own, inArray(s.status, [...LIVE]))),
+    counted.where(and(own, inArray(s.status, [...LIVE]), isIdea)),
     db
       .select({ count: count() })
       .from(s)
-      .where(and(own, sql`${s.proposedAt} >= ${startOfDay(moment.date, timeZone)}`)),
+      .where(and(own, isIdea, sql`${s.proposedAt} >= ${startOfDay(moment.date, timeZone)}`)),
     db
       .select({ at: max(s.proposedAt) })
       .from(s)

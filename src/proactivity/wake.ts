@@ -131,6 +131,8 @@ export async function sweepSuggestions(ctx: Ctx): Promise<number> {
 
 const UNDONE_AFTER_MS = 10 * 60_000
 const GIVEN_UP_AFTER_MS = 24 * 3600_000
+// A webhook is tried for three days.
+const LONGEST_MS = 4 * GIVEN_UP_AFTER_MS
 
 /** Carries out what was approved and lost on the way, or is under way, and gives up what fails for a day; answers how many there were. */
 export async function sweepApproved(ctx: Ctx): Promise<number> {
@@ -145,11 +147,12 @@ export async function sweepApproved(ctx: Ctx): Promise<number> {
   for (const { id, userId, status, decidedAt } of lost) {
     const one = onBehalfOf(ctx, userId)
     const isHopeless = (decidedAt?.getTime() ?? 0) < nowMs - GIVEN_UP_AFTER_MS
+    const isOver = (decidedAt?.getTime() ?? 0) < nowMs - LONGEST_MS
     try {
       // Nobody expects what they agreed to a day ago to begin now; what has begun may end.
       await (isHopeless && status === 'approved' ? giveUp(one, id) : carryOut(one, id))
     } catch (error) {
-      if (isHopeless) await giveUp(one, id)
+      if (isHopeless && (status === 'approved' || isOver)) await giveUp(one, id)
       ctx.log.error('suggestion.undone_yet', { suggestionId: id, ...describeError(error) })
     }
   }

@@ -137,7 +137,9 @@ export const firingOf = ({ id, config }: Armed, { trigger, cause, subject, taint
 /** Fires what a debounce held back, of the last of what happened. */
 async function firePending(ctx: FireCtx, armed: Armed): Promise<void> {
   const pending = Pending.safeParse(armed.pending)
-  const done = sql`update ${triggers} set pending_at = null, pending = null, last_fired_at = ${ctx.now().toISOString()}::timestamptz
+  // By the time of what it fires for: what happened since is news, however soon it is told.
+  const firedFor = pending.data?.toldAt ?? ctx.now().toISOString()
+  const done = sql`update ${triggers} set pending_at = null, pending = null, last_fired_at = ${firedFor}::timestamptz
     where id = ${armed.id} and pending_at = ${armed.pendingAt?.toISOString() ?? null}::timestamptz returning id`
   if (pending.success) await fire(ctx, armed, firingOf(armed, pending.data), done)
   else await ctx.db.execute(done)

@@ -38,7 +38,7 @@ export const silence = (db: ReadCtx['db'], from: string): WithSubquery =>
   step(
     db,
     'silenced',
-    sql`update ${triggers} t set active = false, next_at = null, pending_at = null, pending = null, updated_at = now()
+    sql`update ${triggers} t set active = false, is_true = false, next_at = null, pending_at = null, pending = null, updated_at = now()
       from ${sql.identifier(from)} w where t.workflow_id = w.id`,
   )
 
