@@ -135,7 +135,13 @@ export const proof: Proof = {
     const violations: string[] = []
     const receiver = await startReceiver()
     const notes = await startNotes(() => '')
-    const outside = { count: () => callsOf(receiver) + notes.taken.length + world.mailbox.messages().length }
+    // The mailbox keeps the newest 200.
+    const letters = new Set<string>()
+    const lettersSeen = () => {
+      for (const { id, kind } of world.mailbox.messages()) if (kind === 'letter') letters.add(id)
+      return letters.size
+    }
+    const outside = { count: () => callsOf(receiver) + notes.taken.length + lettersSeen() }
     const ground: Ground = {
       ...{ world, outside, chance: createChance(seed), auditor: await createAuditor(world) },
       ...{ report: (what) => void violations.push(what), acts: 0, ends: new Map() },
