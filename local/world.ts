@@ -68,6 +68,9 @@ export async function startWorld(options: WorldOptions): Promise<World> {
     )
     // The queues of the process before us are gone with all that was in them, and nobody does what it did: the first tick
     // of cron sends it anew, at once.
+    // No instance of a run outlives the process here: what was under way is begun again within a minute, where it was.
+    await postgres.query(`update workflow_runs set deadline_at = greatest(now(), deadline_at - interval '15 minutes')
+      where ended_at is null and deadline_at is not null`)
     await postgres.query('update outbox set available_at = now() where dispatched_at is null and available_at > now()')
     await postgres.query(`update jobs set send_at = now(),
       available_at = case when status = 'running' then now() else available_at end where send_at is not null`)

@@ -11,7 +11,7 @@ import { runSubscriber, sweepRuns } from './begin.ts'
 import { Definition } from './definition.ts'
 import { amendStep, beginRun, endRun, keepStep, markRun } from './record.ts'
 import type { RunEnd } from './run-schema.ts'
-import { cancelRun, getRun, retryRun } from './runs.ts'
+import { answerRun, cancelRun, getRun, retryRun } from './runs.ts'
 import { workflowRuns, workflows, workflowVersions } from './tables.ts'
 import { realWorld } from './world.ts'
 
@@ -222,4 +222,19 @@ test('an instance that lost its run writes nothing of it but what it has done', 
     ['three', 'done'],
   ])
   expect((await beginRun(ctx, { runId, instanceId: `${runId}-2` }))?.kept).toHaveProperty('three')
+})
+
+test('what is said to a run whose instance is gone begins another, however long it was to wait', async () => {
+  const { ctx, instances, run } = await world()
+  const holder = await run()
+  const put = { step: 'ask', question: 'Go on?', choices: [], expiresAt: '2999-01-01T00:00:00.000Z' }
+  await keepStep(ctx, holder, { step: 'ask:ask', kind: 'question', status: 'waiting' }, JSON.stringify(put))
+  const theirs = eq(workflowRuns.id, holder.runId)
+  await ctx.db
+    .update(workflowRuns)
+    .set({ deadlineAt: new Date('2999-01-01') })
+    .where(theirs)
+  await answerRun(ctx, holder.runId, { step: 'ask', answer: 'yes' })
+  await sweepRuns(ctx)
+  expect([...instances.keys()]).toEqual([`${holder.runId}-2`])
 })

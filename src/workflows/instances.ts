@@ -1,4 +1,4 @@
-import { sql } from 'drizzle-orm'
+import { and, eq, isNull, sql } from 'drizzle-orm'
 import { type Ctx, describeError } from '#core'
 import type { WakeType } from './ports.ts'
 import { workflowRuns } from './tables.ts'
@@ -35,14 +35,25 @@ async function exists(env: Env, instanceId: string): Promise<boolean> {
   }
 }
 
-/** Wakes an instance that waits; one that is gone is found by the sweep. */
-export async function wakeRun({ env, log }: PlatformCtx, instanceId: string, type: WakeType): Promise<void> {
+/** Wakes an instance that waits; in the place of one that is gone the sweep begins another. */
+export async function wakeRun(ctx: PlatformCtx & Pick<Ctx, 'db'>, instanceId: string, type: WakeType): Promise<void> {
+  const { db, env, log } = ctx
   try {
     await (await env.TASA_RUN.get(instanceId)).sendEvent({ type, payload: {} })
   } catch (error) {
     log.warn('run.not_woken', { instanceId, type, ...describeError(error) })
+    const r = workflowRuns
+    // Its wait may end in days: whoever said something expects it to be heard.
+    await db
+      .update(r)
+      .set({ deadlineAt: sql`now()` })
+      .where(
+        and(sql`coalesce(${r.instanceId}, ${r.id}) = ${instanceId}`, eq(r.id, runOf(instanceId)), isNull(r.endedAt)),
+      )
   }
 }
+
+const runOf = (instanceId: string) => instanceId.split('-')[0] ?? instanceId
 
 /** What it does next would find that the run is over: this only spares it the way. */
 export async function stopRun({ env, log }: PlatformCtx, instanceId: string): Promise<void> {

@@ -243,9 +243,11 @@ test('a question is answered once, by the step that asks', async () => {
   await runSubscriber.handle(ctx, [requested(ctx, runId)])
   await beginRun(ctx, holder)
   await expect(answerRun(ctx, runId, { step: 'ask', answer: 'yes' })).rejects.toMatchObject({ code: 'conflict' })
-  const question = { step: 'ask', question: 'Go on?', choices: ['yes'], expiresAt: '2999-01-01T00:00:00.000Z' }
+  const question = { step: 'ask', question: 'Go on?', choices: ['yes', 'no'], expiresAt: '2999-01-01T00:00:00.000Z' }
   await keepStep(ctx, holder, { step: 'ask:ask', kind: 'question', status: 'waiting' }, JSON.stringify(question))
   expect((await getRun(ctx, runId)).question).toEqual(question)
+  const other = answerRun(ctx, runId, { step: 'ask', answer: 'green' })
+  await expect(other).rejects.toMatchObject({ code: 'invalid_request', errors: [{ pointer: '/answer' }] })
   await answerRun(ctx, runId, { step: 'ask', answer: 'yes' })
   await answerRun(ctx, runId, { step: 'ask', answer: 'no' })
   expect(instances.get(runId)?.woken).toEqual(['answered', 'answered'])

@@ -142,7 +142,8 @@ export async function answerRun(ctx: ActCtx, id: string, { step, answer }: Answe
   const { db, actor } = ctx
   const asked: WithSubquery = db.$with('asked', {}).as(sql`
     select ${r}.id, ${r}.user_id, ${r}.instance_id from ${r} join ${runSteps} q on q.run_id = ${r}.id
-    where ${mine(ctx, id)} and ${isNull(r.endedAt)} and q.step = ${`${step}:ask`} and q.status = 'waiting'`)
+    where ${mine(ctx, id)} and ${isNull(r.endedAt)} and q.step = ${`${step}:ask`} and q.status = 'waiting'
+      and (jsonb_array_length(q.output->'choices') = 0 or q.output->'choices' ? ${answer}::text)`)
   const said = db.$with('said', {}).as(sql`
     insert into ${runSteps} (id, run_id, step, user_id, kind, status, output, ended_at)
     select id || '.' || ${answerStep(step)}::text, id, ${answerStep(step)}, user_id, 'answer', 'done',
@@ -151,7 +152,10 @@ export async function answerRun(ctx: ActCtx, id: string, { step, answer }: Answe
   const [row] = await db.with(asked, said).select({ instanceId: sql<string | null>`asked.instance_id` }).from(asked)
   if (!row) {
     const { question } = await getRun(ctx, id)
-    throw new AppError('conflict', question ? `It asks at ${question.step}` : 'The run asks nothing')
+    if (question?.step !== step)
+      throw new AppError('conflict', question ? `It asks at ${question.step}` : 'The run asks nothing')
+    const detail = `must be one of: ${question.choices.join(', ')}`
+    throw new AppError('invalid_request', `/answer: ${detail}`, { errors: [{ pointer: '/answer', detail }] })
   }
   await recordAct(ctx, { person: actor.userId, target: id, changes: { step } })
   await wakeRun(ctx, row.instanceId ?? id, 'answered')
