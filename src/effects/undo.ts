@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, or, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { scopesOf, toolsWithin } from '#auth'
 import {
@@ -50,16 +50,26 @@ export async function undoSince(ctx: UserCtx, since: Date, options: Options = {}
   return await undoWhere(ctx, sql`${doneAt} >= ${since.toISOString()}::timestamptz`, options)
 }
 
-/** Takes back what the newest of these answers did that did anything; null: none did. */
-export async function undoLast(ctx: UserCtx, messageIds: string[]): Promise<Undone[] | null> {
-  if (messageIds.length === 0) return null
+/**
+ * Takes back what was asked for last of what these answers did, or these suggestions: all of that answer or suggestion;
+ * null: none did anything.
+ */
+export async function undoLast(ctx: UserCtx, messageIds: string[], suggestionIds: string[]): Promise<Undone[] | null> {
   const [last] = await ctx.db
-    .select({ id: e.messageId })
+    .select({ messageId: e.messageId, suggestionId: e.suggestionId })
     .from(e)
-    .where(and(ownedBy(ctx.actor, e.userId), inArray(e.messageId, messageIds), open))
-    .orderBy(desc(e.messageId))
+    .where(
+      and(
+        ownedBy(ctx.actor, e.userId),
+        or(inArray(e.messageId, messageIds), inArray(e.suggestionId, suggestionIds)),
+        open,
+      ),
+    )
+    .orderBy(desc(e.id))
     .limit(1)
-  return last?.id ? (await undoWhere(ctx, eq(e.messageId, last.id), {})).items : null
+  if (!last) return null
+  const same = last.messageId === null ? eq(e.suggestionId, last.suggestionId ?? '') : eq(e.messageId, last.messageId)
+  return (await undoWhere(ctx, same, {})).items
 }
 
 const open = inArray(e.status, ['held', 'intended', 'sending', 'done', 'undoing', 'unknown'])
