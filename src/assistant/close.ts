@@ -124,11 +124,11 @@ function actsIn(parts: Part[], tainted: boolean): Act[] {
   })
 }
 
-/** Marks answers whose turn was lost with its machine: none is left "streaming". */
+/** Marks answers whose turn was lost with its machine: none is left "streaming". What led to them nobody knows. */
 export async function closeLostTurns(ctx: Pick<UserCtx, 'db'>): Promise<void> {
   await ctx.db
     .update(messages)
-    .set({ status: 'interrupted', updatedAt: sql`now()` })
+    .set({ status: 'interrupted', tainted: true, updatedAt: sql`now()` })
     .where(
       and(
         eq(messages.status, 'streaming'),

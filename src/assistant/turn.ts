@@ -131,7 +131,7 @@ function isTaintedFrom({ isTainted, history, question }: OpenedTurn, { memories,
 }
 
 /** Whether something in these answers was written by others. */
-export const hasOthers = (parts: Part[]): boolean =>
+const hasOthers = (parts: Part[]): boolean =>
   parts.some((part) => hasForeign(part) || (part.type === 'tool_result' && holdsOthersWords(part.output)))
 
 const hasForeign = (part: Part) => part.type === 'tool_result' && isForeign(part.name) && !isQuestion(part.output)
