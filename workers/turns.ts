@@ -112,7 +112,7 @@ export function createTurns(host: Host) {
     try {
       // What was said is written down also when the session that asked has ended since.
       const system: UserCtx = { ...ctx, actor: { ...ctx.actor, sessionId: null } }
-      const message = (await closeTurn(system, answer.id, result, turn.text)) ?? { ...answer, status: result.status }
+      const message = (await closeTurn(system, answer.id, result, turn)) ?? { ...answer, status: result.status }
       tellEnd(turn, result.status, message, result.reason)
       return { ...result, question, answer: message }
     } catch (error) {
