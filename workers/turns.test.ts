@@ -5,6 +5,7 @@ import { afterEach, expect, test, vi } from 'vitest'
 import { z } from 'zod'
 import { conversations, messages } from '#assistant/tables'
 import { newId } from '#core'
+import { effects } from '#effects/tables'
 import { makePerson } from '#test/database'
 import type { UserSession } from './user-session.ts'
 
@@ -38,10 +39,9 @@ async function makeWorld() {
     const [row] = await person.db.select({ status: messages.status }).from(messages).where(eq(messages.id, id))
     return row?.status
   }
-  /** The machine goes away, as the platform takes it: without a word. */
-  /** A turn of which all but its end was done when its machine went away. */
-  const loseOne = async () => {
-    const request = ask(await conversation())
+  /** A turn of which all but its end was done when its machine went away, as the platform takes it: without a word. */
+  const loseOne = async (text?: string) => {
+    const request = ask(await conversation(), text)
     cutTrip(CLOSING)
     await session().finishTurn(request, by)
     vi.restoreAllMocks()
@@ -157,6 +157,19 @@ test('a lost turn that is cancelled is ended, not forgotten', async () => {
   const request = await loseOne()
   expect(await session().cancelTurn(request.turnId)).toMatchObject({ ok: true, status: 'ended' })
   expect(await statusOf(request.answerId)).toBe('interrupted')
+})
+
+test('of a lost turn nobody knows what was read before it: its answer and what it did are known as tainted', async () => {
+  const { by, session, loseOne, person } = await makeWorld()
+  const { answerId, ...request } = await loseOne('add a task to call Ana')
+  await session().finishTurn({ ...request, answerId }, by)
+  const kept = await person.db.select({ tainted: messages.tainted }).from(messages).where(eq(messages.id, answerId))
+  expect(kept).toEqual([{ tainted: true }])
+  const acts = await person.db
+    .select({ kind: effects.kind, tainted: effects.tainted })
+    .from(effects)
+    .where(eq(effects.messageId, answerId))
+  expect(acts).toEqual([{ kind: 'create_task', tainted: true }])
 })
 
 test('a lost turn is no obstacle to the next message', async () => {

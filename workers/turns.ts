@@ -4,7 +4,6 @@ import {
   dropTurn,
   endTurn,
   findTurn,
-  hasOthers,
   type Message,
   type OpenedTurn,
   openTurn,
@@ -113,7 +112,7 @@ export function createTurns(host: Host) {
     try {
       // What was said is written down also when the session that asked has ended since.
       const system: UserCtx = { ...ctx, actor: { ...ctx.actor, sessionId: null } }
-      const message = (await closeTurn(system, answer.id, result, turn.text)) ?? { ...answer, status: result.status }
+      const message = (await closeTurn(system, answer.id, result, turn)) ?? { ...answer, status: result.status }
       tellEnd(turn, result.status, message, result.reason)
       return { ...result, question, answer: message }
     } catch (error) {
@@ -155,7 +154,8 @@ export function createTurns(host: Host) {
     }))
     const parts = partsFromEvents(told, turn.answerId)
     // What the model took is told at the end of its call and not logged: of a lost turn it stays unknown.
-    const result: TurnResult = { status: 'interrupted', parts, acts: null, isTainted: hasOthers(parts), ...UNKNOWN }
+    // Nor is it known what was read before it.
+    const result: TurnResult = { status: 'interrupted', parts, acts: null, isTainted: true, ...UNKNOWN }
     tellEnd(turn, 'interrupted', await closeTurn(systemFor(turn), turn.answerId, result))
   }
 

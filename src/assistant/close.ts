@@ -7,6 +7,7 @@ import { type Act, actRows, keepActs } from '#effects'
 import { kick, tell } from '#queue'
 import { shownMessage } from './conversations.ts'
 import { messageSaid } from './heard.ts'
+import type { TurnRequest } from './open.ts'
 import type { Message, Part } from './schema.ts'
 import { messages } from './tables.ts'
 import type { TurnResult } from './turn.ts'
@@ -24,6 +25,7 @@ type Closing = Told & {
   tainted: string
   errorCode: string | null
   heard: number
+  relayed: string
 }
 
 const NO_RECEIPT: Told = {
@@ -79,7 +81,7 @@ const closing = prepared((db, given: Closing) => {
   const heard = tell(db, 'heard', said, {
     kind: messageSaid,
     ...{ userId: said.userId, key: said.id, version: sql`1` },
-    data: jsonObject({ questionId: said.id, answerId: said.answerId }),
+    data: jsonObject({ questionId: said.id, answerId: said.answerId, isRelayed: sql`${given.relayed}::boolean` }),
   })
   return db
     .with(closed, ...keepActs(db, closed, sql`${given.acts}`), said, heard)
@@ -95,11 +97,12 @@ export async function closeTurn(
   ctx: Pick<UserCtx, 'actor' | 'db' | 'env' | 'now' | 'waitUntil' | 'log'>,
   answerId: string,
   { receipt, status, parts, acts, isTainted, errorCode }: TurnResult,
-  question?: string,
+  question?: Pick<TurnRequest, 'text' | 'isBackground'>,
 ): Promise<Message | undefined> {
   const { json, eventIds } = actRows(acts ?? actsIn(parts, isTainted), answerId, ctx.now())
-  const heard = question === undefined || concernsCommitments(question) ? 1 : 0
-  const said = { parts: JSON.stringify(parts), acts: json, tainted: String(isTainted), heard }
+  const heard = question === undefined || concernsCommitments(question.text) ? 1 : 0
+  const relayed = String(ctx.actor.key !== undefined || question?.isBackground === true)
+  const said = { parts: JSON.stringify(parts), acts: json, tainted: String(isTainted), heard, relayed }
   const given = { answerId, userId: ctx.actor.userId, status, errorCode, ...said }
   const { isEstimated: _, ...told } = receipt ?? { ...NO_RECEIPT, isEstimated: false }
   const [row] = await closing(ctx.db, { ...told, ...given })
@@ -124,11 +127,11 @@ function actsIn(parts: Part[], tainted: boolean): Act[] {
   })
 }
 
-/** Marks answers whose turn was lost with its machine: none is left "streaming". */
+/** Marks answers whose turn was lost with its machine: none is left "streaming". What led to them nobody knows. */
 export async function closeLostTurns(ctx: Pick<UserCtx, 'db'>): Promise<void> {
   await ctx.db
     .update(messages)
-    .set({ status: 'interrupted', updatedAt: sql`now()` })
+    .set({ status: 'interrupted', tainted: true, updatedAt: sql`now()` })
     .where(
       and(
         eq(messages.status, 'streaming'),

@@ -6,8 +6,10 @@ import { ownedBy } from '#database'
 import type { Subscriber } from '#queue'
 import { Part } from './schema.ts'
 import { messages } from './tables.ts'
+import { isPasted } from './turn.ts'
 
-const Said = z.strictObject({ questionId: s.id('msg'), answerId: s.id('msg') })
+// `isRelayed`: a program or a schedule said it for them.
+const Said = z.strictObject({ questionId: s.id('msg'), answerId: s.id('msg'), isRelayed: z.boolean().default(false) })
 /** A person said something that others may care about; what it was stays where it is kept. */
 export const messageSaid = defineEvent('message.said', null, Said)
 
@@ -28,19 +30,20 @@ export const heardSubscriber: Subscriber = {
   },
 }
 
-async function listen(ctx: UserCtx, { questionId, answerId }: z.infer<typeof Said>): Promise<void> {
+async function listen(ctx: UserCtx, { questionId, answerId, isRelayed }: z.infer<typeof Said>): Promise<void> {
+  const { id, role, tainted, createdAt } = messages
   const rows = await ctx.db
-    .select({ id: messages.id, role: messages.role, parts: messages.parts, at: messages.createdAt })
+    .select({ id, role, parts: messages.parts, tainted, at: createdAt })
     .from(messages)
-    .where(and(inArray(messages.id, [questionId, answerId]), ownedBy(ctx.actor, messages.userId)))
-  const question = rows.find(({ id, role }) => id === questionId && role === 'user')
+    .where(and(inArray(id, [questionId, answerId]), ownedBy(ctx.actor, messages.userId)))
+  const question = rows.find((row) => row.id === questionId && row.role === 'user')
   // A conversation that was deleted meanwhile says nothing.
   if (!question) return
-  const text = parts(question.parts)
-    .flatMap((part) => (part.type === 'text' ? part.text : []))
-    .join('\n')
-  const made = madeBy(parts(rows.find(({ id }) => id === answerId)?.parts ?? []))
-  await hear(ctx, { text, at: question.at, source: { kind: 'message', id: questionId }, made, tainted: false })
+  const said = parts(question.parts)
+  const text = said.flatMap((part) => (part.type === 'text' ? part.text : [])).join('\n')
+  const made = madeBy(parts(rows.find((row) => row.id === answerId)?.parts ?? []))
+  const isTainted = isRelayed || isPasted(said) || rows.some((row) => row.tainted)
+  await hear(ctx, { text, at: question.at, source: { kind: 'message', id: questionId }, made, tainted: isTainted })
 }
 
 function madeBy(said: Part[]): string[] {

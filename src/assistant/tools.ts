@@ -6,6 +6,7 @@ import { AppError, defineTool, type Tool, type UserCtx } from '#core'
 import { outwardTools, undoLast } from '#effects'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
+import { listSuggestions, TURN_APPROVAL } from '#proactivity'
 import { taskTools } from '#tasks'
 import { personTools } from '#users'
 import { workflowTools } from '#workflows'
@@ -59,7 +60,7 @@ function undoTool(turn: OpenedTurn): Tool {
     input: NOTHING,
     run: async (ctx) => {
       const answers = turn.history.flatMap(({ id, role }) => (role === 'assistant' ? id : []))
-      const items = await undoLast(ctx, answers)
+      const items = await undoLast(ctx, answers, await tappedIn(ctx, answers))
       if (!items)
         throw new AppError('nothing_to_undo', 'Nothing was done in this conversation that could be taken back')
       const says = (isGone: boolean) => items.flatMap((one) => (GONE.has(one.status) === isGone ? one.says : []))
@@ -68,4 +69,11 @@ function undoTool(turn: OpenedTurn): Tool {
   })
 }
 
+/** What these answers put before the person, of the newest. */
+async function tappedIn(ctx: UserCtx, answers: string[]): Promise<string[]> {
+  const { items } = await listSuggestions(ctx, { kind: TURN_APPROVAL, limit: MAX_TAPS })
+  return items.flatMap(({ id, source }) => (source.kind === 'turn' && answers.includes(source.messageId) ? id : []))
+}
+
+const MAX_TAPS = 50
 const GONE: ReadonlySet<string> = new Set(['undone', 'cancelled', 'already'])

@@ -119,19 +119,23 @@ function runOf(told: Told): Run {
 // A person dictates less in one go: what is longer was pasted.
 const MAX_OWN_CHARS = 500
 
+/** Whether something in this was pasted: who wrote it is not known. */
+export const isPasted = (parts: Part[]): boolean =>
+  parts.some((part) => part.type === 'text' && part.text.length > MAX_OWN_CHARS)
+
 /** Whether others' words stand before this turn, or in what it is begun with. */
 function isTaintedFrom({ isTainted, history, question }: OpenedTurn, { memories, projects }: PersonFacts): boolean {
   const said = [...history, question].filter(({ role }) => role === 'user')
-  const isPasted = said.some(({ parts }) =>
-    parts.some((part) => part.type === 'text' && part.text.length > MAX_OWN_CHARS),
-  )
   return (
-    isTainted || isPasted || holdsOthersWords([memories, projects]) || history.some(({ parts }) => hasOthers(parts))
+    isTainted ||
+    said.some(({ parts }) => isPasted(parts)) ||
+    holdsOthersWords([memories, projects]) ||
+    history.some(({ parts }) => hasOthers(parts))
   )
 }
 
 /** Whether something in these answers was written by others. */
-export const hasOthers = (parts: Part[]): boolean =>
+const hasOthers = (parts: Part[]): boolean =>
   parts.some((part) => hasForeign(part) || (part.type === 'tool_result' && holdsOthersWords(part.output)))
 
 const hasForeign = (part: Part) => part.type === 'tool_result' && isForeign(part.name) && !isQuestion(part.output)

@@ -139,7 +139,13 @@ async function record(ctx: UserCtx, row: EffectRow, set: Changes): Promise<Effec
   return await save(ctx, row.id, { ...set, holder: null }, mine)
 }
 
-async function save(ctx: UserCtx, id: string, set: Changes, where: SQL | undefined): Promise<EffectRow | undefined> {
+/** Changes one effect of the person's where this holds, and tells of it. One trip; undefined where it does not. */
+export async function save(
+  ctx: UserCtx,
+  id: string,
+  set: Changes,
+  where: SQL | undefined,
+): Promise<EffectRow | undefined> {
   const { db } = ctx
   const changed = changing(ctx, id, set, where)
   const [saved] = await db.with(changed, tellOf(db, changed)).select().from(changed)

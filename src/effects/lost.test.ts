@@ -34,6 +34,18 @@ test('also where it was never done', async () => {
   expect(await undoEffect(person, id)).toMatchObject({ status: 'undone' })
 })
 
+test('that it is not known whether it was done is told where it cannot be taken back', async () => {
+  const person = await makePerson()
+  const id = await lost(person, 'run_workflow', { workflowId: person.newId('wfl'), input: {} }, new Date(0))
+  expect(await undoEffect(person, id)).toMatchObject({ status: 'irreversible' })
+  const [{ version, status } = { version: 0, status: '' }] = await person.db
+    .select()
+    .from(effects)
+    .where(eq(effects.id, id))
+  expect(status).toBe('unknown')
+  expect(JSON.stringify(person.sent)).toContain(`${id}.${version}.effect.updated`)
+})
+
 test('while its lease runs, another may be at it still', async () => {
   const person = await makePerson()
   const id = await lost(person, 'create_task', { title: 'Busy' }, new Date('2999-01-01'))

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, not, or, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { scopesOf, toolsWithin } from '#auth'
 import {
@@ -15,8 +15,9 @@ import {
   type UserCtx,
 } from '#core'
 import { databaseFailure, ownedBy } from '#database'
+import { isHandedOn } from '#mail'
 import { kick } from '#queue'
-import { actingFor } from './act.ts'
+import { actingFor, save } from './act.ts'
 import { effectKind, planOf } from './kinds.ts'
 import { changing, type EffectRow, eventOf, idsOf, lease, tellOf, versionsIn, versionsOf } from './row.ts'
 import type { Undone } from './schema.ts'
@@ -50,18 +51,29 @@ export async function undoSince(ctx: UserCtx, since: Date, options: Options = {}
   return await undoWhere(ctx, sql`${doneAt} >= ${since.toISOString()}::timestamptz`, options)
 }
 
-/** Takes back what the newest of these answers did that did anything; null: none did. */
-export async function undoLast(ctx: UserCtx, messageIds: string[]): Promise<Undone[] | null> {
-  if (messageIds.length === 0) return null
+/**
+ * Takes back what was asked for last of what these answers did, or these suggestions: all of that answer or suggestion;
+ * null: none did anything.
+ */
+export async function undoLast(ctx: UserCtx, messageIds: string[], suggestionIds: string[]): Promise<Undone[] | null> {
   const [last] = await ctx.db
-    .select({ id: e.messageId })
+    .select({ messageId: e.messageId, suggestionId: e.suggestionId })
     .from(e)
-    .where(and(ownedBy(ctx.actor, e.userId), inArray(e.messageId, messageIds), open))
-    .orderBy(desc(e.messageId))
+    .where(
+      and(
+        ownedBy(ctx.actor, e.userId),
+        or(inArray(e.messageId, messageIds), inArray(e.suggestionId, suggestionIds)),
+        open,
+      ),
+    )
+    .orderBy(desc(e.id))
     .limit(1)
-  return last?.id ? (await undoWhere(ctx, eq(e.messageId, last.id), {})).items : null
+  if (!last) return null
+  const same = last.messageId === null ? eq(e.suggestionId, last.suggestionId ?? '') : eq(e.messageId, last.messageId)
+  return (await undoWhere(ctx, same, {})).items
 }
 
+const isLost = and(eq(e.status, 'intended'), sql`${e.leaseUntil} < now()`)
 const open = inArray(e.status, ['held', 'intended', 'sending', 'done', 'undoing', 'unknown'])
 // When it was done, is to be, or was asked for.
 const doneAt = sql`coalesce(${e.doneAt}, ${e.heldUntil}, ${e.createdAt})`
@@ -84,6 +96,7 @@ async function undoWhere(ctx: UserCtx, where: SQL, { force = false, cursor }: Op
 
 type Answer = Omit<Undone, 'id'>
 const irreversible: Answer = { status: 'irreversible', says: 'This cannot be taken back' }
+const cancelled: Answer = { status: 'cancelled', says: 'It was not done' }
 const busy: Answer = { status: 'failed', says: 'Another is at it just now' }
 
 async function undoRow(ctx: UserCtx, row: EffectRow, force: boolean): Promise<Answer> {
@@ -112,24 +125,20 @@ async function undoRow(ctx: UserCtx, row: EffectRow, force: boolean): Promise<An
 }
 
 // Whoever died at it may have done it. What undoes it finds what is there of it, under the ids it draws.
-async function undoLost(ctx: UserCtx, { id }: EffectRow, force: boolean): Promise<Answer> {
-  const [lost] = await ctx.db
-    .update(effects)
-    .set({
-      ...{ status: 'unknown', errorCode: 'timeout', error: 'Whoever was at it was lost', holder: null },
-      version: sql`${effects.version} + 1`,
-      updatedAt: sql`now()`,
-    })
-    .where(
-      and(
-        eq(effects.id, id),
-        ownedBy(ctx.actor, effects.userId),
-        eq(effects.status, 'intended'),
-        sql`${effects.leaseUntil} < now()`,
-      ),
-    )
-    .returning()
+async function undoLost(ctx: UserCtx, row: EffectRow, force: boolean): Promise<Answer> {
+  if (row.heldUntil) return await cancelLost(ctx, row)
+  const why = { errorCode: 'timeout', error: 'Whoever was at it was lost', holder: null }
+  const lost = await save(ctx, row.id, { status: 'unknown', ...why }, isLost)
   return lost ? await takeBack(ctx, lost, undoOf(lost), force) : busy
+}
+
+// What is held goes out as mail: all of its letters were queued, or none was. Those that were, the sweep goes on with.
+async function cancelLost(ctx: UserCtx, row: EffectRow): Promise<Answer> {
+  const isOut = isHandedOn({ actor: ctx.actor, newId: idsOf(row) })
+  const ended = { status: 'cancelled' as const, endedAt: ctx.now(), holder: null, leaseUntil: null }
+  if (await save(ctx, row.id, ended, and(isLost, not(isOut)))) return cancelled
+  const { rows } = await ctx.db.execute<{ isOut: boolean }>(sql`select ${isOut} as "isOut"`)
+  return rows[0]?.isOut ? irreversible : busy
 }
 
 // Kept when it was done; before that it follows from what was found.
@@ -140,12 +149,8 @@ function undoOf({ kind, undo, input, before, ...row }: EffectRow): Undo | null {
 }
 
 async function cancel(ctx: UserCtx, row: EffectRow): Promise<Answer> {
-  const { db } = ctx
-  const changed = changing(ctx, row.id, { status: 'cancelled', endedAt: ctx.now() }, eq(effects.status, 'held'))
-  const [gone] = await db.with(changed, tellOf(db, changed)).select().from(changed)
-  if (!gone) return { status: 'failed', says: 'It was just done' }
-  kick(ctx, [eventOf(gone)])
-  return { status: 'cancelled', says: 'It was not done' }
+  const gone = await save(ctx, row.id, { status: 'cancelled', endedAt: ctx.now() }, eq(effects.status, 'held'))
+  return gone ? cancelled : { status: 'failed', says: 'It was just done' }
 }
 
 async function takeBack(ctx: UserCtx, row: EffectRow, undo: Undo | null, force: boolean): Promise<Answer> {

@@ -1,5 +1,5 @@
 export { pruneMail, sendQueuedMail } from './deliver.ts'
-export { fatesOf, letterSettled } from './letters.ts'
+export { fatesOf, isQueued, letterSettled } from './letters.ts'
 export { mailHealth } from './provider.ts'
 export { mailSealed } from './sealed.ts'
 export { type DataOf, type MailKind, sendLetter, sendMail } from './send.ts'

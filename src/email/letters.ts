@@ -1,4 +1,4 @@
-import { and, eq, getTableColumns, inArray, sql } from 'drizzle-orm'
+import { and, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Ctx, defineEvent, s, type UserCtx } from '#core'
 import { type ColumnsOf, jsonObject, ownedBy } from '#database'
@@ -31,4 +31,11 @@ export async function fatesOf({ actor, db }: Pick<UserCtx, 'actor' | 'db'>, ids:
     .from(emailMessages)
     .where(and(inArray(id, ids), ownedBy(actor, userId)))
     .orderBy(id)
+}
+
+/** Whether a letter of the person's whose key begins so was put in the queue, as a condition of a statement. */
+export function isQueued({ actor }: Pick<UserCtx, 'actor'>, key: string): SQL<boolean> {
+  const e = emailMessages
+  return sql`exists (select 1 from ${e}
+    where ${ownedBy(actor, e.userId)} and starts_with(${e.key}, ${key}) and ${e.status} <> 'refused')`
 }

@@ -1,2 +1,3 @@
 export { eraseDrafts } from './drafts.ts'
+export { isHandedOn } from './send.ts'
 export { mailTools } from './tools.ts'

@@ -2,7 +2,7 @@ import { and, eq, isNull, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Fate, type UserCtx } from '#core'
 import { ownedBy } from '#database'
-import { fatesOf, sendLetter } from '#email'
+import { fatesOf, isQueued, sendLetter } from '#email'
 import { kick } from '#queue'
 import { getMe } from '#users'
 import type { NewMail } from './schema.ts'
@@ -22,7 +22,7 @@ export async function sendNewMail(ctx: UserCtx, { to, subject, text }: NewMail, 
   const me = await getMe(ctx)
   if (!config.mail) throw new AppError('forbidden', 'No mail is sent from here: no provider is set up')
   if (!me.emailVerified) throw new AppError('forbidden', 'Confirm your own address first: answers go there')
-  const key = `letter:${ctx.newId('req')}`
+  const key = letterKey(ctx)
   const letter = { userId: actor.userId, subject, text, name: me.displayName, replyTo: me.email }
   const letters = await Promise.all(to.map((one) => sendLetter(ctx, { ...letter, to: one, key: `${key}:${one}` })))
   const [first, ...rest] = letters.flatMap(({ statements }) => statements)
@@ -42,6 +42,11 @@ export async function sendNewMail(ctx: UserCtx, { to, subject, text }: NewMail, 
   const ids = letters.flatMap(({ id }, n) => (id !== null && isTaken(n) ? [id] : []))
   return { ids, to: to.filter((_, n) => isTaken(n)), refused: to.filter((_, n) => !isTaken(n)) }
 }
+
+const letterKey = ({ newId }: Pick<UserCtx, 'newId'>) => `letter:${newId('req')}`
+
+/** Whether mail was handed on under the ids that this context draws, as a condition of a statement. */
+export const isHandedOn = (ctx: Pick<UserCtx, 'actor' | 'newId'>) => isQueued(ctx, `${letterKey(ctx)}:`)
 
 /** What became of mail that was handed on, once all of it is known; what one of them took is done. One trip. */
 export async function fateOfMail(ctx: UserCtx, sent: unknown): Promise<Fate | null> {

@@ -53,9 +53,9 @@ async function keep(ctx: Ctx, armed: Armed, config: Condition, { isTrue, at, fir
   const isMoved = nextAt !== (armed.nextAt?.toISOString() ?? null)
   if (isTrue === false) {
     if (!armed.isTrue && !isMoved) return
-    // What was to be waited for has not lasted so long.
+    // What was to be waited for has not lasted so long; what has fired since was seen true by another.
     await ctx.db.execute(sql`update ${triggers} set is_true = false, pending_at = null, pending = null, ${next}
-      where id = ${armed.id}`)
+      where id = ${armed.id} and last_fired_at is not distinct from ${armed.lastFiredAt}::timestamptz`)
     return
   }
   if (isTrue === null || wasTrue(armed, config, ctx.now())) {

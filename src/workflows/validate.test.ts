@@ -1,8 +1,11 @@
 import { expect, test } from 'vitest'
+import { makePerson } from '#test/database'
+import { validateWorkflow } from './compile.ts'
 import { Definition } from './definition.ts'
 import { effectInputs } from './kinds.ts'
 import { callsOf, cycleFrom } from './loops.ts'
 import { faultsOf, parameterFault } from './validate.ts'
+import { NewWorkflow } from './workflow-schema.ts'
 
 const BASE = {
   parameters: [{ name: 'days', type: 'integer', title: 'Days', default: 3 }],
@@ -140,4 +143,25 @@ test('a value fits its parameter or is told why not', () => {
   expect(parameterFault({ name: 'on', type: 'weekday', title: 'On', default: 'monday' }, 'mon')).toMatch(
     /day of the week/,
   )
+})
+
+test('a condition that nobody could look at, or whose words make no sense, is refused with its place', async () => {
+  const person = await makePerson()
+  const told = async (trigger: object) => {
+    const { definition } = NewWorkflow().parse({
+      name: 'w',
+      definition: { ...BASE, triggers: [{ kind: 'condition', ...trigger }] },
+    })
+    return (await validateWorkflow(person, { definition, params: {} })).faults
+  }
+  expect(await told({ when: 'size(facts.overdue) > 2' })).toEqual([])
+  expect(await told({ when: 'now.hour > 15 && size(facts.overdue) > 2', check: ['16:00'] })).toEqual([])
+  expect(await told({ when: 'now.hour > 15' })).toMatchObject([{ pointer: '/definition/triggers/0' }])
+  expect(await told({ when: 'now.hour > 15 && size(facts.overdue) > 2' })).toMatchObject([
+    { pointer: '/definition/triggers/0/when', detail: expect.stringContaining('time of day') },
+  ])
+  expect(await told({ when: 'size(facts.overdue)' })).toMatchObject([{ pointer: '/definition/triggers/0/when' }])
+  expect(await told({ when: 'facts.nothing.size() > 1', on: ['task.*'] })).toMatchObject([
+    { pointer: '/definition/triggers/0/when' },
+  ])
 })
