@@ -1,5 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import { SCOPES } from '#auth'
 import { type Ctx, type DomainEvent, newId, type UserCtx } from '#core'
 import { listNotifications } from '#notifications'
 import { outbox } from '#queue/tables'
@@ -112,6 +113,28 @@ test('what no room would do is refused when it is saved, with its place', async 
   })
   const notify = { kind: 'notify', title: 'x', body: '', priority: 'low' } as const
   await requireDoable(carriers, person, notify)
+})
+
+test('a key, whatever its scopes, has its person told something and nothing done: later no key would hold it', async () => {
+  const { actor, ...person } = await makePerson()
+  const by = { ...person, actor: { ...actor, key: { id: 'key_1', scopes: [...SCOPES], ratePerMinute: null } } }
+  const { carriers } = roomOf(async () => null)
+  const doable = { check: async () => [], carryOut: async () => null }
+  const willing = { ...carriers, run_workflow: doable, ask_assistant: doable, effect: doable }
+  const workflowId = newId('wfl', person.now())
+  const actions = [
+    EFFECT,
+    { kind: 'run_workflow', workflowId, input: {} },
+    { kind: 'ask_assistant', text: 'x' },
+  ] as const
+  for (const action of actions) {
+    await requireDoable(willing, { ...person, actor }, action)
+    await expect(requireDoable(willing, by, action)).rejects.toMatchObject({
+      code: 'invalid_request',
+      errors: [{ pointer: '/action/kind', detail: expect.stringContaining(`a key may not schedule ${action.kind}`) }],
+    })
+  }
+  await requireDoable(willing, by, { kind: 'notify', title: 'x', body: '', priority: 'low' })
 })
 
 test('what is given to an effect is JSON that Postgres keeps, of a size', () => {

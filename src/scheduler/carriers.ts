@@ -29,10 +29,16 @@ export async function requireDoable(
   ctx: UserCtx,
   action: ScheduleAction | undefined,
 ): Promise<void> {
-  const faults = action ? await faultsOf(carriers, ctx, action) : []
+  const faults = action ? (keyFault(ctx, action) ?? (await faultsOf(carriers, ctx, action))) : []
   const errors = faults.map(({ pointer, detail }) => ({ pointer: `/action${pointer}`, detail: detail.slice(0, 500) }))
   const [first] = errors
   if (first) throw new AppError('invalid_request', `${first.pointer}: ${first.detail}`.slice(0, 500), { errors })
+}
+
+// Done later, for its person, it would be held by no scope of the key, and marked as nobody else's words.
+function keyFault({ actor }: UserCtx, { kind }: ScheduleAction): FieldError[] | null {
+  if (!actor.key || kind === 'notify') return null
+  return [{ pointer: '/kind', detail: `a key may not schedule ${kind}, only notify: a person signs in to do it` }]
 }
 
 async function faultsOf(carriers: Carriers, ctx: UserCtx, action: ScheduleAction): Promise<FieldError[]> {
