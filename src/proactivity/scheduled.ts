@@ -1,8 +1,12 @@
-import { AppError, type UserCtx } from '#core'
+import { z } from 'zod'
+import { AppError, type DomainEvent, type UserCtx } from '#core'
 import { effectKind, realEffects, recordingEffects } from '#effects'
-import { type Came, type Carrier, type Due, failed } from '#scheduler'
+import { type Came, type Carrier, type Due, failed, settleRun, waitingRuns } from '#scheduler'
 import { autonomyOf, decideAutonomy } from './autonomy.ts'
+import { readSuggestion } from './move.ts'
 import { propose } from './propose.ts'
+import { SCHEDULE_APPROVAL } from './reasons.ts'
+import { suggestionCreated } from './row.ts'
 
 const DAY_MS = 86_400_000
 
@@ -51,7 +55,8 @@ async function perform(ctx: UserCtx, due: Due, act: Act, by: { isAgreed: boolean
   return by.isTold ? { ...came, note: { title: schedule.name, body: says } } : came
 }
 
-async function ask(ctx: UserCtx, due: Due, act: Act): Promise<Came> {
+// What is held back for a while waits with its run until it is put before the person.
+async function ask(ctx: UserCtx, due: Due, act: Act): Promise<Came | null> {
   const { run, schedule } = due
   const recorder = recordingEffects(ctx)
   const outcome = await recorder.perform(asked(act, run.id, run.id, true))
@@ -59,7 +64,12 @@ async function ask(ctx: UserCtx, due: Due, act: Act): Promise<Came> {
   if (!would) return 'code' in outcome ? failed(due, outcome.code, outcome.detail) : failed(due, 'internal', act.do)
   const { says, outward, reversible } = would
   const proposed = await propose(ctx, {
-    ...{ key: `schedule:${run.id}`, kind: act.do, title: says.slice(0, 300), body: `Scheduled: ${schedule.name}` },
+    ...{
+      key: `schedule:${run.id}`,
+      kind: SCHEDULE_APPROVAL,
+      title: says.slice(0, 300),
+      body: `Scheduled: ${schedule.name}`,
+    },
     actions: [{ id: 'do', kind: act.do, input: act.input, says: says.slice(0, 500), outward, reversible }],
     alternatives: [],
     why: {
@@ -69,5 +79,29 @@ async function ask(ctx: UserCtx, due: Due, act: Act): Promise<Came> {
     ...{ confidence: 1, priority: 'important', expiresAt: new Date(ctx.now().getTime() + DAY_MS).toISOString() },
     ...{ source: { kind: 'schedule', scheduleRunId: run.id }, tainted: false },
   })
-  return { status: 'done', outcome: { kind: 'suggestion', id: proposed.id } }
+  if (proposed.status === 'proposed') return putBefore(proposed.id)
+  const { wakeAt } = await readSuggestion(ctx, proposed.id)
+  const { reason } = proposed
+  return wakeAt === null ? failed(due, reason, `It needs your OK, and you were not asked for it: ${reason}`) : null
+}
+
+const putBefore = (id: string): Came => ({ status: 'done', outcome: { kind: 'suggestion', id } })
+
+const ref = z.string().max(200)
+const Asked = z.object({ id: ref, source: z.object({ kind: z.literal('schedule'), scheduleRunId: ref }) })
+
+/** Settles the runs whose question was held back, once it is put before the person. */
+export async function settleScheduled(ctx: UserCtx, events: DomainEvent[]): Promise<void> {
+  const told = events.filter(({ type }) => type === suggestionCreated.type)
+  const asked = told.flatMap(({ data }) => Asked.safeParse(data).data ?? [])
+  const came = new Map(asked.map(({ id, source }) => [source.scheduleRunId, putBefore(id)]))
+  await settleAll(ctx, came)
+}
+
+async function settleAll(ctx: UserCtx, came: Map<string, Came>): Promise<void> {
+  if (came.size === 0) return
+  for (const due of await waitingRuns(ctx, [...came.keys()])) {
+    const one = came.get(due.run.id)
+    if (one) await settleRun(ctx, due, one)
+  }
 }
