@@ -66,7 +66,7 @@ test('an effect is done once, whatever is lost or brought twice, and shows what 
   })
 })
 
-test('what goes out is proposed once and sent when it is approved; allowed before, it is sent; forbidden, it is not', async () => {
+test('what goes out is proposed once and sent when it is approved; allowed before, it is under way; forbidden, it is not', async () => {
   const person = await world.person()
   await world.query('update users set email_verified_at = now() where id = $1', [person.userId])
   const input = { to: ['ada@example.com'], subject: 'Friday', text: 'At nine?' }
@@ -87,8 +87,14 @@ test('what goes out is proposed once and sent when it is approved; allowed befor
     expect((await person.api('PUT', '/v1/autonomy', { body: { rules } })).status).toBe(200)
   }
   await level('act_silently')
-  const allowed = await due(person, { kind: 'effect', do: 'send_mail', input })
-  expect(allowed).toMatchObject({ status: 'done', outcome: { kind: 'effect' } })
+  const { id } = await made(person, '/v1/schedules', body({ kind: 'effect', do: 'send_mail', input }))
+  expect((await person.api('POST', `/v1/schedules/${id}/run`)).status).toBe(202)
+  const allowed = async () => (await get(person, `/v1/schedules/${id}/executions`)).items[0]
+  // It is held: taken back, it was not done.
+  await expect.poll(allowed, WITHIN).toMatchObject({ status: 'waiting', outcome: { kind: 'effect' }, endedAt: null })
+  const effectId = (await allowed()).outcome.id
+  expect((await person.api('POST', '/v1/effects/undo', { body: { id: effectId } })).status).toBe(200)
+  await expect.poll(allowed, WITHIN).toMatchObject({ status: 'failed', outcome: { code: 'cancelled' } })
   await level('never')
   expect(await due(person, { kind: 'effect', do: 'send_mail', input })).toMatchObject({
     status: 'failed',

@@ -1,6 +1,7 @@
 import { and, eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { type DomainEvent, newId } from '#core'
+import { effects } from '#effects/tables'
 import { listNotifications } from '#notifications'
 import { outbox } from '#queue/tables'
 import { type Due, failed, settleRun, waitingRuns } from '#scheduler'
@@ -13,6 +14,7 @@ import { listSuggestions, listWithheld } from './list.ts'
 import { effectCarrier } from './scheduled.ts'
 import { setSettings } from './settings.ts'
 import { suggestionSubscriber } from './subscriber.ts'
+import { autonomyRules } from './tables.ts'
 import { wakeSuggestion } from './wake.ts'
 
 const NOON = '2026-11-23T12:00:00.000Z'
@@ -99,4 +101,57 @@ test('what will not be asked has failed, with the reason, and its person is told
   const due = await begin(learner)
   expect(await runOf(learner, due)).toMatchObject({ status: 'failed', outcome: { kind: 'failure', code: 'muted' } })
   expect(await toldTo(learner)).toEqual([failed(due, '', '').note?.title])
+})
+
+test('what is held or handed on is under way until its effect ends, and its run ends as it did', async () => {
+  const learner = await makeLearner(NOON)
+  const { ctx } = learner
+  const rule = { name: 'send_mail:', kind: 'send_mail', workflowId: '', level: 'act_and_tell' as const }
+  await ctx.db.insert(autonomyRules).values({ ...rule, userId: ctx.actor.userId })
+  /** What becomes of a run whose effect ends like this, however often that is told. */
+  const ended = async (end: Partial<typeof effects.$inferInsert>) => {
+    const due = await begin(learner)
+    const id = String((await runOf(learner, due))?.outcome?.['id'])
+    const isIt = eq(effects.id, id)
+    await hear(learner)
+    await ctx.db.update(effects).set({ status: 'sending' }).where(isIt)
+    expect(await runOf(learner, due)).toMatchObject({ status: 'waiting', outcome: { kind: 'effect', id } })
+    const [row] = await ctx.db.update(effects).set(end).where(isIt).returning()
+    if (!row) throw new Error('no effect')
+    const { evidenceId, provider, errorCode, error, scheduleRunId, heldUntil } = row
+    const data = {
+      ...{ ...row, heldUntil: heldUntil?.toISOString() ?? null, evidence: { id: evidenceId, provider } },
+      ...{ error: errorCode && { code: errorCode, detail: error }, origin: { kind: 'schedule', scheduleRunId } },
+    }
+    const event = {
+      id: `${id}.2.effect.updated`,
+      type: 'effect.updated',
+      room: 'effects',
+      key: id,
+      version: 2,
+      at: NOON,
+    }
+    const system = testCtx({ now: () => learner.clock.now, env: ctx.env })
+    for (const _ of [1, 2]) await suggestionSubscriber.handle(system, [{ ...event, userId: ctx.actor.userId, data }])
+    return await runOf(learner, due)
+  }
+  const evidence = { id: 'msg_1', provider: 'local' }
+  expect(await ended({ status: 'done', evidenceId: 'msg_1', provider: 'local' })).toMatchObject({
+    status: 'done',
+    outcome: { kind: 'effect', evidence },
+  })
+  expect(await toldTo(learner)).toEqual(['Weekly'])
+  expect(await ended({ status: 'cancelled' })).toMatchObject({ status: 'failed', outcome: { code: 'cancelled' } })
+  expect(await toldTo(learner)).toEqual(['Weekly'])
+  const refused = { status: 'failed', errorCode: 'not_taken', error: 'Not taken: no such box' } as const
+  expect(await ended({ ...refused, heldUntil: null })).toMatchObject({
+    status: 'failed',
+    outcome: { code: 'not_taken' },
+  })
+  const maybe = { status: 'unknown', errorCode: 'timeout', error: 'It may have been sent' } as const
+  expect(await ended(maybe)).toMatchObject({ status: 'failed', outcome: { detail: 'It may have been sent' } })
+  expect(await toldTo(learner)).toHaveLength(3)
+  // Tried again by whoever carries it out.
+  const passing = { status: 'failed', errorCode: 'unavailable', error: 'Away', heldUntil: null } as const
+  expect(await ended(passing)).toMatchObject({ status: 'waiting' })
 })

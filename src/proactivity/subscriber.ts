@@ -9,7 +9,7 @@ import { keepMeaning } from './meaning.ts'
 import { readDecided } from './move.ts'
 import { isApproval } from './reasons.ts'
 import { type Decision, LIVE, suggestionCreated, suggestionDecided, suggestionUpdated, Waiting } from './row.ts'
-import { settleScheduled } from './scheduled.ts'
+import { EFFECT_UPDATED, settleScheduled } from './scheduled.ts'
 import { onBehalfOf } from './wake.ts'
 
 type Decided = ReturnType<typeof readDecided>
@@ -62,7 +62,6 @@ export const suggestionSubscriber: Subscriber = {
   },
 }
 
-const EFFECT_UPDATED = 'effect.updated'
 const Ended = z.object({
   status: z.enum(['done', 'failed', 'unknown', 'cancelled']),
   origin: z.object({ suggestionId: z.string().max(40) }),

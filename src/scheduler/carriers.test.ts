@@ -104,6 +104,27 @@ test('what nobody carried out for a day is ended, with notice', async () => {
   expect(await told()).toMatchObject([{ title: '"Weekly" could not be done' }])
 })
 
+test('what is under way shows as what, is not begun again, and is waited for a week', async () => {
+  const { person, system, run, events, runs, told } = await dueOf(EFFECT)
+  const outcome = { kind: 'effect' as const, id: newId('eff', person.now()), evidence: { id: null, provider: null } }
+  const { subscriber, seen } = roomOf(async () => ({ status: 'waiting', outcome }))
+  await subscriber.handle(system, events)
+  await subscriber.handle(system, events)
+  expect(seen).toHaveLength(1)
+  const daysAgo = (days: number) =>
+    person.db
+      .update(scheduleRuns)
+      .set({ startedAt: new Date(Date.now() - days * 24 * 3_600_000) })
+      .where(eq(scheduleRuns.id, run.id))
+  await daysAgo(6)
+  await endLostRuns(person)
+  expect(await runs()).toMatchObject([{ status: 'waiting', outcome, endedAt: null }])
+  await daysAgo(8)
+  await endLostRuns(person)
+  expect(await runs()).toMatchObject([{ status: 'failed', outcome: { code: 'timeout' } }])
+  expect(await told()).toMatchObject([{ body: 'Nobody said what became of it' }])
+})
+
 test('what no room would do is refused when it is saved, with its place', async () => {
   const person = await makePerson()
   const { carriers } = roomOf(async () => null)
