@@ -63,6 +63,8 @@ export async function carryOut(ctx: UserCtx, row: EffectRow, kind: EffectKind): 
 
 type Failure = { code: string; message: string; retryAfterS?: number | undefined }
 const LOST = new AppError('timeout', 'It may have been done: whoever was at it was lost')
+/** Of what was handed on and came back. */
+export const NOT_TAKEN = 'not_taken'
 const BROKEN: Failure = { code: 'internal', message: 'This did not work' }
 
 async function keep(
@@ -95,7 +97,7 @@ export async function endSent(ctx: UserCtx, row: EffectRow, { fate }: Tool): Pro
   if (!told) return undefined
   const { status, evidence, detail, output } = told
   const ended = { status, output: bounded(output, MAX_OUTPUT), evidenceId: evidence.id, provider: evidence.provider }
-  const why = { errorCode: status === 'unknown' ? 'timeout' : 'not_taken', error: cut(detail), isRetryable: false }
+  const why = { errorCode: status === 'unknown' ? 'timeout' : NOT_TAKEN, error: cut(detail), isRetryable: false }
   const set = { ...ended, leaseUntil: null, ...(status === 'done' ? { doneAt: ctx.now() } : why) }
   return await save(ctx, row.id, set, eq(effects.status, 'sending'))
 }

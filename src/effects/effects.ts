@@ -67,7 +67,9 @@ export function listKinds(): { items: EffectKindShown[] } {
 /** Does what the person asks for themselves, or a program of theirs, which taps nothing. Under an Idempotency-Key it is the same act again. */
 export async function performFor(ctx: UserCtx, { kind, input }: NewEffect): Promise<Effect> {
   const key = `api:${ctx.newId('req')}`
-  const asked = { kind, input, key, origin: { kind: 'api' as const }, tainted: false, isAgreed: !ctx.actor.key }
+  // Its scopes are the person's word for what a program does itself; what runs of what it gives may have been read anywhere.
+  const tainted = ctx.actor.key !== undefined && kind === 'run_workflow'
+  const asked = { kind, input, key, origin: { kind: 'api' as const }, tainted, isAgreed: !ctx.actor.key }
   const outcome = await realEffects(ctx).perform(asked)
   if (outcome.effectId === null) throw notAdmitted(outcome)
   return await getEffect(ctx, outcome.effectId)

@@ -1,3 +1,4 @@
+export { NOT_TAKEN } from './act.ts'
 export { getEffect, listEffects } from './effects.ts'
 export { fateSubscriber } from './fate.ts'
 export { performHeld } from './held.ts'

@@ -111,3 +111,14 @@ test('what a program asks for was tapped by nobody', async () => {
   expect(await performFor({ ...person, actor: { ...person.actor, key } }, asked)).toMatchObject({ agreed: false })
   expect(await performFor(person, asked)).toMatchObject({ agreed: true })
 })
+
+test('a run that a program begins is tainted at this door too, as what it gives it may be', async () => {
+  const person = await makePerson()
+  const key = { id: 'key_1', scopes: ['workflows:write', 'effects:write'], ratePerMinute: null }
+  const asked = { kind: 'run_workflow', input: { workflowId: person.newId('wfl') } }
+  expect(await performFor({ ...person, actor: { ...person.actor, key } }, asked)).toMatchObject({
+    status: 'done',
+    tainted: true,
+  })
+  expect(await performFor(person, asked)).toMatchObject({ tainted: false })
+})

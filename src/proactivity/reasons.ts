@@ -26,9 +26,17 @@ export const DEFAULTS: Settings = {
 export const RUN_APPROVAL = 'run_approval'
 /** So does a conversation, of somebody who is there. */
 export const TURN_APPROVAL = 'turn_approval'
-export const isApproval = (kind: string) => kind === RUN_APPROVAL || kind === TURN_APPROVAL
+/** And a schedule, to what goes out. */
+export const SCHEDULE_APPROVAL = 'schedule_approval'
+const APPROVALS: ReadonlySet<string> = new Set([RUN_APPROVAL, TURN_APPROVAL, SCHEDULE_APPROVAL])
+export const isApproval = (kind: string) => APPROVALS.has(kind)
 // What a person said themselves comes as often as they say it, and what is asked of them as often as it must be.
-const OWN_COOLDOWNS: Record<string, number> = { commitment: 0, [RUN_APPROVAL]: 0, [TURN_APPROVAL]: 0 }
+const OWN_COOLDOWNS: Record<string, number> = {
+  commitment: 0,
+  [RUN_APPROVAL]: 0,
+  [TURN_APPROVAL]: 0,
+  [SCHEDULE_APPROVAL]: 0,
+}
 const MINUTE_MS = 60_000
 
 /** How long a kind rests after it was offered; what is urgent does not. */

@@ -1,11 +1,16 @@
-import { AppError, type UserCtx } from '#core'
-import { effectKind, realEffects, recordingEffects } from '#effects'
-import { type Came, type Carrier, type Due, failed } from '#scheduler'
+import { z } from 'zod'
+import { AppError, type DomainEvent, type UserCtx } from '#core'
+import { effectKind, NOT_TAKEN, realEffects, recordingEffects } from '#effects'
+import { type Came, type Carrier, type Due, failed, settleRun, waitingRuns } from '#scheduler'
 import { autonomyOf, decideAutonomy } from './autonomy.ts'
+import { readSuggestion } from './move.ts'
 import { propose } from './propose.ts'
+import { SCHEDULE_APPROVAL } from './reasons.ts'
+import { suggestionCreated } from './row.ts'
 
 const DAY_MS = 86_400_000
 
+type Rules = Awaited<ReturnType<typeof autonomyOf>>
 type Act = { do: string; input: Record<string, unknown> }
 
 /**
@@ -40,18 +45,25 @@ function asked({ do: kind, input }: Act, key: string, scheduleRunId: string, isA
 }
 
 async function perform(ctx: UserCtx, due: Due, act: Act, by: { isAgreed: boolean; isTold: boolean }): Promise<Came> {
-  const { run, schedule } = due
+  const { run } = due
   const outcome = await realEffects(ctx).perform(asked(act, `schedule:${run.id}`, run.id, by.isAgreed))
   if ('code' in outcome) {
     if (outcome.isRetryable) throw new AppError('unavailable', `${act.do}: ${outcome.detail}`)
     return failed(due, outcome.code, outcome.detail)
   }
-  const { effectId, evidence, says } = outcome
-  const came = { status: 'done' as const, outcome: { kind: 'effect' as const, id: effectId, evidence } }
-  return by.isTold ? { ...came, note: { title: schedule.name, body: says } } : came
+  const { effectId, evidence, says, status } = outcome
+  const came = { kind: 'effect' as const, id: effectId, evidence }
+  // It ends when its effect does.
+  if (status !== 'done') return { status: 'waiting', outcome: came }
+  return doneWith(due, came, by.isTold ? says : null)
 }
 
-async function ask(ctx: UserCtx, due: Due, act: Act): Promise<Came> {
+function doneWith({ schedule }: Due, outcome: Came['outcome'], says: string | null): Came {
+  return { status: 'done', outcome, ...(says !== null && { note: { title: schedule.name, body: says } }) }
+}
+
+// What is held back for a while waits with its run until it is put before the person.
+async function ask(ctx: UserCtx, due: Due, act: Act): Promise<Came | null> {
   const { run, schedule } = due
   const recorder = recordingEffects(ctx)
   const outcome = await recorder.perform(asked(act, run.id, run.id, true))
@@ -59,7 +71,12 @@ async function ask(ctx: UserCtx, due: Due, act: Act): Promise<Came> {
   if (!would) return 'code' in outcome ? failed(due, outcome.code, outcome.detail) : failed(due, 'internal', act.do)
   const { says, outward, reversible } = would
   const proposed = await propose(ctx, {
-    ...{ key: `schedule:${run.id}`, kind: act.do, title: says.slice(0, 300), body: `Scheduled: ${schedule.name}` },
+    ...{
+      key: `schedule:${run.id}`,
+      kind: SCHEDULE_APPROVAL,
+      title: says.slice(0, 300),
+      body: `Scheduled: ${schedule.name}`,
+    },
     actions: [{ id: 'do', kind: act.do, input: act.input, says: says.slice(0, 500), outward, reversible }],
     alternatives: [],
     why: {
@@ -69,5 +86,59 @@ async function ask(ctx: UserCtx, due: Due, act: Act): Promise<Came> {
     ...{ confidence: 1, priority: 'important', expiresAt: new Date(ctx.now().getTime() + DAY_MS).toISOString() },
     ...{ source: { kind: 'schedule', scheduleRunId: run.id }, tainted: false },
   })
-  return { status: 'done', outcome: { kind: 'suggestion', id: proposed.id } }
+  if (proposed.status === 'proposed') return putBefore(proposed.id)
+  const { wakeAt } = await readSuggestion(ctx, proposed.id)
+  const { reason } = proposed
+  return wakeAt === null ? failed(due, reason, `It needs your OK, and you were not asked for it: ${reason}`) : null
+}
+
+const putBefore = (id: string): Came => ({ status: 'done', outcome: { kind: 'suggestion', id } })
+
+export const EFFECT_UPDATED = 'effect.updated'
+const ref = z.string().max(200)
+const Asked = z.object({ id: ref, source: z.object({ kind: z.literal('schedule'), scheduleRunId: ref }) })
+const Ended = z.object({
+  id: ref,
+  kind: ref,
+  status: z.enum(['done', 'failed', 'unknown', 'cancelled']),
+  says: z.string(),
+  outward: z.boolean(),
+  heldUntil: z.string().nullable(),
+  evidence: z.object({ id: ref.nullable(), provider: ref.nullable() }),
+  error: z.object({ code: z.string(), detail: z.string() }).nullable(),
+  origin: z.object({ scheduleRunId: ref }),
+})
+type Ended = z.infer<typeof Ended>
+
+/** Settles the runs that waited: what was held back is put before the person after all, what was under way has ended. */
+export async function settleScheduled(ctx: UserCtx, events: DomainEvent[]): Promise<void> {
+  const of = (wanted: string) => events.flatMap(({ type, data }) => (type === wanted ? [data] : []))
+  const asked = of(suggestionCreated.type).flatMap((data) => Asked.safeParse(data).data ?? [])
+  const ended = of(EFFECT_UPDATED).flatMap((data) => Ended.safeParse(data).data ?? [])
+  const askedBy = new Map(asked.map(({ id, source }) => [source.scheduleRunId, id]))
+  const endedBy = new Map(ended.map((effect) => [effect.origin.scheduleRunId, effect]))
+  const ids = [...askedBy.keys(), ...endedBy.keys()]
+  const dues = ids.length > 0 ? await waitingRuns(ctx, ids) : []
+  if (dues.length === 0) return
+  const rules = await autonomyOf(ctx)
+  for (const due of dues) {
+    const [suggestionId, effect] = [askedBy.get(due.run.id), endedBy.get(due.run.id)]
+    if (suggestionId !== undefined) await settleRun(ctx, due, putBefore(suggestionId))
+    else if (effect && isOver(effect)) await settleRun(ctx, due, cameOf(due, effect, rules))
+  }
+}
+
+// What fails at once, neither held nor handed on, is for whoever carries it out to try again.
+const isOver = ({ status, heldUntil, error }: Ended) =>
+  status !== 'failed' || heldUntil !== null || error?.code === NOT_TAKEN
+
+function cameOf(due: Due, { id, kind, outward, status, says, evidence, error }: Ended, rules: Rules): Came {
+  if (status === 'done') {
+    const level = decideAutonomy(rules, { kind, workflowId: null, outward, tainted: false })
+    return doneWith(due, { kind: 'effect', id, evidence }, level === 'act_silently' ? null : says)
+  }
+  if (status !== 'cancelled') return failed(due, error?.code ?? status, error?.detail ?? '')
+  // Whoever took it back need not be told.
+  const detail = 'It was taken back before it was done'
+  return { status: 'failed', outcome: { kind: 'failure', code: status, detail } }
 }

@@ -8,7 +8,8 @@ import type { Heard } from './learning.ts'
 import { keepMeaning } from './meaning.ts'
 import { readDecided } from './move.ts'
 import { isApproval } from './reasons.ts'
-import { type Decision, LIVE, suggestionDecided, suggestionUpdated, Waiting } from './row.ts'
+import { type Decision, LIVE, suggestionCreated, suggestionDecided, suggestionUpdated, Waiting } from './row.ts'
+import { EFFECT_UPDATED, settleScheduled } from './scheduled.ts'
 import { onBehalfOf } from './wake.ts'
 
 type Decided = ReturnType<typeof readDecided>
@@ -40,10 +41,10 @@ function dueOf({ status, wakeAt, expiresAt }: Omit<z.infer<typeof Waiting>, 'id'
   return (status === 'withheld' || status === 'snoozed') && wakeAt !== null ? Date.parse(wakeAt) : null
 }
 
-/** Learns from what was decided, and does what was approved where no run does. */
+/** Learns from what was decided, does what was approved where no run does, and ends what schedules wait for. */
 export const suggestionSubscriber: Subscriber = {
   name: 'suggestions',
-  wants: (type) => type === suggestionDecided.type || type === EFFECT_UPDATED,
+  wants: (type) => [suggestionCreated.type, suggestionDecided.type, EFFECT_UPDATED].includes(type),
   async handle(ctx, events) {
     const userId = events[0]?.userId
     if (userId === undefined) return
@@ -57,10 +58,10 @@ export const suggestionSubscriber: Subscriber = {
       if (one.decision === 'approved') await carryOut(onBehalfOf(ctx, userId), one.id)
     }
     for (const id of endedFor(events)) await carryOut(onBehalfOf(ctx, userId), id)
+    await settleScheduled(onBehalfOf(ctx, userId), events)
   },
 }
 
-const EFFECT_UPDATED = 'effect.updated'
 const Ended = z.object({
   status: z.enum(['done', 'failed', 'unknown', 'cancelled']),
   origin: z.object({ suggestionId: z.string().max(40) }),

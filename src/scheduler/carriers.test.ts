@@ -1,5 +1,6 @@
 import { and, eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import { SCOPES } from '#auth'
 import { type Ctx, type DomainEvent, newId, type UserCtx } from '#core'
 import { listNotifications } from '#notifications'
 import { outbox } from '#queue/tables'
@@ -103,6 +104,27 @@ test('what nobody carried out for a day is ended, with notice', async () => {
   expect(await told()).toMatchObject([{ title: '"Weekly" could not be done' }])
 })
 
+test('what is under way shows as what, is not begun again, and is waited for a week', async () => {
+  const { person, system, run, events, runs, told } = await dueOf(EFFECT)
+  const outcome = { kind: 'effect' as const, id: newId('eff', person.now()), evidence: { id: null, provider: null } }
+  const { subscriber, seen } = roomOf(async () => ({ status: 'waiting', outcome }))
+  await subscriber.handle(system, events)
+  await subscriber.handle(system, events)
+  expect(seen).toHaveLength(1)
+  const daysAgo = (days: number) =>
+    person.db
+      .update(scheduleRuns)
+      .set({ startedAt: new Date(Date.now() - days * 24 * 3_600_000) })
+      .where(eq(scheduleRuns.id, run.id))
+  await daysAgo(6)
+  await endLostRuns(person)
+  expect(await runs()).toMatchObject([{ status: 'waiting', outcome, endedAt: null }])
+  await daysAgo(8)
+  await endLostRuns(person)
+  expect(await runs()).toMatchObject([{ status: 'failed', outcome: { code: 'timeout' } }])
+  expect(await told()).toMatchObject([{ body: 'Nobody said what became of it' }])
+})
+
 test('what no room would do is refused when it is saved, with its place', async () => {
   const person = await makePerson()
   const { carriers } = roomOf(async () => null)
@@ -112,6 +134,28 @@ test('what no room would do is refused when it is saved, with its place', async 
   })
   const notify = { kind: 'notify', title: 'x', body: '', priority: 'low' } as const
   await requireDoable(carriers, person, notify)
+})
+
+test('a key, whatever its scopes, has its person told something and nothing done: later no key would hold it', async () => {
+  const { actor, ...person } = await makePerson()
+  const by = { ...person, actor: { ...actor, key: { id: 'key_1', scopes: [...SCOPES], ratePerMinute: null } } }
+  const { carriers } = roomOf(async () => null)
+  const doable = { check: async () => [], carryOut: async () => null }
+  const willing = { ...carriers, run_workflow: doable, ask_assistant: doable, effect: doable }
+  const workflowId = newId('wfl', person.now())
+  const actions = [
+    EFFECT,
+    { kind: 'run_workflow', workflowId, input: {} },
+    { kind: 'ask_assistant', text: 'x' },
+  ] as const
+  for (const action of actions) {
+    await requireDoable(willing, { ...person, actor }, action)
+    await expect(requireDoable(willing, by, action)).rejects.toMatchObject({
+      code: 'invalid_request',
+      errors: [{ pointer: '/action/kind', detail: expect.stringContaining(`a key may not schedule ${action.kind}`) }],
+    })
+  }
+  await requireDoable(willing, by, { kind: 'notify', title: 'x', body: '', priority: 'low' })
 })
 
 test('what is given to an effect is JSON that Postgres keeps, of a size', () => {

@@ -11,8 +11,12 @@ type Carried = Exclude<ScheduleAction['kind'], 'notify'>
 type ActionOf<K extends Carried> = Extract<ScheduleAction, { kind: K }>
 /** One time at which a schedule was due. */
 export type Due = { run: ScheduleRun; schedule: Schedule }
-/** `note`: what its person is told of it. */
-export type Came = { status: 'done' | 'failed'; outcome: ScheduleOutcome; note?: { title: string; body: string } }
+/** `waiting`: it is under way, as what it shows. `note`: what its person is told of it. */
+export type Came = {
+  status: 'waiting' | 'done' | 'failed'
+  outcome: ScheduleOutcome
+  note?: { title: string; body: string }
+}
 
 /** A room that carries out a kind of action; the shell lists them. */
 export type Carrier<K extends Carried> = {
@@ -29,10 +33,16 @@ export async function requireDoable(
   ctx: UserCtx,
   action: ScheduleAction | undefined,
 ): Promise<void> {
-  const faults = action ? await faultsOf(carriers, ctx, action) : []
+  const faults = action ? (keyFault(ctx, action) ?? (await faultsOf(carriers, ctx, action))) : []
   const errors = faults.map(({ pointer, detail }) => ({ pointer: `/action${pointer}`, detail: detail.slice(0, 500) }))
   const [first] = errors
   if (first) throw new AppError('invalid_request', `${first.pointer}: ${first.detail}`.slice(0, 500), { errors })
+}
+
+// Done later, for its person, it would be held by no scope of the key, and marked as nobody else's words.
+function keyFault({ actor }: UserCtx, { kind }: ScheduleAction): FieldError[] | null {
+  if (!actor.key || kind === 'notify') return null
+  return [{ pointer: '/kind', detail: `a key may not schedule ${kind}, only notify: a person signs in to do it` }]
 }
 
 async function faultsOf(carriers: Carriers, ctx: UserCtx, action: ScheduleAction): Promise<FieldError[]> {
@@ -83,9 +93,10 @@ export async function settleRun(
 ): Promise<void> {
   const { db, actor } = ctx
   const r = scheduleRuns
+  const endedAt = status === 'waiting' ? null : ctx.now()
   const settled = db
     .update(r)
-    .set({ status, outcome: sql`${JSON.stringify(outcome)}::jsonb`, endedAt: ctx.now() })
+    .set({ status, outcome: sql`${JSON.stringify(outcome)}::jsonb`, endedAt })
     .where(and(eq(r.id, run.id), eq(r.userId, actor.userId), eq(r.status, 'waiting')))
   if (!note) {
     await settled
@@ -131,17 +142,26 @@ export async function waitingRuns({ db, actor }: Pick<UserCtx, 'db' | 'actor'>, 
 
 const LOST_LIMIT = 50
 
-/** Ends, with notice, what nobody carried out for a day. */
+/** Ends, with notice, what nobody carried out for a day; of what is under way whoever has it says more, but for a week. */
 export async function endLostRuns(ctx: Ctx): Promise<void> {
   const r = scheduleRuns
+  const patience = sql`case when ${r.outcome} is null then interval '1 day' else interval '7 days' end`
   const lost = await ctx.db
     .select({ userId: r.userId, run: shownRun(r), schedule: shown(schedules) })
     .from(r)
     .innerJoin(schedules, eq(schedules.id, r.scheduleId))
-    .where(and(eq(r.status, 'waiting'), lt(r.startedAt, sql`now() - interval '1 day'`)))
+    .where(
+      and(
+        eq(r.status, 'waiting'),
+        lt(r.startedAt, sql`now() - interval '1 day'`),
+        lt(r.startedAt, sql`now() - ${patience}`),
+      ),
+    )
     .limit(LOST_LIMIT)
-  for (const { userId, ...due } of lost)
-    await settleRun(onBehalfOf(ctx, userId), due, failed(due, 'timeout', 'It could not be done for a day'))
+  for (const { userId, ...due } of lost) {
+    const detail = due.run.outcome ? 'Nobody said what became of it' : 'It could not be done for a day'
+    await settleRun(onBehalfOf(ctx, userId), due, failed(due, 'timeout', detail))
+  }
   if (lost.length > 0) ctx.log.warn('schedule_runs.lost', { found: lost.length })
 }
 

@@ -45,7 +45,7 @@ function timerOf(userId: string, { id, nextAt, version }: Schedule): NewTimer | 
   return { name: nameOf(id), dueMs: Date.parse(nextAt), version, payload: { kind: 'schedule', userId, id } }
 }
 
-// What was settled since it was told of is left; what fails is told again, alone.
+// What was settled since it was told of, or is under way, is left; what fails is told again, alone.
 async function carryOut(ctx: UserCtx, dues: Due[], carriers: Carriers): Promise<void> {
   const left = new Set(
     (
@@ -53,7 +53,7 @@ async function carryOut(ctx: UserCtx, dues: Due[], carriers: Carriers): Promise<
         ctx,
         dues.map(({ run }) => run.id),
       )
-    ).map(({ run }) => run.id),
+    ).flatMap(({ run }) => (run.outcome === null ? [run.id] : [])),
   )
   for (const due of dues) {
     const came = left.has(due.run.id) ? await carry(carriers, ctx, due) : null

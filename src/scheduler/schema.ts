@@ -115,7 +115,9 @@ export const ScheduleRun = s.later(() =>
       cause: z.enum(['time', 'person']),
       status: RunStatus.openapi({ description: '`waiting`: not yet carried out; `missed`: left out by the policy' }),
       missed: s.int(0, 100).openapi({ description: 'How many earlier times it stands for; 99 says that many or more' }),
-      outcome: z.union([ScheduleOutcome(), z.null()]).openapi({ description: 'What came of it' }),
+      outcome: z
+        .union([ScheduleOutcome(), z.null()])
+        .openapi({ description: 'What came of it; while it waits, what is under way' }),
       startedAt: s.instant,
       endedAt: s.instant.nullable(),
     })
