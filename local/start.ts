@@ -46,7 +46,7 @@ function fail(error: unknown): never {
   const message = error instanceof Error ? error.message : String(error)
   console.error(`Aurelius did not start: ${message}`)
   const port = /^port (\d+) is taken/.exec(message)?.[1]
-  if (port) console.error(`Stop what uses it, or choose another: npm start -- --port ${Number(port) + 1}`)
+  if (port) console.error(`Stop what uses it, or choose another: npm start -- --port ${Number(port) + 10}`)
   process.exit(1)
 }
 
