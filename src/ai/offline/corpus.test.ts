@@ -42,11 +42,13 @@ test('every sentence of the corpus has a name of its own', () => {
 
 type CalendarCorpus = Pick<Example, 'now' | 'timeZone' | 'events'> & {
   sentences: [string, string, Record<string, unknown>][]
+  days: [string, string][]
 }
 const calendar: CalendarCorpus = JSON.parse(readFileSync(`${import.meta.dirname}/calendar-corpus.json`, 'utf8'))
+const seed = { now: calendar.now, timeZone: calendar.timeZone, events: calendar.events ?? [] }
 
 test('what people say of their calendar is done there', async () => {
-  const { sentences, ...seed } = calendar
+  const { sentences } = calendar
   const wrong: string[] = []
   for (const [say, tool, input] of sentences) {
     const example: Example = { ...seed, id: say, say, expect: [{ tool, input }] }
@@ -66,6 +68,20 @@ test.each([
   ["what's on my calendar on Sunday", /Nothing is in your calendar/],
   ['move the meeting with the Queen to Tuesday at 3', /couldn't find/],
 ])('%s: the answer says what the calendar shows', async (say, reply) => {
-  const { sentences: _, ...seed } = calendar
   expect((await playExample({ ...seed, id: say, say, expect: [] })).reply).toMatch(reply)
+})
+
+const RENT = [{ id: 'task_rent', title: 'Pay rent', due: { date: '2026-11-23' } }]
+
+test.each(calendar.days)('%s: the answer tells of tasks and of events', async (say, expected) => {
+  const { calls, reply } = await playExample({ ...seed, tasks: RENT, id: say, say, expect: [] })
+  expect(new Set(calls.map(({ name }) => name))).toEqual(new Set(['find_tasks', 'list_events']))
+  expect(reply).toMatch(new RegExp(expected, 's'))
+})
+
+test('a question for tasks is answered with tasks alone', async () => {
+  const say = "what's due tomorrow"
+  const { calls, reply } = await playExample({ ...seed, id: say, say, expect: [] })
+  expect(calls.map(({ name }) => name)).toEqual(['find_tasks'])
+  expect(reply).toBe('Nothing is due tomorrow.')
 })

@@ -5,14 +5,14 @@ import type { EventIntent, Intent, Result, Script, World } from './intent.ts'
 import { dateText, dayName, plural, quote, trouble } from './say.ts'
 import { tokens } from './words.ts'
 
-type Known = { id: string; title: string; occurrence: string | null; date: string; from: string; to: string }
+export type Known = { id: string; title: string; occurrence: string | null; date: string; from: string; to: string }
 type Of<K extends EventIntent['kind']> = Extract<EventIntent, { kind: K }>
 /** What is made of it where the calendar has no part in it. */
 type Play = (intent: Intent, world: World) => Script
 
 const LOOKED_DAYS = 60
 
-function knownIn(result: Result | undefined): Known[] {
+export function knownIn(result: Result | undefined): Known[] {
   if (!result?.ok) return []
   return list(record(result.output).items).map((item) => {
     const { id, title, occurrence, start, end } = record(item)
@@ -29,7 +29,7 @@ const failed = (what: string, result: Result | undefined) => ({
 })
 
 const dayOf = (date: string, { clock }: World) => dayName(Temporal.PlainDate.from(date), clock)
-const lineOf = ({ title, date, from, to }: Known, { clock }: World) =>
+export const lineOf = ({ title, date, from, to }: Known, { clock }: World) =>
   `${dateText(Temporal.PlainDate.from(date), clock)}${from ? ` ${from}${to ? `-${to}` : ''}` : ''} ${title}`
 
 export function doCalendar(intent: EventIntent, world: World, play: Play): Script {

@@ -80,12 +80,23 @@ export type Change = {
   clear?: 'due' | 'remindAt' | 'recurrence'
 }
 
+/** The days, or the part of one, whose events belong into the answer. */
+export type Days = { from: string; to: string; part?: string }
 export type View = 'agenda' | 'done' | 'about' | 'count' | 'next' | 'free'
 
 export type Intent =
   | { kind: 'create'; draft: Draft }
   | { kind: 'fill'; list: string; items: Draft[] }
-  | { kind: 'find'; filter: Filter; view: View; title: string; late?: boolean; memories?: boolean; day?: string }
+  | {
+      kind: 'find'
+      filter: Filter
+      view: View
+      title: string
+      late?: boolean
+      memories?: boolean
+      day?: string
+      events?: Days
+    }
   | { kind: 'change'; target: Target; change: Change; orCreate?: Draft }
   | { kind: 'complete' | 'reopen' | 'delete'; target: Target; orCreate?: Draft }
   | { kind: 'ask-when'; target: Target }

@@ -1,5 +1,5 @@
 import { type Clock, type Day, type Hm, hm, minutesOf, moment } from './clock.ts'
-import type { EventIntent, Intent, World } from './intent.ts'
+import type { Days, EventIntent, Intent, World } from './intent.ts'
 import { raw, re } from './pattern.ts'
 import { readRange } from './ranges.ts'
 import { titleOf } from './read-create.ts'
@@ -98,6 +98,21 @@ function ending(day: Day, from: Hm | undefined, to: Hm | undefined, length: numb
   if (minutes === undefined || minutes <= 0) return {}
   const at = day.toPlainDateTime({ hour: from.hour, minute: from.minute }).add({ minutes })
   return { end: moment(at.toPlainDate(), { hour: at.hour, minute: at.minute }, clock.zone) }
+}
+
+const OF_TASKS = /\b(?:due|tasks?|to-?dos?|deadlines?|overdue|reminders?)\b/i
+
+/** A question about days that does not ask for tasks alone asks for their events too. */
+export function withEvents(intent: Intent, c: string, world: World): Intent {
+  if (intent.kind !== 'find' || !world.can('list_events') || OF_TASKS.test(c)) return intent
+  const { filter, view } = intent
+  const { text, priority, projectId, label, status, overdue, dueBefore: to } = filter
+  const isOther = text ?? priority ?? projectId ?? label ?? status ?? overdue
+  if (isOther !== undefined || to === undefined || (view !== 'agenda' && view !== 'free')) return intent
+  const from = filter.dueAfter ?? world.clock.today.toString()
+  const part = readRange(c, world.clock)?.part
+  const events: Days = { from, to, ...(part !== undefined && { part: part.replace(/^this /, '') }) }
+  return from < to ? { ...intent, events } : intent
 }
 
 type Window = { from: string; to?: string; name: string }
