@@ -66,6 +66,12 @@ test.each([
   ['am I busy at 5?', /free today at 17:00/],
   ['when is the dentist', /25 Nov 14:00-15:00 Dentist/],
   ["what's on my calendar on Sunday", /Nothing is in your calendar/],
+  ['when am I free on Thursday', /^You are free Thu 26 Nov:\nThu 26 Nov 09:00 to 12:30\nThu 26 Nov 13:30 to 17:00$/],
+  ['when am I free on Saturday', /^You are free Sat 28 Nov:\nSat 28 Nov 09:00 to 17:00$/],
+  ['find 45 minutes tomorrow', /^45 minutes are free tomorrow:\n[^\n]* 09:00 to 09:45\n[^\n]* 11:00 to 17:00$/],
+  ['find 5 minutes on Saturday', /There may be more after that/],
+  ['find 10 hours on Saturday', /There are no 600 minutes free/],
+  ['block 10 hours on Saturday for painting', /no 600 minutes free Sat 28 Nov, so .Painting. is not in your calendar/],
   ['move the meeting with the Queen to Tuesday at 3', /couldn't find/],
 ])('%s: the answer says what the calendar shows', async (say, reply) => {
   expect((await playExample({ ...seed, id: say, say, expect: [] })).reply).toMatch(reply)

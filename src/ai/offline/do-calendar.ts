@@ -1,7 +1,8 @@
 import { Temporal } from 'temporal-polyfill'
+import type { Moment } from './clock.ts'
 import { list, record, text } from './conversation.ts'
 import { waits } from './do-end.ts'
-import type { EventIntent, Intent, Result, Script, World } from './intent.ts'
+import type { Call, EventIntent, Intent, Result, Script, World } from './intent.ts'
 import { dateText, dayName, plural, quote, trouble } from './say.ts'
 import { tokens } from './words.ts'
 
@@ -49,13 +50,39 @@ export function doCalendar(intent: EventIntent, world: World, play: Play): Scrip
   }
 }
 
-function* doCreate({ kind: _, ...input }: Of<'event-create'>, world: World): Script {
+function* doCreate({ kind: _, minutes, ...asked }: Of<'event-create'>, world: World): Script {
+  const placed = minutes === undefined ? asked : yield* fitted(asked, minutes)
+  if (!placed) {
+    const { title, start } = asked
+    const none = `I found no ${minutes} minutes free ${dayOf(start.date, world)}`
+    return { text: `${none}, so ${quote(title)} is not in your calendar. Say it again with a time to put it there.` }
+  }
+  const input = placed
   const [result] = yield [{ name: 'create_event', input }]
   if (!result?.ok) return failed(`put ${quote(input.title)} into your calendar`, result)
   const { start, end } = input
   const hours = start.time ? ` ${start.time}${end?.time ? `-${end.time}` : ''}` : ''
   const again = input.recurrence ? ', and again' : ''
   return { text: `In your calendar: ${quote(input.title)}, ${dayOf(start.date, world)}${hours}${again}.`, wrote: true }
+}
+
+/** So many minutes of a day without an hour: where they are free. */
+function* fitted<T extends { start: Moment }>(
+  input: T,
+  minutes: number,
+): Generator<Call[], (T & { end?: Moment }) | undefined, Result[]> {
+  const from = input.start.date
+  const to = Temporal.PlainDate.from(from).add({ days: 1 }).toString()
+  const [result] = yield [{ name: 'find_time', input: { from, to, minutes, limit: 1 } }]
+  const [slot] = result?.ok ? list(record(result.output).slots) : []
+  const { local, localEnd } = record(slot)
+  const [start, end] = [wallAt(local), wallAt(localEnd)]
+  return start.time && end.time ? { ...input, start, end } : undefined
+}
+
+function wallAt(value: unknown): { date: string; time: string } {
+  const { date, time } = record(value)
+  return { date: text(date), time: text(time).slice(0, 5) }
 }
 
 function* doList(intent: Of<'event-list'>, world: World, play: Play): Script {
@@ -78,17 +105,40 @@ function* doList(intent: Of<'event-list'>, world: World, play: Play): Script {
   return { text: `${plural(shown.length, 'event')}${of}:\n${lines}` }
 }
 
-function* doFree({ from, to, name, minutes }: Of<'event-free'>, world: World): Script {
-  const [result] = yield [{ name: 'find_time', input: { from, to, minutes, limit: 5 } }]
-  if (!result?.ok) return failed('look for time', result)
-  const slots = list(record(result.output).slots).map((slot) => {
+const HALF_HOUR = 30
+const MOST_SLOTS = 50
+const MOST_SPANS = 10
+
+/** Slots that adjoin are one span; they come best first and are told in order. */
+function spansOf(slots: unknown[]): { date: string; from: string; to: string }[] {
+  const spans: { date: string; from: string; to: string }[] = []
+  const all = slots.map((slot) => {
     const { local, localEnd } = record(slot)
-    const [start, end] = [record(local), record(localEnd)]
-    return `${dayOf(text(start.date), world)} ${text(start.time)}-${text(end.time)}`
+    const { date, time: from } = wallAt(local)
+    return { date, from, to: wallAt(localEnd).time }
   })
+  for (const slot of all.toSorted((one, other) =>
+    `${one.date}${one.from}`.localeCompare(`${other.date}${other.from}`),
+  )) {
+    const last = spans.at(-1)
+    if (last?.date === slot.date && last.to === slot.from) last.to = slot.to
+    else spans.push(slot)
+  }
+  return spans
+}
+
+function* doFree({ from, to, name, minutes }: Of<'event-free'>, world: World): Script {
+  const input = { from, to, minutes: minutes ?? HALF_HOUR, limit: MOST_SLOTS }
+  const [result] = yield [{ name: 'find_time', input }]
+  if (!result?.ok) return failed('look for time', result)
+  const slots = list(record(result.output).slots)
+  const spans = spansOf(slots)
   const of = name ? ` ${name}` : ''
-  if (slots.length === 0) return { text: `There are no ${minutes} minutes free${of}.` }
-  return { text: `${minutes} minutes are free${of}:\n${slots.join('\n')}` }
+  if (spans.length === 0) return { text: `There are no ${input.minutes} minutes free${of}.` }
+  const lines = spans.slice(0, MOST_SPANS).map(({ date, from, to }) => `${dayOf(date, world)} ${from} to ${to}`)
+  const more = slots.length === MOST_SLOTS || spans.length > MOST_SPANS ? '\nThere may be more after that.' : ''
+  const head = minutes === undefined ? 'You are free' : `${minutes} minutes are free`
+  return { text: `${head}${of}:\n${lines.join('\n')}${more}` }
 }
 
 function* doBusy({ date, time }: Of<'event-busy'>, world: World): Script {

@@ -120,9 +120,9 @@ export type Intent =
 type Named = { text: string; date?: string; time?: string }
 /** Of the calendar; `plain` is what is meant where no event is. */
 export type EventIntent =
-  | { kind: 'event-create'; title: string; start: Moment; end?: Moment; recurrence?: string }
+  | { kind: 'event-create'; title: string; start: Moment; end?: Moment; recurrence?: string; minutes?: number }
   | { kind: 'event-list'; from: string; to?: string; name: string; text?: string; isNext?: boolean; plain: Intent }
-  | { kind: 'event-free'; from: string; to: string; name: string; minutes: number; plain: Intent }
+  | { kind: 'event-free'; from: string; to: string; name: string; minutes?: number; plain: Intent }
   | { kind: 'event-busy'; date: string; time: string; plain: Intent }
   | ({ kind: 'event-move'; to: { date?: string; time?: string }; plain: Intent } & Named)
   | ({ kind: 'event-cancel'; plain: Intent } & Named)

@@ -44,6 +44,7 @@ const CANCELS = re(
   raw`^(?:(?:please|can you|could you) )*(?:cancel|delete|remove|call off|drop|scrap|take)\s+(?:my |the )?(.+?)(?: off)?$`,
 )
 
+const DAY_MINUTES = 1440
 const lengthIn = (text: string): number | undefined => {
   const said = LENGTH.exec(text)?.[1]
   if (said === undefined) return undefined
@@ -87,6 +88,7 @@ function make(c: string, { clock }: World): EventIntent | undefined {
     kind: 'event-create',
     title: sentence(name.replace(/^(?:for|an?|the|in|as an?)\s+/i, '')) || 'Busy',
     start: moment(day, from, clock.zone, zone),
+    ...(!from && length !== undefined && length <= DAY_MINUTES && { minutes: length }),
     ...ending(day, from, start?.time ? time : undefined, length, clock),
     ...(when.repeat && { recurrence: rruleOf(when.repeat) }),
   }
@@ -158,7 +160,7 @@ function free(c: string, { clock }: World, plain: () => Intent): EventIntent | u
     from,
     to: to ?? clock.today.add({ days: 7 }).toString(),
     name,
-    minutes: minutes ?? 30,
+    ...(minutes !== undefined && { minutes }),
     plain: plain(),
   }
 }
