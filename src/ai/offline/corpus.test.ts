@@ -91,3 +91,21 @@ test('a question for tasks is answered with tasks alone', async () => {
   expect(calls.map(({ name }) => name)).toEqual(['find_tasks'])
   expect(reply).toBe('Nothing is due tomorrow.')
 })
+
+const ANA = { id: 'cal_ana', title: 'Review with Ana', date: '2026-11-24', from: '15:00', to: '16:00' }
+
+test.each([
+  [['cancel my meetings tomorrow'], [], /Which one: .*Budget meeting; .*Review with Ana\? Or say .all/],
+  [['cancel my meetings tomorrow', 'all'], ['cal_budget', 'cal_ana'], /Cancelled .Budget meeting. and .Review/],
+  [['cancel my meetings tomorrow', 'the second one'], ['cal_ana'], /^Cancelled .Review with Ana.\.$/],
+  [['cancel my meetings tomorrow', 'the budget one'], ['cal_budget'], /^Cancelled .Budget meeting.\.$/],
+  [['cancel my meetings tomorrow', 'no'], [], /left everything/],
+  [['cancel all my meetings tomorrow'], ['cal_budget', 'cal_ana'], /Cancelled .Budget meeting. and .Review/],
+])('%j: of several events those that were picked', async (said, ids, expected) => {
+  const events = [...seed.events, ANA]
+  const say = said.at(-1) ?? ''
+  const { calls, reply } = await playExample({ ...seed, events, id: say, before: said.slice(0, -1), say, expect: [] })
+  const deleted = calls.filter(({ name }) => name === 'delete_event')
+  expect(deleted.map(({ input }) => input)).toEqual(ids.map((id) => ({ id })))
+  expect(reply).toMatch(expected)
+})

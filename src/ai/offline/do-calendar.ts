@@ -1,9 +1,9 @@
 import { Temporal } from 'temporal-polyfill'
 import type { Moment } from './clock.ts'
-import { list, record, text } from './conversation.ts'
+import { asTask, list, record, text } from './conversation.ts'
 import { waits } from './do-end.ts'
-import type { Call, EventIntent, Intent, Result, Script, World } from './intent.ts'
-import { dateText, dayName, plural, quote, trouble } from './say.ts'
+import type { Call, EventIntent, Intent, Outcome, Result, Script, World } from './intent.ts'
+import { dateText, dayName, plural, quote, titles, trouble } from './say.ts'
 import { tokens } from './words.ts'
 
 export type Known = { id: string; title: string; occurrence: string | null; date: string; from: string; to: string }
@@ -157,7 +157,9 @@ const GENERIC = new Set([
   'meeting',
   'meetings',
   'appointment',
+  'appointments',
   'event',
+  'events',
   'call',
   'class',
   'session',
@@ -180,7 +182,9 @@ function chosen(all: Known[], { text: name, date, time }: { text: string; date?:
   if (date === undefined && time === undefined) return []
   const kinds = said.filter((word) => /^(?:call|class|session)$/.test(word))
   const typed = here.filter(({ title }) => kinds.every((word) => tokens(title).includes(word)))
-  return typed.length > 0 ? typed : here
+  const met = typed.length > 0 ? typed : here
+  // "My 10am meeting" is the next one, not every one at ten.
+  return date === undefined ? met.filter((one) => one.date === met[0]?.date) : met
 }
 
 function* search(
@@ -189,24 +193,28 @@ function* search(
 ): Generator<{ name: string; input: Record<string, unknown> }[], Known[], Result[]> {
   const to = clock.today.add({ days: LOOKED_DAYS }).toString()
   const [result] = yield [{ name: 'list_events', input: { from: clock.today.toString(), to, limit: 100 } }]
-  const found = chosen(knownIn(result), intent)
+  const { ids } = intent
+  const found = chosen(knownIn(result), intent).filter(({ id }) => ids?.includes(id) ?? true)
   // Of a series the next one.
   return found.filter((event, n) => found.findIndex(({ id }) => id === event.id) === n)
 }
 
-const which = (found: Known[], world: World) => ({
-  text: `Which one: ${found
-    .slice(0, 5)
-    .map((event) => lineOf(event, world))
-    .join('; ')}?`,
-})
+const MOST_CHOICES = 10
+
+function which(found: Known[], intent: Of<'event-move' | 'event-cancel'>, world: World): Outcome {
+  const shown = found.slice(0, MOST_CHOICES)
+  const all = intent.kind === 'event-cancel' ? ' Or say \u201call\u201d.' : ''
+  const tasks = shown.flatMap(({ id, title, date, from }) => asTask({ id, title, due: { date, time: from } }) ?? [])
+  const lines = shown.map((event) => lineOf(event, world)).join('; ')
+  return { text: `Which one: ${lines}?${all}`, ask: { kind: 'which', tasks, intent } }
+}
 const named = ({ id, occurrence }: Known) => ({ id, ...(occurrence !== null && { occurrence }) })
 
 function* doMove(intent: Of<'event-move'>, world: World, play: Play): Script {
   const found = yield* search(intent, world)
   const [event] = found
   if (!event) return yield* play(intent.plain, world)
-  if (found.length > 1) return which(found, world)
+  if (found.length > 1) return which(found, intent, world)
   const time = intent.to.time ?? event.from
   const start = { date: intent.to.date ?? event.date, ...(time && { time }) }
   const [result] = yield [{ name: 'move_event', input: { ...named(event), start } }]
@@ -221,12 +229,19 @@ function* doCancel(intent: Of<'event-cancel'>, world: World, play: Play): Script
   const found = yield* search(intent, world)
   const [event] = found
   if (!event) return yield* play(intent.plain, world)
-  if (found.length > 1) return which(found, world)
-  const [result] = yield [{ name: 'delete_event', input: named(event) }]
-  if (result?.ok) return { text: `Cancelled ${quote(event.title)}.`, wrote: true }
-  if (waits(result))
-    return { text: `I need your yes before I delete ${quote(event.title)} (${lineOf(event, world)}). Shall I?` }
-  return result?.code === 'declined'
-    ? { text: `Okay, ${quote(event.title)} stays.` }
-    : failed(`delete ${quote(event.title)}`, result)
+  if (found.length > 1 && !intent.ids && !intent.all) return which(found, intent, world)
+  const results = yield found.map((one) => ({ name: 'delete_event', input: named(one) }))
+  const of = (is: (result: Result | undefined) => boolean) => found.filter((_, n) => is(results[n]))
+  const gone = of((result) => result?.ok === true)
+  const waiting = of(waits)
+  const kept = of((result) => result?.ok === false && result.code === 'declined')
+  const bad = results.find((result) => !result.ok && result.code !== 'declined' && !waits(result))
+  const lines = waiting.map((one) => `${quote(one.title)} (${lineOf(one, world)})`).join(', ')
+  const parts = [
+    gone.length > 0 ? `Cancelled ${titles(gone)}.` : '',
+    kept.length > 0 ? `Okay, ${titles(kept)} ${kept.length > 1 ? 'stay' : 'stays'}.` : '',
+    bad ? failed(`delete ${titles(of((result) => result === bad))}`, bad).text : '',
+    lines ? `I need your yes before I delete ${lines}. Shall I?` : '',
+  ]
+  return { text: parts.filter(Boolean).join(' '), wrote: gone.length > 0 }
 }

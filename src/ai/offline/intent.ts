@@ -117,7 +117,8 @@ export type Intent =
   | { kind: 'repeat-calls'; calls: Call[] }
   | { kind: 'say'; text: string; ask?: Ask; about?: string }
 
-type Named = { text: string; date?: string; time?: string }
+/** `ids` are those picked from several, `all` wants no picking. */
+type Named = { text: string; date?: string; time?: string; ids?: string[]; all?: boolean }
 /** Of the calendar; `plain` is what is meant where no event is. */
 export type EventIntent =
   | { kind: 'event-create'; title: string; start: Moment; end?: Moment; recurrence?: string; minutes?: number }

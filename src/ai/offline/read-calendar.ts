@@ -174,7 +174,8 @@ function busy(c: string, { clock }: World, plain: () => Intent): EventIntent | u
 
 function move(c: string, world: World, plain: () => Intent): EventIntent | undefined {
   const met = MOVES.exec(c)
-  const { when } = met?.[2] ? readWhen(met[2], world.clock) : {}
+  const said = met?.[2]?.replace(/^(?=\d{1,2}(?::\d\d)?\??$)/, 'at ')
+  const { when } = said ? readWhen(said, world.clock) : {}
   if (!met?.[1] || SPOKEN_OF.test(met[1]) || !when || when.repeat || (!when.date && !when.time)) return undefined
   return { kind: 'event-move', ...target(met[1], world), to: placed(when), plain: plain() }
 }
@@ -186,13 +187,15 @@ const placed = ({ dateSaid, date, time }: When) => ({
 
 function cancel(c: string, world: World, plain: () => Intent): EventIntent | undefined {
   const met = CANCELS.exec(c.replace(/[.!]+$/, ''))
-  if (!met?.[1] || SPOKEN_OF.test(met[1])) return undefined
-  return { kind: 'event-cancel', ...target(met[1], world), plain: plain() }
+  const name = met?.[1]?.replace(ALL_EVENTS, '')
+  if (!name || SPOKEN_OF.test(name)) return undefined
+  return { kind: 'event-cancel', ...target(name, world), all: name !== met?.[1], plain: plain() }
 }
 
 // Tasks, or what was spoken of before.
 const SPOKEN_OF =
   /\b(?:tasks?|reminders?|projects?|alarm|everything|all|it|that|this|them|those|these|both|first|second|third|last|one|ones)\b/i
+const ALL_EVENTS = /^all (?:of )?(?:my |the )?(?=(?:meetings|appointments|events)\b)/i
 const OF_DAY = /\b(today|tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day)'s\s+(.*)$/i
 
 /** "my meeting at 10 tomorrow": what it is called, and when it is. */
