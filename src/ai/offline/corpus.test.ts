@@ -43,6 +43,7 @@ test('every sentence of the corpus has a name of its own', () => {
 type CalendarCorpus = Pick<Example, 'now' | 'timeZone' | 'events'> & {
   sentences: [string, string, Record<string, unknown>][]
   days: [string, string][]
+  unmade: [string, string][]
 }
 const calendar: CalendarCorpus = JSON.parse(readFileSync(`${import.meta.dirname}/calendar-corpus.json`, 'utf8'))
 const seed = { now: calendar.now, timeZone: calendar.timeZone, events: calendar.events ?? [] }
@@ -108,4 +109,23 @@ test.each([
   const deleted = calls.filter(({ name }) => name === 'delete_event')
   expect(deleted.map(({ input }) => input)).toEqual(ids.map((id) => ({ id })))
   expect(reply).toMatch(expected)
+})
+
+test.each(calendar.unmade)('%s: no tool is asked, and it is said why', async (say, expected) => {
+  const { calls, reply } = await playExample({ ...seed, id: say, say, expect: [] })
+  expect(calls).toEqual([])
+  expect(reply).toMatch(new RegExp(expected, 's'))
+})
+
+test.each([
+  ['pay rent on Feb 29', 'Pay rent'],
+  ['read Psalm 23:61', 'Read Psalm 23:61'],
+  ['call Ben at 23:59', 'Call Ben'],
+  ['draft the contract', 'Draft the contract'],
+  ['draft a mail to Ben tomorrow', 'Draft a mail to Ben'],
+  ['book the hotel', 'Book the hotel'],
+  ['approve the budget', 'Approve the budget'],
+])('%s: a task all the same', async (say, title) => {
+  const { calls } = await playExample({ ...seed, id: say, say, expect: [] })
+  expect(calls).toMatchObject([{ name: 'create_task', input: { title } }])
 })

@@ -1,13 +1,14 @@
 import { bare, isBulleted, requestsIn, sentencesOf } from './clauses.ts'
 import { readDraft } from './do-draft.ts'
 import { underHeader } from './headers.ts'
+import { impossible } from './impossible.ts'
 import type { Intent, Task, World } from './intent.ts'
 import { startsRequest } from './joints.ts'
 import { onlyWhen } from './only-when.ts'
 import { raw, re } from './pattern.ts'
 import { about } from './query-words.ts'
 import { readCalendar, withEvents } from './read-calendar.ts'
-import { unsupported } from './read-cannot.ts'
+import { readElsewhere, unsupported } from './read-cannot.ts'
 import { readChange } from './read-change.ts'
 import { draftOf, impliedCreate, readCreate } from './read-create.ts'
 import { readEnding, readTold } from './read-ending.ts'
@@ -104,6 +105,10 @@ const MAX_COMMAND_CHARS = 280
 
 function readClause(clause: string, world: World): Intent {
   const c = bare(clause)
+  const elsewhere = readElsewhere(c, world)
+  if (elsewhere && !readUndo(c, world)) return elsewhere
+  const never = c.length > MAX_COMMAND_CHARS ? undefined : impossible(c)
+  if (never) return say(never)
   const plain = () => readPlain(clause, world)
   return readCalendar(c, world, plain) ?? withEvents(plain(), c, world)
 }
@@ -199,7 +204,7 @@ function answering(text: string, world: World): Intent | undefined {
   const { ask, unconfirmed, wrote } = world.state
   const answer = ask ? readAnswer(ask, text, world) : undefined
   if (answer) return answer
-  const agreed = isYes(text) || /^(?:delete|forget|archive|do) (?:it|that|them)$/i.test(text)
+  const agreed = isYes(text) || /^(?:delete|forget|archive|do|approve|accept) (?:it|that|them)$/i.test(text)
   if (unconfirmed && agreed) return { kind: 'repeat-calls', calls: unconfirmed }
   if (unconfirmed && isNo(text)) return say('Okay, I left it as it is.')
   const undo = readUndo(text, world)
