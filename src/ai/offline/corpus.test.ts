@@ -129,3 +129,11 @@ test.each([
   const { calls } = await playExample({ ...seed, id: say, say, expect: [] })
   expect(calls).toMatchObject([{ name: 'create_task', input: { title } }])
 })
+
+test.each([
+  ['what is on today after 9pm', 'America/New_York', { from: '2026-11-24T02:00:00Z', to: '2026-11-24' }],
+  ['what is on tomorrow before 5am', 'Asia/Tokyo', { from: '2026-11-24', to: '2026-11-23T20:00:00Z' }],
+])('%s in %s: the calendar is asked too', async (say, timeZone, window) => {
+  const { calls } = await playExample({ ...seed, timeZone, id: say, say, expect: [] })
+  expect(calls.find(({ name }) => name === 'list_events')?.input).toMatchObject(window)
+})

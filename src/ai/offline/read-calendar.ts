@@ -102,6 +102,7 @@ function ending(day: Day, from: Hm | undefined, to: Hm | undefined, length: numb
   return { end: moment(at.toPlainDate(), { hour: at.hour, minute: at.minute }, clock.zone) }
 }
 
+const DATE_CHARS = 10
 const OF_TASKS = /\b(?:due|tasks?|to-?dos?|deadlines?|overdue|reminders?)\b/i
 
 /** A question about days that does not ask for tasks alone asks for their events too. */
@@ -114,7 +115,9 @@ export function withEvents(intent: Intent, c: string, world: World): Intent {
   const from = filter.dueAfter ?? world.clock.today.toString()
   const part = readRange(c, world.clock)?.part
   const events: Days = { from, to, ...(part !== undefined && { part: part.replace(/^this /, '') }) }
-  return from < to ? { ...intent, events } : intent
+  // An hour is an instant, whose UTC day may be another than the day it is asked with.
+  const isHour = from.length > DATE_CHARS || to.length > DATE_CHARS
+  return isHour || from < to ? { ...intent, events } : intent
 }
 
 type Window = { from: string; to?: string; name: string }
