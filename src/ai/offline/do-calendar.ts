@@ -1,18 +1,19 @@
 import { Temporal } from 'temporal-polyfill'
-import { list, record, text } from './conversation.ts'
+import type { Moment } from './clock.ts'
+import { asTask, list, record, text } from './conversation.ts'
 import { waits } from './do-end.ts'
-import type { EventIntent, Intent, Result, Script, World } from './intent.ts'
-import { dateText, dayName, plural, quote, trouble } from './say.ts'
+import type { Call, EventIntent, Intent, Outcome, Result, Script, World } from './intent.ts'
+import { dateText, dayName, plural, quote, titles, trouble } from './say.ts'
 import { tokens } from './words.ts'
 
-type Known = { id: string; title: string; occurrence: string | null; date: string; from: string; to: string }
+export type Known = { id: string; title: string; occurrence: string | null; date: string; from: string; to: string }
 type Of<K extends EventIntent['kind']> = Extract<EventIntent, { kind: K }>
 /** What is made of it where the calendar has no part in it. */
 type Play = (intent: Intent, world: World) => Script
 
 const LOOKED_DAYS = 60
 
-function knownIn(result: Result | undefined): Known[] {
+export function knownIn(result: Result | undefined): Known[] {
   if (!result?.ok) return []
   return list(record(result.output).items).map((item) => {
     const { id, title, occurrence, start, end } = record(item)
@@ -29,7 +30,7 @@ const failed = (what: string, result: Result | undefined) => ({
 })
 
 const dayOf = (date: string, { clock }: World) => dayName(Temporal.PlainDate.from(date), clock)
-const lineOf = ({ title, date, from, to }: Known, { clock }: World) =>
+export const lineOf = ({ title, date, from, to }: Known, { clock }: World) =>
   `${dateText(Temporal.PlainDate.from(date), clock)}${from ? ` ${from}${to ? `-${to}` : ''}` : ''} ${title}`
 
 export function doCalendar(intent: EventIntent, world: World, play: Play): Script {
@@ -49,13 +50,39 @@ export function doCalendar(intent: EventIntent, world: World, play: Play): Scrip
   }
 }
 
-function* doCreate({ kind: _, ...input }: Of<'event-create'>, world: World): Script {
+function* doCreate({ kind: _, minutes, ...asked }: Of<'event-create'>, world: World): Script {
+  const placed = minutes === undefined ? asked : yield* fitted(asked, minutes)
+  if (!placed) {
+    const { title, start } = asked
+    const none = `I found no ${minutes} minutes free ${dayOf(start.date, world)}`
+    return { text: `${none}, so ${quote(title)} is not in your calendar. Say it again with a time to put it there.` }
+  }
+  const input = placed
   const [result] = yield [{ name: 'create_event', input }]
   if (!result?.ok) return failed(`put ${quote(input.title)} into your calendar`, result)
   const { start, end } = input
   const hours = start.time ? ` ${start.time}${end?.time ? `-${end.time}` : ''}` : ''
   const again = input.recurrence ? ', and again' : ''
   return { text: `In your calendar: ${quote(input.title)}, ${dayOf(start.date, world)}${hours}${again}.`, wrote: true }
+}
+
+/** So many minutes of a day without an hour: where they are free. */
+function* fitted<T extends { start: Moment }>(
+  input: T,
+  minutes: number,
+): Generator<Call[], (T & { end?: Moment }) | undefined, Result[]> {
+  const from = input.start.date
+  const to = Temporal.PlainDate.from(from).add({ days: 1 }).toString()
+  const [result] = yield [{ name: 'find_time', input: { from, to, minutes, limit: 1 } }]
+  const [slot] = result?.ok ? list(record(result.output).slots) : []
+  const { local, localEnd } = record(slot)
+  const [start, end] = [wallAt(local), wallAt(localEnd)]
+  return start.time && end.time ? { ...input, start, end } : undefined
+}
+
+function wallAt(value: unknown): { date: string; time: string } {
+  const { date, time } = record(value)
+  return { date: text(date), time: text(time).slice(0, 5) }
 }
 
 function* doList(intent: Of<'event-list'>, world: World, play: Play): Script {
@@ -78,17 +105,40 @@ function* doList(intent: Of<'event-list'>, world: World, play: Play): Script {
   return { text: `${plural(shown.length, 'event')}${of}:\n${lines}` }
 }
 
-function* doFree({ from, to, name, minutes }: Of<'event-free'>, world: World): Script {
-  const [result] = yield [{ name: 'find_time', input: { from, to, minutes, limit: 5 } }]
-  if (!result?.ok) return failed('look for time', result)
-  const slots = list(record(result.output).slots).map((slot) => {
+const HALF_HOUR = 30
+const MOST_SLOTS = 50
+const MOST_SPANS = 10
+
+/** Slots that adjoin are one span; they come best first and are told in order. */
+function spansOf(slots: unknown[]): { date: string; from: string; to: string }[] {
+  const spans: { date: string; from: string; to: string }[] = []
+  const all = slots.map((slot) => {
     const { local, localEnd } = record(slot)
-    const [start, end] = [record(local), record(localEnd)]
-    return `${dayOf(text(start.date), world)} ${text(start.time)}-${text(end.time)}`
+    const { date, time: from } = wallAt(local)
+    return { date, from, to: wallAt(localEnd).time }
   })
+  for (const slot of all.toSorted((one, other) =>
+    `${one.date}${one.from}`.localeCompare(`${other.date}${other.from}`),
+  )) {
+    const last = spans.at(-1)
+    if (last?.date === slot.date && last.to === slot.from) last.to = slot.to
+    else spans.push(slot)
+  }
+  return spans
+}
+
+function* doFree({ from, to, name, minutes }: Of<'event-free'>, world: World): Script {
+  const input = { from, to, minutes: minutes ?? HALF_HOUR, limit: MOST_SLOTS }
+  const [result] = yield [{ name: 'find_time', input }]
+  if (!result?.ok) return failed('look for time', result)
+  const slots = list(record(result.output).slots)
+  const spans = spansOf(slots)
   const of = name ? ` ${name}` : ''
-  if (slots.length === 0) return { text: `There are no ${minutes} minutes free${of}.` }
-  return { text: `${minutes} minutes are free${of}:\n${slots.join('\n')}` }
+  if (spans.length === 0) return { text: `There are no ${input.minutes} minutes free${of}.` }
+  const lines = spans.slice(0, MOST_SPANS).map(({ date, from, to }) => `${dayOf(date, world)} ${from} to ${to}`)
+  const more = slots.length === MOST_SLOTS || spans.length > MOST_SPANS ? '\nThere may be more after that.' : ''
+  const head = minutes === undefined ? 'You are free' : `${minutes} minutes are free`
+  return { text: `${head}${of}:\n${lines.join('\n')}${more}` }
 }
 
 function* doBusy({ date, time }: Of<'event-busy'>, world: World): Script {
@@ -107,7 +157,9 @@ const GENERIC = new Set([
   'meeting',
   'meetings',
   'appointment',
+  'appointments',
   'event',
+  'events',
   'call',
   'class',
   'session',
@@ -130,7 +182,9 @@ function chosen(all: Known[], { text: name, date, time }: { text: string; date?:
   if (date === undefined && time === undefined) return []
   const kinds = said.filter((word) => /^(?:call|class|session)$/.test(word))
   const typed = here.filter(({ title }) => kinds.every((word) => tokens(title).includes(word)))
-  return typed.length > 0 ? typed : here
+  const met = typed.length > 0 ? typed : here
+  // "My 10am meeting" is the next one, not every one at ten.
+  return date === undefined ? met.filter((one) => one.date === met[0]?.date) : met
 }
 
 function* search(
@@ -139,24 +193,28 @@ function* search(
 ): Generator<{ name: string; input: Record<string, unknown> }[], Known[], Result[]> {
   const to = clock.today.add({ days: LOOKED_DAYS }).toString()
   const [result] = yield [{ name: 'list_events', input: { from: clock.today.toString(), to, limit: 100 } }]
-  const found = chosen(knownIn(result), intent)
+  const { ids } = intent
+  const found = chosen(knownIn(result), intent).filter(({ id }) => ids?.includes(id) ?? true)
   // Of a series the next one.
   return found.filter((event, n) => found.findIndex(({ id }) => id === event.id) === n)
 }
 
-const which = (found: Known[], world: World) => ({
-  text: `Which one: ${found
-    .slice(0, 5)
-    .map((event) => lineOf(event, world))
-    .join('; ')}?`,
-})
+const MOST_CHOICES = 10
+
+function which(found: Known[], intent: Of<'event-move' | 'event-cancel'>, world: World): Outcome {
+  const shown = found.slice(0, MOST_CHOICES)
+  const all = intent.kind === 'event-cancel' ? ' Or say \u201call\u201d.' : ''
+  const tasks = shown.flatMap(({ id, title, date, from }) => asTask({ id, title, due: { date, time: from } }) ?? [])
+  const lines = shown.map((event) => lineOf(event, world)).join('; ')
+  return { text: `Which one: ${lines}?${all}`, ask: { kind: 'which', tasks, intent } }
+}
 const named = ({ id, occurrence }: Known) => ({ id, ...(occurrence !== null && { occurrence }) })
 
 function* doMove(intent: Of<'event-move'>, world: World, play: Play): Script {
   const found = yield* search(intent, world)
   const [event] = found
   if (!event) return yield* play(intent.plain, world)
-  if (found.length > 1) return which(found, world)
+  if (found.length > 1) return which(found, intent, world)
   const time = intent.to.time ?? event.from
   const start = { date: intent.to.date ?? event.date, ...(time && { time }) }
   const [result] = yield [{ name: 'move_event', input: { ...named(event), start } }]
@@ -171,12 +229,19 @@ function* doCancel(intent: Of<'event-cancel'>, world: World, play: Play): Script
   const found = yield* search(intent, world)
   const [event] = found
   if (!event) return yield* play(intent.plain, world)
-  if (found.length > 1) return which(found, world)
-  const [result] = yield [{ name: 'delete_event', input: named(event) }]
-  if (result?.ok) return { text: `Cancelled ${quote(event.title)}.`, wrote: true }
-  if (waits(result))
-    return { text: `I need your yes before I delete ${quote(event.title)} (${lineOf(event, world)}). Shall I?` }
-  return result?.code === 'declined'
-    ? { text: `Okay, ${quote(event.title)} stays.` }
-    : failed(`delete ${quote(event.title)}`, result)
+  if (found.length > 1 && !intent.ids && !intent.all) return which(found, intent, world)
+  const results = yield found.map((one) => ({ name: 'delete_event', input: named(one) }))
+  const of = (is: (result: Result | undefined) => boolean) => found.filter((_, n) => is(results[n]))
+  const gone = of((result) => result?.ok === true)
+  const waiting = of(waits)
+  const kept = of((result) => result?.ok === false && result.code === 'declined')
+  const bad = results.find((result) => !result.ok && result.code !== 'declined' && !waits(result))
+  const lines = waiting.map((one) => `${quote(one.title)} (${lineOf(one, world)})`).join(', ')
+  const parts = [
+    gone.length > 0 ? `Cancelled ${titles(gone)}.` : '',
+    kept.length > 0 ? `Okay, ${titles(kept)} ${kept.length > 1 ? 'stay' : 'stays'}.` : '',
+    bad ? failed(`delete ${titles(of((result) => result === bad))}`, bad).text : '',
+    lines ? `I need your yes before I delete ${lines}. Shall I?` : '',
+  ]
+  return { text: parts.filter(Boolean).join(' '), wrote: gone.length > 0 }
 }

@@ -80,12 +80,23 @@ export type Change = {
   clear?: 'due' | 'remindAt' | 'recurrence'
 }
 
+/** The days, or the part of one, whose events belong into the answer. */
+export type Days = { from: string; to: string; part?: string }
 export type View = 'agenda' | 'done' | 'about' | 'count' | 'next' | 'free'
 
 export type Intent =
   | { kind: 'create'; draft: Draft }
   | { kind: 'fill'; list: string; items: Draft[] }
-  | { kind: 'find'; filter: Filter; view: View; title: string; late?: boolean; memories?: boolean; day?: string }
+  | {
+      kind: 'find'
+      filter: Filter
+      view: View
+      title: string
+      late?: boolean
+      memories?: boolean
+      day?: string
+      events?: Days
+    }
   | { kind: 'change'; target: Target; change: Change; orCreate?: Draft }
   | { kind: 'complete' | 'reopen' | 'delete'; target: Target; orCreate?: Draft }
   | { kind: 'ask-when'; target: Target }
@@ -106,12 +117,13 @@ export type Intent =
   | { kind: 'repeat-calls'; calls: Call[] }
   | { kind: 'say'; text: string; ask?: Ask; about?: string }
 
-type Named = { text: string; date?: string; time?: string }
+/** `ids` are those picked from several, `all` wants no picking. */
+type Named = { text: string; date?: string; time?: string; ids?: string[]; all?: boolean }
 /** Of the calendar; `plain` is what is meant where no event is. */
 export type EventIntent =
-  | { kind: 'event-create'; title: string; start: Moment; end?: Moment; recurrence?: string }
+  | { kind: 'event-create'; title: string; start: Moment; end?: Moment; recurrence?: string; minutes?: number }
   | { kind: 'event-list'; from: string; to?: string; name: string; text?: string; isNext?: boolean; plain: Intent }
-  | { kind: 'event-free'; from: string; to: string; name: string; minutes: number; plain: Intent }
+  | { kind: 'event-free'; from: string; to: string; name: string; minutes?: number; plain: Intent }
   | { kind: 'event-busy'; date: string; time: string; plain: Intent }
   | ({ kind: 'event-move'; to: { date?: string; time?: string }; plain: Intent } & Named)
   | ({ kind: 'event-cancel'; plain: Intent } & Named)

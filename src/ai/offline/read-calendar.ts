@@ -1,5 +1,5 @@
 import { type Clock, type Day, type Hm, hm, minutesOf, moment } from './clock.ts'
-import type { EventIntent, Intent, World } from './intent.ts'
+import type { Days, EventIntent, Intent, World } from './intent.ts'
 import { raw, re } from './pattern.ts'
 import { readRange } from './ranges.ts'
 import { titleOf } from './read-create.ts'
@@ -44,6 +44,7 @@ const CANCELS = re(
   raw`^(?:(?:please|can you|could you) )*(?:cancel|delete|remove|call off|drop|scrap|take)\s+(?:my |the )?(.+?)(?: off)?$`,
 )
 
+const DAY_MINUTES = 1440
 const lengthIn = (text: string): number | undefined => {
   const said = LENGTH.exec(text)?.[1]
   if (said === undefined) return undefined
@@ -87,6 +88,7 @@ function make(c: string, { clock }: World): EventIntent | undefined {
     kind: 'event-create',
     title: sentence(name.replace(/^(?:for|an?|the|in|as an?)\s+/i, '')) || 'Busy',
     start: moment(day, from, clock.zone, zone),
+    ...(!from && length !== undefined && length <= DAY_MINUTES && { minutes: length }),
     ...ending(day, from, start?.time ? time : undefined, length, clock),
     ...(when.repeat && { recurrence: rruleOf(when.repeat) }),
   }
@@ -98,6 +100,24 @@ function ending(day: Day, from: Hm | undefined, to: Hm | undefined, length: numb
   if (minutes === undefined || minutes <= 0) return {}
   const at = day.toPlainDateTime({ hour: from.hour, minute: from.minute }).add({ minutes })
   return { end: moment(at.toPlainDate(), { hour: at.hour, minute: at.minute }, clock.zone) }
+}
+
+const DATE_CHARS = 10
+const OF_TASKS = /\b(?:due|tasks?|to-?dos?|deadlines?|overdue|reminders?)\b/i
+
+/** A question about days that does not ask for tasks alone asks for their events too. */
+export function withEvents(intent: Intent, c: string, world: World): Intent {
+  if (intent.kind !== 'find' || !world.can('list_events') || OF_TASKS.test(c)) return intent
+  const { filter, view } = intent
+  const { text, priority, projectId, label, status, overdue, dueBefore: to } = filter
+  const isOther = text ?? priority ?? projectId ?? label ?? status ?? overdue
+  if (isOther !== undefined || to === undefined || (view !== 'agenda' && view !== 'free')) return intent
+  const from = filter.dueAfter ?? world.clock.today.toString()
+  const part = readRange(c, world.clock)?.part
+  const events: Days = { from, to, ...(part !== undefined && { part: part.replace(/^this /, '') }) }
+  // An hour is an instant, whose UTC day may be another than the day it is asked with.
+  const isHour = from.length > DATE_CHARS || to.length > DATE_CHARS
+  return isHour || from < to ? { ...intent, events } : intent
 }
 
 type Window = { from: string; to?: string; name: string }
@@ -143,7 +163,7 @@ function free(c: string, { clock }: World, plain: () => Intent): EventIntent | u
     from,
     to: to ?? clock.today.add({ days: 7 }).toString(),
     name,
-    minutes: minutes ?? 30,
+    ...(minutes !== undefined && { minutes }),
     plain: plain(),
   }
 }
@@ -157,7 +177,8 @@ function busy(c: string, { clock }: World, plain: () => Intent): EventIntent | u
 
 function move(c: string, world: World, plain: () => Intent): EventIntent | undefined {
   const met = MOVES.exec(c)
-  const { when } = met?.[2] ? readWhen(met[2], world.clock) : {}
+  const said = met?.[2]?.replace(/^(?=\d{1,2}(?::\d\d)?\??$)/, 'at ')
+  const { when } = said ? readWhen(said, world.clock) : {}
   if (!met?.[1] || SPOKEN_OF.test(met[1]) || !when || when.repeat || (!when.date && !when.time)) return undefined
   return { kind: 'event-move', ...target(met[1], world), to: placed(when), plain: plain() }
 }
@@ -169,13 +190,15 @@ const placed = ({ dateSaid, date, time }: When) => ({
 
 function cancel(c: string, world: World, plain: () => Intent): EventIntent | undefined {
   const met = CANCELS.exec(c.replace(/[.!]+$/, ''))
-  if (!met?.[1] || SPOKEN_OF.test(met[1])) return undefined
-  return { kind: 'event-cancel', ...target(met[1], world), plain: plain() }
+  const name = met?.[1]?.replace(ALL_EVENTS, '')
+  if (!name || SPOKEN_OF.test(name)) return undefined
+  return { kind: 'event-cancel', ...target(name, world), all: name !== met?.[1], plain: plain() }
 }
 
 // Tasks, or what was spoken of before.
 const SPOKEN_OF =
   /\b(?:tasks?|reminders?|projects?|alarm|everything|all|it|that|this|them|those|these|both|first|second|third|last|one|ones)\b/i
+const ALL_EVENTS = /^all (?:of )?(?:my |the )?(?=(?:meetings|appointments|events)\b)/i
 const OF_DAY = /\b(today|tomorrow|(?:mon|tues|wednes|thurs|fri|satur|sun)day)'s\s+(.*)$/i
 
 /** "my meeting at 10 tomorrow": what it is called, and when it is. */

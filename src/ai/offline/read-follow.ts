@@ -147,7 +147,10 @@ export function readAnswer(ask: Ask, text: string, world: World): Intent | undef
   }
   const named = ask.tasks.length === 1 && isYes(t) ? ask.tasks : pick(ask.tasks, t)
   const chosen = named.length > 0 ? named : pickByTime(ask.tasks, t, world)
-  if (chosen.length === 0 || !('target' in ask.intent)) return undefined
+  if (chosen.length === 0) return undefined
+  if (ask.intent.kind === 'event-cancel' || ask.intent.kind === 'event-move')
+    return { ...ask.intent, ids: chosen.map(({ id }) => id) }
+  if (!('target' in ask.intent)) return undefined
   const places = chosen.map((task) => ask.tasks.indexOf(task) + 1)
   return { ...ask.intent, target: { kind: 'nth', places } }
 }

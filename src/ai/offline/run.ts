@@ -4,6 +4,7 @@ import { asTask, record, resultsOf, type Turn, tasksOf } from './conversation.ts
 import { doCalendar } from './do-calendar.ts'
 import { doChange } from './do-change.ts'
 import { doCreate, doFill } from './do-create.ts'
+import { doDay } from './do-day.ts'
 import { doDraft } from './do-draft.ts'
 import { doAskWhen, doEnd, waits } from './do-end.ts'
 import { doFind } from './do-find.ts'
@@ -70,7 +71,7 @@ function script(intent: Intent, world: World): Script {
     case 'fill':
       return doFill(intent, world)
     case 'find':
-      return doFind(intent, world)
+      return intent.events ? doDay(intent, intent.events, world) : doFind(intent, world)
     case 'change':
       return doChange(intent, world)
     case 'complete':

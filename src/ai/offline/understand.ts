@@ -1,12 +1,14 @@
 import { bare, isBulleted, requestsIn, sentencesOf } from './clauses.ts'
 import { readDraft } from './do-draft.ts'
 import { underHeader } from './headers.ts'
+import { impossible } from './impossible.ts'
 import type { Intent, Task, World } from './intent.ts'
 import { startsRequest } from './joints.ts'
 import { onlyWhen } from './only-when.ts'
 import { raw, re } from './pattern.ts'
 import { about } from './query-words.ts'
-import { readCalendar } from './read-calendar.ts'
+import { readCalendar, withEvents } from './read-calendar.ts'
+import { readElsewhere, unsupported } from './read-cannot.ts'
 import { readChange } from './read-change.ts'
 import { draftOf, impliedCreate, readCreate } from './read-create.ts'
 import { readEnding, readTold } from './read-ending.ts'
@@ -19,8 +21,7 @@ import { readSettings, readZone } from './read-settings.ts'
 import { ABILITIES, readProject, readTalk } from './read-talk.ts'
 import { scan } from './scan.ts'
 import { fold, narrow, selfCorrected, shareTime, spread, topics } from './shapes.ts'
-import { QUESTION, SENDS, UNSUPPORTED } from './verbs.ts'
-import { readWhen } from './when.ts'
+import { QUESTION } from './verbs.ts'
 import { tidy, tokens } from './words.ts'
 
 const PENDING: Task = {
@@ -52,37 +53,6 @@ const MOVES = re(
 )
 
 const say = (text: string): Intent => ({ kind: 'say', text })
-const ORDERS = /^(?:book|order|buy|get|call)\b/i
-const SUM = re(
-  raw`^(?:(?:what is|what's|whats|how much is|how much's|calculate|compute|work out)\s+[(]?-?\d[\d.,]*\s*%?\s*(?:[-+*x^\u00d7]|plus\b|`,
-  raw`minus\b|times\b|divided by\b|multiplied by\b|of\b)|(?:how much is|calculate|compute|work out)\s+\d[\d.,]*\s*\/)\s*\d`,
-)
-
-function unsupported(c: string, world: World): Intent | undefined {
-  const asks = QUESTION.test(c) || /\?\s*$/.test(c)
-  const orders = re(
-    raw`^(?:translate|explain|define|google|play|turn (?:on|off)|write (?:me )?an? |tell me (?:a|an|`,
-    raw`about)|sing|summari[sz]e|how)\b`,
-  ).test(c)
-  if (SUM.test(c)) return say("I can't do sums: I keep your tasks, reminders and notes.")
-  const dated = readWhen(c, world.clock).when?.dateSaid
-  if (SENDS.test(c) && !dated) {
-    const draft = draftOf(c, world, false)
-    const cannot = ORDERS.test(c) ? "I can't book, buy or order anything" : "I can't send messages or mail"
-    return {
-      kind: 'say',
-      text: `${cannot} from here. Shall I add “${draft.title}” to your tasks instead?`,
-      ask: { kind: 'offer', intent: { kind: 'create', draft } },
-    }
-  }
-  if ((asks || (orders && !dated)) && UNSUPPORTED.test(c))
-    return {
-      kind: 'say',
-      text: `I can't answer that: I run offline, without a language model or the web. ${ABILITIES}`,
-    }
-  return undefined
-}
-
 function unknown(c: string, world: World): Intent {
   const draft = draftOf(c, world, false)
   const words = tokens(c)
@@ -134,7 +104,13 @@ function wonder(c: string): Intent | undefined {
 const MAX_COMMAND_CHARS = 280
 
 function readClause(clause: string, world: World): Intent {
-  return readCalendar(bare(clause), world, () => readPlain(clause, world)) ?? readPlain(clause, world)
+  const c = bare(clause)
+  const elsewhere = readElsewhere(c, world)
+  if (elsewhere && !readUndo(c, world)) return elsewhere
+  const never = c.length > MAX_COMMAND_CHARS ? undefined : impossible(c)
+  if (never) return say(never)
+  const plain = () => readPlain(clause, world)
+  return readCalendar(c, world, plain) ?? withEvents(plain(), c, world)
 }
 
 function readPlain(clause: string, world: World): Intent {
@@ -228,7 +204,7 @@ function answering(text: string, world: World): Intent | undefined {
   const { ask, unconfirmed, wrote } = world.state
   const answer = ask ? readAnswer(ask, text, world) : undefined
   if (answer) return answer
-  const agreed = isYes(text) || /^(?:delete|forget|archive|do) (?:it|that|them)$/i.test(text)
+  const agreed = isYes(text) || /^(?:delete|forget|archive|do|approve|accept) (?:it|that|them)$/i.test(text)
   if (unconfirmed && agreed) return { kind: 'repeat-calls', calls: unconfirmed }
   if (unconfirmed && isNo(text)) return say('Okay, I left it as it is.')
   const undo = readUndo(text, world)

@@ -21,7 +21,7 @@ export function understood(said: string, world: World): Intent[] {
 
 // All that an understanding depends on.
 function keyOf(said: string, { clock, projects, displayName, state, can }: World): string {
-  const tools = [can('set_preferences', 'displayName'), can('delete_project'), can('create_event')]
+  const tools = [can('set_preferences', 'displayName'), can('delete_project'), can('create_event'), can('list_events')]
   return JSON.stringify([
     said,
     clock.now.epochMilliseconds,
