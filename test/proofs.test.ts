@@ -60,7 +60,7 @@ const FAST: [Proof, number, seen?: 'seen'][] = [
   [killMatrix, 0.05],
   [compensation, 1],
   [silence, 0.05],
-  [simulation, 0.2],
+  [simulation, 0.1],
   [taint, 0.02],
 ]
 
