@@ -26,7 +26,7 @@ export { createLog, describeError } from './log.ts'
 export { bounded, canonical, holdsOthersWords, isRecord, wasCut } from './output.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'
 export { quietUntil } from './quiet-hours.ts'
-export { fitsRule, nextOccurrence, occurrencesBetween, recurrenceProblem, type Wall, wallMs } from './recurrence.ts'
+export { fitsRule, nextOccurrence, occurrencesBetween, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'
 export { sseData } from './sse.ts'
 export { aborted, createTimer, wait, withTimeout } from './timeout.ts'
@@ -52,4 +52,4 @@ export {
   type ToolAnswer,
   type Undo,
 } from './tool.ts'
-export { type Clock, createClock } from './wall.ts'
+export { type Clock, createClock, type Wall, wallMs } from './wall.ts'

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import { Temporal } from 'temporal-polyfill'
 import { expect, test } from 'vitest'
-import { nextOccurrence, recurrenceProblem, type Wall } from './recurrence.ts'
+import { nextOccurrence, recurrenceProblem } from './recurrence.ts'
+import type { Wall } from './wall.ts'
 
 const DAY_MS = 86_400_000
 // North and south, a change of half an hour, changes at midnight, none at all.

@@ -1,7 +1,5 @@
 import { Temporal } from 'temporal-polyfill'
-
-/** A wall clock in its zone: a whole day when there is no time. */
-export type Wall = { date: string; time: string | null; timeZone: string }
+import { type Wall, wallMs } from './wall.ts'
 
 const DAY = '(MO|TU|WE|TH|FR|SA|SU)'
 const WEEK = '([1-9]|[1-4]\\d|5[0-3])'
@@ -221,17 +219,6 @@ function* daysOf(rule: Rule, after: number, nth: number, least: number, last = M
     if (range[0] > last) return
     for (const day of fallsIn(rule, range, monthAt)) if (day > after && day <= last) yield day
   }
-}
-
-/** The instant a wall clock means, as `wall_instant` of the database says; a whole day ends at its last millisecond. */
-export function wallMs({ date, time, timeZone }: Wall): number {
-  const day = Temporal.PlainDate.from(date)
-  if (time !== null)
-    return day.toPlainDateTime(time).toZonedDateTime(timeZone, { disambiguation: 'compatible' }).epochMilliseconds
-  return (
-    day.add({ days: 1 }).toPlainDateTime().toZonedDateTime(timeZone, { disambiguation: 'compatible' })
-      .epochMilliseconds - 1
-  )
 }
 
 /**

@@ -1,5 +1,7 @@
 import { Temporal } from 'temporal-polyfill'
-import { type Wall, wallMs } from './recurrence.ts'
+
+/** A wall clock in its zone: a whole day when there is no time. */
+export type Wall = { date: string; time: string | null; timeZone: string }
 
 /** Reads the clocks of zones. */
 export type Clock = {
@@ -39,4 +41,15 @@ export function createClock(): Clock {
       return { date: shown.slice(0, 10), time: shown.slice(11, 19) }
     },
   }
+}
+
+/** The instant a wall clock means, as `wall_instant` of the database says; a whole day ends at its last millisecond. */
+export function wallMs({ date, time, timeZone }: Wall): number {
+  const day = Temporal.PlainDate.from(date)
+  if (time !== null)
+    return day.toPlainDateTime(time).toZonedDateTime(timeZone, { disambiguation: 'compatible' }).epochMilliseconds
+  return (
+    day.add({ days: 1 }).toPlainDateTime().toZonedDateTime(timeZone, { disambiguation: 'compatible' })
+      .epochMilliseconds - 1
+  )
 }

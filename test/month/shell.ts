@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type * as calendars from '#calendar'
 import type * as configs from '#config'
 import type * as core from '#core'
@@ -12,6 +10,7 @@ import type * as schedulers from '#scheduler'
 import type * as tasks from '#tasks'
 import type * as workflows from '#workflows'
 import type { Chance } from '../proofs/chance.ts'
+import { sourceAt } from '../proofs/sabotage.ts'
 import { makeSteward, memorySql } from '../steward.ts'
 import type { ClockedDatabase } from './database.ts'
 import type { Timeline } from './timeline.ts'
@@ -24,10 +23,7 @@ const TRIES = 3
 const FAR = Number.POSITIVE_INFINITY
 
 async function modulesOf(dir: string) {
-  // By its place: where the source was tampered with, it is another.
-  const file = async <T>(path: string): Promise<T> =>
-    await import(/* @vite-ignore */ pathToFileURL(join(dir, path)).href)
-  const load = async <T>(name: string) => await file<T>(`src/${name}/index.ts`)
+  const { file, load } = sourceAt(dir)
   return {
     core: await load<typeof core>('core'),
     scheduler: await load<typeof schedulers>('scheduler'),

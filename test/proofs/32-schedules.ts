@@ -1,10 +1,8 @@
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type * as scheduler from '#scheduler'
 import { type Chance, createChance } from './chance.ts'
 import { changesOf, cronOracle, daysOracle, type Fields, offsetMinutes, onceOf, type Walk, walk } from './lib-zones.ts'
 import { type Proof, scaled } from './proof.ts'
-import { withSource } from './sabotage.ts'
+import { sourceAt, withSource } from './sabotage.ts'
 
 type When = scheduler.When
 type Rule = { when: When; expected: number[] }
@@ -63,7 +61,7 @@ export const proof: Proof = {
     const violations: string[] = []
     let [cases, times, changes] = [0, 0, 0]
     await withSource(world.changes, async (dir) => {
-      const { nextTimes, whenProblem } = await load(dir)
+      const { nextTimes, whenProblem } = await sourceAt(dir).load<typeof scheduler>('scheduler')
       const zones = chance.shuffle(Intl.supportedValuesOf('timeZone'))
       const wanted = new Set([...ODD, ...zones.slice(0, scaled(zones.length, share))])
       for (const zone of wanted) {
@@ -86,11 +84,6 @@ export const proof: Proof = {
     })
     return { cases, violations, notes: [`${times} times around ${changes} changes of clocks`] }
   },
-}
-
-// By its place: where the source was tampered with, it is another.
-async function load(dir: string): Promise<typeof scheduler> {
-  return await import(/* @vite-ignore */ pathToFileURL(join(dir, 'src/scheduler/index.ts')).href)
 }
 
 /** Some changes of a zone, its last one always; where it has none, any instant. */

@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type * as configs from '#config'
 import type * as core from '#core'
 import type * as databases from '#database'
@@ -9,6 +7,7 @@ import type * as tasks from '#tasks'
 import { memorySql } from '../steward.ts'
 import type { World } from '../world.ts'
 import type { Chance } from './chance.ts'
+import { sourceAt } from './sabotage.ts'
 
 const MOST_IN_A_BATCH = 10
 // Here schedules only tell their person something.
@@ -22,9 +21,7 @@ const NOBODY: schedulers.Carriers = { run_workflow: nobody, ask_assistant: nobod
 type Message = { id: string; body: unknown; attempts: number; ack(): void; retry(): void }
 
 async function modulesOf(dir: string) {
-  // By its place: where the source was tampered with, it is another.
-  const load = async <T>(name: string): Promise<T> =>
-    await import(/* @vite-ignore */ pathToFileURL(join(dir, `src/${name}/index.ts`)).href)
+  const { file, load } = sourceAt(dir)
   return {
     core: await load<typeof core>('core'),
     ...(await load<typeof configs>('config')),
@@ -32,8 +29,7 @@ async function modulesOf(dir: string) {
     ...(await load<typeof queues>('queue')),
     ...(await load<typeof schedulers>('scheduler')),
     ...(await load<typeof tasks>('tasks')),
-    createSchedule: (await import(/* @vite-ignore */ pathToFileURL(join(dir, 'src/scheduler/schedules.ts')).href))
-      .createSchedule as typeof import('../../src/scheduler/schedules.ts').createSchedule,
+    ...(await file<typeof import('../../src/scheduler/schedules.ts')>('src/scheduler/schedules.ts')),
   }
 }
 

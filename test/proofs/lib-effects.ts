@@ -3,8 +3,9 @@ import { subscribers } from '../../workers/subscribers.ts'
 import type { Person, World } from '../world.ts'
 import { auditDeliveries, auditEventReminders } from './lib-due.ts'
 import { auditFates } from './lib-fates.ts'
-import { jobKinds, jobsOf } from './lib-jobs.ts'
+import { jobKinds } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
+import { auditAccountMail, auditMail, auditWebhooks, hooksOf } from './lib-mails.ts'
 import { timersOf } from './lib-objects.ts'
 import { auditInstances, auditRuns } from './lib-runs.ts'
 import { auditAsks, auditSchedules } from './lib-schedules.ts'
@@ -18,7 +19,6 @@ import {
 
 const LOOK_AGAIN_MS = 50
 const TICKET_WITHIN_MS = 10_000
-const MAILED_WITHIN_MS = 30_000
 export const TOPICS = [
   'tasks',
   'projects',
@@ -27,7 +27,6 @@ export const TOPICS = [
   'notifications',
   'schedules',
   'workflows',
-  'schedules',
   'effects',
   'me',
   'suggestions',
@@ -241,62 +240,4 @@ async function auditReminders(world: Seen, person: Owner, _: Told[], report: Rep
     [person.userId],
   )
   for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
-}
-
-// What its row says went out lies in the mailbox once; of what nobody knows, once at most.
-async function auditMail(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
-  const deadline = performance.now() + MAILED_WITHIN_MS
-  const read = () => world.query('select id, status from email_messages where user_id = $1', [person.userId])
-  const isOnItsWay = ({ status }: Record<string, unknown>) => status === 'queued' || status === 'sending'
-  let rows = await read()
-  while (rows.some(isOnItsWay) && performance.now() < deadline) {
-    await wait(LOOK_AGAIN_MS)
-    rows = await read()
-  }
-  const asked = (await jobsOf(world, person.userId)).filter(({ kind }) => kind === 'send_mail').length
-  if (asked !== rows.length) report(`${rows.length} mails wait to be sent by ${asked} jobs`)
-  for (const { id, status } of rows) {
-    const times = world.mailbox.messages().filter((mail) => mail.id === id).length
-    const isRight = status === 'sent' ? times === 1 : status === 'maybe_sent' && times <= 1
-    if (!isRight) report(`${id} is "${status}" and arrived ${times} times`)
-  }
-}
-
-const hooksOf = (world: Seen, { userId }: Owner) =>
-  world.query('select id from webhook_endpoints where user_id = $1', [userId])
-
-// Every event that a socket may hear is written down for each endpoint once, and goes out once.
-async function auditWebhooks(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
-  for (const { id } of await hooksOf(world, person)) {
-    const deadline = performance.now() + TICKET_WITHIN_MS
-    let rows = await deliveriesOf(world, id)
-    while (rows.some(({ status }) => status === 'pending') && performance.now() < deadline) {
-      await wait(LOOK_AGAIN_MS)
-      rows = await deliveriesOf(world, id)
-    }
-    for (const { id: eventId, room } of told) {
-      const found = rows.filter(({ event_id }) => event_id === eventId)
-      if (found.length !== (room === null ? 0 : 1)) report(`${eventId} waits ${found.length} times for a webhook`)
-      for (const { status, attempts } of found)
-        if (status !== 'delivered' || attempts !== 1) report(`the webhook of ${eventId} is ${status} after ${attempts}`)
-    }
-  }
-}
-
-const deliveriesOf = (world: Seen, id: unknown) =>
-  world.query('select event_id, status, attempts from webhook_deliveries where endpoint_id = $1', [id])
-
-// Each change of the account is written of once, and nothing else is.
-async function auditAccountMail(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
-  const written = {
-    account_changed: /^(?:password\.changed|address\.changed|signing_key\.added)$/,
-    key_created: /^key\.created$/,
-  }
-  for (const [kind, wanted] of Object.entries(written)) {
-    const asked = 'select 1 from email_messages where user_id = $1 and kind = $2'
-    const rows = await world.query(asked, [person.userId, kind])
-    const changes = told.filter(({ type }) => wanted.test(type)).length
-    if (rows.length !== changes)
-      report(`${changes} changes of the account were written of ${rows.length} times (${kind})`)
-  }
 }

@@ -1,10 +1,8 @@
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type { Definition } from '#workflows'
 import type { Fault } from '../run-platform.ts'
 import { createLife } from '../run-world.ts'
 import type { World } from '../world.ts'
-import { withSource } from './sabotage.ts'
+import { sourceAt, withSource } from './sabotage.ts'
 
 export type Engine = typeof import('#workflows')
 type Life = Awaited<ReturnType<ReturnType<typeof createLife>['run']>>
@@ -12,8 +10,7 @@ type Life = Awaited<ReturnType<ReturnType<typeof createLife>['run']>>
 /** The engine of this world's source, in this process. */
 export async function withEngine<T>(world: World, work: (engine: Engine) => Promise<T>): Promise<T> {
   return await withSource(world.changes, async (dir) => {
-    const engine: Engine = await import(pathToFileURL(join(dir, 'src/workflows/index.ts')).href)
-    return await work(engine)
+    return await work(await sourceAt(dir).load<Engine>('workflows'))
   })
 }
 

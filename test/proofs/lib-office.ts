@@ -1,5 +1,3 @@
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type * as configs from '#config'
 import type * as core from '#core'
 import type * as databases from '#database'
@@ -9,6 +7,7 @@ import type * as tasks from '#tasks'
 import type * as workflows from '#workflows'
 import { makeSteward } from '../steward.ts'
 import type { World } from '../world.ts'
+import { sourceAt } from './sabotage.ts'
 
 const ALOUD = { speak: true, expected: 0.5, better: null }
 /** A person's Steward, but for what it learns and for its alarm: times are looked up. */
@@ -24,18 +23,18 @@ const WAITING = `from triggers t join workflows w on w.id = t.workflow_id and w.
   where t.user_id = any($1::text[]) and active`
 
 async function modulesOf(dir: string) {
-  const load = async <T>(path: string): Promise<T> => await import(pathToFileURL(join(dir, 'src', path)).href)
+  const { file, load } = sourceAt(dir)
   return {
-    ...(await load<typeof configs>('config/index.ts')),
-    ...(await load<typeof core>('core/index.ts')),
-    ...(await load<typeof databases>('database/index.ts')),
-    ...(await load<typeof queues>('queue/index.ts')),
-    ...(await load<typeof tasks>('tasks/index.ts')),
-    ...(await load<typeof proactivities>('proactivity/index.ts')),
-    ...(await load<typeof workflows>('workflows/index.ts')),
-    ...(await load<typeof import('../../src/workflows/templates.ts')>('workflows/templates.ts')),
-    ...(await load<typeof import('../../src/workflows/workflows.ts')>('workflows/workflows.ts')),
-    ...(await load<typeof import('../../src/workflows/workflow-schema.ts')>('workflows/workflow-schema.ts')),
+    ...(await load<typeof configs>('config')),
+    ...(await load<typeof core>('core')),
+    ...(await load<typeof databases>('database')),
+    ...(await load<typeof queues>('queue')),
+    ...(await load<typeof tasks>('tasks')),
+    ...(await load<typeof proactivities>('proactivity')),
+    ...(await load<typeof workflows>('workflows')),
+    ...(await file<typeof import('../../src/workflows/templates.ts')>('src/workflows/templates.ts')),
+    ...(await file<typeof import('../../src/workflows/workflows.ts')>('src/workflows/workflows.ts')),
+    ...(await file<typeof import('../../src/workflows/workflow-schema.ts')>('src/workflows/workflow-schema.ts')),
   }
 }
 

@@ -1,6 +1,4 @@
 import { createECDH, generateKeyPairSync, randomBytes } from 'node:crypto'
-import { join } from 'node:path'
-import { pathToFileURL } from 'node:url'
 import type * as configs from '#config'
 import type * as core from '#core'
 import type * as databases from '#database'
@@ -10,6 +8,7 @@ import type * as webhooks from '#webhooks'
 import type * as workflows from '#workflows'
 import { makeId, type Person, type World } from '../world.ts'
 import { FAULTS, type Fault, type Faulty, startFaulty } from './lib-faulty.ts'
+import { sourceAt } from './sabotage.ts'
 
 /** A job of ours that needs somebody else. `try` says what came of it; `well` is what comes of it while all is well. */
 export type Vendor = {
@@ -24,9 +23,7 @@ export type Vendor = {
 }
 
 async function modulesOf(dir: string) {
-  const file = async <T>(path: string): Promise<T> =>
-    await import(/* @vite-ignore */ pathToFileURL(join(dir, path)).href)
-  const load = async <T>(name: string) => await file<T>(`src/${name}/index.ts`)
+  const { file, load } = sourceAt(dir)
   return {
     core: await load<typeof core>('core'),
     ...(await load<typeof configs>('config')),

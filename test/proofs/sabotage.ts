@@ -1,6 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
+import { pathToFileURL } from 'node:url'
 import { copySource } from '../../local/worker.ts'
 
 /** A change to the product's source that a proof must notice; `find` occurs once in the file. */
@@ -27,4 +28,11 @@ export function tamper(dir: string, { file, find, replace }: Sabotage): void {
   const parts = readFileSync(path, 'utf8').split(find)
   if (parts.length !== 2) throw new Error(`a sabotage of ${file} found its place ${parts.length - 1} times: ${find}`)
   writeFileSync(path, parts.join(replace))
+}
+
+/** Opens modules of a tree in this process, by their place: where the source was tampered with, it is another. */
+export function sourceAt(dir: string) {
+  const file = async <T>(path: string): Promise<T> =>
+    await import(/* @vite-ignore */ pathToFileURL(join(dir, path)).href)
+  return { file, load: async <T>(domain: string) => await file<T>(`src/${domain}/index.ts`) }
 }
