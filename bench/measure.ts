@@ -10,7 +10,7 @@ import type { Round } from './report.ts'
 import type { Contender, Stage } from './stage.ts'
 
 /** A contender with its own people and its own load. */
-export type Runner = Contender & { people: Person[]; child: ChildProcess; gone: AbortSignal }
+export type Runner = Contender & { people: Person[]; child: ChildProcess }
 
 const WARM_UP_MS = 300
 const QUIET_MS = 50
@@ -23,7 +23,7 @@ export function startLoad(contender: Contender, people: Person[]): Runner {
   const ended = new AbortController()
   child.once('exit', () => ended.abort(new Error('the load ended before its time')))
   child.send({ url: contender.url, people })
-  return { ...contender, people, child, gone: ended.signal }
+  return { ...contender, people, child, gone: AbortSignal.any([contender.gone, ended.signal]) }
 }
 
 /** The same load on each contender in turn, round by round, whoever comes first changing. */

@@ -97,8 +97,8 @@ function countRequests(port: number, undo: (() => unknown)[]): () => number {
   return () => count
 }
 
-/** A Worker in a workerd of its own, reached without a proxy. */
-export type Contender = { name: string; url: string; pid: number; stop(): Promise<void> }
+/** A Worker in a workerd of its own, reached without a proxy; `gone` when that ends before it is stopped. */
+export type Contender = { name: string; url: string; pid: number; gone: AbortSignal; stop(): Promise<void> }
 
 export type Whole = Contender & { worker: RunningWorker }
 
@@ -110,12 +110,12 @@ export async function startOurs(
   sourceDir = ROOT,
 ): Promise<Whole> {
   const persistDir = mkdtempSync(join(MEMORY, 'aurelius-bench-'))
-  const [worker, pid] = await withRuntime(() => startWorker({ bundleDir, persistDir, vars, sourceDir }))
+  const [worker, runtime] = await withRuntime(name, () => startWorker({ bundleDir, persistDir, vars, sourceDir }))
   const stop = async () => {
     await worker.stop()
     rmSync(persistDir, { recursive: true, force: true })
   }
-  return { name, url: worker.url, pid, worker, stop }
+  return { name, url: worker.url, ...runtime, worker, stop }
 }
 
 /** The bare handler, with objects of its own where it names their classes. */
@@ -125,7 +125,7 @@ export async function startBare(
   objects: Record<string, string> = {},
 ): Promise<Contender> {
   const port = await freePort()
-  const [miniflare, pid] = await withRuntime(async () => {
+  const [miniflare, runtime] = await withRuntime('bare', async () => {
     const made = new Miniflare(
       convertV4MiniflareOptions({
         host: HOST,
@@ -149,22 +149,25 @@ export async function startBare(
     await made.ready
     return made
   })
-  return { name: 'bare', url: `http://${HOST}:${port}`, pid, stop: () => miniflare.dispose() }
+  return { name: 'bare', url: `http://${HOST}:${port}`, ...runtime, stop: () => miniflare.dispose() }
 }
 
-/** What `start` started, and the process id of its workerd. */
-async function withRuntime<T>(start: () => Promise<T>): Promise<[T, number]> {
-  let runtime: ChildProcess | undefined
+/** What `start` started, and its workerd. */
+async function withRuntime<T>(name: string, start: () => Promise<T>): Promise<[T, Pick<Contender, 'pid' | 'gone'>]> {
+  const ended = new AbortController()
+  let pid = 0
   const onChild = (message: unknown) => {
     const child = typeof message === 'object' && message && 'process' in message ? message.process : undefined
     if (!(child instanceof ChildProcess)) return
     child.once('spawn', () => {
-      if (/workerd(\.exe)?$/.test(child.spawnfile)) runtime = child
+      if (!/workerd(\.exe)?$/.test(child.spawnfile)) return
+      pid = child.pid ?? 0
+      child.once('exit', (code, signal) => ended.abort(new Error(`the workerd of ${name} ended: ${signal ?? code}`)))
     })
   }
   subscribe('child_process', onChild)
   try {
-    return [await start(), runtime?.pid ?? 0]
+    return [await start(), { pid, gone: ended.signal }]
   } finally {
     unsubscribe('child_process', onChild)
   }
