@@ -159,9 +159,9 @@ async function main(): Promise<void> {
     const memories = await seedMemories(api)
     const conversations = await seedConversation(api)
     console.log(
-      `Added: ${tasks} tasks, ${events} events, ${schedules} schedule, ${workflows} workflows, ${memories} memories,`,
+      `Added: tasks ${tasks}, events ${events}, schedules ${schedules}, workflows ${workflows}, memories ${memories},`,
     )
-    console.log(`${conversations} conversation (${timeZone}). To be decided: ${suggestions} suggestions.`)
+    console.log(`conversations ${conversations} (${timeZone}). Suggestions to be decided: ${suggestions}.`)
   } finally {
     leave()
   }

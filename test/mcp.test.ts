@@ -80,6 +80,7 @@ test('resources are listed page by page, and read by what a template says', asyn
     'aurelius://calendar/{id}',
     'aurelius://conversations/{id}',
     'aurelius://memories/{id}',
+    'aurelius://suggestions/{id}',
   ])
   const found: Awaited<ReturnType<Client['listResources']>>['resources'] = []
   let cursor: string | undefined

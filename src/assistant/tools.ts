@@ -2,11 +2,12 @@ import { z } from 'zod'
 import type { ModelTool, PersonFacts } from '#ai'
 import { scopesOf, toolsWithin } from '#auth'
 import { calendarTools } from '#calendar'
+import { commitmentTools } from '#commitments'
 import { AppError, defineTool, type Tool, type UserCtx } from '#core'
 import { outwardTools, undoLast } from '#effects'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
-import { listSuggestions, TURN_APPROVAL } from '#proactivity'
+import { listSuggestions, suggestionTools, TURN_APPROVAL } from '#proactivity'
 import { taskTools } from '#tasks'
 import { personTools } from '#users'
 import { workflowTools } from '#workflows'
@@ -14,7 +15,8 @@ import type { OpenedTurn } from './open.ts'
 
 /** What may be done for a person, in a turn or out of one: each a verb of its domain, with a label. */
 export function standingTools(sourceMessageId: string | null): Tool[] {
-  return [...taskTools, ...calendarTools, ...memoryTools(sourceMessageId), ...personTools]
+  const kept = [...taskTools, ...calendarTools, ...memoryTools(sourceMessageId), ...personTools]
+  return [...kept, ...suggestionTools, ...commitmentTools]
 }
 
 /** Everything the assistant may do in this turn: no more than whoever asks. */

@@ -48,7 +48,8 @@ const TOOLS: Partial<Record<Area, readonly string[]>> = {
   notifications: ['notify', 'withdraw_notification', 'ask_question'],
   integrations: ['call_webhook', 'mcp_tool'],
   mail: ['draft_mail', 'send_mail', 'discard_mail', 'keep_mail'],
-  workflows: ['run_workflow', 'draft_workflow', 'create_workflow'],
+  workflows: ['run_workflow', 'list_workflows', 'draft_workflow', 'create_workflow'],
+  suggestions: ['list_suggestions', 'dismiss_suggestion', 'snooze_suggestion', 'list_commitments', 'end_commitment'],
   conversations: ['list_conversations', 'read_conversation', 'undo_last'],
 }
 

@@ -80,6 +80,14 @@ export function findDone(deed: Deed, open: readonly Standing[]): Standing | null
 
 const overlaps = (one: ReadonlySet<string>, other: ReadonlySet<string>) => [...one].some((word) => other.has(word))
 
+/** Of which of these a task of this name was made: the one that alone is about the same. */
+export function findMade(title: string, open: readonly Standing[]): Standing | null {
+  const topic = topicOf(title)
+  const fits = open.filter(({ what }) => topic.size > 0 && within(topic, topicOf(what)) && within(topicOf(what), topic))
+  const [only, other] = fits
+  return only && !other ? only : null
+}
+
 const WRITES = new Set(['send', 'speak', 'plan'])
 const NO_MAIL = new Set([
   'call',

@@ -95,6 +95,20 @@ test('a task that was taken back is waited for no more', async () => {
   expect(await only(learner)).toMatchObject({ taskId: null, status: 'open' })
 })
 
+test('a task that was made of it in the conversation is its own, and what was offered is taken back', async () => {
+  const learner = await makeLearner(MONDAY)
+  await say(learner, "I'll call the plumber tomorrow at 9am")
+  const act = { kind: 'create_task', input: {}, origin: {}, status: 'done' }
+  await happens(learner, 'effect.updated', { ...act, output: { id: 'task_1', title: 'Call the bank' } })
+  expect(await only(learner)).toMatchObject({ taskId: null, suggestion: { status: 'proposed' } })
+  await happens(learner, 'effect.updated', { ...act, output: { id: 'task_2', title: 'Call the plumber' } })
+  const { suggestionId } = await only(learner)
+  await happens(learner, 'suggestion.decided', { id: suggestionId, kind: 'commitment', decision: 'expired' })
+  expect(await only(learner)).toMatchObject({ taskId: 'task_2', status: 'open', suggestion: { status: 'expired' } })
+  await happens(learner, 'task.completed', {}, 'task_2')
+  expect(await only(learner)).toMatchObject({ status: 'done', endedBy: 'task' })
+})
+
 test('"I sent the report" ends what was promised, and takes the offer back', async () => {
   const learner = await makeLearner(MONDAY)
   await say(learner, "I'll send the report to Ana on Friday")

@@ -1,2 +1,3 @@
 export { concernsCommitments, hear } from './hear.ts'
 export { commitmentSubscriber } from './subscriber.ts'
+export { commitmentTools } from './tools.ts'

@@ -4,6 +4,7 @@ import { scopesOf } from '#auth'
 import { getEvent, upcoming } from '#calendar'
 import { bounded, decodeCursor, encodeCursor, findAppError, s, type UserCtx } from '#core'
 import { getMemory, listMemories } from '#memories'
+import { listSuggestions, readSuggestion } from '#proactivity'
 import { getProject, getTask, listProjects, listTasks } from '#tasks'
 import { noResource } from './rpc.ts'
 
@@ -15,7 +16,7 @@ const MIME = 'application/json'
 type Item = { id: string; title: string; at: string }
 type Page = { items: Item[]; nextCursor: string | null }
 type Kind = {
-  area: 'tasks' | 'projects' | 'calendar' | 'conversations' | 'memories'
+  area: 'tasks' | 'projects' | 'calendar' | 'conversations' | 'memories' | 'suggestions'
   prefix: string
   title: string
   description: string
@@ -78,6 +79,14 @@ const KINDS: Kind[] = [
     list: async (ctx, query) => page(await listMemories(ctx, query), ({ text }) => text.slice(0, 80).toWellFormed()),
     read: getMemory,
   },
+  {
+    area: 'suggestions',
+    prefix: 'sug',
+    title: 'Suggestion',
+    description: 'Something Aurelius offers, which the user has not decided about: what it would do and why',
+    list: async (ctx, query) => page(await listSuggestions(ctx, { ...query, open: true }), ({ title }) => title),
+    read: readSuggestion,
+  },
 ]
 
 const CursorKey = z.tuple([s.int(0, KINDS.length - 1), z.string().max(600).nullable()])
@@ -99,7 +108,7 @@ export function resourceTemplates(ctx: UserCtx): object[] {
   }))
 }
 
-/** A page of what can be read, kind after kind: open tasks, projects, what comes next, conversations, memories. One trip a kind. */
+/** A page of what can be read, kind after kind: open tasks, projects, what comes next, conversations, memories, suggestions. One trip a kind. */
 export async function listResources(ctx: UserCtx, cursor: string | undefined) {
   const kinds = kindsFor(ctx)
   const [from, within] = cursor === undefined ? [0, null] : decodeCursor(LIST, cursor, CursorKey)

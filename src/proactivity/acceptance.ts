@@ -106,7 +106,7 @@ export function explain(all: Tally[], rules: Rule[], muteBelow: number): Line[] 
       if (!isTold) return []
       const isMuted = rule === 'mute' || (rule === undefined && mean < muteBelow)
       const state = rule === 'pin' ? 'pinned' : isMuted ? 'muted' : 'learned'
-      const says = inWords(kind, part, week, mean, rule)
+      const says = inWords(kind, part, week, seen < LEAST_SEEN ? null : mean, rule)
       const counts = { yes: round(said.yes), no: round(said.no), expected: round(mean) }
       return [{ kind, part: part || null, week: week || null, says, ...counts, state }]
     })
@@ -115,11 +115,12 @@ export function explain(all: Tally[], rules: Rule[], muteBelow: number): Line[] 
 
 const round = (value: number) => Math.round(value * 100) / 100
 
-function inWords(kind: string, part: string, week: string, mean: number, rule: string | undefined): string {
+function inWords(kind: string, part: string, week: string, mean: number | null, rule: string | undefined): string {
   const when = [NAMES[part], NAMES[week]].filter(Boolean).join(' ')
   const what = `${kind.replaceAll(/[_.-]/g, ' ')} ideas${when && ` ${when}`}`
   if (rule === 'pin') return `you want ${what}`
   if (rule === 'mute') return `you want no ${what}`
+  if (mean === null) return `too little is known of ${what} yet`
   if (mean >= 0.8) return `you take ${what}`
   if (mean >= 0.6) return `you mostly take ${what}`
   if (mean > 0.4) return `you take about half of the ${what}`

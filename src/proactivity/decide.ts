@@ -24,7 +24,7 @@ export async function approveSuggestion(ctx: WriteCtx, id: string, { actions }: 
   const agreed = chosen ? sql`${JSON.stringify(chosen.agreed)}::jsonb` : sql`${t.actions}`
   return await move(ctx, id, {
     from: OPEN,
-    already: ['approved', 'running', 'done', 'failed', 'undone'],
+    already: ['approved', 'running', 'done', 'failed'],
     where: isCurrent(ctx.now()),
     set: { status: 'approved', agreed, wakeAt: null, decidedAt: ctx.now() },
     decide: { decision: 'approved', isEdited: chosen?.isEdited ?? false },

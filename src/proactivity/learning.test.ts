@@ -118,6 +118,14 @@ test('it is told in words, the whole of a kind and the times at which it is othe
   expect(one.lines()[2]).toMatchObject({ kind: 'finance', part: null, week: 'weekend', yes: 0, no: 8 })
 })
 
+test('of what was decided once or twice nothing is claimed', () => {
+  const one = mind()
+  one.hears('finance', MORNING, 'dismissed')
+  expect(one.says()).toEqual(['too little is known of finance ideas yet'])
+  one.hears('finance', MORNING, ...Array<Act>(3).fill('dismissed'))
+  expect(one.says()).not.toContain('too little is known of finance ideas yet')
+})
+
 test('what the person says goes before what was learned, the closest first', () => {
   const one = mind()
   one.hears('finance', MORNING, ...Array<Act>(9).fill('dismissed'))

@@ -1,14 +1,27 @@
 import { z } from 'zod'
 import { AppError, defineTool, s, type Tool } from '#core'
 import { draftWorkflow } from './draft.ts'
+import { listWorkflows } from './read.ts'
 import { NewWorkflow } from './workflow-schema.ts'
 import { createWorkflow } from './workflows.ts'
 
+const MAX_LISTED = 20
 let made: Tool[] | undefined
 
 /** What the assistant may do about workflows; their schemas are made when they are first asked for. */
 export function workflowTools(): Tool[] {
   made ??= [
+    defineTool({
+      name: 'list_workflows',
+      description: 'The workflows of the user, newest first: what each does, and whether it is on.',
+      input: z.strictObject({}),
+      readOnly: true,
+      run: async (ctx) => {
+        const { items, nextCursor } = await listWorkflows(ctx, { limit: MAX_LISTED })
+        const workflows = items.map(({ id, name, description, status }) => ({ id, name, description, status }))
+        return { output: { workflows, more: nextCursor !== null } }
+      },
+    }),
     defineTool({
       name: 'draft_workflow',
       description:

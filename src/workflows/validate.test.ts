@@ -103,6 +103,14 @@ test('what would set itself off without end, and what would do nothing, is refus
   expect(await places({ triggers: [{ kind: 'manual' }, { kind: 'manual' }] })).toEqual(['/triggers/1'])
 })
 
+test('what never happens cannot be waited for; what has a room yet to come can', async () => {
+  const waits = (type: string) =>
+    faults({ triggers: [{ kind: 'event', type }], throttle: { count: 1, perMinutes: 60 } })
+  for (const type of ['task.restored', 'event.*', 'mail.received', 'file.*']) expect(await waits(type)).toEqual([])
+  expect(await waits('task.eaten')).toMatchObject([{ pointer: '/triggers/0/type' }])
+  expect(await waits('run.updated')).toMatchObject([{ pointer: '/triggers/0/type' }])
+})
+
 test('a time that never comes is refused', async () => {
   expect(await places({ triggers: [{ kind: 'cron', cron: '0 0 31 2 *' }] })).toEqual(['/triggers/0/cron'])
   expect(

@@ -20,18 +20,22 @@ const NOW = {
   ...{ year: 'int', month: 'int', day: 'int', hour: 'int', minute: 'int' },
 }
 const TYPES = { integer: 'int', string: 'string', boolean: 'bool', time: 'string', weekday: 'string' } as const
-/** What happens that a workflow may wait for. What workflows and their runs cause themselves is not among it. */
-export const FAMILIES = new Set([
-  'task',
-  'project',
-  'memory',
-  'event',
-  'me',
-  'mail',
-  'file',
-  'subscription',
-  'commitment',
-])
+/**
+ * What happens that a workflow may wait for, by family; where there is nothing listed its room is yet to come. What
+ * workflows and their runs cause themselves is not among it.
+ */
+const HAPPENS: Readonly<Record<string, readonly string[]>> = {
+  task: ['created', 'updated', 'completed', 'reopened', 'deleted', 'restored'],
+  project: ['created', 'updated', 'deleted'],
+  memory: ['created', 'updated', 'deleted'],
+  event: ['created', 'updated', 'deleted', 'restored'],
+  me: ['updated'],
+  commitment: ['created', 'updated'],
+  mail: [],
+  file: [],
+  subscription: [],
+}
+export const FAMILIES = new Set(Object.keys(HAPPENS))
 
 export const pointerOf = (path: Path): string =>
   path.map((part) => `/${String(part).replaceAll('~', '~0').replaceAll('/', '~1')}`).join('')
@@ -155,8 +159,11 @@ function checkTrigger(check: Check, path: Path, trigger: Trigger, { first, known
 }
 
 function checkPattern({ add }: Check, path: Path, pattern: string): void {
-  const [family = ''] = pattern.split('.')
-  if (!FAMILIES.has(family)) add(path, `nothing of ${family} can be waited for; there are ${[...FAMILIES].join(', ')}`)
+  const [family = '', ...rest] = pattern.split('.')
+  const [there, what] = [HAPPENS[family], rest.join('.')]
+  if (!there) add(path, `nothing of ${family} can be waited for; there are ${[...FAMILIES].join(', ')}`)
+  else if (what !== '*' && there.length > 0 && !there.includes(what))
+    add(path, `there is no ${pattern}; there are ${[...there, '*'].map((one) => `${family}.${one}`).join(', ')}`)
 }
 
 /** There is one address, one button and one way to be called by another workflow. */

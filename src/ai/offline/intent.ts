@@ -113,9 +113,13 @@ export type Intent =
   | { kind: 'time'; places: { zone: string; name: string }[] }
   | { kind: 'undo' }
   | { kind: 'draft'; text: string }
+  | { kind: 'room'; room: Room }
   | EventIntent
   | { kind: 'repeat-calls'; calls: Call[] }
   | { kind: 'say'; text: string; ask?: Ask; about?: string }
+
+/** What of the product is listed as it is. */
+export type Room = 'suggestions' | 'commitments' | 'workflows'
 
 /** `ids` are those picked from several, `all` wants no picking. */
 type Named = { text: string; date?: string; time?: string; ids?: string[]; all?: boolean }

@@ -1,4 +1,4 @@
-import type { Intent, World } from './intent.ts'
+import type { Intent, Room, World } from './intent.ts'
 import { raw, re } from './pattern.ts'
 import { draftOf } from './read-create.ts'
 import { ABILITIES } from './read-talk.ts'
@@ -67,16 +67,18 @@ const WORKFLOWS = re(
   raw`(?:what|which|how many) (?:workflows|automations) (?:do i have|are there|have i got)|what are my (?:workflows|automations)|`,
   raw`do i have any (?:workflows|automations))$`,
 )
-const IN_APP = (what: string) =>
-  say(`I can't see ${what} from here: you find them in the app, under ${sentence(what)}.`)
+const room = (name: Room, world: World): Intent =>
+  world.can(`list_${name}`)
+    ? { kind: 'room', room: name }
+    : say(`I can't see ${name} from here: you find them in the app, under ${sentence(name)}.`)
 
 /** What is asked of the app's other rooms, and commands that are no task. */
 export function readElsewhere(c: string, world: World): Intent | undefined {
   const t = c.replace(/[.!?\s]+$/, '')
   if (t.length > 120) return undefined
-  if (PROMISES.test(t)) return IN_APP('commitments')
-  if (SUGGESTS.test(t)) return IN_APP('suggestions')
-  if (WORKFLOWS.test(t)) return IN_APP('workflows')
+  if (PROMISES.test(t)) return room('commitments', world)
+  if (SUGGESTS.test(t)) return room('suggestions', world)
+  if (WORKFLOWS.test(t)) return room('workflows', world)
   if (SWITCHES.test(t))
     return say("I can't change or run a workflow from here: you do that in the app, under Workflows.")
   if (DECIDES.test(t))

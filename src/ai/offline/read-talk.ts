@@ -144,14 +144,16 @@ export function readProject(c: string, world: World): Intent | undefined {
       plain,
     )
   if (!gone?.[1] || !gone[2]) return undefined
-  const project = findProject(gone[2].replace(/^project /i, ''), world.projects)
+  const name = gone[2].replace(/^project /i, '')
+  const isNamed = gone[3] !== undefined || name !== gone[2]
+  const project = findProject(name, world.projects)
   const archive = /^(?:archive|close|shelve)$/i.test(gone[1])
   if (!project)
-    return archive && (gone[3] || /^archive/i.test(gone[1]))
-      ? say(`I don't see a project called “${gone[2]}”. ${known(world)}`)
+    return (archive && isNamed) || name !== gone[2] || /^archive/i.test(gone[1])
+      ? say(`I don't see a project called “${name}”. ${known(world)}`)
       : undefined
   if (archive) return { kind: 'project-archive', project }
-  if (!gone[3]) return undefined
+  if (!isNamed) return undefined
   if (world.can('delete_project')) return { kind: 'project-delete', project }
   const intent: Intent = { kind: 'project-archive', project }
   return {

@@ -20,6 +20,7 @@ import {
   doTime,
   doUndo,
 } from './do-rest.ts'
+import { doRoom } from './do-room.ts'
 import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
 import { titles, trouble } from './say.ts'
 import { understood } from './understood.ts'
@@ -108,6 +109,8 @@ function script(intent: Intent, world: World): Script {
       return doCalendar(intent, world, script)
     case 'draft':
       return doDraft(intent)
+    case 'room':
+      return doRoom(intent)
     case 'insights':
       return doInsights()
     case 'repeat-calls':

@@ -21,7 +21,7 @@ import { readSettings, readZone } from './read-settings.ts'
 import { ABILITIES, readProject, readTalk } from './read-talk.ts'
 import { scan } from './scan.ts'
 import { fold, narrow, selfCorrected, shareTime, spread, topics } from './shapes.ts'
-import { QUESTION } from './verbs.ts'
+import { isAction, QUESTION } from './verbs.ts'
 import { tidy, tokens } from './words.ts'
 
 const PENDING: Task = {
@@ -52,6 +52,25 @@ const MOVES = re(
   raw`would like to) (?=(?:move|push|reschedule|postpone|bump|delay|shift|put off)\b)`,
 )
 
+const WILL = /^(?:ok(?:ay)?,? )?(?:i|we)(?:'ll| will| am going to|'m going to|'m gonna) /i
+const LEADS = new Set([
+  'ok',
+  'okay',
+  'i',
+  'we',
+  "i'll",
+  "we'll",
+  "i'm",
+  'am',
+  'will',
+  'going',
+  'gonna',
+  'to',
+  'then',
+  'also',
+  'just',
+])
+
 const say = (text: string): Intent => ({ kind: 'say', text })
 function unknown(c: string, world: World): Intent {
   const draft = draftOf(c, world, false)
@@ -59,10 +78,13 @@ function unknown(c: string, world: World): Intent {
   const asks = QUESTION.test(c) || /\?\s*$/.test(c)
   const plausible = !asks && draft.title !== '' && words.length <= 12 && /[a-z]{2}/i.test(c)
   const offer = plausible ? ` Shall I add “${draft.title}” as a task?` : ''
+  const means = plausible && WILL.test(c) && isAction(words.find((word) => !LEADS.has(word)) ?? '')
   return {
     kind: 'say',
     about: c,
-    text: `Sorry, I didn't understand that. ${ABILITIES}${offer}`,
+    text: means
+      ? `That sounds like something you will do.${offer}`
+      : `Sorry, I didn't understand that. ${ABILITIES}${offer}`,
     ...(plausible ? { ask: { kind: 'offer', intent: { kind: 'create', draft } } } : {}),
   }
 }

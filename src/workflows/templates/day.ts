@@ -150,7 +150,7 @@ export const DAY_TEMPLATES: readonly Template[] = [
       ],
       analysis: rule(
         'size(facts.done) > 0',
-        '{{ size(facts.done) }} tasks done in thirty days',
+        '{{ plural(size(facts.done), "task", "tasks") }} done in thirty days',
         'first(facts.done, 10)',
       ),
       suggestion: {
