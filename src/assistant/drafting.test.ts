@@ -55,3 +55,12 @@ test('a no saves nothing, and what was not understood is told', async () => {
   expect(text).toContain('the stock falls')
   expect(names).toEqual([])
 })
+
+test('what only a workflow could do is drafted without the word, and what of it is not done is told', async () => {
+  const say = await talk(await makePerson())
+  expect((await say('every weekday at 8 tell me what is due')).text).toContain('Morning brief')
+  expect((await say('no')).names).toEqual([])
+  const { text } = await say('when three tasks are overdue and the next hour is free, suggest one')
+  expect(text).toContain('Overdue triage')
+  expect(text).toContain('I know nothing that does \u201cthe next hour is free\u201d.')
+})

@@ -59,7 +59,7 @@ test('no tool says yes to a suggestion, and what waits for a tap is not turned d
 test('of what somebody will do they are offered a task, with no apology', async () => {
   const { say } = await meet()
   const told = await say("I'll send the report to Ana on Friday")
-  expect(told).toContain('Shall I add')
+  expect(told).toContain('Shall I add \u201cSend the report to Ana\u201d as a task?')
   expect(told).not.toContain('Sorry')
   expect(await say("I'll be there")).not.toContain('something you will do')
 })

@@ -202,6 +202,7 @@ test('what people say becomes a workflow that can be run', async () => {
       expect(got.params).toMatchObject(params)
       expect(got.trigger).toMatchObject(trigger)
       if (steps) expect(got.does).toEqual(steps)
+      expect(made.notUnderstood).toEqual([])
     } catch {
       wrong.push(`${text}: ${JSON.stringify(got)}`)
     }
@@ -213,6 +214,14 @@ test('what people say becomes a workflow that can be run', async () => {
 test.each(UNCLEAR)('of "%s" it is said what was not understood', async (text, named) => {
   const made = await draftByRules(text, AT)
   expect(isDrafted(made) ? made : made.notUnderstood.join()).toMatch(named)
+})
+
+test('what a template does not do of the sentence is told', async () => {
+  const left = async (text: string) => (await draftByRules(text, AT)).notUnderstood
+  expect(await left('when three tasks are overdue and the next hour is free, suggest one')).toEqual([
+    'the next hour is free',
+  ])
+  expect(await left('every day at 8 tell me what is due, and what the weather is')).toEqual(['what the weather is'])
 })
 
 test('what it does is told in words', async () => {

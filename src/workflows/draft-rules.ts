@@ -1,7 +1,7 @@
 import { readTime } from '#ai'
 import { Definition } from './definition.ts'
 import { actionsIn } from './draft-actions.ts'
-import { templateFor } from './draft-templates.ts'
+import { leftOver, type Meant, templateFor } from './draft-templates.ts'
 import { happening, type SetOff, temporal } from './draft-triggers.ts'
 import type { Template } from './templates/template.ts'
 import { offeredTemplates, TEMPLATES } from './templates.ts'
@@ -16,6 +16,8 @@ export type Drafted = {
   definition: Definition
   params: Params
   says: string
+  /** Parts of the sentence that nothing of it does. */
+  notUnderstood: string[]
 }
 export type Unread = { notUnderstood: string[]; because: string }
 type At = { now: string; timeZone: string }
@@ -53,7 +55,7 @@ export async function draftByRules(text: string, at: At): Promise<Drafted | Unre
     return graph(found.setOff, rest)
   }
   const meant = templateFor(said)
-  if (meant) return await ofTemplate(meant.key, meant.params, { said, set, isOnce: time.rhythm === null })
+  if (meant) return await ofTemplate(meant, { said, rest: time.rest, set, isOnce: time.rhythm === null })
   if (!set) {
     const [, condition] = /\b(?:when(?:ever)?|if|every time|as soon as|after) (.+?)(?:,|$)/i.exec(said) ?? []
     return condition
@@ -80,12 +82,22 @@ function graph({ trigger, gather, analysis, says, subject, when, oncePer }: SetO
   })
   const sentence = `${says}: ${asked.says}.`
   const name = asked.name.slice(0, 120)
-  return { name, description: sentence, savesMinutes: 1, template: null, definition, params: {}, says: sentence }
+  return {
+    name,
+    description: sentence,
+    savesMinutes: 1,
+    template: null,
+    definition,
+    params: {},
+    says: sentence,
+    notUnderstood: [],
+  }
 }
 
-type Said = { said: string; set: SetOff | null; isOnce: boolean }
+type Said = { said: string; rest: string; set: SetOff | null; isOnce: boolean }
 
-async function ofTemplate(key: string, given: Params, { said, set, isOnce }: Said): Promise<Drafted | Unread> {
+async function ofTemplate(meant: Meant, { said, rest, set, isOnce }: Said): Promise<Drafted | Unread> {
+  const { key, params: given } = meant
   const template = (await offeredTemplates()).find((one) => one.key === key)
   if (!template) {
     const needs = TEMPLATES.find((one) => one.key === key)
@@ -102,6 +114,7 @@ async function ofTemplate(key: string, given: Params, { said, set, isOnce }: Sai
   const when = timed ? `${timed.says}: ` : ''
   return {
     ...{ name: template.name, description: template.description, savesMinutes: template.savesMinutes, template: key },
+    notUnderstood: leftOver(rest, meant, `${template.name} ${template.description}`).map((part) => part.slice(0, 300)),
     ...{ definition: made, params, says: `${when}${template.name}. ${template.description}` },
   }
 }

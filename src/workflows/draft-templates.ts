@@ -17,7 +17,7 @@ const KNOWN: readonly Known[] = [
   },
   {
     key: 'evening_review',
-    on: /\b(?:evening|end[- ]of[- ](?:the[- ])?day) (?:review|summary|wrap)|\bwhat i (?:got|have got|have|'ve) done\b|\b(?:review|wrap up|summari[sz]e) (?:the|my) day\b|\bday(?:'s)? (?:review|wrap[- ]?up)\b/i,
+    on: /\b(?:evening|end[- ]of[- ](?:the[- ])?day) (?:review|summary|wrap)|\bwhat (?:did i|i|i've|i have|have i) (?:(?:got|have|'ve) )?(?:done|finished|completed|finish)\b|\b(?:review|wrap up|summari[sz]e) (?:the|my) day\b|\bday(?:'s)? (?:review|wrap[- ]?up)\b/i,
   },
   {
     key: 'bill_due',
@@ -78,4 +78,27 @@ export function templateFor(text: string): Meant | null {
     }
   }
   return null
+}
+
+const FILLER = new Set(
+  (
+    'a about add also always am an and any anything are as ask at be before brief briefing by can create daily day days do each every for from ' +
+    'get give has have how i if in is it just keep know let list make me month monthly my need new next nothing notify of on one only or out please ' +
+    'put remind review send should show so some suggest summary sum summarise summarize tell that the them then there these this to today tomorrow ' +
+    'up warn want week weekly what when whenever which will with would year you your morning evening afternoon night noon am pm monday tuesday ' +
+    'wednesday thursday friday saturday sunday weekday weekdays weekend weekends oclock hour hours minute minutes more than least late overdue due'
+  ).split(' '),
+)
+const wordsIn = (text: string) => text.toLowerCase().match(/[a-z][a-z'-]*/g) ?? []
+const stem = (word: string) => word.replace(/(?:ies|y|ings?|ed|es|s|e)$/, '')
+
+/** The parts of a sentence of which a template says and does nothing: they are told, not dropped. */
+export function leftOver(text: string, { key }: Meant, says: string): string[] {
+  const on = KNOWN.find((one) => one.key === key)?.on
+  const known = new Set(wordsIn(says).map(stem))
+  const parts = text.split(/\s*(?:[,;:]|\b(?:and|then|but|plus)\b)\s*/i)
+  return parts.filter((part) => {
+    const words = wordsIn(part).filter((word) => !FILLER.has(word))
+    return !on?.test(part) && words.length > 0 && words.every((word) => !known.has(stem(word)))
+  })
 }

@@ -53,32 +53,15 @@ const MOVES = re(
 )
 
 const WILL = /^(?:ok(?:ay)?,? )?(?:i|we)(?:'ll| will| am going to|'m going to|'m gonna) /i
-const LEADS = new Set([
-  'ok',
-  'okay',
-  'i',
-  'we',
-  "i'll",
-  "we'll",
-  "i'm",
-  'am',
-  'will',
-  'going',
-  'gonna',
-  'to',
-  'then',
-  'also',
-  'just',
-])
 
 const say = (text: string): Intent => ({ kind: 'say', text })
 function unknown(c: string, world: World): Intent {
-  const draft = draftOf(c, world, false)
+  const draft = draftOf(c.replace(WILL, ''), world, false)
   const words = tokens(c)
   const asks = QUESTION.test(c) || /\?\s*$/.test(c)
   const plausible = !asks && draft.title !== '' && words.length <= 12 && /[a-z]{2}/i.test(c)
   const offer = plausible ? ` Shall I add “${draft.title}” as a task?` : ''
-  const means = plausible && WILL.test(c) && isAction(words.find((word) => !LEADS.has(word)) ?? '')
+  const means = plausible && WILL.test(c) && isAction(tokens(draft.title)[0] ?? '')
   return {
     kind: 'say',
     about: c,
@@ -208,7 +191,7 @@ export function understand(said: string, world: World): Intent[] {
   const whole =
     (core === text ? undefined : answering(core, world)) ?? answering(short, world) ?? alone(text, core, world)
   if (whole) return [whole]
-  const draft = readDraft(text)
+  const draft = readDraft(text, world)
   if (draft) return [draft]
   return underHeader(text, world) ?? clauses(text, world)
 }
