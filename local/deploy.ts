@@ -6,6 +6,7 @@ import { parseArgs, promisify, stripVTControlCharacters } from 'node:util'
 import { gzipSync } from 'node:zlib'
 import { Client } from 'pg'
 import { unstable_convertConfigBindingsToStartWorkerBindings, unstable_readConfig } from 'wrangler'
+import { catalogueOf } from '#ai'
 import { readConfig } from '#config'
 import * as check from './deploy-checks.ts'
 
@@ -121,7 +122,7 @@ async function bindings(local: Settings, production: Settings) {
 }
 
 async function settings({ bindings, secrets }: Settings, isRehearsal: boolean) {
-  const problems = check.settingProblems(bindings, secrets, readConfig)
+  const problems = check.settingProblems(bindings, secrets, (vars) => catalogueOf(readConfig(vars)))
   return {
     said: ['each is in [env.production.vars], or named in [env.production.secrets] required'],
     problems: isRehearsal ? problems : [...problems, ...check.placeholderProblems(bindings)],

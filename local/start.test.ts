@@ -140,6 +140,9 @@ describe('npm start', { timeout: SLOW_MS }, () => {
     const setting = run('start.ts', [], '', { LOG_LEVEL: 'loud', RATE_LIMIT_FACTOR: '0' })
     expect(await setting.ended).toBe(1)
     expect(setting.said()).toMatch(/- RATE_LIMIT_FACTOR: .*\n- LOG_LEVEL: /)
+    const unpriced = run('start.ts', [], '', { ANTHROPIC_API_KEY: 'sk-x', ANTHROPIC_MODEL: 'claude-nobody-knows' })
+    expect(await unpriced.ended).toBe(1)
+    expect(unpriced.said()).toMatch(/did not start: No price is known for the model claude-nobody-knows: name one of /)
   })
 
   test('a conversation is had from a script', async () => {
@@ -153,12 +156,12 @@ describe('npm start', { timeout: SLOW_MS }, () => {
     const seed = () => run('seed.ts', ['--url', url, '--data', data])
     const first = seed()
     const added = expect.stringMatching(
-      /Added: 3\d tasks, 9 events, 1 schedule, 2 workflows, 5 memories,\s1 conversation/,
+      /Added: tasks 3\d, events 9, schedules 1, workflows 2, memories 5,\sconversations 1/,
     )
     expect([await first.ended, first.said()]).toEqual([0, added])
     const second = seed()
     expect(await second.ended).toBe(0)
-    expect(second.said()).toMatch(/Added: 0 tasks, 0 events, 0 schedule, 0 workflows, 0 memories,\s0 conversation/)
+    expect(second.said()).toMatch(/Added: tasks 0, events 0, schedules 0, workflows 0, memories 0,\sconversations 0/)
   })
 
   test('SIGTERM stops it cleanly, and the next start has everything', async () => {
@@ -213,6 +216,14 @@ describe('npm start', { timeout: SLOW_MS }, () => {
     await vi.waitFor(rung, { timeout: 5000, interval: 100 })
     server.child.kill('SIGKILL')
     await server.ended
+  })
+
+  test('a Ctrl-C that the shell and npm both hand on stops it cleanly', async () => {
+    server = await ready(start())
+    server.child.kill('SIGINT')
+    server.child.kill('SIGINT')
+    expect(await server.ended).toBe(0)
+    expect(server.said()).toContain('Stopped.')
   })
 
   test('SIGTERM to the shell that npm puts in between stops it too', async () => {

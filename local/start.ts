@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
+import { catalogueOf } from '#ai'
 import { readConfig, SETTING_NAMES } from '#config'
 import { newSecrets } from './secrets.ts'
 import { startWorld, type World } from './world.ts'
@@ -38,7 +39,8 @@ function readOptions(args: string[]): Options {
 /** The settings given by the environment, checked before anything is started: every problem at once. */
 async function readSettings(): Promise<Record<string, string>> {
   const given = Object.fromEntries(SETTINGS.flatMap((name) => (process.env[name] ? [[name, process.env[name]]] : [])))
-  readConfig({ ENVIRONMENT: 'local', DATABASE_URL: 'postgres://local/local', ...(await newSecrets()), ...given })
+  const whole = { ENVIRONMENT: 'local', DATABASE_URL: 'postgres://local/local', ...(await newSecrets()), ...given }
+  catalogueOf(readConfig(whole))
   return given
 }
 

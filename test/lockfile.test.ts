@@ -4,7 +4,14 @@ import { expect, test } from 'vitest'
 
 const REGISTRY = 'https://registry.npmjs.org/'
 
-type Locked = { version?: string; resolved?: string; integrity?: string; link?: boolean; name?: string }
+type Locked = {
+  version?: string
+  resolved?: string
+  integrity?: string
+  link?: boolean
+  name?: string
+  optionalDependencies?: Record<string, string>
+}
 type Manifest = Record<'dependencies' | 'devDependencies', Record<string, string>>
 
 const read = (file: string) => readFileSync(join(import.meta.dirname, '..', file), 'utf8')
@@ -26,4 +33,14 @@ test('what is asked for is an exact version, never a range, an address or an ali
   const { dependencies, devDependencies }: Manifest = JSON.parse(read('package.json'))
   const asked = Object.entries({ ...dependencies, ...devDependencies })
   expect(asked.filter(([, version]) => !/^\d+\.\d+\.\d+(-[\w.]+)?$/.test(version))).toEqual([])
+})
+
+test('what a package brings for another platform is locked too: npm ci works on Linux, macOS and Windows', () => {
+  const { packages }: { packages: Record<string, Locked> } = JSON.parse(read('package-lock.json'))
+  const names = new Set(Object.keys(packages).map((path) => path.slice(path.lastIndexOf('node_modules/') + 13)))
+  const native = Object.values(packages).flatMap(({ optionalDependencies = {} }) => Object.keys(optionalDependencies))
+  const platforms = native.filter((name) => /(?:^|[-/])(?:linux|darwin|win32|windows)(?:[-/]|$)/.test(name))
+  expect(platforms.filter((name) => !names.has(name))).toEqual([])
+  for (const system of [/linux/, /darwin/, /win32|windows/])
+    expect(platforms.filter((name) => system.test(name)).length).toBeGreaterThan(3)
 })

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { SABOTAGES } from './month/sabotages.ts'
 import { proof as duplicateDelivery } from './proofs/01-duplicate-delivery.ts'
 import { proof as lostEnqueue } from './proofs/02-lost-enqueue.ts'
 import { proof as killMatrix } from './proofs/04-workflow-kill-matrix.ts'
@@ -116,7 +117,8 @@ test('a sabotage whose place is gone, or is there twice, is an error', async () 
 })
 
 test('every sabotage finds its place in the source', async () => {
-  const changes = (await loadProofs()).flatMap(({ id, sabotages }) =>
+  const all = [...(await loadProofs()), { id: 'month', sabotages: SABOTAGES }]
+  const changes = all.flatMap(({ id, sabotages }) =>
     Object.entries(sabotages).flatMap(([name, all]) => all.map((change) => ({ ...change, name: `${id} ${name}` }))),
   )
   const lost = changes.filter(({ file, find }) => readFileSync(join(ROOT, file), 'utf8').split(find).length !== 2)

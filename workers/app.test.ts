@@ -1,5 +1,7 @@
-import { SELF } from 'cloudflare:test'
+import { createExecutionContext, SELF, waitOnExecutionContext } from 'cloudflare:test'
+import { env } from 'cloudflare:workers'
 import { expect, test } from 'vitest'
+import { createRoot } from './app.ts'
 
 const json = { 'content-type': 'application/json' }
 const post = (path: string, body: unknown, headers = {}) =>
@@ -98,4 +100,37 @@ test('whether it can serve is asked of every part that can be asked without chan
     latencyMs: expect.any(Number),
     detail: expect.stringMatching(/^\d+ waiting/),
   })
+})
+
+test('who asks goes on with their own trace, and one that is none begins another', async () => {
+  const trace = 'a'.repeat(32)
+  const ask = async (traceparent: string) => {
+    const answer = await SELF.fetch('http://aurelius.test/health', { headers: { traceparent } })
+    await answer.text()
+    return answer.headers.get('traceparent')
+  }
+  expect(await ask(`00-${trace}-${'b'.repeat(16)}-01`)).toMatch(new RegExp(`^00-${trace}-(?!b{16})[0-9a-f]{16}-01$`))
+  expect(await ask(`00-${'0'.repeat(31)}-broken`)).toMatch(/^00-[0-9a-f]{32}-[0-9a-f]{16}-01$/)
+})
+
+test('the limit at the edge is asked by network, and refuses with its headers before anything is read', async () => {
+  const asked: string[] = []
+  const ask = async (success: boolean) => {
+    const limit = async ({ key }: { key: string }) => {
+      asked.push(key)
+      return { success }
+    }
+    const context = createExecutionContext()
+    const request = new Request('http://aurelius.test/nothing', { headers: { 'cf-connecting-ip': '203.0.113.9' } })
+    const bindings = { ...env, RATE_LIMIT_FACTOR: '1', EDGE_LIMIT: { limit } }
+    const answer = await createRoot([]).fetch(request, bindings, context)
+    await waitOnExecutionContext(context)
+    return answer
+  }
+  const refused = await ask(false)
+  expect([refused.status, ((await refused.json()) as { code: string }).code]).toEqual([429, 'rate_limited'])
+  expect(refused.headers.get('ratelimit')).toContain('edge')
+  expect(Number(refused.headers.get('retry-after'))).toBeGreaterThan(0)
+  expect((await ask(true)).status).toBe(404)
+  expect(asked).toEqual(['203.0.113.9', '203.0.113.9'])
 })

@@ -224,6 +224,16 @@ describe('limits', () => {
     while ((await quick.next('event')).offset < 81);
   })
 
+  it('answers a ping, also while it sleeps', async () => {
+    const { stub, connect } = makePerson()
+    const socket = await connect()
+    socket.say('ping')
+    await socket.next('pong')
+    await evictDurableObject(stub)
+    socket.say('ping')
+    await socket.next('pong')
+  })
+
   it('closes the oldest of more than 32 sockets', async () => {
     const { stub, connect } = makePerson()
     const first = await connect()

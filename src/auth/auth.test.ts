@@ -1,4 +1,5 @@
 import { eq } from 'drizzle-orm'
+import { decodeJwt, decodeProtectedHeader } from 'jose'
 import { expect, test } from 'vitest'
 import { type Ctx, requireFresh } from '#core'
 import { jobs } from '#queue/tables'
@@ -41,6 +42,8 @@ test('a person registers, signs in and is known by the token', async () => {
   const actor = await readAccessToken(ctx, again.accessToken, ctx.config.publicUrl)
   expect(actor).toMatchObject({ kind: 'person', userId: tokens.user.id, sessionId: again.sessionId })
   expect(await getMe({ ...ctx, actor })).toEqual(tokens.user)
+  const { exp = 0, iat = 0 } = decodeJwt(again.accessToken)
+  expect([exp - iat, decodeProtectedHeader(again.accessToken).typ]).toEqual([600, 'at+jwt'])
 })
 
 test('an address registers once, in any letter case', async () => {

@@ -23,7 +23,11 @@ export const SABOTAGES: Record<string, Sabotage[]> = {
     { file: GATE, find: 'set: opened, setWhere: isNew', replace: 'set: opened' },
   ],
   'nobody counts what is open or was offered': [
-    { file: LIMITS, find: "'seen')) >= ", replace: "'seen')) - 100 >= " },
+    {
+      file: LIMITS,
+      find: '{ maxOpen }: Settings): SQL<boolean> =>\n  sql`(',
+      replace: '{ maxOpen }: Settings): SQL<boolean> =>\n  sql`-100 + (',
+    },
     { file: LIMITS, find: "::int then 'too_many_today'", replace: "::int + 100 then 'too_many_today'" },
     { file: REASONS, find: "  if (today >= settings.maxADay) return 'too_many_today'\n", replace: '' },
     { file: REASONS, find: "  if (open >= settings.maxOpen) return 'too_many_open'\n", replace: '' },
@@ -37,6 +41,10 @@ export const SABOTAGES: Record<string, Sabotage[]> = {
   ],
   'a reminder is given as often as somebody asks': [
     { file: REMINDERS, find: 'dedupeKey: `reminder:', replace: "dedupeKey: ctx.newId('ntf') ?? `reminder:" },
-    { file: REMINDERS, find: 'await db.batch([tell, mark])', replace: 'await db.batch([tell])' },
+    {
+      file: REMINDERS,
+      find: 'db.batch([takeTurn(db, actor), tell, mark])',
+      replace: 'db.batch([takeTurn(db, actor), tell])',
+    },
   ],
 }

@@ -41,7 +41,7 @@ export const proof: Proof = {
     ],
     'a rule takes the later of two': [
       {
-        file: 'src/core/recurrence.ts',
+        file: 'src/core/wall.ts',
         find: "return day.toPlainDateTime(time).toZonedDateTime(timeZone, { disambiguation: 'compatible' }).epochMilliseconds",
         replace:
           "return day.toPlainDateTime(time).toZonedDateTime(timeZone, { disambiguation: 'later' }).epochMilliseconds",
