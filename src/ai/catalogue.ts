@@ -13,8 +13,12 @@ export type Model = {
   tier: 0 | 1 | 2 | 3
   contextTokens: number
   maxOutputTokens: number
+  abilities: readonly Ability[]
   prices: Prices
 }
+/** `json`: an answer in JSON, or in a given schema of it. */
+export type Ability = 'tools' | 'json'
+const ALL: readonly Ability[] = ['tools', 'json']
 
 const FROM = '2026-01-01'
 const MILLION = 1_000_000
@@ -24,6 +28,7 @@ const claude = (name: string, tier: 1 | 2 | 3, prices: Prices, maxOutputTokens =
   tier,
   contextTokens: MILLION,
   maxOutputTokens,
+  abilities: ALL,
   prices,
 })
 
@@ -49,6 +54,7 @@ const OFFLINE: Model = {
   tier: 0,
   contextTokens: MILLION,
   maxOutputTokens: 128_000,
+  abilities: ['tools'],
   prices: [price(FROM, 0, 0)],
 }
 
@@ -59,6 +65,8 @@ const declared = (provider: ProviderName, models: DeclaredModel[]): Model[] =>
     tier,
     contextTokens,
     maxOutputTokens,
+    // What a server's models can do is not declared: they are asked.
+    abilities: ALL,
     // What a vendor asks for cached tokens is not declared: they are paid for as input, never as nothing.
     prices: [price(FROM, inputDollars, outputDollars, { read: 1, write: 1, write1h: 1, batch: 1 })],
   }))

@@ -110,3 +110,16 @@ test('an experiment gives each person one side, in about its share', () => {
   const unknown = JSON.stringify([{ id: 'x', kind: 'chat', model: 'gpt-99', share: 1 }])
   expect(() => chosen({}, {}, { ...CLAUDE, AI_EXPERIMENTS: unknown })).toThrow('a model that is not there')
 })
+
+test('what is asked for in JSON goes to nobody who cannot, and is refused where nobody can', () => {
+  const json = request('two names', { format: 'json' })
+  const rules = { AI_PROVIDERS: 'offline,anthropic' }
+  expect(nameOf({ request: json }, {}, { ...CLAUDE, ...rules })).toMatch(/^claude/)
+  expect(chosen({ request: json }, {}, { ...CLAUDE, ...rules }).models.map(({ name }) => name)).not.toContain(
+    'offline-1',
+  )
+  expect(() => chosen({ request: json }, {}, {})).toThrow(/can do JSON/)
+  expect(() => chosen({ request: json, model: 'offline-1' }, {}, {})).toThrow(/can do JSON/)
+  const schema = request('two names', { format: { name: 'names', schema: { type: 'object' } } })
+  expect(() => chosen({ request: schema }, {}, {})).toThrow(/can do JSON/)
+})

@@ -1,7 +1,7 @@
 import type { Config } from '#config'
 import { AppError } from '#core'
 import type { Call, Decision, Kind } from './call.ts'
-import { catalogueOf, findModel, type Model } from './catalogue.ts'
+import { type Ability, catalogueOf, findModel, type Model } from './catalogue.ts'
 import { aboutTokens, difficultyOf } from './difficulty.ts'
 import { placeIn } from './experiments.ts'
 import type { PlanName } from './schema.ts'
@@ -43,7 +43,7 @@ const HIGHEST: Record<PlanName, Tier> = { free: 2, pro: 3, max: 3, teams: 3 }
 /**
  * Which model, and why: by kind of work, difficulty, plan, what is left of the budget, context length and health;
  * the same one within a conversation, as long as it will do. `unavailable` when none can take the request, `not_found`
- * for a name the catalogue does not have.
+ * for a name the catalogue does not have, `invalid_request` where none of those has an ability that is needed.
  */
 export function choose(by: Chooser, call: Call): Choice {
   const { score, parts } = difficultyOf(call.request)
@@ -59,6 +59,8 @@ export function choose(by: Chooser, call: Call): Choice {
   if (call.model !== undefined) {
     const named = findModel(by.config, call.model)
     if (!named) throw new AppError('not_found', `There is no model ${call.model.slice(0, 100)}`)
+    const [lack] = lacking(named, call)
+    if (lack) throw unable(lack)
     return decide([{ ...named, name: call.model }], ['the client asked for it by name'])
   }
   const reasons: string[] = []
@@ -92,11 +94,27 @@ function tierFor({ standing }: Chooser, kind: Kind, score: number, reasons: stri
 function eligible(config: Config, { request }: Call, reasons: string[]): Model[] {
   const needed = aboutTokens(request) + request.maxOutputTokens
   const all = catalogueOf(config)
-  const newest = all.filter((model, index) => all.findIndex((other) => isPeer(model, other)) === index)
+  const able = all.filter((model) => lacking(model, { request }).length === 0)
+  const [lack] = all.flatMap((model) => lacking(model, { request }))
+  if (able.length === 0 && lack) throw unable(lack)
+  if (lack) reasons.push(`not every model can do ${lack}`)
+  const newest = able.filter((model, index) => able.findIndex((other) => isPeer(model, other)) === index)
   const fitting = newest.filter(({ contextTokens }) => contextTokens >= needed)
   if (fitting.length < newest.length) reasons.push(`about ${needed} tokens do not fit every model`)
   return fitting
 }
+
+function lacking({ abilities }: Model, { request }: Pick<Call, 'request'>): Ability[] {
+  const { format = 'text', tools } = request
+  const needed: Ability[] = [
+    ...(format === 'text' ? [] : ['json' as const]),
+    ...(tools.length > 0 ? ['tools' as const] : []),
+  ]
+  return needed.filter((ability) => !abilities.includes(ability))
+}
+
+const unable = (ability: Ability) =>
+  new AppError('invalid_request', `No model that may be asked here can do ${ability === 'json' ? 'JSON' : ability}`)
 
 const isPeer = (a: Model, b: Model) => a.provider === b.provider && a.tier === b.tier
 

@@ -51,7 +51,7 @@ function modelOf({ ai }: Config): Model {
   const { provider, model } = ai.embeddings
   const { name, inputDollars, contextTokens } = model
   const prices: Model['prices'] = [price(PRICED_FROM, inputDollars, 0)]
-  return { name, provider, tier: 1, contextTokens, maxOutputTokens: 0, prices }
+  return { name, provider, tier: 1, contextTokens, maxOutputTokens: 0, abilities: [], prices }
 }
 
 /** For `/health/ready`: `down` while they are left alone. */

@@ -53,6 +53,7 @@ function scripted(name: string, lists: Step[][], provider: ProviderName = 'anthr
     name,
     provider,
     tier: 2,
+    abilities: ['tools', 'json'],
     contextTokens: 1e6,
     maxOutputTokens: 1e5,
     prices: [price('2026-01-01', 1, 1)],

@@ -60,7 +60,7 @@ const ascii = (bytes: Uint8Array, at: number) => String.fromCharCode(...bytes.su
 
 function modelOf({ provider, model: { name, minuteDollars } }: TranscriptionConfig): Model {
   const prices: Model['prices'] = [price(PRICED_FROM, (minuteDollars * MILLION) / MS_PER_MINUTE, 0)]
-  return { name, provider, tier: 1, contextTokens: 0, maxOutputTokens: 0, prices }
+  return { name, provider, tier: 1, contextTokens: 0, maxOutputTokens: 0, abilities: [], prices }
 }
 
 /** For `/health/ready`: `down` while it is left alone. */
