@@ -142,6 +142,8 @@ test('the binding of Workers AI is asked for its model; a missing one fails read
   const failing = { run: () => Promise.reject(new Error('3040: out of capacity')) }
   await expect(embed(ctxWith(vars, { AI: failing }), input('a'))).rejects.toMatchObject({ code: 'model_overloaded' })
   await expect(embed(ctxWith(vars), input('a'))).rejects.toMatchObject({ cause: { message: /AI is missing/ } })
+  expect(embeddingsHealth(ctxWith(vars))).toMatchObject({ status: 'down', detail: 'the binding AI is missing' })
+  expect(embeddingsHealth(ctxWith(vars, { AI }))).toMatchObject({ status: 'ok' })
 })
 
 test('embeddings that fail again and again are left alone for a while, and readiness says so', async () => {

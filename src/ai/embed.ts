@@ -54,11 +54,13 @@ function modelOf({ ai }: Config): Model {
   return { name, provider, tier: 1, contextTokens, maxOutputTokens: 0, prices }
 }
 
-/** For `/health/ready`: `down` while they are left alone. */
-export function embeddingsHealth({ config, now }: Pick<WholeCtx, 'config' | 'now'>) {
+/** For `/health/ready`: `down` while they are left alone, or not bound. */
+export function embeddingsHealth({ config, env, now }: Pick<WholeCtx, 'config' | 'env' | 'now'>) {
   if (!config.ai.embeddings)
     return { status: 'off' as const, provider: 'none', detail: 'EMBEDDINGS_PROVIDER is not set' }
   const { provider } = config.ai.embeddings
+  if (provider === 'workers-ai' && !env.AI)
+    return { status: 'down' as const, provider, detail: 'the binding AI is missing' }
   const isLeft = isOpen(modelOf(config), now())
   return isLeft
     ? { status: 'down' as const, provider, detail: 'open: it failed lately' }
