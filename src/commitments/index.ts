@@ -1,2 +1,2 @@
-export { concernsCommitments, hear } from './hear.ts'
+export { concernsCommitments, hear, MAX_OPEN } from './hear.ts'
 export { commitmentSubscriber } from './subscriber.ts'
