@@ -20,12 +20,15 @@ const MAX_TEXTS = 2000
 const MAX_CHARS = 8000
 const PRICED_FROM = '2026-01-01'
 
-/** One vector for each text, in order; `off` where no embeddings are configured. Texts are cut at 8,000 characters. */
+/** One vector for each text, in order, cut at 8,000 characters; `off` where no embeddings are configured. `unavailable`: not bound. */
 export async function embed(ctx: WholeCtx, input: EmbedInput): Promise<EmbedAnswer> {
   const { embeddings } = ctx.config.ai
   const { texts, signal = new AbortController().signal } = input
   if (!embeddings) return { ok: false, reason: 'off' }
   if (texts.length > MAX_TEXTS) throw new AppError('invalid_request', `At most ${MAX_TEXTS} texts at a time`)
+  // Where nobody can be asked, nothing is held.
+  if (embeddings.provider === 'workers-ai' && !ctx.env.AI)
+    throw new AppError('unavailable', 'The model for embeddings is not bound here')
   const bounded = texts.map(bound)
   const model = modelOf(ctx.config)
   const usageOf = (inputTokens: number) => ({ ...NO_USAGE, inputTokens })
