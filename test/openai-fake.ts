@@ -14,6 +14,9 @@ export type Script = {
   hasUsage?: boolean
   /** What is said once the calls have their results. */
   after?: string
+  /** Of a recording: it is never answered, or with what is no answer. */
+  hang?: boolean
+  garbage?: boolean
 }
 
 const name = z.string().regex(/^[\w-]{1,64}$/)
@@ -128,6 +131,7 @@ function unanswered({ messages }: Completion): [number, string, string] | undefi
 export async function startOpenAiFake({ models, apiKey }: { models: string[]; apiKey?: string }) {
   const scripts: [string, Script][] = []
   const requests: Completion[] = []
+  const recordings: string[] = []
   const stopping = new AbortController()
 
   async function answer(request: IncomingMessage, response: ServerResponse) {
@@ -142,7 +146,13 @@ export async function startOpenAiFake({ models, apiKey }: { models: string[]; ap
     if (request.url === '/v1/audio/transcriptions') {
       const type = request.headers['content-type'] ?? ''
       const heard = await transcribe(new Response(bytes, { headers: { 'content-type': type } }), models)
-      return 'text' in heard ? send(response, heard) : refuse(...heard)
+      if (!('text' in heard)) return refuse(...heard)
+      recordings.push(heard.text)
+      const [, script = {}] = scripts.findLast(([to]) => heard.text.includes(to)) ?? []
+      if (script.hang) return
+      if (script.status) return refuse(script.status, 'failed', 'as the script says', script.headers)
+      if (script.garbage) return send(response, { words: [] })
+      return send(response, script.hasUsage === false ? { text: heard.text } : heard)
     }
     const text = bytes.toString()
     const json: unknown = JSON.parse(text)
@@ -197,6 +207,8 @@ export async function startOpenAiFake({ models, apiKey }: { models: string[]; ap
     url: `http://127.0.0.1:${port}`,
     /** The completions that were asked for, in order. */
     requests,
+    /** What was heard, in order. */
+    recordings,
     on: (to: string, script: Script) => void scripts.push([to, script]),
     async stop() {
       stopping.abort()

@@ -17,6 +17,20 @@ const Inputs = z.looseObject({
   stream: z.literal(true),
 })
 const Texts = z.strictObject({ text: z.array(z.string().min(1)).min(1).max(100) })
+// As the binding's types have it; of audio, base64 alone.
+const Recording = z.strictObject({
+  audio: z.base64().min(1),
+  task: z.enum(['transcribe', 'translate']).optional(),
+  language: z
+    .string()
+    .regex(/^[a-z]{2}$/)
+    .optional(),
+  vad_filter: z.boolean().optional(),
+  initial_prompt: z.string().optional(),
+  prefix: z.string().optional(),
+})
+const HEARER = '@cf/openai/whisper-large-v3-turbo'
+const BYTES_PER_S = 32_000
 const CHARS_PER_TOKEN = 4
 
 /** A failure as the binding throws it: `<internal code>: <description>`. */
@@ -24,14 +38,32 @@ export const aiError = (code: number, description: string) =>
   Object.assign(new Error(`${code}: ${description}`), { name: 'AiError' })
 
 /**
- * The binding `AI`, from its public contract. A model named `@cf/openai/…` streams OpenAI's chunks, any other the older
+ * The binding `AI`, from its public contract. What a recording is heard to say is its bytes after a header, as text. A model named `@cf/openai/…` streams OpenAI's chunks, any other the older
  * shape, which has no reason for its end.
  */
 export function makeAiFake(models: string[]) {
   const scripts: [string, Script][] = []
+  const recordings: string[] = []
+  async function hear(inputs: Record<string, unknown>): Promise<object> {
+    const parsed = Recording.safeParse(inputs)
+    if (!parsed.success) throw aiError(5006, `Error: oneOf at '/' not met: ${parsed.error.message}`)
+    const bytes = Buffer.from(parsed.data.audio, 'base64')
+    const text = bytes.subarray(44).toString().trim()
+    recordings.push(text)
+    const [, script = {}] = scripts.findLast(([to]) => text.includes(to)) ?? []
+    // Its promise heeds no signal.
+    if (script.hang) return await new Promise<never>(() => undefined)
+    if (script.status) throw aiError(script.status, 'as the script says')
+    if (script.garbage) return { vtt: 'WEBVTT' }
+    const duration = bytes.length / BYTES_PER_S
+    const info = { language: 'en', language_probability: 1, duration, duration_after_vad: duration }
+    const said = { text, word_count: text.split(/\s+/).length, vtt: 'WEBVTT', segments: [] }
+    return script.hasUsage === false ? said : { ...said, transcription_info: info }
+  }
   async function run(model: string, inputs: Record<string, unknown>, { signal }: { signal: AbortSignal }) {
     signal.throwIfAborted()
     if (!models.includes(model)) throw aiError(5007, `No such model ${model} or task`)
+    if (model === HEARER) return await hear(inputs)
     const texts = Texts.safeParse(inputs)
     if (texts.data) {
       const data = texts.data.text.map((text) => [text.length, text.charCodeAt(0), 1])
@@ -46,7 +78,7 @@ export function makeAiFake(models: string[]) {
     const write = model.startsWith('@cf/openai/') ? openaiChunks : ownChunks
     return streamOf(write(script, max_tokens, JSON.stringify(messages)), script.stall, signal)
   }
-  return { run, on: (to: string, script: Script) => void scripts.push([to, script]) }
+  return { run, recordings, on: (to: string, script: Script) => void scripts.push([to, script]) }
 }
 
 const pieces = (text: string): string[] => text.match(/[\s\S]{1,5}/g) ?? []

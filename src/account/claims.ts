@@ -1,7 +1,10 @@
 import { type SQL, sql } from 'drizzle-orm'
 
-/** What of a table's rows is in an export: all columns but these. `by`: the number its pages go by, where no id is. */
-type Shown = { file: string; omit?: string[]; by?: string }
+/**
+ * What of a table's rows is in an export: all columns but these. `by`: the number its pages go by, where no id is;
+ * `also`: what of other tables is in each.
+ */
+type Shown = { file: string; omit?: string[]; by?: string; also?: SQL }
 export type Claim = {
   /** The column that names the person; with `of`, one that names a row of theirs in that table. */
   owner: string
@@ -16,6 +19,11 @@ export type Claim = {
   ledger?: boolean
   shown?: Shown
 }
+
+// Without it a workflow is none: it is taken back whole.
+const inUse = sql`jsonb_build_object('in_use', (
+  select jsonb_build_object('definition', v.definition, 'note', v.note, 'createdAt', v.created_at)
+  from workflow_versions v where v.workflow_id = t.id and v.version = t.definition_version))`
 
 /**
  * Every table that holds anything of a person's, those before others that are found through them. A table of `src` that
@@ -76,7 +84,7 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   workflow_runs: { owner: 'user_id', shown: { file: 'runs' } },
   triggers: { owner: 'user_id', shown: { file: 'triggers', omit: ['secret'] } },
   workflow_versions: { owner: 'user_id', shown: { file: 'workflow-versions' } },
-  workflows: { owner: 'user_id', shown: { file: 'workflows' } },
+  workflows: { owner: 'user_id', shown: { file: 'workflows', also: inUse } },
   cached_answers: { owner: 'user_id' },
   batch_calls: { owner: 'user_id', shown: { file: 'waiting-calls', omit: ['hold_id', 'batch_id'] } },
   messages: { owner: 'user_id', shown: { file: 'messages', omit: ['tainted'] } },

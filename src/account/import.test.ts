@@ -37,6 +37,7 @@ const task = (n: number, more = {}) => ({
   ...none('completedAt', 'deletedAt'),
   ...more,
 })
+const NOTHING = { left: [], refused: [], switchedOff: [] }
 const read = (file: string, items: object[]) => Import.parse({ file, items })
 
 test('ids are other ones for each person, always the same, in the order they were in', () => {
@@ -51,9 +52,9 @@ test('ids are other ones for each person, always the same, in the order they wer
 test('what comes twice is there once, and as it was', async () => {
   const person = await makePerson()
   const given = read('memories', [memory(1), memory(2)])
-  expect(await importItems(person, given)).toEqual({ imported: 2, known: 0, left: [] })
+  expect(await importItems(person, given)).toEqual({ ...NOTHING, imported: 2, known: 0 })
   expect(person.meter.trips).toBe(1)
-  expect(await importItems(person, given)).toEqual({ imported: 0, known: 2, left: [] })
+  expect(await importItems(person, given)).toEqual({ ...NOTHING, imported: 0, known: 2 })
   const rows = await person.db.select().from(memories).where(eq(memories.userId, person.actor.userId))
   expect(rows).toHaveLength(2)
   expect(rows[0]).toMatchObject({ text: 'memory 1', version: 3, createdAt: new Date(AT) })
@@ -129,8 +130,8 @@ test('an event comes back with what of it differs, and its next reminder is set 
   const person = await makePerson({ timeZone: 'Europe/Berlin' })
   const one = event(1)
   const given = read('calendar_events', [one])
-  expect(await importItems(person, given)).toEqual({ imported: 1, known: 0, left: [] })
-  expect(await importItems(person, given)).toEqual({ imported: 0, known: 1, left: [] })
+  expect(await importItems(person, given)).toEqual({ ...NOTHING, imported: 1, known: 0 })
+  expect(await importItems(person, given)).toEqual({ ...NOTHING, imported: 0, known: 1 })
   const { items } = await upcoming({ ...person, now: () => new Date('2031-03-01') }, 10)
   expect(items.map(({ start }) => start.at)).toEqual(['2031-03-10T08:00:00.000Z', '2031-03-24T08:00:00.000Z'])
   const backwards = { ...one, endAt: '2031-03-10T07:00:00Z' }
@@ -153,7 +154,17 @@ test('of events that repeat no more come back than a person may have', async () 
     expect(await importItems(person, read('calendar_events', some(from, to)))).toMatchObject({ left: [] })
   const beyond = [event(197), ...some(200, 204), event(300, { recurrence: null }), event(301, { deletedAt: AT })]
   const left = [idOf('cal', 202), idOf('cal', 203)]
-  expect(await importItems(person, read('calendar_events', beyond))).toEqual({ imported: 4, known: 1, left })
-  expect(await importItems(person, read('calendar_events', beyond))).toEqual({ imported: 0, known: 5, left })
+  expect(await importItems(person, read('calendar_events', beyond))).toEqual({
+    ...NOTHING,
+    imported: 4,
+    known: 1,
+    left,
+  })
+  expect(await importItems(person, read('calendar_events', beyond))).toEqual({
+    ...NOTHING,
+    imported: 0,
+    known: 5,
+    left,
+  })
   expect(await importItems(await makePerson(), read('calendar_events', beyond))).toMatchObject({ left: [] })
 })

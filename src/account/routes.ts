@@ -62,7 +62,7 @@ const importRoute = personRoute({
   operationId: 'importItems',
   summary: 'Take items of an archive back',
   description:
-    'Needs a sign-in of the last five minutes. Up to a hundred items of one file, as they are in the archive: projects before tasks, tasks before their subtasks, conversations before messages. They get ids of their own, each time the same ones. Name and preferences are for `PATCH /v1/me`; what was spent, sessions, keys and servers are not taken back.',
+    'Needs a sign-in of the last five minutes. Up to a hundred items of one file, as they are in the archive: projects before tasks, tasks before their subtasks, conversations before messages, workflows before their versions, suggestions before their decisions, and commitments last. They get ids of their own, each time the same ones. Of suggestions what was decided comes, as history. Schedules and workflows come switched off. Name and preferences are for `PATCH /v1/me`; what was spent, sessions, keys and servers are not taken back, nor what ran.',
   tags: exportTags,
   request: { body: body(Import) },
   responses: { 200: answer(Imported, 'What came of them') },

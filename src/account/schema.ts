@@ -1,7 +1,22 @@
 import { z } from '@hono/zod-openapi'
 import { Part } from '#assistant'
-import { recurrenceProblem, s } from '#core'
+import { s } from '#core'
 import { NotificationAction, NotificationKind, NotificationLink } from '#notifications'
+import {
+  at,
+  count,
+  date,
+  kept,
+  line,
+  MAX_ITEMS,
+  oldId,
+  position,
+  RoomFile,
+  rule,
+  time,
+  userId,
+  zone,
+} from './import-schema.ts'
 
 export const Deletion = s.later(() =>
   z
@@ -41,36 +56,6 @@ export const DataExport = s.later(() =>
 )
 export type DataExport = z.infer<ReturnType<typeof DataExport>>
 export const DataExportPage = s.later(() => s.pageOf(DataExport()).openapi('DataExportPage'))
-
-const MAX_VERSION = 2_147_483_647
-const MAX_ITEMS = 100
-
-const version = s.int(1, MAX_VERSION)
-const count = s.int(0, MAX_VERSION)
-const at = s.instant.nullable()
-const position = z.number().min(-1e15).max(1e15)
-// The id of what was exported: it names nothing that is here.
-const oldId = (prefix: string) =>
-  z
-    .string()
-    .max(40)
-    .regex(new RegExp(`^(?:${prefix})_[0-9a-hjkmnp-tv-z]{26}$`))
-    .openapi({ example: `${prefix}_01jd6w3k9q0123456789abcdef` })
-const userId = oldId('usr')
-const time = z
-  .string()
-  .max(8)
-  .regex(/^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d)?$/)
-  .nullable()
-const date = s.localDate.nullable()
-const zone = s.timeZone.nullable()
-const kept = { userId, version, createdAt: s.instant, updatedAt: s.instant }
-const line = (max: number) => s.line(max).nullable()
-const rule = z
-  .string()
-  .max(500)
-  .refine((rule) => recurrenceProblem(rule) === undefined, 'must be a rule')
-  .nullable()
 
 const Project = z.strictObject({
   id: oldId('prj'),
@@ -238,6 +223,10 @@ const items = <T extends z.ZodType>(item: T) => s.list(item, MAX_ITEMS, 1)
 const part = <N extends string, T extends z.ZodType>(file: N, item: T) =>
   z.strictObject({ file: z.literal(file), items: items(item) })
 
+const MAX_ITEM_CHARS = 500_000
+const MAX_ITEM_DEPTH = 40
+const roomItem = s.payload(MAX_ITEM_CHARS, MAX_ITEM_DEPTH)
+
 /** Items of one file of an archive, as they are in it. */
 export const Import = z
   .discriminatedUnion('file', [
@@ -248,18 +237,33 @@ export const Import = z
     part('messages', Message),
     part('memories', Memory),
     part('notifications', Notification),
+    z.strictObject({
+      file: RoomFile,
+      items: items(roomItem).openapi({
+        description: 'Looked at one by one: what is wrong with one is told in `refused`',
+      }),
+    }),
   ])
   .openapi('Import')
 export type Import = z.infer<typeof Import>
 
+const MAX_REFUSED = 1000
+const ids = () => s.list(z.string().max(50), MAX_ITEMS)
 export const Imported = s.later(() =>
   z
     .strictObject({
       imported: s.int(0, MAX_ITEMS),
       known: s.int(0, MAX_ITEMS).openapi({ description: 'Were imported before' }),
-      left: s.list(z.string().max(40), MAX_ITEMS).openapi({
+      left: ids().openapi({
         description:
-          'The ids of those whose project, parent or conversation is not there yet, and of series beyond 200',
+          'The ids of those that belong to what is not there yet (a project, a parent, a conversation, a workflow, a suggestion), or are more than a person may have',
+      }),
+      refused: s
+        .list(z.strictObject({ pointer: z.string().max(300), detail: z.string().max(500) }), MAX_REFUSED)
+        .openapi({ description: 'What is wrong with those that cannot be taken' }),
+      switchedOff: ids().openapi({
+        description:
+          'The ids here of schedules and workflows that were on, and are off until somebody switches them on',
       }),
     })
     .openapi('Imported'),

@@ -45,7 +45,11 @@ const MORE: Record<string, Form> = { tasks: calendar, calendar_events: events, m
 
 const camel = (name: string) => name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase())
 
-function tableSection(table: string, claim: Claim, { file, omit = [], by }: NonNullable<Claim['shown']>): Section {
+function tableSection(
+  table: string,
+  claim: Claim,
+  { file, omit = [], by, also = sql`'{}'::jsonb` }: NonNullable<Claim['shown']>,
+): Section {
   const more = MORE[file]
   const key = sql`t.${sql.identifier(by ?? 'id')}`
   const first = by === undefined ? '' : '0'
@@ -54,7 +58,7 @@ function tableSection(table: string, claim: Claim, { file, omit = [], by }: NonN
     forms: [json(file), ...(more ? [more] : [])],
     async page({ db }, userId, after) {
       const { rows } = await db.execute<{ item: Item; id: string }>(sql`
-        select to_jsonb(t) - string_to_array(${omit.join()}, ',') as item, ${key}::text as id
+        select to_jsonb(t) - string_to_array(${omit.join()}, ',') || ${also} as item, ${key}::text as id
         from ${rowsOf(table, claim, userId)} and ${key} > ${after ?? first} order by ${key} limit ${PAGE + 1}::int`)
       const items = rows
         .slice(0, PAGE)

@@ -141,7 +141,9 @@ test('the binding of Workers AI is asked for its model; a missing one fails read
   expect(answer).toMatchObject({ ok: true, vectors: [vectorOf('ab'), vectorOf('c')], receipt: { isEstimated: true } })
   const failing = { run: () => Promise.reject(new Error('3040: out of capacity')) }
   await expect(embed(ctxWith(vars, { AI: failing }), input('a'))).rejects.toMatchObject({ code: 'model_overloaded' })
-  await expect(embed(ctxWith(vars), input('a'))).rejects.toMatchObject({ cause: { message: /AI is missing/ } })
+  await expect(embed(ctxWith(vars), input('a'))).rejects.toMatchObject({ code: 'unavailable' })
+  expect(embeddingsHealth(ctxWith(vars))).toMatchObject({ status: 'down', detail: 'the binding AI is missing' })
+  expect(embeddingsHealth(ctxWith(vars, { AI }))).toMatchObject({ status: 'ok' })
 })
 
 test('embeddings that fail again and again are left alone for a while, and readiness says so', async () => {
@@ -189,4 +191,7 @@ test('what is refused, or never sent, costs nobody anything', async () => {
   expect(settled.map(({ costMicros }) => costMicros)).toEqual([0, 0, 0, 0])
   await expect(embed(ctx, { ...input('abc'), signal: AbortSignal.abort(new Error('late')) })).rejects.toThrow('late')
   expect([settled.length, released.length]).toEqual([4, 1])
+  const unbound = noted({ EMBEDDINGS_PROVIDER: 'workers-ai' })
+  await expect(embed(unbound.ctx, input('abc'))).rejects.toMatchObject({ code: 'unavailable' })
+  expect([unbound.settled, unbound.released]).toEqual([[], []])
 })

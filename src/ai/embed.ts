@@ -20,12 +20,15 @@ const MAX_TEXTS = 2000
 const MAX_CHARS = 8000
 const PRICED_FROM = '2026-01-01'
 
-/** One vector for each text, in order; `off` where no embeddings are configured. Texts are cut at 8,000 characters. */
+/** One vector for each text, in order, cut at 8,000 characters; `off` where no embeddings are configured. `unavailable`: not bound. */
 export async function embed(ctx: WholeCtx, input: EmbedInput): Promise<EmbedAnswer> {
   const { embeddings } = ctx.config.ai
   const { texts, signal = new AbortController().signal } = input
   if (!embeddings) return { ok: false, reason: 'off' }
   if (texts.length > MAX_TEXTS) throw new AppError('invalid_request', `At most ${MAX_TEXTS} texts at a time`)
+  // Where nobody can be asked, nothing is held.
+  if (embeddings.provider === 'workers-ai' && !ctx.env.AI)
+    throw new AppError('unavailable', 'The model for embeddings is not bound here')
   const bounded = texts.map(bound)
   const model = modelOf(ctx.config)
   const usageOf = (inputTokens: number) => ({ ...NO_USAGE, inputTokens })
@@ -54,11 +57,13 @@ function modelOf({ ai }: Config): Model {
   return { name, provider, tier: 1, contextTokens, maxOutputTokens: 0, abilities: [], prices }
 }
 
-/** For `/health/ready`: `down` while they are left alone. */
-export function embeddingsHealth({ config, now }: Pick<WholeCtx, 'config' | 'now'>) {
+/** For `/health/ready`: `down` while they are left alone, or not bound. */
+export function embeddingsHealth({ config, env, now }: Pick<WholeCtx, 'config' | 'env' | 'now'>) {
   if (!config.ai.embeddings)
     return { status: 'off' as const, provider: 'none', detail: 'EMBEDDINGS_PROVIDER is not set' }
   const { provider } = config.ai.embeddings
+  if (provider === 'workers-ai' && !env.AI)
+    return { status: 'down' as const, provider, detail: 'the binding AI is missing' }
   const isLeft = isOpen(modelOf(config), now())
   return isLeft
     ? { status: 'down' as const, provider, detail: 'open: it failed lately' }

@@ -1,31 +1,53 @@
-import { createServer, type IncomingMessage } from 'node:http'
-import type { AddressInfo } from 'node:net'
-import { afterAll, beforeAll, beforeEach, expect, inject, test } from 'vitest'
+import { afterAll, beforeAll, beforeEach, describe, expect, inject, test, vi } from 'vitest'
 import { readConfig } from '#config'
 import { testCtx } from '#test/database'
+import { type Script, startOpenAiFake } from '#test/openai-fake'
+import { makeAiFake } from '#test/workers-ai-fake'
+import { isolateBreakers } from './breaker.ts'
 import { transcribe, transcriptionHealth } from './transcribe.ts'
 
-type Asked = { authorization: string | undefined; form: FormData }
-type Reply = { status?: number; raw?: string; body?: unknown; hang?: boolean }
-const asked: Asked[] = []
-let reply: Reply = { body: { text: 'buy milk' } }
-const server = createServer(async (request: IncomingMessage, response) => {
-  const bytes = Buffer.concat(await Array.fromAsync(request, Buffer.from))
-  const headers = { 'content-type': request.headers['content-type'] ?? '' }
-  const form = await new Response(bytes, { headers }).formData()
-  asked.push({ authorization: request.headers.authorization, form })
-  if (!reply.hang) response.writeHead(reply.status ?? 200).end(reply.raw ?? JSON.stringify(reply.body))
-})
+const TURBO = '@cf/openai/whisper-large-v3-turbo'
+const KEY = 'sk-one'
+let fake: Awaited<ReturnType<typeof startOpenAiFake>>
+const ai = makeAiFake([TURBO])
 
-beforeAll(() => new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve)))
-afterAll(() => {
-  server.closeAllConnections()
-  server.close()
+/** A provider with its other end, and how that one is told what to do with a recording. */
+type World = {
+  name: string
+  vars: () => Record<string, string>
+  env: object
+  script: (to: string, script: Script) => void
+  heard: () => string[]
+}
+const CODES: Record<number, number> = { 400: 5004, 401: 3023, 429: 3036, 500: 9999 }
+const WORLDS: World[] = [
+  {
+    name: 'openai-compatible',
+    vars: () => ({
+      TRANSCRIPTION_PROVIDER: 'openai-compatible',
+      TRANSCRIPTION_BASE_URL: `${fake.url}/v1/`,
+      TRANSCRIPTION_API_KEY: KEY,
+      TRANSCRIPTION_MODEL: 'whisper-1=0.006',
+    }),
+    env: {},
+    script: (to, script) => fake.on(to, script),
+    heard: () => fake.recordings,
+  },
+  {
+    name: 'workers-ai',
+    vars: () => ({ TRANSCRIPTION_PROVIDER: 'workers-ai', TRANSCRIPTION_MODEL: `${TURBO}=0.006` }),
+    env: { AI: ai },
+    script: (to, { status, ...script }) => ai.on(to, { ...script, ...(status && { status: CODES[status] ?? status }) }),
+    heard: () => ai.recordings,
+  },
+]
+
+beforeAll(async () => {
+  fake = await startOpenAiFake({ models: ['whisper-1'], apiKey: KEY })
 })
-beforeEach(() => {
-  asked.length = 0
-  reply = { body: { text: 'buy milk' } }
-})
+afterAll(() => fake.stop())
+// A model has one breaker in an isolate, whoever asks it.
+beforeEach(() => isolateBreakers.known.clear())
 
 type Settled = { costMicros: number; isEstimated: boolean; outcome: string; usage: { inputTokens: number } }
 
@@ -45,122 +67,133 @@ function noted(vars: Record<string, string> = {}, env: object = {}) {
     },
     release: async (id: string) => void released.push(id),
   }
-  const config = readConfig({
-    ...inject('vars'),
-    TRANSCRIPTION_PROVIDER: 'openai-compatible',
-    TRANSCRIPTION_BASE_URL: `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/`,
-    TRANSCRIPTION_API_KEY: 'sk-one',
-    // A name of its own, so that no test is refused by the breaker of another.
-    TRANSCRIPTION_MODEL: `whisper-${crypto.randomUUID()}=0.006`,
-    ...vars,
-  })
+  const config = readConfig({ ...inject('vars'), ...vars })
   const actor = { kind: 'person', userId: 'usr_x', sessionId: null } as const
   const bindings = { STEWARD: { getByName: () => steward }, ...env } as unknown as Env
   return { ctx: { ...testCtx(), actor, config, env: bindings }, held, settled, released }
 }
-const speech = (bytes = new Uint8Array(1000)) => ({
-  bytes,
-  type: 'audio/ogg',
-  name: 'audio.ogg',
-  feature: 'compat.openai' as const,
-})
 
-/** A second of silence for each `seconds`, 16 kHz, 16 bit. */
-function wave(seconds: number): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(44 + seconds * 32_000)
+/** A WAV file, 16 kHz and 16 bit, in which these words are "spoken". */
+function wave(words: string, seconds = 2) {
+  const bytes = new Uint8Array(seconds * 32_000).fill(32)
   bytes.set(Buffer.from('RIFF....WAVEfmt '))
   new DataView(bytes.buffer).setUint32(28, 32_000, true)
-  return bytes
+  bytes.set(Buffer.from(words), 44)
+  return { bytes, type: 'audio/wav', name: 'audio.wav', feature: 'compat.openai' as const }
 }
+const tick = () => new Promise((resolve) => setImmediate(resolve))
 
-test('the words come back, and cost the seconds that the provider counted', async () => {
-  const { ctx, held, settled } = noted()
-  reply = { body: { text: 'buy milk', usage: { type: 'duration', seconds: 90 } } }
-  const heard = await transcribe(ctx, { ...speech(wave(90)), language: 'de' })
-  // A minute and a half at 0.006 dollars a minute.
-  expect(heard).toEqual({ text: 'buy milk', seconds: 90, costMicros: 9000, isEstimated: false })
-  const [{ authorization, form } = { form: new FormData() }] = asked
-  expect(authorization).toBe('Bearer sk-one')
-  expect([form.get('model'), form.get('language')]).toEqual([ctx.config.ai.transcription?.model.name, 'de'])
-  expect(form.get('file')).toMatchObject({ name: 'audio.ogg', size: 44 + 90 * 32_000 })
-  // The header of the file says how long it can be at most: 44 bytes are a little more than what is heard.
-  expect(held).toEqual([9001])
-  expect(settled).toMatchObject([{ costMicros: 9000, isEstimated: false, outcome: 'done', usage: { inputTokens: 0 } }])
+describe.each(WORLDS)('$name', (world) => {
+  const open = () => noted(world.vars(), world.env)
+
+  test('the words come back, and cost the seconds that the provider counted', async () => {
+    const { ctx, held, settled } = open()
+    const heard = await transcribe(ctx, { ...wave('kauf Milch', 90), language: 'de' })
+    // A minute and a half at 0.006 dollars a minute.
+    expect(heard).toEqual({ text: 'kauf Milch', seconds: 90, costMicros: 9000, isEstimated: false })
+    // The header of the file says how long it can be at most.
+    expect(held).toEqual([9000])
+    expect(settled).toMatchObject([
+      { costMicros: 9000, isEstimated: false, outcome: 'done', usage: { inputTokens: 0 } },
+    ])
+  })
+
+  test('what is only a part of a larger buffer is heard, and nothing beside it', async () => {
+    const { bytes, ...rest } = wave('buy milk')
+    const within = new Uint8Array(bytes.length + 64).fill(88)
+    within.set(bytes, 32)
+    const heard = await transcribe(open().ctx, { ...rest, bytes: within.subarray(32, 32 + bytes.length) })
+    expect(heard).toMatchObject({ text: 'buy milk', seconds: 2 })
+  })
+
+  test('where nobody says how long it was, the longest it can have been is charged', async () => {
+    const { ctx, held, settled } = open()
+    world.script('uncounted', { hasUsage: false })
+    // No header: at 500 bytes a second 64,000 are 128 seconds.
+    const { bytes, ...rest } = wave('uncounted')
+    bytes.set(Buffer.from('OggS'))
+    const expected = { seconds: 128, costMicros: 12_800, isEstimated: true }
+    expect(await transcribe(ctx, { ...rest, bytes })).toMatchObject(expected)
+    expect(held).toEqual([12_800])
+    expect(settled).toMatchObject([{ costMicros: 12_800, isEstimated: true }])
+  })
+
+  test('every failure is typed; what was refused costs nothing, what may have been heard its most', async () => {
+    const { ctx, settled } = open()
+    const failures: [Script, object, number][] = [
+      [{ status: 401 }, { code: 'model_failed', cause: { reason: 'unauthorized' } }, 0],
+      [{ status: 429 }, { code: 'model_overloaded', cause: { reason: 'rate_limited' } }, 0],
+      [{ status: 400 }, { code: 'model_failed', cause: { reason: 'rejected' } }, 0],
+      [{ status: 500 }, { code: 'model_failed', cause: { reason: 'server_error' } }, 0],
+      [{ garbage: true }, { code: 'model_failed', cause: { reason: 'garbage' } }, 200],
+    ]
+    for (const [n, [script, expected]] of failures.entries()) {
+      isolateBreakers.known.clear()
+      world.script(`failure ${n}`, script)
+      await expect(transcribe(ctx, wave(`failure ${n}`))).rejects.toMatchObject(expected)
+    }
+    expect(settled.map(({ costMicros }) => costMicros)).toEqual(failures.map(([, , cost]) => cost))
+  })
+
+  test('a provider that fails again and again is left alone, and nothing is spent on it', async () => {
+    const { ctx, released, settled } = open()
+    world.script('broken', { status: 500 })
+    for (let tries = 0; tries < 5; tries++) await expect(transcribe(ctx, wave('broken'))).rejects.toThrow()
+    const asks = world.heard().length
+    expect(transcriptionHealth(ctx)).toMatchObject({ status: 'down', provider: world.name })
+    await expect(transcribe(ctx, wave('mended'))).rejects.toMatchObject({ code: 'model_overloaded', retryAfterS: 15 })
+    expect([world.heard().length, settled.length, released.length]).toEqual([asks, 5, 1])
+    const later = { ...ctx, now: () => new Date(ctx.now().getTime() + 16_000) }
+    expect(await transcribe(later, wave('mended'))).toMatchObject({ text: 'mended' })
+    expect(transcriptionHealth(later)).toMatchObject({ status: 'ok', provider: world.name })
+  })
+
+  test('whoever leaves while it hangs is let go, and is charged its most', async () => {
+    const { ctx, settled } = open()
+    const controller = new AbortController()
+    world.script('hanging', { hang: true })
+    const before = world.heard().length
+    const asking = transcribe(ctx, { ...wave('hanging'), signal: controller.signal })
+    while (world.heard().length === before) await tick()
+    controller.abort(new Error('gone home'))
+    await expect(asking).rejects.toThrow('gone home')
+    expect(settled).toMatchObject([{ costMicros: 200, isEstimated: true, outcome: 'aborted' }])
+  })
+
+  test('what does not answer within two minutes has failed, and may have cost its most', async () => {
+    const { ctx, settled } = open()
+    world.script('deaf', { hang: true })
+    const before = world.heard().length
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+    try {
+      const asking = transcribe(ctx, wave('deaf')).catch((error: unknown) => error)
+      while (world.heard().length === before) await tick()
+      vi.advanceTimersByTime(119_999)
+      await tick()
+      expect(settled).toEqual([])
+      vi.advanceTimersByTime(1)
+      expect(await asking).toMatchObject({ code: 'timeout', cause: { reason: 'late_first' } })
+    } finally {
+      vi.useRealTimers()
+    }
+    expect(settled).toMatchObject([{ costMicros: 200, isEstimated: true, outcome: 'failed' }])
+  })
+
+  test('a recording that is too large is refused before anything is held', async () => {
+    const { ctx, held } = open()
+    const before = world.heard().length
+    const large = { ...wave(''), bytes: new Uint8Array(25_000_001) }
+    await expect(transcribe(ctx, large)).rejects.toMatchObject({ code: 'too_large' })
+    expect([held, world.heard().length]).toEqual([[], before])
+  })
 })
 
-test('where nobody says how long it was, the longest it can have been is charged', async () => {
-  const { ctx, held, settled } = noted()
-  // 1,000 bytes at 500 a second are two seconds.
-  expect(await transcribe(ctx, speech())).toMatchObject({ seconds: 2, costMicros: 200, isEstimated: true })
-  expect(held).toEqual([200])
-  expect(settled).toMatchObject([{ costMicros: 200, isEstimated: true }])
-  reply = { body: { text: '', usage: { type: 'tokens', input_tokens: 14, output_tokens: 3, total_tokens: 17 } } }
-  expect(await transcribe(ctx, speech())).toMatchObject({ costMicros: 200, isEstimated: true })
-})
-
-test('every failure is typed; what was refused costs nothing, what may have been heard its most', async () => {
-  const { ctx, settled } = noted()
-  const failures: [Reply, object, number][] = [
-    [{ status: 401, raw: '' }, { code: 'model_failed', cause: { reason: 'unauthorized' } }, 0],
-    [{ status: 429, raw: '' }, { code: 'model_overloaded' }, 0],
-    [{ status: 400, raw: 'no' }, { code: 'model_failed', cause: { reason: 'rejected' } }, 0],
-    [{ raw: '<html>' }, { code: 'model_failed', cause: { reason: 'garbage' } }, 200],
-    [{ body: { words: [] } }, { code: 'model_failed', cause: { reason: 'garbage' } }, 200],
-  ]
-  for (const [said, expected] of failures) {
-    reply = said
-    await expect(transcribe(ctx, speech())).rejects.toMatchObject(expected)
-  }
-  expect(settled.map(({ costMicros }) => costMicros)).toEqual(failures.map(([, , cost]) => cost))
-})
-
-test('a provider that fails again and again is left alone, and nothing is spent on it', async () => {
-  const { ctx, released, settled } = noted()
-  reply = { status: 500, raw: '' }
-  for (let tries = 0; tries < 5; tries++) await expect(transcribe(ctx, speech())).rejects.toThrow()
-  const asks = asked.length
-  expect(transcriptionHealth(ctx)).toMatchObject({ status: 'down' })
-  await expect(transcribe(ctx, speech())).rejects.toMatchObject({ code: 'model_overloaded', retryAfterS: 15 })
-  expect([asked.length, settled.length, released.length]).toEqual([asks, 5, 1])
-  const later = { ...ctx, now: () => new Date(ctx.now().getTime() + 16_000) }
-  reply = { body: { text: 'here again' } }
-  expect(await transcribe(later, speech())).toMatchObject({ text: 'here again' })
-  expect(transcriptionHealth(later)).toMatchObject({ status: 'ok' })
-})
-
-test('whoever leaves while it hangs is let go, and is charged its most', async () => {
-  const { ctx, settled } = noted()
-  const controller = new AbortController()
-  reply = { hang: true }
-  const asking = transcribe(ctx, { ...speech(), signal: controller.signal })
-  while (asked.length === 0) await new Promise((resolve) => setImmediate(resolve))
-  controller.abort(new Error('gone home'))
-  await expect(asking).rejects.toThrow('gone home')
-  expect(settled).toMatchObject([{ costMicros: 200, isEstimated: true, outcome: 'aborted' }])
-})
-
-test('a Whisper of Workers AI is asked in base64; it is off, or too much, before anything is spent', async () => {
-  const runs: unknown[] = []
-  const AI = {
-    run: async (...args: unknown[]) => {
-      runs.push(args.slice(0, 2))
-      return { text: 'buy milk', transcription_info: { language: 'en', duration: 30 }, word_count: 2 }
-    },
-  }
-  const model = '@cf/openai/whisper-large-v3-turbo'
-  const vars = { TRANSCRIPTION_PROVIDER: 'workers-ai', TRANSCRIPTION_MODEL: `${model}=0.00051` }
-  const { ctx } = noted(vars, { AI })
-  // Half a minute at 0.00051 dollars a minute.
-  const heard = { text: 'buy milk', seconds: 30, costMicros: 255, isEstimated: false }
-  expect(await transcribe(ctx, speech(new Uint8Array([1, 2, 3])))).toEqual(heard)
-  expect(runs).toEqual([[model, { audio: 'AQID', task: 'transcribe' }]])
-  const missing = noted(vars)
-  await expect(transcribe(missing.ctx, speech())).rejects.toMatchObject({ cause: { message: /AI is missing/ } })
-  const off = noted({ TRANSCRIPTION_PROVIDER: '' })
-  await expect(transcribe(off.ctx, speech())).rejects.toMatchObject({ code: 'unavailable' })
+test('where nobody is configured it is off; a binding that is missing fails readably, is told of, and costs nothing', async () => {
+  const off = noted()
+  await expect(transcribe(off.ctx, wave('hello'))).rejects.toMatchObject({ code: 'unavailable' })
   expect(transcriptionHealth(off.ctx)).toMatchObject({ status: 'off' })
-  const long = noted()
-  const large = speech(new Uint8Array(25_000_001))
-  await expect(transcribe(long.ctx, large)).rejects.toMatchObject({ code: 'too_large' })
-  expect(long.held).toEqual([])
+  const unbound = noted({ TRANSCRIPTION_PROVIDER: 'workers-ai', TRANSCRIPTION_MODEL: `${TURBO}=0.00051` })
+  expect(transcriptionHealth(unbound.ctx)).toMatchObject({ status: 'down', detail: 'the binding AI is missing' })
+  await expect(transcribe(unbound.ctx, wave('hello'))).rejects.toMatchObject({ code: 'unavailable' })
+  expect([unbound.held, unbound.settled]).toEqual([[], []])
 })

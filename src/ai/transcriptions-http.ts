@@ -48,7 +48,8 @@ export async function transcribeOverHttp(to: TranscriptionConfig, speech: Speech
 
 /** Text from a Whisper of the Workers AI binding, which takes its audio in base64. */
 export async function transcribeByBinding(ai: AiBinding, to: TranscriptionConfig, speech: Speech, signal: AbortSignal) {
-  const audio = Buffer.from(speech.bytes).toString('base64')
+  const { buffer, byteOffset, length } = speech.bytes
+  const audio = Buffer.from(buffer, byteOffset, length).toString('base64')
   const inputs = { audio, task: 'transcribe', ...(speech.language && { language: speech.language }) }
   const said = await answered(signal, TIMEOUT_MS, (ending) =>
     ai.run(to.model.name, inputs, { signal: ending }).catch((error: unknown) => {

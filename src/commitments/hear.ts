@@ -14,7 +14,8 @@ import type { Commitment } from './schema.ts'
 import { commitments } from './tables.ts'
 import { topicOf, wordsOf } from './words.ts'
 
-const MAX_OPEN = 200
+/** Of one person. */
+export const MAX_OPEN = 200
 type Open = Standing & { sourceId: string }
 const t = commitments
 

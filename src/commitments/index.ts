@@ -1,3 +1,3 @@
-export { concernsCommitments, hear } from './hear.ts'
+export { concernsCommitments, hear, MAX_OPEN } from './hear.ts'
 export { commitmentSubscriber } from './subscriber.ts'
 export { commitmentTools } from './tools.ts'

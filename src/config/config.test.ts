@@ -84,6 +84,18 @@ test('a model without a price, and a provider without what it needs, are refused
   expect(() => readConfig({ ...vars(), AI_PROVIDERS: 'gemini' })).toThrow('AI_PROVIDERS')
 })
 
+test('who hears recordings needs a model with a price, and of Workers AI the one that is spoken to', () => {
+  const turbo = '@cf/openai/whisper-large-v3-turbo'
+  const bound = { ...vars(), TRANSCRIPTION_PROVIDER: 'workers-ai' }
+  const read = (model: string) => readConfig({ ...bound, TRANSCRIPTION_MODEL: model }).ai.transcription
+  expect(readConfig(vars()).ai.transcription).toBeNull()
+  expect(read(`${turbo}=0.00051`)).toMatchObject({ model: { name: turbo, minuteDollars: 0.00051 } })
+  for (const model of ['', turbo, `${turbo}=`, `${turbo}=free`, '@cf/openai/whisper=0.00045'])
+    expect(() => read(model), model).toThrow('TRANSCRIPTION_MODEL')
+  const own = { ...vars(), TRANSCRIPTION_PROVIDER: 'openai-compatible', TRANSCRIPTION_MODEL: 'whisper-1=0.006' }
+  expect(() => readConfig(own)).toThrow('TRANSCRIPTION_BASE_URL')
+})
+
 test('a provider of mail needs what it sends with, and the mailbox of a laptop is not for production', () => {
   expect(readConfig(vars()).mail).toBeNull()
   const sendgrid = { ...vars(), MAIL_PROVIDER: 'sendgrid', SENDGRID_API_KEY: 'SG.x', MAIL_FROM: 'hello@example.com' }

@@ -1,5 +1,7 @@
 import { z } from 'zod'
 
+/** The one whose contract is spoken: others of Cloudflare's take a list of numbers, which of 25 MB is more than an isolate holds. */
+const BOUND = '@cf/openai/whisper-large-v3-turbo'
 const MODEL = /^([\w.:/@-]{1,100})=(\d+(?:\.\d+)?)$/
 
 /** `name=DOLLARS`: what a minute of audio costs. It needs a price; 0 is one. */
@@ -37,9 +39,11 @@ export function readTranscription(source: Settings): TranscriptionConfig | null 
 
 /** What is named without what it needs. */
 export function speechProblems(source: Settings): string[] {
-  const { TRANSCRIPTION_PROVIDER: provider } = source
+  const { TRANSCRIPTION_PROVIDER: provider, TRANSCRIPTION_MODEL: model } = source
   const problems: string[] = []
-  if (provider && !source.TRANSCRIPTION_MODEL) problems.push('TRANSCRIPTION_MODEL: name one model with its price')
+  if (provider && !model) problems.push('TRANSCRIPTION_MODEL: name one model with its price')
+  if (provider === 'workers-ai' && model && model.name !== BOUND)
+    problems.push(`TRANSCRIPTION_MODEL: of Workers AI only ${BOUND} is spoken to`)
   if (provider === 'openai-compatible' && !source.TRANSCRIPTION_BASE_URL)
     problems.push('TRANSCRIPTION_BASE_URL: needed for openai-compatible transcription')
   return problems

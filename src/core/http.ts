@@ -1,7 +1,8 @@
 import { createRoute, OpenAPIHono, type RouteConfig, z } from '@hono/zod-openapi'
 import type { Context, MiddlewareHandler, Next } from 'hono'
 import type { Ctx, UserCtx } from './ctx.ts'
-import { AppError, ERRORS, type FieldError } from './errors.ts'
+import { AppError, ERRORS } from './errors.ts'
+import { fieldErrors } from './issues.ts'
 import { type Later, later, settled } from './schema.ts'
 
 /** Who may call a route and which limit counts its calls. */
@@ -185,38 +186,13 @@ export const publicRoute = <const R extends RouteSpec>(spec: R, options: Options
 export const operatorRoute = <const R extends RouteSpec>(spec: R, options: Options = {}) =>
   guarded<Ctx, R>(spec, 'operator', options)
 
-type Issue = z.ZodError['issues'][number]
-
-/** Of what fits no choice, what is wrong with the choice it comes nearest to: that is what was meant. */
-function nearest(issues: readonly Issue[]): Issue[] {
-  return issues.flatMap((issue) => {
-    if (issue.code !== 'invalid_union' || issue.errors.length === 0) return [issue]
-    const choices = issue.errors.map((inner) =>
-      nearest(inner).map((one) => ({ ...one, path: [...issue.path, ...one.path] })),
-    )
-    const depth = (choice: Issue[]) => Math.min(...choice.map(({ path }) => path.length))
-    const isOther = (choice: Issue[]) => choice.some(({ code }) => code === 'unrecognized_keys')
-    choices.sort((a, b) => Number(isOther(a)) - Number(isOther(b)) || depth(b) - depth(a) || a.length - b.length)
-    return choices[0] ?? [issue]
-  })
-}
-
 /** A Hono sub-app whose validation failures are one kind of error, with pointers. */
 export function createApp() {
   return new OpenAPIHono<AppEnv<Ctx>>({
     defaultHook: (result) => {
       if (result.success) return
       const at = result.target === 'json' ? '' : result.target === 'param' ? 'path' : result.target
-      const errors: FieldError[] = nearest(result.error.issues)
-        .slice(0, 50)
-        .map((issue) => ({
-          pointer:
-            `${at}/${issue.path.map((part) => String(part).replaceAll('~', '~0').replaceAll('/', '~1')).join('/')}`.slice(
-              0,
-              200,
-            ),
-          detail: issue.message.slice(0, 500),
-        }))
+      const errors = fieldErrors(result.error, at)
       throw new AppError(
         'invalid_request',
         errors[0] ? `${errors[0].pointer}: ${errors[0].detail}`.slice(0, 500) : 'Not valid',

@@ -22,6 +22,7 @@ export {
   versioned,
 } from './http.ts'
 export { derivedId, derivedIds, newId, randomToken } from './id.ts'
+export { fieldErrors } from './issues.ts'
 export { createLog, describeError } from './log.ts'
 export { bounded, canonical, holdsOthersWords, isRecord, wasCut } from './output.ts'
 export { decodeCursor, encodeCursor, toPage } from './page.ts'

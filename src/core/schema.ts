@@ -55,19 +55,19 @@ export const line = kept((max: number) =>
 
 const MAX_PAYLOAD_DEPTH = 8
 
-function isPayload(value: unknown, depth = MAX_PAYLOAD_DEPTH): boolean {
+function isPayload(value: unknown, depth: number): boolean {
   if (typeof value === 'string') return isStorable(value)
   if (typeof value !== 'object' || value === null) return true
   return depth > 0 && Object.entries(value).every(([key, inner]) => isStorable(key) && isPayload(inner, depth - 1))
 }
 
 /** Any JSON object of at most `max` characters, for whoever knows its schema. */
-export const payload = kept((max: number) =>
+export const payload = kept((max: number, deep: number = MAX_PAYLOAD_DEPTH) =>
   z
     .record(z.string().max(200), z.unknown())
     .refine(
-      (value) => isPayload(value) && JSON.stringify(value).length <= max,
-      `must be at most ${max} characters of JSON, ${MAX_PAYLOAD_DEPTH} deep`,
+      (value) => isPayload(value, deep) && JSON.stringify(value).length <= max,
+      `must be at most ${max} characters of JSON, ${deep} deep`,
     )
     .openapi({ maxProperties: 50 }),
 )

@@ -27,9 +27,7 @@ export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Prop
     .from(suggestions)
     .where(and(ownedBy(actor, suggestions.userId), eq(suggestions.key, offer.key)))
   if (known) return toProposed(known)
-  // Two runs that ask for the same ask for two things.
-  const of = isApproval(offer.kind) ? offer.key : offer.title
-  const fingerprint = fingerprintOf(offer.kind, of, offer.actions)
+  const fingerprint = printOf(offer)
   const workflowId = offer.workflowId ?? null
   const verdict = await judge(ctx, { ...offer, workflowId, fingerprint })
   const id = ctx.newId('sug')
@@ -39,6 +37,10 @@ export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Prop
   // Another was as quick with the same key.
   return await propose(ctx, input)
 }
+
+/** What is the same in what is offered again. Two runs that ask for the same ask for two things. */
+export const printOf = ({ kind, key, title, actions }: Pick<NewSuggestion, 'kind' | 'key' | 'title' | 'actions'>) =>
+  fingerprintOf(kind, isApproval(kind) ? key : title, actions)
 
 function toProposed({ id, status, reason }: Known): Proposed {
   return status === 'withheld' && reason ? { status, id, reason } : { status: 'proposed', id }

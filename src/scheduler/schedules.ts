@@ -30,7 +30,7 @@ import { nextTimes } from './when.ts'
 
 const LIST = 'schedules'
 const CursorKey = z.tuple([s.id('sch')])
-const MAX_SCHEDULES = 200
+export const MAX_SCHEDULES = 200
 const SHOWN_NEXT = 5
 
 const stale = () => new AppError('version_stale', 'The schedule has changed since you read it')

@@ -12,7 +12,7 @@ import { triggers, workflows, workflowVersions } from './tables.ts'
 import { type Fault, faultsOf, parameterFault, pointerOf } from './validate.ts'
 import { defaultsOf, filled, isTemporal, type Params, whenOf } from './when-of.ts'
 
-const MAX_WORKFLOWS = 100
+export const MAX_WORKFLOWS = 100
 /** All of a person's are looked at after an event. */
 const MAX_CONDITIONS = 20
 const SHOWN_TIMES = 5
@@ -46,15 +46,14 @@ async function othersOf({ db, actor }: CompileCtx, id: string): Promise<Others> 
   return row
 }
 
-/** Everything wrong with it, with pointers into `{definition, params}`; what it needs where nothing is. */
-async function judge(ctx: CompileCtx, input: { id: string; definition: Definition; params: Params }) {
-  const { definition, id } = input
-  const [others, found] = await Promise.all([othersOf(ctx, id), faultsOf(definition, effectInputs())])
+type Given = { definition: Definition; params: Params }
+
+/** Everything wrong with it in which its person's other workflows have no part, with pointers into `{definition, params}`. */
+export async function workflowFaults({ definition, params }: Given): Promise<Fault[]> {
+  const found = await faultsOf(definition, effectInputs())
   const faults: Fault[] = found.map(({ pointer, detail }) => ({ pointer: `/definition${pointer}`, detail }))
-  const parameters = definition.parameters ?? []
-  const params = { ...defaultsOf(parameters), ...input.params }
-  for (const [name, value] of Object.entries(input.params)) {
-    const parameter = parameters.find((one) => one.name === name)
+  for (const [name, value] of Object.entries(params)) {
+    const parameter = definition.parameters?.find((one) => one.name === name)
     const detail = parameter ? parameterFault(parameter, value) : 'is no parameter of this workflow'
     if (detail) faults.push({ pointer: `/params${pointerOf([name])}`, detail })
   }
@@ -62,6 +61,14 @@ async function judge(ctx: CompileCtx, input: { id: string; definition: Definitio
     const detail = whyAbsent(need)
     if (detail) faults.push({ pointer: `/definition/requires/${n}`, detail })
   }
+  return faults
+}
+
+/** All that is wrong with it; what it needs where nothing is. */
+async function judge(ctx: CompileCtx, input: Given & { id: string }) {
+  const { definition, id } = input
+  const [others, faults] = await Promise.all([othersOf(ctx, id), workflowFaults(input)])
+  const params = { ...defaultsOf(definition.parameters ?? []), ...input.params }
   const conditions = definition.triggers.filter(({ kind }) => kind === 'condition').length
   if (conditions > 0 && conditions + others.conditions > MAX_CONDITIONS)
     faults.push({

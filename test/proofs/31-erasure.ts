@@ -4,7 +4,7 @@ import { createAuditor, differences, type Holdings } from '../matrix-audit.ts'
 import { makeId, type Person, type Sabotage, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { createChance } from './chance.ts'
-import { exportAll, firstDifference, importAll, viewOf } from './lib-archive.ts'
+import { exportAll, firstDifference, importAll, pages, viewOf } from './lib-archive.ts'
 import { door, type Report, TOPICS, toldOf, unhandled } from './lib-effects.ts'
 import { askForErasure, erasePerson, fillPlaces, receiptOf } from './lib-erasure.ts'
 import { openListener } from './lib-listener.ts'
@@ -113,6 +113,13 @@ export const proof: Proof = {
         replace: "{ column: 'id', table: 'tasks',",
       },
     ],
+    'an import switches on what was on': [
+      {
+        file: 'src/account/import-rooms.ts',
+        find: "status: 'disabled', pausedReason: null",
+        replace: "status: 'enabled', pausedReason: null",
+      },
+    ],
   },
   async run(given, { seed, share }) {
     const violations: string[] = []
@@ -218,6 +225,8 @@ async function tryImport(world: World, [first]: Case[], report: Report): Promise
   const after = await viewOf(heir)
   for (const [name, said] of Object.entries(before))
     if (after[name] !== said) report(`${name} came back otherwise: ${firstDifference(said, after[name] ?? '')}`)
+  for (const path of ['/v1/schedules?status=active', '/v1/workflows?status=enabled'])
+    if ((await pages(heir, path)).length > 0) report(`what came to ${path} acts by itself`)
   const again = await importAll(heir, archive)
   if (again.imported > 0) report(`${again.imported} things were imported twice`)
   // What they hold is what is looked for.

@@ -13,7 +13,15 @@ const FILES = [
   'messages',
   'memories',
   'notifications',
+  'schedules',
+  'workflows',
+  'workflow-versions',
+  'suggestions',
+  'suggestion-decisions',
+  'commitments',
 ] as const
+const UNDECIDED = ['withheld', 'proposed', 'seen', 'snoozed']
+const isDecided = ({ status }: Item) => !UNDECIDED.includes(String(status))
 const AT_ONCE = 50
 const LOOK_AGAIN_MS = 20
 const READY_WITHIN_MS = 60_000
@@ -43,12 +51,20 @@ export async function exportAll(world: World, person: Person): Promise<Archive> 
   return (name) => JSON.parse(strFromU8(files[`${name}.json`] ?? new Uint8Array()))
 }
 
+// What was not decided stays where it is.
+function wanted(archive: Archive, file: (typeof FILES)[number]): Item[] {
+  if (file === 'suggestions') return archive(file).filter(isDecided)
+  if (file !== 'suggestion-decisions') return archive(file)
+  const decided = new Set(archive('suggestions').flatMap((one) => (isDecided(one) ? [one['id']] : [])))
+  return archive(file).filter(({ suggestionId }) => decided.has(suggestionId))
+}
+
 /** Brings an archive to somebody, as its order asks for; answers what was refused. */
 export async function importAll(person: Person, archive: Archive): Promise<{ imported: number; problems: string[] }> {
   const problems: string[] = []
   let imported = 0
   for (const file of FILES) {
-    let waiting = archive(file)
+    let waiting = wanted(archive, file)
     for (let round = 0; waiting.length > 0 && round < MAX_ROUNDS; round++) {
       const left = new Set<unknown>()
       for (let at = 0; at < waiting.length; at += AT_ONCE) {
@@ -56,8 +72,9 @@ export async function importAll(person: Person, archive: Archive): Promise<{ imp
         const answer = await person.api('POST', '/v1/me/import', { body })
         if (answer.status !== 200) problems.push(`${file} are answered ${answer.status}: ${answer.text.slice(0, 300)}`)
         else {
-          const said: { imported: number; left: string[] } = JSON.parse(answer.text)
+          const said: { imported: number; left: string[]; refused: object[] } = JSON.parse(answer.text)
           imported += said.imported
+          if (said.refused.length > 0) problems.push(`of ${file} is refused ${JSON.stringify(said.refused[0])}`)
           for (const id of said.left) left.add(id)
         }
       }
@@ -73,16 +90,36 @@ export async function importAll(person: Person, archive: Archive): Promise<{ imp
   return { imported, problems }
 }
 
-async function pages(person: Person, path: string): Promise<Item[]> {
+/** All items of a list. */
+export async function pages(person: Person, path: string, limit = 100): Promise<Item[]> {
   const items: Item[] = []
   for (let cursor: string | null = ''; cursor !== null; ) {
-    const answer = await person.api('GET', `${path}${path.includes('?') ? '&' : '?'}limit=100${cursor}`)
+    const answer = await person.api('GET', `${path}${path.includes('?') ? '&' : '?'}limit=${limit}${cursor}`)
     if (answer.status !== 200) throw new Error(`GET ${path} answered ${answer.status}: ${answer.text}`)
     const page: { items: Item[]; nextCursor: string | null } = JSON.parse(answer.text)
     items.push(...page.items)
     cursor = page.nextCursor === null ? null : `&cursor=${encodeURIComponent(page.nextCursor)}`
   }
   return items
+}
+
+// As it comes back: what would act by itself is off.
+async function automation(person: Person) {
+  const listed = await pages(person, '/v1/workflows')
+  const whole = async ({ id }: Item) => ({
+    ...JSON.parse((await person.api('GET', `/v1/workflows/${String(id)}`)).text),
+    ...{ status: 'disabled', pausedReason: null, pausedUntil: null, failuresInRow: 0, triggers: [] },
+    versions: await pages(person, `/v1/workflows/${String(id)}/versions`, 20),
+  })
+  return {
+    schedules: (await pages(person, '/v1/schedules')).map((one) => ({
+      ...one,
+      ...{ status: one['status'] === 'active' ? 'paused' : one['status'], nextAt: null },
+    })),
+    workflows: await Promise.all(listed.map(whole)),
+    suggestions: (await pages(person, '/v1/suggestions')).filter(isDecided).map((one) => ({ ...one, effectIds: [] })),
+    commitments: await pages(person, '/v1/commitments'),
+  }
 }
 
 /** All that the API shows of a person's things, their ids by the order in which they are met. */
@@ -106,6 +143,7 @@ export async function viewOf(person: Person): Promise<Record<string, string>> {
     })),
     conversations,
     said,
+    ...(await automation(person)),
     me: { displayName: me.displayName, preferences: me.preferences },
   }
   const known = new Map<string, string>()

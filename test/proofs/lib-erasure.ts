@@ -81,11 +81,8 @@ async function fillProactivity(world: World, person: Person, mark: string): Prom
   await need(person, 'PUT', '/v1/autonomy', { rules })
   await need(person, 'PATCH', '/v1/suggestions/settings', { maxADay: 5 })
   await query(`insert into suggestion_gates (user_id, kind, workflow_id, reason) values ($1, $2, '', $3)`, mark)
-  await query(
-    `insert into suggestion_decisions (id, suggestion_id, user_id, kind, decision, reason)
-      select $2, id, $1, kind, 'dismissed', $3 from suggestions where user_id = $1 limit 1`,
-    mark,
-  )
+  const suggestion = await OBJECTS['/v1/suggestions']?.make(world, person, mark)
+  await need(person, 'POST', `/v1/suggestions/${suggestion}/dismiss`, { reason: mark })
   await query(
     `insert into schedule_runs (id, user_id, schedule_id, due_at, cause, status, outcome, started_at)
       select $2, $1, id, now(), 'hand', 'done', jsonb_build_object('says', $3::text), now() from schedules
