@@ -95,3 +95,21 @@ test('a failure of a shared call is told as what it is', async () => {
   claude.onMessage('fail please', { error: { message: 'no', type: 'invalid_request_error' }, status: 400 })
   await expect(ask(person, 'fail please')).rejects.toMatchObject({ status: 502 })
 })
+
+test("an unmodified client's texts become vectors, as numbers or as bytes, and are paid for", async () => {
+  const openai = clientOf(await world.person())
+  const name = embeddings.vars.EMBEDDINGS_MODEL?.split('=')[0] ?? ''
+  expect((await openai.models.list()).data.map(({ id }) => id)).toContain(name)
+  const asked = { model: name, input: ['buy milk', 'how long to boil an egg'] }
+  const { data, response } = await openai.embeddings.create({ ...asked, encoding_format: 'float' }).withResponse()
+  const size = Number(embeddings.vars.EMBEDDINGS_DIMENSIONS)
+  expect(data.data.map(({ index, embedding }) => [index, embedding.length])).toEqual([
+    [0, size],
+    [1, size],
+  ])
+  const told = ['model', 'provider', 'cost-micros'].map((header) => response.headers.get(`aurelius-${header}`))
+  expect(told).toEqual([name, 'openai-compatible', expect.stringMatching(/^\d+$/)])
+  // Where nothing is said of it the client asks for bytes, and reads them.
+  const bytes = await openai.embeddings.create(asked)
+  expect(bytes.data[0]?.embedding.map((x) => x.toFixed(5))).toEqual(data.data[0]?.embedding.map((x) => x.toFixed(5)))
+})

@@ -40,7 +40,10 @@ test("an unmodified client's recording is heard, and paid for by the second from
   const asked = openai.audio.transcriptions.create({ model: 'whisper-1', file, language: 'en' })
   const { data, response } = await asked.withResponse()
   expect(data).toEqual({ text: 'remind me to buy milk', usage: { type: 'duration', seconds: 1, cost_micros: 100 } })
-  expect(response.headers.get('aurelius-cost-micros')).toBe('100')
+  const told = ['model', 'provider', 'cost-micros'].map((name) => response.headers.get(`aurelius-${name}`))
+  expect(told).toEqual(['whisper-1', 'openai-compatible', '100'])
+  const { data: models } = await openai.models.list()
+  expect(models.map(({ id }) => id)).toContain('whisper-1')
   const { json: usage } = await person.api('GET', '/v1/ai/usage')
   expect(usage).toMatchObject({
     total: { calls: 1, costMicros: 100, estimatedMicros: 0, inputTokens: 0 },

@@ -10,6 +10,7 @@ const PAGE = 20
 const MAX_PAGE = 1000
 
 type Shown = { id: string; owner: string; contextTokens: number | null; maxOutputTokens: number | null }
+const UNBOUNDED = { contextTokens: null, maxOutputTokens: null }
 type ModelsCtx = Pick<UserCtx, 'config' | 'db' | 'actor'>
 
 /** The assistant, then all that can be called by name. One trip, that asks for the session. */
@@ -18,7 +19,10 @@ async function offered(ctx: ModelsCtx): Promise<Shown[]> {
   const named = catalogueOf(ctx.config).map(({ name, provider, contextTokens, maxOutputTokens }) => {
     return { id: name, owner: provider, contextTokens, maxOutputTokens }
   })
-  return [{ id: ASSISTANT, owner: 'aurelius', contextTokens: null, maxOutputTokens: null }, ...named]
+  const { embeddings, transcription } = ctx.config.ai
+  const others = [embeddings, transcription].flatMap((one) => one ?? [])
+  const unbounded = others.map(({ provider, model: { name } }) => ({ ...UNBOUNDED, id: name, owner: provider }))
+  return [{ ...UNBOUNDED, id: ASSISTANT, owner: 'aurelius' }, ...named, ...unbounded]
 }
 
 async function one(ctx: ModelsCtx, id: string): Promise<Shown> {

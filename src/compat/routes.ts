@@ -80,6 +80,15 @@ function headersOf({ start: { decision, overhead }, upstreamMs }: Answering): Re
   }
 }
 
+type Used = { provider: string; model: { name: string } } | null
+
+/** Of what one configured model did at once. */
+const paidOf = ({ costMicros }: { costMicros: number }, used: Used) => ({
+  'Aurelius-Model': used?.model.name ?? '',
+  'Aurelius-Provider': used?.provider ?? '',
+  'Aurelius-Cost-Micros': String(costMicros),
+})
+
 async function bodyOf(c: Context): Promise<unknown> {
   if (!/^application\/(?:[\w.-]+\+)?json\b/i.test(c.req.header('content-type') ?? ''))
     throw new AppError('unsupported_media_type', 'The body must be application/json')
@@ -111,7 +120,12 @@ const embeddings: Handler = async (c, ctx) => {
   const working = embedTexts(ctx, body)
   // Whoever leaves is still to be charged what it cost, and no more.
   ctx.waitUntil(working.catch(() => undefined))
-  return c.json(toEmbeddings(await working, body.encoding_format ?? 'float'))
+  const embedded = await working
+  return c.json(
+    toEmbeddings(embedded, body.encoding_format ?? 'float'),
+    200,
+    paidOf(embedded, ctx.config.ai.embeddings),
+  )
 }
 
 const transcriptions: Handler = async (c, ctx) => {
@@ -122,8 +136,7 @@ const transcriptions: Handler = async (c, ctx) => {
   const working = transcribeUpload(ctx, upload, controller.signal)
   ctx.waitUntil(working.catch(() => undefined))
   const transcript = await working
-  const cost = { 'Aurelius-Cost-Micros': String(transcript.costMicros) }
-  return c.json(toTranscription(transcript), 200, cost)
+  return c.json(toTranscription(transcript), 200, paidOf(transcript, ctx.config.ai.transcription))
 }
 
 const messages: Handler = async (c, ctx) => {
