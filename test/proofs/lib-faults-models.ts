@@ -4,6 +4,8 @@ import { ANSWER_WITHIN_MS, ask, HUNG, note, onePerson, prepare, type Scene, toke
 import { FAULTS, type Fault, type Faulty } from './lib-faulty.ts'
 
 const TO_OPEN = 12
+/** What is done by rules where no model answers. */
+const WITHOUT = new Set(['POST /v1/workflows/draft'])
 /** How long the breaker of what fails is open here. */
 export const OPEN_MS = 1500
 
@@ -12,6 +14,7 @@ export async function tryModels(scene: Scene, models: Faulty, share: number): Pr
   const { served, violations } = scene
   const dependents = await dependentsOf(scene, models, share)
   if (dependents.length === 0) violations.push('nobody asks the models')
+  for (const { id } of dependents) note(scene, `${models.name}, asked by`, id)
   for (const fault of FAULTS) {
     await models.break(fault)
     for (const operation of dependents) {
@@ -21,7 +24,8 @@ export async function tryModels(scene: Scene, models: Faulty, share: number): Pr
       note(scene, `${models.name}, ${fault}`, answer)
       scene.cases++
       if (answer === HUNG) violations.push(`models ${fault}: ${operation.id} gave no answer`)
-      else if (answer.status === 500) violations.push(`models ${fault}: ${operation.id} answered 500`)
+      else if (answer.status === 500 || (WITHOUT.has(operation.id) && answer.status !== 200))
+        violations.push(`models ${fault}: ${operation.id} answered ${answer.status}`)
     }
     await tryBreaker(scene, models, fault)
   }
@@ -32,7 +36,7 @@ async function dependentsOf(scene: Scene, upstream: Faulty, share: number): Prom
   const { served } = scene
   const found: Operation[] = []
   for (const operation of served.operations) {
-    if (share < 1 && !/messages|completions|embeddings|transcriptions|simulate/.test(operation.path)) continue
+    if (share < 1 && !/messages|draft/.test(operation.path)) continue
     const [one] = await prepare(scene, [operation])
     if (!one) continue
     const before = upstream.asked()
@@ -45,19 +49,29 @@ async function dependentsOf(scene: Scene, upstream: Faulty, share: number): Prom
 const SAID = { model: 'embedder', input: 'what is this like' }
 const EMBEDDINGS = '/compat/openai/v1/embeddings'
 const MESSAGES = [{ role: 'user', content: 'Hello' }]
+function recording(): FormData {
+  const form = new FormData()
+  form.set('model', 'hearer')
+  form.set('file', new File([new Uint8Array(2000)], 'said.wav', { type: 'audio/wav' }))
+  return form
+}
 /** They speak protocols of others, and are not in our document. */
 const COMPATIBLE: [string, object][] = [
   ['/compat/openai/v1/chat/completions', { model: 'proof', messages: MESSAGES }],
+  ['/compat/openai/v1/responses', { model: 'proof', input: 'Hello' }],
+  ['/compat/openai/v1/audio/transcriptions', recording()],
   ['/compat/anthropic/v1/messages', { model: 'proof', max_tokens: 50, messages: MESSAGES }],
   [EMBEDDINGS, SAID],
 ]
 
 /** The status; 0: none in time. */
 async function askCompatible(served: World, { accessToken }: Person, path: string, body: object): Promise<number> {
-  const headers = { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' }
+  const isForm = body instanceof FormData
+  const headers = { authorization: `Bearer ${accessToken}`, ...(!isForm && { 'content-type': 'application/json' }) }
   const signal = AbortSignal.timeout(ANSWER_WITHIN_MS)
+  const init = { method: 'POST', headers, body: isForm ? body : JSON.stringify(body), signal }
   try {
-    const answer = await fetch(served.url + path, { method: 'POST', headers, body: JSON.stringify(body), signal })
+    const answer = await fetch(served.url + path, init)
     await answer.text()
     return answer.status
   } catch {

@@ -30,8 +30,12 @@ export async function within<T>(work: (signal: AbortSignal) => Promise<T>): Prom
   }
 }
 
+// What is told to who follows it has no end: there it is the beginning that must come.
 export const ask = ({ served }: Scene, { method, path, options }: Request, token: string | undefined) =>
-  within((signal) => served.call(method, path, { ...options, whole: true, signal, ...(token && { token }) }))
+  within((signal) => {
+    const asked = { ...options, whole: method !== 'GET', signal, ...(token && { token }) }
+    return served.call(method, path, asked)
+  })
 
 export function note({ table }: Scene, cell: string, answer: Answer | number | string): void {
   const row = table.get(cell) ?? new Map<string, number>()
