@@ -53,6 +53,7 @@ const ELSEWHERE: Record<string, (response: ServerResponse, url: string) => void>
   '/huge': (response) =>
     response.writeHead(200, { 'content-type': 'application/json' }).end(`"${'x'.repeat(2_000_000)}"`),
   '/error': (response) => response.writeHead(500).end(),
+  '/busy': (response) => response.writeHead(429).end(),
   '/hang': () => undefined,
   '/slow': (response) =>
     void response.writeHead(200, { 'content-type': 'text/event-stream' }).write(': still here\n\n'),

@@ -91,3 +91,12 @@ test('a server that has gone breaks no turn, and is shown as broken', async () =
   expect(json).toMatchObject({ status: 'broken', lastError: expect.stringContaining('does not answer') })
   expect((json as Server).tools.length).toBeGreaterThan(3)
 })
+
+test('who signs in to a server that has gone cannot be asked, and when to try again is told', async () => {
+  const [person] = await world.people(1)
+  const body = { name: 'gone', url: 'http://127.0.0.1:1/mcp', auth: { type: 'oauth' } }
+  const added = (await person?.api('POST', '/v1/mcp/servers', { body }))?.json as Server
+  const answer = await person?.api('POST', `/v1/mcp/servers/${added.id}/connect`)
+  expect([answer?.status, answer?.headers.get('retry-after')]).toEqual([503, '60'])
+  expect([...world.contract.drift]).toEqual([])
+})

@@ -12,6 +12,7 @@ type Env = AppEnv<Ctx>
 export type App = ReturnType<typeof createApp>
 
 const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/
+const LASTS_S = 60
 const EDGE = { quota: 3000, windowS: 60 }
 const OWN_HEADERS =
   'Authorization, Content-Digest, Content-Type, Aurelius-Session, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, Signature, Signature-Input, X-CSRF-Token, traceparent'
@@ -137,7 +138,9 @@ const toAnswer: ErrorHandler<Env> = async (error, c) => {
   const problem = toProblem(known ?? error, requestId)
   if (problem.status >= 500) log.error('request.failed', { status: problem.status, ...describeError(error) })
   if (known?.limit) limitHeaders(c, known.limit)
-  if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
+  // Of a 503 the document promises it: where nobody knows better it is a minute.
+  const waitS = known?.retryAfterS ?? (problem.status === 503 ? LASTS_S : 0)
+  if (waitS > 0) c.header('Retry-After', String(waitS))
   if (problem.status === 401) {
     const { challengeAt } = await import('#oauth')
     const place = challengeAt(configOf(c.env), c.req.path)

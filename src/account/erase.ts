@@ -1,6 +1,6 @@
 import { eq, inArray, lte, sql } from 'drizzle-orm'
 import { signStatement } from '#auth'
-import { AppError, type Ctx, requireFresh, type UserCtx } from '#core'
+import { AppError, type Ctx, inTime, requireFresh, type UserCtx } from '#core'
 import { iso, jsonObject } from '#database'
 import { sendMail } from '#email'
 import { kick } from '#queue'
@@ -13,6 +13,7 @@ import { erasureReceipts, erasures } from './tables.ts'
 const DAY_MS = 86_400_000
 const RECEIPT_TYPE = 'erasure-receipt+jwt'
 const AT_ONCE = 100
+const BEGIN_MS = 5000
 // Longer than a run with all of its retries: whoever holds it that long was killed.
 const LEASE = sql`now() + interval '15 minutes'`
 
@@ -69,7 +70,8 @@ export async function startErasures(ctx: Ctx): Promise<void> {
     .set({ leaseUntil: LEASE, attempts: sql`${erasures.attempts} + 1` })
     .where(inArray(erasures.id, free))
     .returning({ id: erasures.id, attempts: erasures.attempts })
-  for (const { id, attempts } of taken) await env.ERASE_PERSON.create({ id: `${id}-${attempts}`, params: { id } })
+  for (const { id, attempts } of taken)
+    await inTime(BEGIN_MS, () => env.ERASE_PERSON.create({ id: `${id}-${attempts}`, params: { id } }))
 }
 
 /**

@@ -1,12 +1,12 @@
 import { and, desc, eq, gt, lt, lte, ne, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { AppError, type Ctx, decodeCursor, encodeCursor, requireFresh, s, toPage, type UserCtx } from '#core'
+import { AppError, type Ctx, decodeCursor, encodeCursor, inTime, requireFresh, s, toPage, type UserCtx } from '#core'
 import { duplicateOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { sendMail } from '#email'
 import { kick } from '#queue'
 import { getMe } from '#users'
 import { archiveOf, partsOf, putPart, writeArchive } from './archive.ts'
-import { dropUnder, folderOf } from './files.ts'
+import { dropUnder, folderOf, openFile } from './files.ts'
 import type { DataExport } from './schema.ts'
 import { SECTIONS } from './sections.ts'
 import { dataExports } from './tables.ts'
@@ -15,6 +15,7 @@ const PER_DAY = 5
 const KEPT_DAYS = 7
 const MAX_ATTEMPTS = 5
 const AT_ONCE = 50
+const BEGIN_MS = 5000
 const LIST = 'exports'
 const CursorKey = z.tuple([s.id('exp')])
 // Longer than a page with all of its retries: whoever holds it that long was killed.
@@ -47,9 +48,8 @@ export async function startExport(ctx: UserCtx): Promise<DataExport> {
     const [row] = await db.insert(dataExports).values(values).returning({ shown })
     if (!row) throw new Error('an insert returned no row')
     // What this loses, cron begins.
-    await env.EXPORT_PERSON.create({ id: `${id}-1`, params: { id } }).catch((error: unknown) =>
-      ctx.log.warn('export.not_started', { id, reason: String(error) }),
-    )
+    const begun = inTime(BEGIN_MS, () => env.EXPORT_PERSON.create({ id: `${id}-1`, params: { id } }))
+    await begun.catch((error: unknown) => ctx.log.warn('export.not_started', { id, reason: String(error) }))
     return row.shown
   } catch (error) {
     // The same request again, whose answer was lost: it is told what it would have been told.
@@ -89,7 +89,7 @@ export async function getExport({ db, actor }: ReadCtx, id: string): Promise<Dat
 export async function openArchive(ctx: ReadCtx & Pick<Ctx, 'env' | 'now'>, id: string): Promise<R2ObjectBody> {
   const { state, expiresAt } = await getExport(ctx, id)
   const isThere = state === 'ready' && expiresAt !== null && Date.parse(expiresAt) > ctx.now().getTime()
-  const object = isThere ? await ctx.env.FILES.get(archiveOf(folder({ id, userId: ctx.actor.userId }))) : null
+  const object = isThere ? await openFile(ctx, archiveOf(folder({ id, userId: ctx.actor.userId }))) : null
   if (!object) throw new AppError('not_found', 'There is no archive: it is not ready yet, or has expired')
   return object
 }
@@ -158,8 +158,10 @@ export async function resumeExports({ db, env }: Ctx): Promise<void> {
     })
     .where(left)
     .returning({ id: dataExports.id, state: dataExports.state, attempts: dataExports.attempts })
-  for (const { id, state, attempts } of taken)
-    if (state === 'running') await env.EXPORT_PERSON.create({ id: `${id}-${attempts}`, params: { id } })
+  for (const { id, state, attempts } of taken) {
+    if (state !== 'running') continue
+    await inTime(BEGIN_MS, () => env.EXPORT_PERSON.create({ id: `${id}-${attempts}`, params: { id } }))
+  }
 }
 
 /** Deletes what has expired: the archive, then its row, so that none is left without one. */

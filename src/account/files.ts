@@ -1,6 +1,8 @@
-import type { Ctx } from '#core'
+import { AppError, type Ctx, inTime } from '#core'
 
 type FilesCtx = Pick<Ctx, 'env'>
+
+const OPEN_MS = 8000
 
 /** Everything of a person's in R2 begins so. */
 export const folderOf = (userId: string) => `exports/${userId}/`
@@ -13,6 +15,15 @@ export async function* objectsUnder({ env }: FilesCtx, prefix: string): AsyncGen
     if (page.objects.length > 0) yield page.objects
     cursor = page.truncated ? page.cursor : undefined
   } while (cursor !== undefined)
+}
+
+/** One of them; `unavailable` where R2 does not say. */
+export async function openFile({ env }: FilesCtx, key: string): Promise<R2ObjectBody | null> {
+  try {
+    return await inTime(OPEN_MS, () => env.FILES.get(key))
+  } catch (cause) {
+    throw new AppError('unavailable', 'The file cannot be read now; try again', { cause, retryAfterS: 5 })
+  }
 }
 
 /** Deletes all objects under a prefix. */

@@ -1,5 +1,5 @@
 import { and, arrayOverlaps, eq, gt, inArray, lte, type SQL, sql } from 'drizzle-orm'
-import { type Ctx, describeError, type PersonActor, type UserCtx, withTimeout } from '#core'
+import { type Ctx, describeError, inTime, type PersonActor, type UserCtx, withTimeout } from '#core'
 import { databaseFailure, ownedBy, ownerId } from '#database'
 import type { Subscriber } from '#queue'
 import { type SearchCtx, type VectorStore, vectorStore } from '#search'
@@ -34,7 +34,7 @@ const SEMANTIC_HOURS = 72
 const MAX_MEANT_CHARS = 500
 const MAX_ANSWER_CHARS = 100_000
 const CANDIDATES = 5
-const EMBED_PATIENCE_MS = 1500
+const PATIENCE_MS = 1500
 const KIND = 'answer'
 const PRUNE_BATCH = 500
 // What fed a request was read before it came here, and its change may be told late.
@@ -104,9 +104,7 @@ async function findMeant(ctx: CacheCtx, bare: Place): Promise<Found> {
 // A cache that makes a request wait, or fail, is none.
 async function embedded(ctx: CacheCtx, text: string): Promise<number[] | undefined> {
   try {
-    const answer = await withTimeout(EMBED_PATIENCE_MS, (signal) =>
-      embed(ctx, { texts: [text], feature: 'cache', signal }),
-    )
+    const answer = await withTimeout(PATIENCE_MS, (signal) => embed(ctx, { texts: [text], feature: 'cache', signal }))
     return answer.ok ? answer.vectors[0] : undefined
   } catch (error) {
     ctx.log.warn('cache.not_embedded', describeError(error))
@@ -116,7 +114,7 @@ async function embedded(ctx: CacheCtx, text: string): Promise<number[] | undefin
 
 async function nearest(ctx: CacheCtx, store: VectorStore, query: Parameters<VectorStore['query']>[0]) {
   try {
-    return await store.query(query)
+    return await inTime(PATIENCE_MS, () => store.query(query))
   } catch (error) {
     if (databaseFailure(error)) throw error
     ctx.log.warn('cache.not_compared', describeError(error))

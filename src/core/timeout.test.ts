@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createTimer, wait } from './timeout.ts'
+import { createTimer, inTime, wait } from './timeout.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -36,5 +36,14 @@ test('a wait ends with its time or with the signal, and leaves nothing awake', a
   controller.abort(reason)
   await expect(left).rejects.toBe(reason)
   await expect(wait(100_000, controller.signal)).rejects.toBe(reason)
+  expect(vi.getTimerCount()).toBe(0)
+})
+
+test('what heeds no signal is left when its time is over, and in time nothing is left awake', async () => {
+  const left = expect(inTime(100, () => new Promise(() => {}))).rejects.toThrow('took too long')
+  await vi.advanceTimersByTimeAsync(100)
+  await left
+  expect(await inTime(100, async () => 'said')).toBe('said')
+  await expect(inTime(100, () => Promise.reject(new Error('no')))).rejects.toThrow('no')
   expect(vi.getTimerCount()).toBe(0)
 })

@@ -9,8 +9,12 @@ export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => 
   }
 }
 
-/** For a race with what heeds no signal: rejects with what the signal is aborted with. */
-export function aborted(signal: AbortSignal): Promise<never> {
+/** The same for what heeds no signal, as the bindings of the platform: it is left, and what it gives then is nobody's. */
+export async function inTime<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  return await withTimeout(ms, (signal) => Promise.race([work(), aborted(signal)]))
+}
+
+function aborted(signal: AbortSignal): Promise<never> {
   return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
 }
 

@@ -73,7 +73,7 @@ export async function getDocument<T>(wire: Wire, url: string, schema: z.ZodType<
     const response = await fetchOutside(url, init, wire.policy)
     if (response.ok) return schema.parse(await jsonOf(response))
     await response.body?.cancel()
-    if (response.status < 500) return undefined
+    if (response.status < 500 && response.status !== 429) return undefined
     throw refusal(`It answered HTTP ${response.status} at ${new URL(url).host}`)
   } catch (error) {
     throw toFailure(url, KIND, error)

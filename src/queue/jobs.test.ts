@@ -1,5 +1,5 @@
 import { eq, ne, sql } from 'drizzle-orm'
-import { beforeEach, expect, test } from 'vitest'
+import { beforeEach, expect, test, vi } from 'vitest'
 import type { Ctx } from '#core'
 import { testCtx } from '#test/database'
 import { add, arrive, due, emptyQueues, failing, message, personId, QUEUE, rowOf, worker } from '#test/jobs'
@@ -38,6 +38,28 @@ test('a queue that takes nothing gives its jobs back: they are sent with the nex
   const away = { sendBatch: () => Promise.reject(new Error('away')) }
   const env = new Proxy(ctx.env, { get: () => away })
   await expect(relayJobs({ ...ctx, env })).rejects.toThrow('away')
+  expect(await relayJobs(ctx)).toBe(2)
+})
+
+test('a queue that hangs is left after ten seconds, and gives its jobs back', async () => {
+  const ctx = testCtx()
+  await add(ctx, personId(), 2)
+  await ctx.db.update(jobs).set({ sendAt: sql`now()` })
+  const { promise: asked, resolve } = Promise.withResolvers<void>()
+  const sendBatch = () => {
+    resolve()
+    return new Promise(() => {})
+  }
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const relayed = expect(relayJobs({ ...ctx, env: new Proxy(ctx.env, { get: () => ({ sendBatch }) }) })).rejects
+    const left = relayed.toThrow('took too long')
+    await asked
+    await vi.advanceTimersByTimeAsync(10_000)
+    await left
+  } finally {
+    vi.useRealTimers()
+  }
   expect(await relayJobs(ctx)).toBe(2)
 })
 

@@ -1,5 +1,5 @@
 import { type Column, type SQL, sql, type WithSubquery } from 'drizzle-orm'
-import type { Ctx } from '#core'
+import { type Ctx, inTime } from '#core'
 import type { JobMessage } from './schema.ts'
 import { type JOB_QUEUES, jobQueues, jobs } from './tables.ts'
 
@@ -31,6 +31,7 @@ export const GRACE = sql`interval '10 seconds'`
 const SENT_AGAIN = sql`interval '5 minutes'`
 const MOST_DELAY_S = 43_200
 const SEND_BATCH = 100
+const SEND_MS = 10_000
 const MAX_PER_TICK = 2000
 const PRUNE_BATCH = 5000
 const MAX_PRUNE_PASSES = 20
@@ -77,7 +78,7 @@ export async function sendJobs(env: Ctx['env'], queued: readonly QueuedJob[]): P
         body: message(jobId),
         delaySeconds: Math.min(MOST_DELAY_S, Math.ceil(delayS)),
       }))
-      await env[SETTINGS[queue].binding].sendBatch(messages)
+      await inTime(SEND_MS, () => env[SETTINGS[queue].binding].sendBatch(messages))
     }
   }
 }

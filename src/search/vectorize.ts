@@ -1,5 +1,6 @@
 import { and, eq, inArray, sql } from 'drizzle-orm'
-import type { UserCtx } from '#core'
+import { z } from 'zod'
+import { AppError, inTime, s, type UserCtx } from '#core'
 import { ownedBy, ownerId } from '#database'
 import { embeddings } from './tables.ts'
 import { checkedQuery, checkedRows, keyOf, MAX_MATCHES, scopeOf, type VectorStore } from './vectors.ts'
@@ -12,6 +13,16 @@ const UPSERT_BATCH = 1000
 const DELETE_BATCH = 100
 // What was removed may still be in the index for some seconds, and takes places among the nearest.
 const SPARE_MATCHES = 20
+const TIMEOUT_MS = 8000
+const Matches = s.later(() => z.object({ matches: z.array(z.object({ id: z.string(), score: z.number() })) }))
+
+async function asked<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await inTime(TIMEOUT_MS, work)
+  } catch (cause) {
+    throw new AppError('unavailable', 'The index of vectors does not answer', { cause })
+  }
+}
 
 /**
  * Vectors in Cloudflare's index, and a row of each in Postgres: the index forgets late, cannot be asked what it has,
@@ -32,21 +43,19 @@ export function vectorizeStore({ actor, db }: Ctx, index: Index): VectorStore {
             set: { space: sql`excluded.space`, meta: sql`excluded.meta`, updatedAt: sql`now()` },
             setWhere: sql`${embeddings.userId} = excluded.user_id`,
           })
-        await index.upsert(
-          batch.map(({ key, kind, space, vector }) => ({
-            id: key,
-            values: vector,
-            metadata: { scope: scopeOf(actor.userId, kind, space) },
-          })),
-        )
+        const vectors = batch.map(({ key, kind, space, vector }) => ({
+          id: key,
+          values: vector,
+          metadata: { scope: scopeOf(actor.userId, kind, space) },
+        }))
+        await asked(() => index.upsert(vectors))
       }
     },
     async query(given) {
       const { kind, space, vector, limit, minScore } = checkedQuery(given)
-      const { matches } = await index.query(vector, {
-        topK: Math.min(MAX_MATCHES, limit + SPARE_MATCHES),
-        filter: { scope: scopeOf(actor.userId, kind, space) },
-      })
+      const topK = Math.min(MAX_MATCHES, limit + SPARE_MATCHES)
+      const filter = { scope: scopeOf(actor.userId, kind, space) }
+      const { matches } = await asked(async () => Matches().parse(await index.query(vector, { topK, filter })))
       const near = matches.filter(({ score }) => score >= minScore)
       if (near.length === 0) return []
       const rows = await db
@@ -87,7 +96,10 @@ export function vectorizeStore({ actor, db }: Ctx, index: Index): VectorStore {
 
 /** Deletes from the index; asked twice it is the same. */
 export async function drop(index: Index, rows: { key: string }[]): Promise<void> {
-  for (const batch of inBatches(rows, DELETE_BATCH)) await index.deleteByIds(batch.map(({ key }) => key))
+  for (const batch of inBatches(rows, DELETE_BATCH)) {
+    const keys = batch.map(({ key }) => key)
+    await asked(() => index.deleteByIds(keys))
+  }
 }
 
 function inBatches<T>(items: T[], size: number): T[][] {

@@ -1,4 +1,4 @@
-import { type ActingKey, AppError, aborted, type Ctx, describeError, type LimitClass, withTimeout } from '#core'
+import { type ActingKey, AppError, type Ctx, describeError, inTime, type LimitClass } from '#core'
 import { keepNewest, LIMITS, type Quota, secondsUntil, type Take } from './limits.ts'
 import type { Grant, LimitAsk } from './windows.ts'
 
@@ -135,8 +135,8 @@ async function ask(ctx: TakeCtx, { name, userId, quota, windowS, isExact }: Coun
   share.askedMs = ctx.now().getTime()
   try {
     const steward: Counter = ctx.env.STEWARD.getByName(userId)
-    const asked = steward.grantCalls({ name, quota, windowS, isExact, spent, sinceMs: share.sinceMs })
-    hear(share, await withTimeout(ASK_MS, (signal) => Promise.race([asked, aborted(signal)])))
+    const asked = { name, quota, windowS, isExact, spent, sinceMs: share.sinceMs }
+    hear(share, await inTime(ASK_MS, () => steward.grantCalls(asked)))
     share.failedMs = 0
   } catch (error) {
     share.untold += spent

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm'
-import { expect, test } from 'vitest'
+import { expect, test, vi } from 'vitest'
 import { newId } from '#core'
 import { effects } from '#effects/tables'
 import { propose, suggestionSubscriber } from '#proactivity'
@@ -224,16 +224,45 @@ test('an instance that lost its run writes nothing of it but what it has done', 
   expect((await beginRun(ctx, { runId, instanceId: `${runId}-2` }))?.kept).toHaveProperty('three')
 })
 
-test('what is said to a run whose instance is gone begins another, however long it was to wait', async () => {
-  const { ctx, instances, run } = await world()
+/** A run that asks, and would be waited for a thousand years. */
+async function asking({ ctx, run }: Awaited<ReturnType<typeof world>>) {
   const holder = await run()
   const put = { step: 'ask', question: 'Go on?', choices: [], expiresAt: '2999-01-01T00:00:00.000Z' }
   await keepStep(ctx, holder, { step: 'ask:ask', kind: 'question', status: 'waiting' }, JSON.stringify(put))
-  const theirs = eq(workflowRuns.id, holder.runId)
   await ctx.db
     .update(workflowRuns)
     .set({ deadlineAt: new Date('2999-01-01') })
-    .where(theirs)
+    .where(eq(workflowRuns.id, holder.runId))
+  return holder
+}
+
+test('what is said while the platform hangs is taken within four seconds, and begins another', async () => {
+  const all = await world()
+  const { ctx, instances } = all
+  const { runId } = await asking(all)
+  const { promise: woken, resolve } = Promise.withResolvers<void>()
+  const get = () => {
+    resolve()
+    return new Promise(() => {})
+  }
+  const env = new Proxy(ctx.env, { get: (at, name) => (name === 'TASA_RUN' ? { get } : Reflect.get(at, name)) })
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    const answered = answerRun({ ...ctx, env }, runId, { step: 'ask', answer: 'yes' })
+    await woken
+    await vi.advanceTimersByTimeAsync(4000)
+    expect((await answered).run.status).toBe('running')
+  } finally {
+    vi.useRealTimers()
+  }
+  await sweepRuns(ctx)
+  expect([...instances.keys()]).toEqual([`${runId}-2`])
+})
+
+test('what is said to a run whose instance is gone begins another, however long it was to wait', async () => {
+  const all = await world()
+  const { ctx, instances } = all
+  const holder = await asking(all)
   await answerRun(ctx, holder.runId, { step: 'ask', answer: 'yes' })
   await sweepRuns(ctx)
   expect([...instances.keys()]).toEqual([`${holder.runId}-2`])

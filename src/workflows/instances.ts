@@ -1,7 +1,10 @@
 import { and, eq, isNull, sql } from 'drizzle-orm'
-import { type Ctx, describeError } from '#core'
+import { type Ctx, describeError, inTime } from '#core'
 import type { WakeType } from './ports.ts'
 import { workflowRuns } from './tables.ts'
+
+// Twice of it is less than a message in the queue may take.
+const PATIENCE_MS = 4000
 
 type PlatformCtx = Pick<Ctx, 'env' | 'log'>
 
@@ -20,7 +23,7 @@ export async function begin(
   instanceId = runId,
 ): Promise<void> {
   try {
-    await env.TASA_RUN.create({ id: instanceId, params: { runId, userId } })
+    await inTime(PATIENCE_MS, () => env.TASA_RUN.create({ id: instanceId, params: { runId, userId } }))
   } catch (error) {
     if (!(await exists(env, instanceId))) throw error
   }
@@ -28,7 +31,7 @@ export async function begin(
 
 async function exists(env: Env, instanceId: string): Promise<boolean> {
   try {
-    await (await env.TASA_RUN.get(instanceId)).status()
+    await inTime(PATIENCE_MS, async () => (await env.TASA_RUN.get(instanceId)).status())
     return true
   } catch {
     return false
@@ -39,7 +42,7 @@ async function exists(env: Env, instanceId: string): Promise<boolean> {
 export async function wakeRun(ctx: PlatformCtx & Pick<Ctx, 'db'>, instanceId: string, type: WakeType): Promise<void> {
   const { db, env, log } = ctx
   try {
-    await (await env.TASA_RUN.get(instanceId)).sendEvent({ type, payload: {} })
+    await inTime(PATIENCE_MS, async () => (await env.TASA_RUN.get(instanceId)).sendEvent({ type, payload: {} }))
   } catch (error) {
     log.warn('run.not_woken', { instanceId, type, ...describeError(error) })
     const r = workflowRuns
@@ -58,7 +61,7 @@ const runOf = (instanceId: string) => instanceId.split('-')[0] ?? instanceId
 /** What it does next would find that the run is over: this only spares it the way. */
 export async function stopRun({ env, log }: PlatformCtx, instanceId: string): Promise<void> {
   try {
-    await (await env.TASA_RUN.get(instanceId)).terminate()
+    await inTime(PATIENCE_MS, async () => (await env.TASA_RUN.get(instanceId)).terminate())
   } catch (error) {
     log.info('run.not_stopped', { instanceId, ...describeError(error) })
   }

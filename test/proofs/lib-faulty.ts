@@ -13,7 +13,8 @@ export type Faulty = {
   name: string
   url: string
   asked(): number
-  break(fault: Fault): Promise<void>
+  /** `part`: of its paths these alone. */
+  break(fault: Fault, part?: RegExp): Promise<void>
   mend(): Promise<void>
   stop(): Promise<void>
 }
@@ -21,11 +22,15 @@ export type Faulty = {
 /** An upstream on loopback, which answers as `serve` does while it is well. */
 export async function startFaulty(name: string, serve: Serve): Promise<Faulty> {
   let fault: Fault | null = null
+  let part: RegExp | undefined
   let asked = 0
   const server = createServer(async (request, response) => {
     asked++
     const body = Buffer.concat(await Array.fromAsync(request, Buffer.from).catch(() => []))
-    switch (fault) {
+    switch (part?.test(request.url ?? '') === false ? null : fault) {
+      case 'down':
+        response.destroy()
+        return
       case 'hang':
         return
       case '429':
@@ -56,7 +61,7 @@ export async function startFaulty(name: string, serve: Serve): Promise<Faulty> {
     await closed
   }
   const mend = async () => {
-    if (fault === 'down') await once(server.listen(port, '127.0.0.1'), 'listening')
+    if (fault === 'down' && !part) await once(server.listen(port, '127.0.0.1'), 'listening')
     fault = null
     // What hangs is let go.
     server.closeAllConnections()
@@ -64,29 +69,32 @@ export async function startFaulty(name: string, serve: Serve): Promise<Faulty> {
   return {
     ...{ name, url: `http://127.0.0.1:${port}`, mend },
     asked: () => asked,
-    async break(next) {
+    async break(next, only) {
       await mend()
       fault = next
-      if (next === 'down') await close()
+      part = only
+      if (next === 'down' && !part) await close()
     },
     stop: async () => {
-      if (fault !== 'down') await close()
+      if (fault !== 'down' || part) await close()
     },
   }
 }
 
 /** Hands on what it is asked to another server on loopback. */
-export const handOn = (to: string) => async (request: IncomingMessage, body: Buffer, response: ServerResponse) => {
-  const headers = new Headers()
-  for (const [name, value] of Object.entries(request.headers))
-    if (typeof value === 'string' && !/^(?:host|connection|content-length|transfer-encoding)$/.test(name))
-      headers.set(name, value)
-  const method = request.method ?? 'GET'
-  const answer = await fetch(to, { method, headers, ...(body.length > 0 && { body: new Uint8Array(body) }) })
-  const text = await answer.text()
-  response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'application/json' })
-  response.end(text)
-}
+export const handOn =
+  (to: (path: string) => string): Serve =>
+  async (request, body, response) => {
+    const headers = new Headers()
+    for (const [name, value] of Object.entries(request.headers))
+      if (typeof value === 'string' && !/^(?:host|connection|content-length|transfer-encoding)$/.test(name))
+        headers.set(name, value)
+    const init = { method: request.method ?? 'GET', headers, ...(body.length > 0 && { body: new Uint8Array(body) }) }
+    const answer = await fetch(to(request.url ?? ''), init)
+    const text = await answer.text()
+    response.writeHead(answer.status, { 'content-type': answer.headers.get('content-type') ?? 'application/json' })
+    response.end(text)
+  }
 
 const DIMENSIONS = 3
 
@@ -103,12 +111,23 @@ export function serveModels(request: IncomingMessage, body: Buffer, response: Se
     json({ text: 'as it was said', usage: { type: 'duration', seconds: 1 } })
   else {
     const chunk = (value: object) => response.write(`data: ${JSON.stringify(value)}\n\n`)
+    const call = toolCallOf(JSON.parse(body.toString()))
     response.writeHead(200, { 'content-type': 'text/event-stream' })
-    chunk({ choices: [{ index: 0, delta: { role: 'assistant', content: '{"findings":[]}' } }] })
-    chunk({ choices: [{ index: 0, delta: {}, finish_reason: 'stop' }] })
+    const said = call ? { tool_calls: [call] } : { content: '{"findings":[]}' }
+    chunk({ choices: [{ index: 0, delta: { role: 'assistant', ...said } }] })
+    chunk({ choices: [{ index: 0, delta: {}, finish_reason: call ? 'tool_calls' : 'stop' }] })
     chunk({ choices: [], usage: { prompt_tokens: 3, completion_tokens: 2, total_tokens: 5 } })
     response.end('data: [DONE]\n\n')
   }
+}
+
+type Completion = { messages: { role: string }[]; tools?: { function: { name: string } }[] }
+
+/** It looks once at the weather where it may. */
+function toolCallOf({ messages, tools = [] }: Completion): object | undefined {
+  const name = tools.map((tool) => tool.function.name).find((one) => one.endsWith('__forecast'))
+  if (name === undefined || messages.some(({ role }) => role === 'tool')) return undefined
+  return { index: 0, id: 'call_1', type: 'function', function: { name, arguments: '{"city":"Bergen"}' } }
 }
 
 export const modelVars = (url: string) => ({

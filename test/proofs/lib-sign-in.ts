@@ -17,7 +17,7 @@ export type Name = (typeof NAMES)[number]
 export const TENANT = '11111111-2222-4333-8444-555555555555'
 const PUBLIC_URL = 'https://aurelius.test'
 
-const PATHS = {
+export const PATHS = {
   google: { authorize: '/o/oauth2/v2/auth', token: '/oauth2/token', jwks: '/oauth2/v3/certs' },
   microsoft: { authorize: '/oauth2/v2.0/authorize', token: '/oauth2/v2.0/token', jwks: '/discovery/v2.0/keys' },
   apple: { authorize: '/auth/authorize', token: '/auth/token', jwks: '/auth/keys' },
@@ -92,6 +92,25 @@ export async function redeem(world: World, code: string | null, client: Client):
 
 export const codeOf = (answer: Answer) => locationOf(answer).searchParams.get('code')
 
+/** The settings with which people sign in by those who are at these addresses. */
+export function providerVars(google: string, microsoft: string, apple: string): Record<string, string> {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+  return {
+    GOOGLE_CLIENT_ID: 'client-google',
+    GOOGLE_CLIENT_SECRET: 'secret',
+    GOOGLE_BASE_URL: google,
+    MICROSOFT_CLIENT_ID: 'client-microsoft',
+    MICROSOFT_CLIENT_SECRET: 'secret',
+    MICROSOFT_BASE_URL: microsoft,
+    APPLE_CLIENT_ID: 'client-apple',
+    APPLE_TEAM_ID: 'TEAM000001',
+    APPLE_KEY_ID: 'KEY0000001',
+    APPLE_PRIVATE_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
+    APPLE_BASE_URL: apple,
+    SIGN_IN_RETURN_URLS: 'http://127.0.0.1/signed-in, https://app.example.com/signed-in',
+  }
+}
+
 export async function openScene(world: World): Promise<Scene> {
   const at = randomUUID().slice(0, 8)
   const google = await startIdp(PATHS.google, () => ({
@@ -112,22 +131,7 @@ export async function openScene(world: World): Promise<Scene> {
     email_verified: 'true',
   }))
   const idps = { google, microsoft, apple }
-  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
-  const served = await world.sabotaged([], {
-    PUBLIC_URL,
-    GOOGLE_CLIENT_ID: 'client-google',
-    GOOGLE_CLIENT_SECRET: 'secret',
-    GOOGLE_BASE_URL: google.url,
-    MICROSOFT_CLIENT_ID: 'client-microsoft',
-    MICROSOFT_CLIENT_SECRET: 'secret',
-    MICROSOFT_BASE_URL: microsoft.url,
-    APPLE_CLIENT_ID: 'client-apple',
-    APPLE_TEAM_ID: 'TEAM000001',
-    APPLE_KEY_ID: 'KEY0000001',
-    APPLE_PRIVATE_KEY: privateKey.export({ type: 'pkcs8', format: 'pem' }).toString(),
-    APPLE_BASE_URL: apple.url,
-    SIGN_IN_RETURN_URLS: 'http://127.0.0.1/signed-in, https://app.example.com/signed-in',
-  })
+  const served = await world.sabotaged([], { PUBLIC_URL, ...providerVars(google.url, microsoft.url, apple.url) })
   const attempt: Attempt = async (given = {}) => {
     const idp = idps[given.name ?? 'google']
     idp.ways = { claims: {}, ...given.ways }
