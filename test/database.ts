@@ -40,6 +40,7 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
       events,
     ]),
     ['STEWARD', { getByName: () => STEWARD }],
+    ['GUESS_LIMIT', { limit: async () => ({ success: true }) }],
     [
       'USER_SESSION',
       { getByName: () => ({ endSession: async () => ({ closed: 0 }), erase: async () => ({ ok: true }) }) },
