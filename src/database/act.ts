@@ -79,3 +79,10 @@ export async function recordDenial(
   const db = connect(ctx.config.database, { trips: 0, ms: 0 })
   await db.execute(sql`select note_denial(${JSON.stringify(actOf(ctx))}::jsonb, ${person}, ${target}, ${reason})`)
 }
+
+/** Tells each of these people that somebody of the deployment looked at what is known of them: before it is answered. */
+export async function recordLooks(ctx: ActingCtx & Pick<Ctx, 'db'>, people: string[], target = ''): Promise<void> {
+  if (people.length === 0) return
+  const ids = sql`array(select jsonb_array_elements_text(${JSON.stringify(people)}::jsonb))`
+  await ctx.db.execute(sql`select note_looks(${JSON.stringify(actOf(ctx))}::jsonb, ${ids}, ${target})`)
+}
