@@ -108,7 +108,9 @@ test.each(Object.keys(WAYS))(
     expect((await get('/v1/tasks')).items).toHaveLength(1)
     await eventually(
       async () =>
-        world.mailbox.messages(stranger.email).some(({ text }) => text.includes('confirmed for the first time')),
+        world.mailbox
+          .messages(stranger.email)
+          .some(({ text }) => /confirmed for the first time\. .* switched off\./.test(text)),
       true,
     )
   },

@@ -23,8 +23,9 @@ const signingKeyAdded = defineEvent('signing_key.added', null, z.object({ name: 
 const TOLD = [codeAsked, passwordChanged, addressChanged, accountReclaimed, keyCreated, signingKeyAdded].map(
   ({ type }) => type,
 )
+// What a mail shows of it is 200 letters.
 const RECLAIMED =
-  'Your address was confirmed for the first time. As nobody had shown before whose account this is, all that opened it or sent from it was taken away: sessions, passkeys, linked accounts, API keys, apps, webhooks and MCP servers. Workflows and schedules are switched off until you switch them on.'
+  'Your address was confirmed for the first time. What opened the account or sent from it before is gone, its password too if you came by a link; workflows and schedules are switched off.'
 
 type MailCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
 
