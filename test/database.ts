@@ -43,7 +43,13 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
     ['GUESS_LIMIT', { limit: async () => ({ success: true }) }],
     [
       'USER_SESSION',
-      { getByName: () => ({ endSession: async () => ({ closed: 0 }), erase: async () => ({ ok: true }) }) },
+      {
+        getByName: () => ({
+          endSession: async () => ({ closed: 0 }),
+          renewSession: async () => ({ closed: 0 }),
+          erase: async () => ({ ok: true }),
+        }),
+      },
     ],
   ])
   const act = () => actOf(ctx)
