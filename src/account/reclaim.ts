@@ -14,12 +14,13 @@ type Act = (ctx: UserCtx, until: Date) => Promise<void>
 /** What becomes of what was there until somebody came in who need not be who left it, by the tables it is in. */
 export const RECLAIMED: Readonly<Record<string, Act>> = {
   autonomy_rules: forgetAutonomy,
-  workflows: switchOff,
-  schedules: pauseSchedules,
-  effects: cancelEffects,
   mcp_servers: removeServers,
   signing_keys: removeSigningKeys,
   devices: removeDevices,
+  effects: cancelEffects,
+  schedules: pauseSchedules,
+  // Last, as it may take long: what it asks of the platform is asked again.
+  workflows: switchOff,
 }
 
 /** Takes from an account that has a known owner at last what lets others in, or sends out. */
