@@ -4,7 +4,10 @@ import { COMPAT_ROUTES } from '#compat/routes'
 import { codeOf, expireKey, type MadeKey, makeKey } from './matrix-keys.ts'
 import { ownRequest, validRequest } from './matrix-valid.ts'
 import { eachOf } from './proofs/all.ts'
+import { door } from './proofs/lib-effects.ts'
 import { erasePerson } from './proofs/lib-erasure.ts'
+import { handshake } from './proofs/lib-handshake.ts'
+import { openListener } from './proofs/lib-listener.ts'
 import { type Answer, type Person, startWorld, type World } from './world.ts'
 
 let world: World
@@ -166,6 +169,31 @@ test('a rotated key works with its new secret at once and with its old one throu
   expect([await tryWith(next), await tryWith(last)]).toEqual(['401 invalid_token', '200'])
   const tooLong = await person.api('POST', `/v1/api-keys/${id}/rotate`, { body: { graceSeconds: 86_401 } })
   expect(codeOf(tooLong)).toBe('400 invalid_request')
+})
+
+test('what a key has open is closed when its secret is replaced at once, or it may do less, and it comes back', async () => {
+  const { id, secret } = await makeKey(person, { scopes: SCOPES })
+  const listen = (token: string) => openListener(door(world.url, token), { topics: ['tasks'] })
+  const isClosed = async (listener: Awaited<ReturnType<typeof listen>>) => {
+    const closed = await listener.until(() => !listener.isOpen(), 5000)
+    listener.stop()
+    return closed
+  }
+  const rotate = (graceSeconds: number) => person.api('POST', `/v1/api-keys/${id}/rotate`, { body: { graceSeconds } })
+  const first = await listen(secret)
+  const { secret: second }: MadeKey = JSON.parse((await rotate(3600)).text)
+  expect(first.isOpen()).toBe(true)
+  const ticket = await door(world.url, second).ticket()
+  const { secret: third }: MadeKey = JSON.parse((await rotate(0)).text)
+  expect(await isClosed(first)).toBe(true)
+  expect((await handshake(`${world.url}/v1/realtime?ticket=${ticket}`)).status).toBe(401)
+  const again = await listen(third)
+  const headers = { 'if-match': '*' }
+  await person.api('PATCH', `/v1/api-keys/${id}`, { body: { name: 'another name' }, headers })
+  expect(again.isOpen()).toBe(true)
+  await person.api('PATCH', `/v1/api-keys/${id}`, { body: { scopes: ['realtime'] }, headers })
+  expect(await isClosed(again)).toBe(true)
+  expect((await world.call('POST', '/v1/realtime/ticket', { token: third })).status).toBe(403)
 })
 
 test('making, changing and rotating a key ask for a sign-in of the last five minutes', async () => {

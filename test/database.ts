@@ -40,9 +40,16 @@ export function testCtx(over: Partial<Ctx> = {}): TestCtx {
       events,
     ]),
     ['STEWARD', { getByName: () => STEWARD }],
+    ['GUESS_LIMIT', { limit: async () => ({ success: true }) }],
     [
       'USER_SESSION',
-      { getByName: () => ({ endSession: async () => ({ closed: 0 }), erase: async () => ({ ok: true }) }) },
+      {
+        getByName: () => ({
+          endSession: async () => ({ closed: 0 }),
+          renewSession: async () => ({ closed: 0 }),
+          erase: async () => ({ ok: true }),
+        }),
+      },
     ],
   ])
   const act = () => actOf(ctx)

@@ -94,6 +94,20 @@ test('tasks with a due date are an iCalendar stream that a strict reader takes',
   expect(plain(firstOf(todos[0] ?? { name: '', properties: [], components: [] }, 'DESCRIPTION'))).toBe('one\ntwo')
 })
 
+test('series of events come with the clocks of their zones, each once', async () => {
+  const person = await world.person()
+  for (const timeZone of ['Europe/Berlin', 'America/New_York', 'Europe/Berlin']) {
+    const start = { date: '2030-01-07', time: '09:00', timeZone }
+    const body = { title: timeZone, start, recurrence: 'FREQ=WEEKLY;BYDAY=MO' }
+    expect((await person.api('POST', '/v1/calendar/events', { body })).status).toBe(201)
+  }
+  const { components } = readCalendar((await exported(person)).text('calendar_events.ics'))
+  expect(components.map((one) => firstOf(one, 'TZID') ?? one.name)).toEqual([
+    ...['VEVENT', 'VEVENT', 'VEVENT'],
+    ...['America/New_York', 'Europe/Berlin'],
+  ])
+})
+
 test('however much there is, it is read and written in pieces, each thing once', async () => {
   const person = await world.person()
   const count = 1250

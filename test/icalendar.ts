@@ -68,7 +68,17 @@ export function readCalendar(text: string): Component {
   const [calendar, ...more] = root.components
   if (open.length !== 1 || !calendar || more.length > 0 || calendar.name !== 'VCALENDAR') return fail('one VCALENDAR')
   for (const name of ['VERSION', 'PRODID']) if (valuesOf(calendar, name).length !== 1) fail(`one ${name}`)
-  for (const component of calendar.components) checkComponent(component)
+  const zones = calendar.components.filter(({ name }) => name === 'VTIMEZONE')
+  const named = zones.map((zone) => firstOf(zone, 'TZID'))
+  if (new Set(named).size < named.length) fail('a VTIMEZONE twice')
+  for (const component of calendar.components)
+    if (component.name !== 'VTIMEZONE') {
+      checkComponent(component)
+      for (const { parameters } of component.properties) {
+        const zone = parameters['TZID']
+        if (zone !== undefined && !named.includes(zone)) fail(`no VTIMEZONE for ${zone}`)
+      }
+    }
   return calendar
 }
 

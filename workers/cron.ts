@@ -2,6 +2,7 @@ import { pruneExports, resumeExports, startErasures } from '#account'
 import { runCron } from '#admin'
 import { pruneAnswers, runBatches } from '#ai'
 import { closeLostTurns } from '#assistant'
+import { tellDenials } from '#audit'
 import { pruneChallenges, pruneCodes, pruneSessions, pruneSignInFlows } from '#auth'
 import { emptyCalendarBin, sweepEventReminders } from '#calendar'
 import type { Ctx } from '#core'
@@ -41,6 +42,7 @@ const JOBS = {
   pruneQueueTables: (ctx: Ctx) => pruneQueueTables(ctx, consumers),
   pruneKeys,
   pruneSessions,
+  tellDenials,
   pruneChallenges,
   pruneCodes,
   pruneSignInFlows,

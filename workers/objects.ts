@@ -29,6 +29,9 @@ export class UserSession extends DurableObject<Env> {
   async endSession(...given: Of<Session['endSession']>) {
     return (await this.#session()).endSession(...given)
   }
+  async renewSession(...given: Of<Session['renewSession']>) {
+    return (await this.#session()).renewSession(...given)
+  }
   async follow(...given: Of<Session['follow']>) {
     return (await this.#session()).follow(...given)
   }

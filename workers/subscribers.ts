@@ -1,3 +1,4 @@
+import { reclaimSubscriber } from '#account'
 import { cacheSubscriber } from '#ai'
 import { heardSubscriber } from '#assistant'
 import { accountSubscriber } from '#auth'
@@ -31,4 +32,5 @@ export const subscribers: Subscriber[] = [
   triggerSubscriber,
   runSubscriber,
   fateSubscriber,
+  reclaimSubscriber,
 ]

@@ -86,6 +86,11 @@ export class UserSession extends DurableObject<Env> {
     return this.#room.endSession(sessionId)
   }
 
+  /** Closes what a key has open, which may come back as what it is now. */
+  renewSession(sessionId: string): { closed: number } {
+    return this.#room.renewSession(sessionId)
+  }
+
   /**
    * A topic as server-sent events: after `after` (a Last-Event-ID; null: from now) and then live, until the reader
    * cancels, the session ends, or one of the events `until` was sent. Not `tail`: that name is the runtime's own.

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto'
 import type { ZipDeflate } from 'fflate'
 import type { Ctx } from '#core'
 import { objectsUnder } from './files.ts'
+import { zonesIn } from './icalendar-zones.ts'
 import { type Form, SECTIONS } from './sections.ts'
 
 // R2 wants the parts of an upload of one size, five MiB at least, but for the last.
@@ -62,6 +63,7 @@ async function writeFile(ctx: ArchiveCtx, folder: string, form: Form, entry: Zip
     await upload.flush()
   }
   const say = (text: string, isLast?: boolean) => push(new TextEncoder().encode(text), isLast)
+  const zones = new Set<string>()
   await say(form.open)
   for await (const objects of objectsUnder(ctx, partsOf(folder, form.file))) {
     for (const { key } of objects) {
@@ -69,10 +71,13 @@ async function writeFile(ctx: ArchiveCtx, folder: string, form: Form, entry: Zip
       const items = Number(part?.customMetadata?.['items'])
       if (!part || items === 0) continue
       if (written.items > 0) await say(form.between)
-      await push(new Uint8Array(await part.arrayBuffer()))
+      const bytes = new Uint8Array(await part.arrayBuffer())
+      if (form.zone) for (const name of zonesIn(new TextDecoder().decode(bytes))) zones.add(name)
+      await push(bytes)
       written.items += items
     }
   }
+  for (const name of [...zones].toSorted()) await say(form.zone?.(name) ?? '')
   await say(form.close, true)
   return { ...written, sha256: hash.digest('hex') }
 }

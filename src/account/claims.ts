@@ -110,6 +110,7 @@ export const CLAIMS: Readonly<Record<string, Claim>> = {
   tasks: { owner: 'user_id', shown: { file: 'tasks', omit: ['tainted'] } },
   projects: { owner: 'user_id', shown: { file: 'projects', omit: ['tainted'] } },
   usage_events: { owner: 'user_id', ledger: true, shown: { file: 'usage' } },
+  audit_denials: { owner: 'user_id' },
   audit_log: { owner: 'user_id', ledger: true, shown: { file: 'audit', omit: ['hash'], by: 'seq' } },
   audit_heads: { owner: 'user_id', ledger: true },
   data_exports: { owner: 'user_id', shown: { file: 'exports', omit: ['lease_until', 'attempts'] } },

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { calendarTools } from '#calendar'
 import { makePerson, type Person } from '#test/database'
 import { type Component, plain, readCalendar } from '#test/icalendar'
+import { toVtimezone, zonesIn } from './icalendar-zones.ts'
 import { SECTIONS } from './sections.ts'
 
 const use = async (person: Person, name: string, input: unknown) => {
@@ -14,7 +15,9 @@ async function exported(person: Person): Promise<Component[]> {
   const section = SECTIONS.find(({ name }) => name === 'calendar_events')
   const form = section?.forms.find(({ file }) => file.endsWith('.ics'))
   const page = await section?.page(person, person.actor.userId, null)
-  return readCalendar(`${form?.open}${page?.items.map((item) => form?.write(item)).join('')}${form?.close}`).components
+  const lines = page?.items.map((item) => form?.write(item)).join('') ?? ''
+  const zones = [...new Set(zonesIn(lines))].map(toVtimezone).join('')
+  return readCalendar(`${form?.open}${lines}${zones}${form?.close}`).components
 }
 
 const lineOf = ({ properties }: Component, name: string) =>
@@ -89,3 +92,31 @@ test('a series is told by the clock of its zone, with the days it leaves out and
     'TZID=Europe/Berlin:20300625T100000',
   ])
 })
+
+const WEEK_MS = 7 * 86_400_000
+const toMs = (value: string) =>
+  Date.parse(value.replace(/(\d{4})(\d\d)(\d\d)T(\d\d)(\d\d)(\d\d)/, '$1-$2-$3T$4:$5:$6Z'))
+const toOffset = (value = '') => {
+  const [, sign, h, m, sec = '0'] = /^([+-])(\d\d)(\d\d)(\d\d)?$/.exec(value) ?? []
+  return (sign === '-' ? -1 : 1) * (Number(h) * 3600 + Number(m) * 60 + Number(sec)) * 1000
+}
+
+test.each(['Europe/Berlin', 'America/St_Johns', 'Australia/Lord_Howe', 'Asia/Kolkata', 'Africa/Casablanca', 'UTC'])(
+  'the clocks of %s are told as they go, from 1990 to 2060',
+  (timeZone) => {
+    const lines = `BEGIN:VCALENDAR\r\nVERSION:2.0\r\nPRODID:x\r\n${toVtimezone(timeZone)}END:VCALENDAR\r\n`
+    const [zone] = readCalendar(lines).components
+    const changes = (zone?.components ?? []).flatMap((part) => {
+      const [from, to] = ['TZOFFSETFROM', 'TZOFFSETTO'].map((name) => toOffset(lineOf(part, name)[0]))
+      const starts = [...lineOf(part, 'DTSTART'), ...(lineOf(part, 'RDATE')[0]?.split(',') ?? [])]
+      return starts.map((start) => ({ ms: toMs(start) - (from ?? 0), to }))
+    })
+    const sorted = changes.toSorted((a, b) => a.ms - b.ms)
+    const shown = new Intl.DateTimeFormat('en-GB', { timeZone, dateStyle: 'short', timeStyle: 'medium' })
+    const meant = new Intl.DateTimeFormat('en-GB', { timeZone: 'UTC', dateStyle: 'short', timeStyle: 'medium' })
+    for (let ms = Date.UTC(1990, 0, 2); ms < Date.UTC(2059, 11, 30); ms += WEEK_MS) {
+      const offset = sorted.findLast((change) => change.ms <= ms)?.to ?? Number.NaN
+      expect(meant.format(ms + offset)).toBe(shown.format(ms))
+    }
+  },
+)

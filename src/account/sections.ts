@@ -3,6 +3,7 @@ import type { Ctx } from '#core'
 import { CLAIMS, type Claim, rowsOf } from './claims.ts'
 import { CALENDAR, toVtodo } from './icalendar.ts'
 import { toVevents } from './icalendar-events.ts'
+import { toVtimezone } from './icalendar-zones.ts'
 
 const PAGE = 200
 
@@ -11,7 +12,15 @@ export type Item = Record<string, unknown>
 /** `after`: where the next page begins; null: there is none. */
 export type Page = { items: Item[]; after: string | null }
 /** A file of the archive; what `write` answers empty is not in it. */
-export type Form = { file: string; open: string; between: string; close: string; write(item: Item): string }
+export type Form = {
+  file: string
+  open: string
+  between: string
+  close: string
+  /** What comes before `close`, of zones that were named. */
+  zone?: (name: string) => string
+  write(item: Item): string
+}
 /** One kind of thing, read a page at a time, and the files it is written to. */
 export type Section = {
   name: string
@@ -27,7 +36,7 @@ const json = (name: string): Form => ({
   write: (item) => JSON.stringify(item),
 })
 const calendar: Form = { file: 'tasks.ics', ...CALENDAR, between: '', write: toVtodo }
-const events: Form = { file: 'calendar_events.ics', ...CALENDAR, between: '', write: toVevents }
+const events: Form = { file: 'calendar_events.ics', ...CALENDAR, between: '', zone: toVtimezone, write: toVevents }
 const markdown: Form = {
   file: 'memories.md',
   open: '# Memories\n\n',

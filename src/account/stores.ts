@@ -70,6 +70,7 @@ export const STORES: readonly Store[] = [grants, vectors, runs, postgres, sessio
 export const KEEPS_NOTHING: Readonly<Record<string, string>> = {
   ASSETS: 'the reference',
   EDGE_LIMIT: 'counts of networks, for a minute',
+  GUESS_LIMIT: 'counts of networks, for a minute',
   AI: 'models',
   EMAIL: 'mail on its way',
   ERASE_PERSON: 'the ids of erasures',

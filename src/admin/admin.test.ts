@@ -52,6 +52,18 @@ test('support sees who has an account and nothing of what is in it, and the pers
   )
 })
 
+test('who sees a job of somebody, or what is tried out on them, is seen by them', async () => {
+  const person = await world.person()
+  const flag = { name: `tried_${person.userId.slice(-8)}`, enabled: true, people: [person.userId] }
+  expect((await admin.api('PUT', '/v1/admin/flags', { body: flag })).status).toBe(200)
+  const jobs = await support.api('GET', `/v1/admin/jobs?userId=${person.userId}`)
+  const [{ id }] = Object(jobs.json).items
+  expect((await support.api('GET', `/v1/admin/jobs/${id}`)).json).toMatchObject({ userId: person.userId })
+  await support.api('GET', '/v1/admin/flags')
+  const looks = (await audit(person)).filter((line: { actor: { kind: string } }) => line.actor.kind === 'support')
+  expect(looks.map((line: { action: string }) => line.action)).toEqual(['listFeatureFlags', 'getJob', 'listJobs'])
+})
+
 test('no key or app of staff acts in their role, and support locks out no staff', async () => {
   const made = await admin.api('POST', '/v1/api-keys', { body: { name: 'script', scopes: ['tasks:read'] } })
   const { secret } = JSON.parse(made.text)

@@ -2,7 +2,7 @@ import { type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { endAllOf, hurry } from '#auth'
 import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage } from '#core'
-import { actOf, iso } from '#database'
+import { iso } from '#database'
 import { changeAccount } from '#users'
 import type { Account, AccountPatch, AccountQuery } from './schema.ts'
 
@@ -65,12 +65,4 @@ export async function changePerson(ctx: ChangeCtx, id: string, patch: AccountPat
   if (!found) throw missing()
   if (!found.isFit) throw new AppError('version_stale', 'This person has changed since you read them')
   return await getAccount(ctx, id)
-}
-
-/** Tells each of these people that somebody of the deployment looked at what is known of them: before it is answered. */
-export async function noteLooks(ctx: Ctx, people: string[], target = ''): Promise<void> {
-  if (people.length === 0) return
-  await ctx.db.execute(
-    sql`select note_looks(${JSON.stringify(actOf(ctx))}::jsonb, array(select jsonb_array_elements_text(${JSON.stringify(people)}::jsonb)), ${target})`,
-  )
 }

@@ -3,9 +3,10 @@ import { readBudget } from '#ai'
 import { AdminAuditQuery, AuditPage, listAllAudit } from '#audit'
 import { endSession, SessionList, sessionsOf } from '#auth'
 import { AppError, answer, body, type Ctx, createApp, etag, ifMatch, operatorRoute, s, versioned } from '#core'
+import { recordLooks } from '#database'
 import { listCron } from './cron.ts'
 import { listFlags, putFlag } from './flags.ts'
-import { changePerson, getAccount, listPeople, noteLooks } from './people.ts'
+import { changePerson, getAccount, listPeople } from './people.ts'
 import {
   Account,
   AccountPage,
@@ -79,6 +80,7 @@ const flagsRoute = operatorRoute({
   path: '/admin/flags',
   operationId: 'listFeatureFlags',
   summary: 'What is tried out, and for whom',
+  description: TOLD,
   tags,
   responses: { 200: answer(FlagList, 'By name') },
 })
@@ -123,7 +125,7 @@ const actorOf = (userId: string) => ({ kind: 'person' as const, userId, sessionI
 export const app = createApp()
   .openapi(peopleRoute, async (c) => {
     const page = await listPeople(c.var.ctx, c.req.valid('query'))
-    await noteLooks(
+    await recordLooks(
       c.var.ctx,
       page.items.map(({ id }) => id),
     )
@@ -133,7 +135,7 @@ export const app = createApp()
     const { id } = c.req.valid('param')
     const account = await getAccount(c.var.ctx, id)
     const { plan } = await readBudget({ ...c.var.ctx, actor: actorOf(id) })
-    await noteLooks(c.var.ctx, [id])
+    await recordLooks(c.var.ctx, [id])
     return c.json({ ...account, plan }, 200, etag(account.version))
   })
   .openapi(changeRoute, async (c) => {
@@ -145,7 +147,7 @@ export const app = createApp()
     const { id } = c.req.valid('param')
     await getAccount(c.var.ctx, id)
     const items = await sessionsOf(c.var.ctx, id)
-    await noteLooks(c.var.ctx, [id])
+    await recordLooks(c.var.ctx, [id])
     return c.json({ items }, 200)
   })
   .openapi(endRoute, async (c) => {
@@ -154,12 +156,19 @@ export const app = createApp()
     await endSession({ ...c.var.ctx, actor: actorOf(id) }, sessionId, 'revoked')
     return c.body(null, 204)
   })
-  .openapi(flagsRoute, async (c) => c.json({ items: await listFlags(c.var.ctx) }, 200))
+  .openapi(flagsRoute, async (c) => {
+    const items = await listFlags(c.var.ctx)
+    await recordLooks(
+      c.var.ctx,
+      items.flatMap(({ people }) => people),
+    )
+    return c.json({ items }, 200)
+  })
   .openapi(flagRoute, async (c) => c.json(await putFlag(c.var.ctx, c.req.valid('json')), 200))
   .openapi(cronRoute, async (c) => c.json({ items: await listCron(c.var.ctx) }, 200))
   .openapi(auditRoute, async (c) => {
     const page = await listAllAudit(c.var.ctx, c.req.valid('query'))
-    await noteLooks(
+    await recordLooks(
       c.var.ctx,
       page.items.map(({ userId }) => userId).filter((id) => id !== 'service'),
     )

@@ -10,10 +10,11 @@ import { makePerson, type Person, testCtx } from '#test/database'
 import { setPreferences } from '#users'
 import { users } from '#users/tables'
 import { listAudit, verifyAudit } from './audit.ts'
-import { noteDenial } from './denials.ts'
+import { noteDenial, tellDenials } from './denials.ts'
 
 // Of these a person has nothing, or what is in them is told elsewhere: a cache, the ledger, what waits to be sent.
 const NOT_AUDITED = [
+  'audit_denials',
   'audit_heads',
   'audit_log',
   'audit_tombstones',
@@ -226,6 +227,45 @@ test('a refusal of somebody known is told once, of nobody not at all', async () 
   expect([first, second].map((line) => line?.reason).toSorted()).toEqual(['invalid_credentials', 'not_found'])
   const { rows } = await person.db.execute(sql`select 1 from audit_log where user_id = ''`)
   expect(rows).toEqual([])
+})
+
+const refusals = async (person: Person) => (await audit(person)).filter(({ outcome }) => outcome === 'denied')
+
+test('a thousand wrong passwords of strangers are two lines in the chain of their owner, and each is counted', async () => {
+  const person = await makePerson()
+  const subject = person.actor.userId
+  const guess = async (address: string) => {
+    const client = { address, country: null, userAgent: 'guesser' }
+    const stranger = testCtx({ actor: { kind: 'anonymous' }, client, operation: 'login' })
+    noteDenial(stranger, new AppError('invalid_credentials', 'Wrong', { subject }), '')
+    await stranger.settled()
+  }
+  for (let n = 0; n < 10; n++) await Promise.all(Array.from({ length: 100 }, () => guess(`192.0.2.${n * 5}`)))
+  for (let n = 0; n < 20; n++) await guess(`198.51.100.${n}`)
+  await tellDenials(person)
+  const first = { action: 'login', outcome: 'denied', reason: 'invalid_credentials', actor: { kind: 'anonymous' } }
+  expect(await refusals(person)).toMatchObject([{ ...first, address: '192.0.2.0', changes: {} }])
+  const passes = sql`update audit_denials set started_at = now() - interval '61 minutes' where user_id = ${subject}`
+  await person.db.execute(passes)
+  await Promise.all([tellDenials(person), tellDenials(person)])
+  const [counted, ...rest] = await refusals(person)
+  expect(rest).toHaveLength(1)
+  expect(counted).toMatchObject({ ...first, address: '', changes: { count: 1019 } })
+  expect(counted?.changes).toMatchObject({ addresses: Array.from({ length: 10 }, (_, n) => `192.0.2.${n * 5}`) })
+  await guess('203.0.113.9')
+  expect(await refusals(person)).toMatchObject([{ address: '203.0.113.9' }, { changes: { count: 1019 } }, {}])
+  await person.db.execute(passes)
+  await tellDenials(person)
+  expect(await refusals(person)).toHaveLength(3)
+  expect(await verifyAudit(person, undefined)).toMatchObject({ ok: true, length: 4 })
+})
+
+test('what somebody signed in is refused is a line each time', async () => {
+  const person = await makePerson()
+  const refused = asking(person, 'getTask')
+  for (let n = 0; n < 3; n++) noteDenial(refused, new AppError('not_found', 'No such task'), person.newId('task'))
+  await person.settled()
+  expect(await refusals(person)).toHaveLength(3)
 })
 
 test('every table is under audit with all of its columns, or is named here', async () => {

@@ -1,5 +1,6 @@
+import { sql } from 'drizzle-orm'
 import { type AppError, type Ctx, describeError, type ErrorCode } from '#core'
-import { recordAct } from '#database'
+import { recordDenial } from '#database'
 
 // Of somebody known. What nobody known is refused stands in the log alone: a stranger cannot make the audit grow.
 const DENIALS: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
@@ -26,7 +27,7 @@ export function noteDenial(ctx: DenialCtx, error: AppError, target: string): voi
   // An unknown address costs the same trip as a known one; the function writes nothing for nobody.
   if (person === undefined && error.code !== 'invalid_credentials') return
   waitUntil(
-    recordAct(ctx, { person: person ?? '', target, denied: error.code }).catch((failure: unknown) =>
+    recordDenial(ctx, { person: person ?? '', target, reason: error.code }).catch((failure: unknown) =>
       log.error('audit.denial_lost', { code: error.code, ...describeError(failure) }),
     ),
   )
@@ -35,4 +36,11 @@ export function noteDenial(ctx: DenialCtx, error: AppError, target: string): voi
 /** The id a path or an input names. */
 export function namedIn(text: string): string {
   return /\b[a-z]{3,4}_[0-9a-hjkmnp-tv-z]{26}\b/.exec(text)?.[0] ?? ''
+}
+
+const MOST_AT_ONCE = 500
+
+/** Writes the line of what was counted for an hour, where more than the first was refused. */
+export async function tellDenials({ db }: Pick<Ctx, 'db'>): Promise<void> {
+  await db.execute(sql`select tell_denials(${MOST_AT_ONCE}::int)`)
 }

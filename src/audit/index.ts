@@ -1,3 +1,3 @@
 export { listAllAudit } from './audit.ts'
-export { namedIn, noteDenial } from './denials.ts'
+export { namedIn, noteDenial, tellDenials } from './denials.ts'
 export { AdminAuditQuery, AuditPage } from './schema.ts'

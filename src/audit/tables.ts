@@ -1,4 +1,5 @@
-import { bigint, index, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+import { bigint, index, integer, jsonb, pgTable, primaryKey, text, timestamp } from 'drizzle-orm/pg-core'
+import { users } from '#users/tables'
 
 const at = (name: string) => timestamp(name, { withTimezone: true, precision: 3, mode: 'date' })
 
@@ -48,3 +49,21 @@ export const auditTombstones = pgTable('audit_tombstones', {
   seq: bigint({ mode: 'number' }).notNull(),
   erasedAt: at('erased_at').notNull(),
 })
+
+/** What strangers were refused of a person's for an hour, counted: the first has a line, the others share one after it. */
+export const auditDenials = pgTable(
+  'audit_denials',
+  {
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    action: text().notNull(),
+    reason: text().notNull(),
+    count: integer().notNull(),
+    /** Where they came from, the first ten. */
+    addresses: text().array().notNull(),
+    startedAt: at('started_at').notNull(),
+    lastAt: at('last_at').notNull(),
+  },
+  (t) => [primaryKey({ columns: [t.userId, t.action, t.reason] }), index('audit_denials_started').on(t.startedAt)],
+)

@@ -12,9 +12,20 @@ const Moved = z.strictObject({ from: z.string(), to: z.string() })
 export const passwordChanged = defineEvent('password.changed', null, z.strictObject({}))
 export const addressChanged = defineEvent('address.changed', null, Moved)
 
+/**
+ * Somebody came in by an address that nobody had confirmed: who began the account need not be them. What was there until
+ * then and lets in, or sends out, goes.
+ */
+export const accountReclaimed = defineEvent('account.reclaimed', null, z.strictObject({ until: z.string() }))
+
 // Of a domain that stands on this one.
 const signingKeyAdded = defineEvent('signing_key.added', null, z.object({ name: z.string() }))
-const TOLD = [codeAsked, passwordChanged, addressChanged, keyCreated, signingKeyAdded].map(({ type }) => type)
+const TOLD = [codeAsked, passwordChanged, addressChanged, accountReclaimed, keyCreated, signingKeyAdded].map(
+  ({ type }) => type,
+)
+// What a mail shows of it is 200 letters.
+const RECLAIMED =
+  'Your address was confirmed for the first time. What opened the account or sent from it before is gone, its password too if you came by a link; workflows and schedules are switched off.'
 
 type MailCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
 
@@ -27,6 +38,7 @@ export const accountSubscriber: Subscriber = {
       if (type === codeAsked.type) await answerAsked(ctx, codeAsked.data.parse(data).id)
       else if (type === passwordChanged.type)
         await tellChange(ctx, id, userId, 'The password of your account was changed.')
+      else if (type === accountReclaimed.type) await tellChange(ctx, id, userId, RECLAIMED)
       else if (type === keyCreated.type) await tellKey(ctx, userId, keyCreated.data.parse(data))
       else if (type === signingKeyAdded.type)
         await tellChange(ctx, id, userId, `The signing key "${signingKeyAdded.data.parse(data).name}" was added.`)

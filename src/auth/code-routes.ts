@@ -17,6 +17,8 @@ import {
   RegistrationConfirm,
 } from './schema.ts'
 
+const UNCONFIRMED =
+  'Where nobody had confirmed the address before, all that opened the account or sent from it goes, as somebody else may have begun it.'
 const tags = ['Sign-in']
 type Options = NonNullable<Parameters<typeof publicRoute>[1]>
 const MAILED = { 202: { description: 'Mail is on its way' } }
@@ -95,7 +97,7 @@ const confirmResetRoute = publicRoute(
     path: '/auth/password-reset/confirm',
     operationId: 'resetPassword',
     summary: 'Choose a new password',
-    description: 'Ends every session and signs nobody in: sign in with it, and with the second factor if there is one.',
+    description: `Ends every session and API key and signs nobody in: sign in with it, and with the second factor if there is one. ${UNCONFIRMED}`,
     tags,
     request: { body: body(PasswordResetConfirm) },
     responses: DONE,
@@ -120,6 +122,7 @@ const confirmLinkRoute = publicRoute(
     path: '/auth/magic-link/confirm',
     operationId: 'signInByLink',
     summary: 'Sign in with a mailed link',
+    description: UNCONFIRMED,
     tags,
     request: { headers: cookies.SessionHeader, body: body(MagicLinkConfirm) },
     responses: {

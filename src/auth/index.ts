@@ -1,4 +1,4 @@
-export { accountSubscriber } from './account-mails.ts'
+export { accountReclaimed, accountSubscriber } from './account-mails.ts'
 export { pruneChallenges } from './challenge.ts'
 export { pruneCodes } from './codes.ts'
 export { ChallengeAnswer } from './factors-schema.ts'

@@ -1,11 +1,15 @@
 import { sql } from 'drizzle-orm'
+import { revokeAll, revokedKeys } from '#keys'
 import { kick } from '#queue'
 import { hashToken, heedGuesses } from '#security'
-import { reachAddress, userById } from '#users'
+import { userById } from '#users'
 import { askCode, badCode, TAKEN, takeCode } from './codes.ts'
 import { isKnownDevice } from './mails.ts'
 import { type Admission, admit, type SignInCtx } from './open.ts'
+import { RECLAIMED, reclaim, reclaimedEvents } from './reclaim.ts'
 import type { MagicLinkConfirm } from './schema.ts'
+import { endAll, endedSessions, hurry } from './sessions.ts'
+import { authCodes, credentials } from './tables.ts'
 
 /** Mails a link that signs in, if the address is known: the answer does not say. */
 export async function askLink(ctx: SignInCtx, { email }: { email: string }): Promise<void> {
@@ -13,19 +17,33 @@ export async function askLink(ctx: SignInCtx, { email }: { email: string }): Pro
   await askCode(ctx, 'link', email)
 }
 
-/** Signs in whoever has the link, or says what must be shown besides. */
+/**
+ * Signs in whoever has the link, or says what must be shown besides. Where nobody had confirmed the address, what opened
+ * the account before opens it no more, its password too.
+ */
 export async function confirmLink(ctx: SignInCtx, { token, deviceName }: MagicLinkConfirm): Promise<Admission> {
   const { db } = ctx
   const taken = takeCode(ctx, 'link', await hashToken(token))
-  const reached = reachAddress(db, { ...TAKEN, at: ctx.now() })
+  const noPassword = db.$with('no_password', {}).as(sql`delete from ${credentials} where user_id = ${RECLAIMED}`)
+  const voided = db.$with('voided', {}).as(sql`
+    delete from ${authCodes} where user_id = ${RECLAIMED} and id not in (select id from taken)`)
   const [code] = await db
-    .with(taken, ...reached)
-    .select({ userId: taken.userId, eventId: sql<string | null>`(select id from told_reached)` })
+    .with(
+      taken,
+      ...reclaim(db, { ...TAKEN, at: ctx.now() }),
+      ...endAll(db, { userId: RECLAIMED, now: ctx.now(), reason: 'reclaimed' }),
+      ...revokeAll(db, RECLAIMED),
+      noPassword,
+      voided,
+    )
+    .select({ userId: taken.userId, events: reclaimedEvents, ended: endedSessions, revoked: revokedKeys })
     .from(taken)
   if (!code?.userId) throw badCode()
-  kick(ctx, [code.eventId])
-  const found = userById(db, code.userId).as('found')
+  const { userId } = code
+  kick(ctx, code.events)
+  hurry(ctx, userId, [...code.ended, ...code.revoked])
+  const found = userById(db, userId).as('found')
   const [row] = await db.select({ me: found.me, isKnown: isKnownDevice(ctx, found.id) }).from(found)
   if (!row) throw badCode()
-  return await admit(ctx, { userId: code.userId, ...row }, { method: 'link', deviceName })
+  return await admit(ctx, { userId, ...row }, { method: 'link', deviceName })
 }

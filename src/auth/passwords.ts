@@ -4,16 +4,16 @@ import { jsonObject, liveSession, ownerId } from '#database'
 import { revokeAll, revokedKeys } from '#keys'
 import { kick, tell } from '#queue'
 import { hashPassword, hashToken, heedGuesses, noteWrongGuess, verifyPassword } from '#security'
-import { reachAddress, userById } from '#users'
-import { removeWebhooks } from '#webhooks'
+import { userById } from '#users'
 import { passwordChanged } from './account-mails.ts'
 import { askCode, badCode, isLive, TAKEN, takeCode } from './codes.ts'
 import { secondFactorOf } from './factors.ts'
 import { countFailure, failuresOf, forgotten, isElsewhere, isShut } from './password-failures.ts'
 import { isLongPassword, requireStrong } from './password-rules.ts'
+import { reclaim, reclaimedEvents } from './reclaim.ts'
 import type { PasswordChange, PasswordResetConfirm } from './schema.ts'
 import { endAll, endedSessions, hurry } from './sessions.ts'
-import { authCodes, credentials, identities, passkeys, recoveryCodes, totpSecrets } from './tables.ts'
+import { authCodes, credentials } from './tables.ts'
 
 type AskCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
 
@@ -57,11 +57,6 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
       updated_at = now()`)
   const ended = endAll(db, { userId: TAKEN.userId, now: ctx.now(), reason: 'password_reset' })
   const revoked = revokeAll(db, TAKEN.userId)
-  const reached = reachAddress(db, { ...TAKEN, at: ctx.now() })
-  const unknown = sql`(select id from reached)`
-  const strangers = [passkeys, totpSecrets, recoveryCodes, identities].map((table, n) =>
-    db.$with(`stranger_${n}`, {}).as(sql`delete from ${table} where user_id = ${unknown}`),
-  )
   const changed = tellPassword(db, taken, sql`${taken.id}`)
   const [row] = await db
     .with(
@@ -71,20 +66,18 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
       forgotten(db, TAKEN.userId),
       ...ended,
       ...revoked,
-      ...reached,
-      ...strangers,
-      removeWebhooks(db, unknown),
+      ...reclaim(db, { ...TAKEN, at: ctx.now() }),
       changed,
     )
     .select({
       changed: changed.id,
-      reached: sql<string | null>`(select id from told_reached)`,
+      reclaimed: reclaimedEvents,
       ended: endedSessions,
       revoked: revokedKeys,
     })
     .from(changed)
   if (!row) throw badCode(code.userId)
-  kick(ctx, [row.changed, row.reached])
+  kick(ctx, [row.changed, ...row.reclaimed])
   hurry(ctx, code.userId, [...row.ended, ...row.revoked])
 }
 

@@ -53,4 +53,4 @@ export {
   type ToolAnswer,
   type Undo,
 } from './tool.ts'
-export { type Clock, createClock, type Wall, wallMs } from './wall.ts'
+export { type Clock, createClock, type Wall, wallMs, zoneChanges } from './wall.ts'

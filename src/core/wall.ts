@@ -53,3 +53,13 @@ export function wallMs({ date, time, timeZone }: Wall): number {
       .epochMilliseconds - 1
   )
 }
+
+/** Every change of a zone's clocks from the beginning of one year to that of another, and the offset before the first. */
+export function zoneChanges(timeZone: string, fromYear: number, toYear: number) {
+  const from = Temporal.PlainDate.from({ year: fromYear, month: 1, day: 1 }).toZonedDateTime(timeZone)
+  const toMs = (at: Temporal.ZonedDateTime) => at.offsetNanoseconds / 1_000_000
+  const changes: { ms: number; offsetMs: number }[] = []
+  for (let at = from.getTimeZoneTransition('next'); at && at.year < toYear; at = at.getTimeZoneTransition('next'))
+    changes.push({ ms: at.epochMilliseconds, offsetMs: toMs(at) })
+  return { firstMs: toMs(from), changes }
+}

@@ -52,11 +52,11 @@ export function readOnly<C extends Ctx>(ctx: C): C {
   return { ...ctx, db: connect(ctx.config.database, ctx.meter, 'readOnly') }
 }
 
-type Record = { person: string; target: string; changes?: object; denied?: string }
+type Record = { person: string; target: string; changes?: object }
 
 /**
- * Tells the audit of what is not in Postgres: an act elsewhere, once it is done and before it is answered; a denial; a
- * look. `person` is whose chain it stands in. One trip of its own.
+ * Tells the audit of what is not in Postgres: an act elsewhere, once it is done and before it is answered; a look.
+ * `person` is whose chain it stands in. One trip of its own.
  */
 export async function recordAct(ctx: ActingCtx & Pick<Ctx, 'config'>, { changes, ...of }: Record) {
   const db = connect(ctx.config.database, { trips: 0, ms: 0 })
@@ -64,10 +64,25 @@ export async function recordAct(ctx: ActingCtx & Pick<Ctx, 'config'>, { changes,
 }
 
 /** The same of a table that is not audited itself, to be selected by the statement that changes it. */
-export function appendAct(
-  ctx: ActingCtx,
-  { person, target, changes, denied }: Omit<Record, 'changes'> & { changes: SQL },
-) {
-  return sql`append_audit(${JSON.stringify(actOf(ctx))}::jsonb, ${person}, ${target},
-    ${denied === undefined ? 'done' : 'denied'}, ${denied ?? ''}, (${changes})::jsonb)`
+export function appendAct(ctx: ActingCtx, { person, target, changes }: Omit<Record, 'changes'> & { changes: SQL }) {
+  return sql`append_audit(${JSON.stringify(actOf(ctx))}::jsonb, ${person}, ${target}, 'done', '', (${changes})::jsonb)`
+}
+
+/**
+ * Tells the audit that somebody was refused something. Of those who are not signed in the first of its kind in an hour
+ * has a line, and the others are counted in one. One trip of its own.
+ */
+export async function recordDenial(
+  ctx: ActingCtx & Pick<Ctx, 'config'>,
+  { person, target, reason }: { person: string; target: string; reason: string },
+): Promise<void> {
+  const db = connect(ctx.config.database, { trips: 0, ms: 0 })
+  await db.execute(sql`select note_denial(${JSON.stringify(actOf(ctx))}::jsonb, ${person}, ${target}, ${reason})`)
+}
+
+/** Tells each of these people that somebody of the deployment looked at what is known of them: before it is answered. */
+export async function recordLooks(ctx: ActingCtx & Pick<Ctx, 'db'>, people: string[], target = ''): Promise<void> {
+  if (people.length === 0) return
+  const ids = sql`array(select jsonb_array_elements_text(${JSON.stringify(people)}::jsonb))`
+  await ctx.db.execute(sql`select note_looks(${JSON.stringify(actOf(ctx))}::jsonb, ${ids}, ${target})`)
 }

@@ -1,4 +1,4 @@
-export { acting, actOf, appendAct, readOnly, recordAct, tainting } from './act.ts'
+export { acting, actOf, appendAct, readOnly, recordAct, recordDenial, recordLooks, tainting } from './act.ts'
 export { connect, type Database, type DatabaseMeter } from './connect.ts'
 export { databaseFailure, duplicateOf, isOrphan } from './failure.ts'
 export { liveSession, ownedBy, ownerId } from './owner.ts'

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, not, or, type SQL, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, lte, not, or, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { scopesOf, toolsWithin } from '#auth'
 import {
@@ -71,6 +71,13 @@ export async function undoLast(ctx: UserCtx, messageIds: string[], suggestionIds
   if (!last) return null
   const same = last.messageId === null ? eq(e.suggestionId, last.suggestionId ?? '') : eq(e.messageId, last.messageId)
   return (await undoWhere(ctx, same, {})).items
+}
+
+/** Cancels what is held since before then. One trip, and those of each. */
+export async function cancelEffects(ctx: UserCtx, until: Date): Promise<void> {
+  const isHeld = and(ownedBy(ctx.actor, e.userId), eq(e.status, 'held'), lte(e.createdAt, until))
+  const rows = await ctx.db.select().from(e).where(isHeld).limit(MAX_AT_ONCE)
+  for (const row of rows) await undoRow(ctx, row, false)
 }
 
 const isLost = and(eq(e.status, 'intended'), sql`${e.leaseUntil} < now()`)

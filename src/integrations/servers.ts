@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, isNotNull, ne, type SQL, sql } from 'drizzle-orm'
+import { and, asc, count, eq, gt, isNotNull, lte, ne, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, decodeCursor, encodeCursor, findAppError, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
@@ -170,6 +170,13 @@ export async function removeServer(ctx: WriteCtx, id: string): Promise<void> {
   const [gone] = await ctx.db.delete(mcpServers).where(mine(ctx, id)).returning(accessOf)
   if (!gone) throw missing()
   revokeLater(ctx, gone)
+}
+
+/** Removes every server that was there by then. One trip. */
+export async function removeServers(ctx: WriteCtx, until: Date): Promise<void> {
+  const theirs = and(ownedBy(ctx.actor, mcpServers.userId), lte(mcpServers.createdAt, until))
+  const gone = await ctx.db.delete(mcpServers).where(theirs).returning(accessOf)
+  for (const row of gone) revokeLater(ctx, row)
 }
 
 /** Asks the server for its tools and keeps them, or why it could not be asked. Two trips beside the call. */

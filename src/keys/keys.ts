@@ -13,7 +13,7 @@ import {
   type UserCtx,
 } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
-import { cutOff, kick, tell } from '#queue'
+import { cutOff, kick, renewSockets, tell } from '#queue'
 import { hashToken } from '#security'
 import type { ApiKey, ApiKeyPatch, ApiKeyWithSecret, ApiKeyWithSpending, NewApiKey, Rotation } from './schema.ts'
 import { apiKeys } from './tables.ts'
@@ -22,6 +22,8 @@ import { newKeyToken, newPrefix } from './token.ts'
 const LIST = 'api_keys'
 const CursorKey = z.tuple([s.id('key')])
 const PRUNE_BATCH = 5000
+// What decides what a key has open.
+const NARROWS = ['scopes', 'ipAllow', 'expiresAt'] as const
 
 const Named = z.strictObject({ id: z.string(), name: z.string(), prefix: z.string(), scopes: z.array(z.string()) })
 /** The person is written to. */
@@ -165,6 +167,7 @@ export async function updateKey(
     .leftJoin(changed, eq(changed.id, current.id))
   if (!row) throw missing()
   if (row.changed === null) throw stale()
+  if (NARROWS.some((name) => given[name] !== undefined)) renewSockets(ctx, ctx.actor.userId, id)
   return row.key
 }
 
@@ -194,6 +197,7 @@ export async function rotateKey(ctx: WriteCtx, id: string, { graceSeconds }: Rot
     .select({ key: shown(rotated), eventId: sql<string>`(select id from told)` })
     .from(rotated)
   if (!row) throw missing()
+  if (graceSeconds === 0) renewSockets(ctx, ctx.actor.userId, id)
   kick(ctx, [row.eventId])
   return { ...row.key, secret }
 }

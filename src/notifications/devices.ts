@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto'
-import { and, desc, eq, gt, inArray, ne, sql } from 'drizzle-orm'
+import { and, desc, eq, gt, inArray, lte, ne, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, decodeCursor, derivedIds, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
@@ -101,6 +101,11 @@ export async function removeDevice(ctx: ReadCtx, id: string): Promise<void> {
     .where(and(eq(devices.id, id), ownedBy(ctx.actor, devices.userId)))
     .returning({ id: devices.id })
   if (gone.length === 0) throw new AppError('not_found', 'There is no such device')
+}
+
+/** The same of every one that was there by then. One trip. */
+export async function removeDevices({ db, actor }: ReadCtx, until: Date): Promise<void> {
+  await db.delete(devices).where(and(ownedBy(actor, devices.userId), lte(devices.createdAt, until)))
 }
 
 /** Where to send. Throws where it does not open. */

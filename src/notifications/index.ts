@@ -1,4 +1,5 @@
 export { deliverDue, deliverSoon, deliverySubscriber, sweepDeliveries } from './deliver.ts'
+export { removeDevices } from './devices.ts'
 export { notificationAction } from './events.ts'
 export { pruneLedger } from './ledger.ts'
 export { deleteNotification, listNotifications, pruneNotifications, readCollapsed } from './notification.ts'

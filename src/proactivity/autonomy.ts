@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, lte, sql } from 'drizzle-orm'
 import { AppError, requireFresh, type UserCtx } from '#core'
 import { liveSession, ownedBy } from '#database'
 import { effectKind, isGrave } from '#effects'
@@ -65,6 +65,11 @@ export async function setAutonomy(ctx: UserCtx, { rules }: AutonomyRules): Promi
     ),
   ])
   return { rules }
+}
+
+/** Forgets what was allowed by then: all of it is asked about again. One trip. */
+export async function forgetAutonomy({ actor, db }: Pick<UserCtx, 'actor' | 'db'>, until: Date): Promise<void> {
+  await db.delete(autonomyRules).where(and(ownedBy(actor, autonomyRules.userId), lte(autonomyRules.updatedAt, until)))
 }
 
 /** Whether any such act that a rule names could now be done with less asking than before. */

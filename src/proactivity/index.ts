@@ -1,4 +1,4 @@
-export { autonomyOf, decideAutonomy } from './autonomy.ts'
+export { autonomyOf, decideAutonomy, forgetAutonomy } from './autonomy.ts'
 export type { Autonomy } from './autonomy-schema.ts'
 export { withdrawSuggestion } from './decide.ts'
 export { gate } from './gate.ts'

@@ -12,3 +12,9 @@ export function cutOff({ env, waitUntil, log }: CutCtx, userId: string, ids: rea
   const closed = Promise.all(ids.map((id) => session.endSession(id)))
   waitUntil(closed.catch((error: unknown) => log.warn('session.not_cut_off', { reason: String(error) })))
 }
+
+/** Closes now the sockets and streams of a key that is not what it was when they were opened; it may come back with what it is. */
+export function renewSockets({ env, waitUntil, log }: CutCtx, userId: string, id: string): void {
+  const closed = env.USER_SESSION.getByName(userId).renewSession(id)
+  waitUntil(closed.catch((error: unknown) => log.warn('session.not_cut_off', { reason: String(error) })))
+}

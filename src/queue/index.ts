@@ -1,5 +1,5 @@
 export { consume, type Message, type Subscriber } from './consume.ts'
-export { cutOff } from './cut-off.ts'
+export { cutOff, renewSockets } from './cut-off.ts'
 export { keepDeadLetters } from './dead-letters.ts'
 export { enqueue, enqueueOf, type JobQueue, pruneJobs, type QueuedJob, relayJobs } from './jobs.ts'
 export { happenedSince, kick, pruneQueueTables, relay, tell } from './outbox.ts'

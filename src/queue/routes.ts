@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import { answer, body, createApp, operatorRoute, s } from '#core'
+import { recordLooks } from '#database'
 import { listDeadLetters, redrive } from './dead-letters.ts'
 import {
   getJob,
@@ -93,7 +94,8 @@ const jobsRoute = operatorRoute({
   path: '/admin/jobs',
   operationId: 'listJobs',
   summary: 'Jobs, by queue, state, kind and person',
-  description: 'What has ended is kept for a week; what died or was set aside for a month.',
+  description:
+    'What has ended is kept for a week; what died or was set aside for a month. The look is told to the person, in their audit.',
   tags,
   request: { query: JobQuery },
   responses: { 200: answer(JobPage, 'A page, newest first') },
@@ -103,6 +105,7 @@ const jobRoute = operatorRoute({
   path: '/admin/jobs/{id}',
   operationId: 'getJob',
   summary: 'One job, and what came of each attempt',
+  description: 'The look is told to the person, in their audit.',
   tags,
   request: { params: job },
   responses: { 200: answer(JobWithHistory, 'The job') },
@@ -142,6 +145,17 @@ export const app = createApp()
     const jobs = await purgeJobs(c.var.ctx, target, c.req.valid('json'))
     return c.json({ jobs }, 200)
   })
-  .openapi(jobsRoute, async (c) => c.json(await listJobs(c.var.ctx, c.req.valid('query')), 200))
-  .openapi(jobRoute, async (c) => c.json(await getJob(c.var.ctx, c.req.valid('param').id), 200))
+  .openapi(jobsRoute, async (c) => {
+    const page = await listJobs(c.var.ctx, c.req.valid('query'))
+    await recordLooks(
+      c.var.ctx,
+      page.items.flatMap(({ userId }) => userId ?? []),
+    )
+    return c.json(page, 200)
+  })
+  .openapi(jobRoute, async (c) => {
+    const found = await getJob(c.var.ctx, c.req.valid('param').id)
+    if (found.userId !== null) await recordLooks(c.var.ctx, [found.userId], found.id)
+    return c.json(found, 200)
+  })
   .openapi(retryRoute, async (c) => c.json(await retryJob(c.var.ctx, c.req.valid('param').id), 202))

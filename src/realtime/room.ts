@@ -13,7 +13,7 @@ import {
 import { CLOSE, closeEcho, frame, readMessage } from './protocol.ts'
 import { type Attached, answerMessage, devicesOf } from './sockets.ts'
 import { openTail, type Tail } from './tail.ts'
-import { endTickets, isEnded, pruneTickets, TICKET_MIGRATIONS } from './tickets.ts'
+import { dropTickets, endTickets, isEnded, pruneTickets, TICKET_MIGRATIONS } from './tickets.ts'
 
 /** What a room stores, to be listed among the migrations of the object that has one, after those of its timers. */
 export const ROOM_MIGRATIONS: readonly Migration[] = [...LOG_MIGRATIONS, ...TICKET_MIGRATIONS, ...PACE_MIGRATIONS]
@@ -119,9 +119,18 @@ export function openRoom(ctx: DurableObjectState, world: World) {
   function endSession(sessionId: string): { closed: number } {
     endTickets(sql, sessionId, world.nowMs())
     keepSwept()
+    return closeAll(sessionId, 'sessionEnded')
+  }
+
+  function renewSession(sessionId: string): { closed: number } {
+    dropTickets(sql, sessionId)
+    return closeAll(sessionId, 'renew')
+  }
+
+  function closeAll(sessionId: string, why: keyof typeof CLOSE): { closed: number } {
     for (const tail of tails) if (tail.sessionId === sessionId) tail.end()
     const theirs = sockets(sessionTag(sessionId))
-    for (const ws of theirs) drop(ws, 'sessionEnded')
+    for (const ws of theirs) drop(ws, why)
     return { closed: theirs.length }
   }
 
@@ -184,6 +193,7 @@ export function openRoom(ctx: DurableObjectState, world: World) {
     heard,
     closed,
     endSession,
+    renewSession,
     tail,
     empty,
     keepSwept,

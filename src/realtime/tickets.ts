@@ -47,9 +47,14 @@ export function takeTicket(storage: SqlStorage, hash: string, origin: string | n
   return { ok: true, sessionId: row.session_id }
 }
 
+/** No ticket that this session was given opens anything. */
+export function dropTickets(storage: SqlStorage, sessionId: string): void {
+  storage.exec('delete from tickets where session_id = ?', sessionId)
+}
+
 /** No ticket of this session opens anything from now on, also none that is still on its way. */
 export function endTickets(storage: SqlStorage, sessionId: string, nowMs: number): void {
-  storage.exec('delete from tickets where session_id = ?', sessionId)
+  dropTickets(storage, sessionId)
   storage.exec('insert into ended_sessions (id, at_ms) values (?, ?) on conflict do nothing', sessionId, nowMs)
 }
 

@@ -15,5 +15,6 @@ export { reminderSubscriber, ringReminder, sweepReminders } from './reminders.ts
 export { pruneScheduleRuns } from './runs.ts'
 export { MAX_SCHEDULES } from './schedules.ts'
 export { NewSchedule, type NewTimer, NewTimers, When } from './schema.ts'
+export { pauseSchedules } from './switch.ts'
 export { armTimers, cancelTimer, isMomentary, listTimers, runTimer, type TimerHandlers } from './timer.ts'
 export { nextTimes, whenProblem } from './when.ts'

@@ -1,4 +1,4 @@
-import { and, asc, eq, inArray, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import { and, asc, eq, inArray, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { AppError, type EventKind } from '#core'
 import { ownedBy } from '#database'
@@ -30,6 +30,21 @@ export const pauseSchedule = one(pauseAll)
 export const resumeSchedule = one(resumeAll)
 /** Deletes it with its runs. One trip. */
 export const deleteSchedule = one(deleteAll)
+
+const AT_ONCE = 50
+
+/** Pauses every schedule that was there by then. A trip for each fifty, and one. */
+export async function pauseSchedules(ctx: ChangeCtx, until: Date): Promise<void> {
+  const rows = await ctx.db
+    .select({ id: schedules.id })
+    .from(schedules)
+    .where(and(ownedBy(ctx.actor, schedules.userId), eq(schedules.status, 'active'), lte(schedules.createdAt, until)))
+  for (let at = 0; at < rows.length; at += AT_ONCE) {
+    const ids = rows.slice(at, at + AT_ONCE).map(({ id }) => id)
+    if ((await pauseAll(ctx, ids)).includes(undefined))
+      throw new AppError('conflict', 'A schedule was deleted meanwhile')
+  }
+}
 
 type Switch = { id: string; from: string; status: string; nextAt: string | null; when?: unknown }
 

@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
 import { testCtx } from '#test/database'
-import { heedGuesses, noteWrongGuess } from './guesses.ts'
+import { createGuesses, heedGuesses, noteWrongGuess } from './guesses.ts'
 import { rangeOf } from './limits.ts'
 
 beforeEach(() => vi.useFakeTimers())
@@ -53,6 +53,45 @@ test('a range is forgiven with time', async () => {
   expect(await delayFrom(`${range}.1`)).toBeGreaterThan(0)
   vi.advanceTimersByTime(25 * 30_000)
   expect(await delayFrom(`${range}.1`)).toBe(0)
+})
+
+/** As the edge counts for every isolate of a place. */
+function edgeOf(most: number) {
+  const told = new Map<string, number>()
+  const limit = async ({ key }: { key: string }) => {
+    told.set(key, (told.get(key) ?? 0) + 1)
+    return { success: (told.get(key) ?? 0) <= most }
+  }
+  return { GUESS_LIMIT: { limit } } as unknown as Env
+}
+
+test('guesses that are spread over isolates are slowed in each as if they had all been made there', async () => {
+  const [range, env] = [newRange(), edgeOf(30)]
+  const there = { ...from(`${range}.1`), env }
+  const isolates = Array.from({ length: 31 }, createGuesses)
+  const delayAt = async ({ heedGuesses: heed }: ReturnType<typeof createGuesses>, ctx = there) => {
+    const started = performance.now()
+    const waited = heed(ctx, whom()).then(() => performance.now() - started)
+    await vi.advanceTimersByTimeAsync(10_000)
+    return Math.round(await waited)
+  }
+  for (const { noteWrongGuess: note } of isolates.slice(0, 30)) note(there)
+  await there.settled()
+  expect(await Promise.all(isolates.map((isolate) => delayAt(isolate)))).toEqual(Array(31).fill(0))
+  for (const { noteWrongGuess: note } of isolates) note(there)
+  await there.settled()
+  for (const isolate of isolates.slice(0, 3)) expect(await delayAt(isolate)).toBe(4000)
+  const [first = createGuesses()] = isolates
+  expect(await delayAt(first, { ...from(`${newRange()}.1`), env })).toBe(0)
+})
+
+test('where the edge cannot be asked the isolate counts by itself', async () => {
+  const lost = { limit: () => Promise.reject(new Error('away')) }
+  const range = newRange()
+  const there = { ...from(`${range}.1`), env: { GUESS_LIMIT: lost } as unknown as Env }
+  for (let n = 0; n < 100; n++) noteWrongGuess(there)
+  await there.settled()
+  expect(await delayFrom(`${range}.1`)).toBe(4000)
 })
 
 test('of a range ten wait at a time, more are told when to come back, and are let in then', async () => {

@@ -1,2 +1,2 @@
 export { asSigned } from './check.ts'
-export { pruneNonces } from './signing-keys.ts'
+export { pruneNonces, removeSigningKeys } from './signing-keys.ts'

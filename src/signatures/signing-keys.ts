@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, lte, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import {
   AppError,
@@ -158,6 +158,11 @@ export async function removeSigningKey(ctx: WriteCtx, id: string): Promise<void>
     throw new AppError('conflict', 'Signatures are demanded and this is the last key: add another, or demand none')
   if (!row?.eventId) throw new AppError('not_found', 'There is no such signing key')
   kick(ctx, [row.eventId])
+}
+
+/** Removes every key that was there by then, and with the last one that they are demanded. One trip. */
+export async function removeSigningKeys(ctx: ReadCtx, until: Date): Promise<void> {
+  await ctx.db.delete(signingKeys).where(and(mine(ctx), lte(signingKeys.createdAt, until)))
 }
 
 export async function readPolicy(ctx: ReadCtx): Promise<SignaturePolicy> {

@@ -33,12 +33,12 @@ export function shown(w: ColumnsOf<typeof workflows>): SQL<Workflow> {
   })
 }
 
-/** Nothing sets it off while it is off, nor is made up for. `from`: the workflows. A CTE. */
-export const silence = (db: ReadCtx['db'], from: string): WithSubquery =>
+/** Nothing sets it off while it is off, nor is made up for. `from`: the workflows; `also`: what else is set. A CTE. */
+export const silence = (db: ReadCtx['db'], from: string, also = sql``): WithSubquery =>
   step(
     db,
     'silenced',
-    sql`update ${triggers} t set active = false, is_true = false, next_at = null, pending_at = null, pending = null, updated_at = now()
+    sql`update ${triggers} t set active = false, is_true = false, next_at = null, pending_at = null, pending = null, updated_at = now() ${also}
       from ${sql.identifier(from)} w where t.workflow_id = w.id`,
   )
 

@@ -12,6 +12,7 @@ import { tryOutward } from './lib-fates.ts'
 import { auditJobs, deliverJobs, jobKinds, jobsOf } from './lib-jobs.ts'
 import { clock, declaredKinds, envelope, live, need, readAll, secondSession, suggest } from './lib-kinds.ts'
 import { type Listener, openListener } from './lib-listener.ts'
+import { reclaim } from './lib-mails.ts'
 import { logPosition, timersOf } from './lib-objects.ts'
 import {
   NAMELESS_TIMERS,
@@ -126,6 +127,7 @@ async function tryLife(scene: Scene, person: Person): Promise<void> {
     await tryRuns(world, person)
     await tryCodes(scene, person)
     await answerWhatWaited(world, person)
+    await reclaim(world, person)
     await tryOutward(world, person)
     await deliver(scene, await toldOf(world, person.userId))
     const rung = () => witness.heard.filter(({ event }) => event === 'notification.created')

@@ -99,12 +99,14 @@ export async function tryOauth({ world, expected, report }: Scene): Promise<void
     expected.push({ what: `${what} ${answer.status}`, ...said, outcome: 'denied', count: denied })
   }
   const clientId = await registerApp(world)
+  // Of strangers the first in an hour is told, and the others are counted.
+  let wrongs = 0
   const asked = async (decision: 'allow' | 'deny') => {
     const [browser, pkce] = [openBrowser(world), makePkce()]
     const page = (await browser.open(authorizeUrl(clientId, pkce))).text
     const wrong = await browser.signIn(page, person.email, 'not the right one')
     if (wrong.status !== 401) report(`a wrong password on the page of OAuth: answered ${wrong.status}`)
-    told('a wrong password on the page of OAuth', 'POST /oauth/sign-in', wrong, 0, 1)
+    told('a wrong password on the page of OAuth', 'POST /oauth/sign-in', wrong, 0, wrongs++ === 0 ? 1 : 0)
     const right = await browser.signIn(page, person.email)
     told('a sign-in on the page of OAuth', 'POST /oauth/sign-in', right, 1)
     const answered = await browser.answer((await browser.go('GET', right.location)).text, decision)
@@ -123,6 +125,22 @@ export async function tryOauth({ world, expected, report }: Scene): Promise<void
   const form = { client_id: clientId, token: String(said.refresh_token) }
   told('a token given back', 'POST /oauth/revoke', await postForm(world, '/oauth/revoke', form), 1)
   await asked('deny')
+  const count = await countedOf(world, person.userId, wrongs)
+  if (count !== wrongs) report(`${wrongs} wrong passwords on the page of OAuth are counted as ${count}`)
+}
+
+/** How many of a person's refusals were counted, as soon as it is as many as there must be. */
+async function countedOf(world: World, userId: string, wanted: number): Promise<number> {
+  const until = Date.now() + SETTLES_MS
+  for (;;) {
+    const [row] = await world.query(
+      "select coalesce(sum(count), 0)::int as count from audit_denials where user_id = $1 and reason = 'invalid_credentials'",
+      [userId],
+    )
+    const count = Number(row?.count)
+    if (count === wanted || Date.now() > until) return count
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
 }
 
 /** A link that somebody not signed in asks for is told by who mails it, and of nobody where nobody has the address. */

@@ -5,7 +5,7 @@ import { auditDeliveries, auditEventReminders } from './lib-due.ts'
 import { auditFates } from './lib-fates.ts'
 import { jobKinds } from './lib-jobs.ts'
 import { type Door, type Heard, openListener, type Position } from './lib-listener.ts'
-import { auditAccountMail, auditMail, auditWebhooks, hooksOf } from './lib-mails.ts'
+import { auditAccountMail, auditMail, auditReclaimed, auditWebhooks, hooksOf } from './lib-mails.ts'
 import { timersOf } from './lib-objects.ts'
 import { auditInstances, auditRuns } from './lib-runs.ts'
 import { auditAsks, auditSchedules } from './lib-schedules.ts'
@@ -58,6 +58,7 @@ const AUDITS: Record<string, Audit> = {
   'suggestion-notices': auditSuggestionNotices,
   triggers: auditRuns,
   runs: auditInstances,
+  reclaimed: auditReclaimed,
   effects: async (world, person, _, report) => await auditFates(world, person, report),
 }
 

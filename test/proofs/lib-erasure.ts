@@ -97,6 +97,11 @@ async function fillProactivity(world: World, person: Person, mark: string): Prom
     await wait(LOOK_AGAIN_MS)
   }
   await query('insert into password_failures (user_id, failures) values ($1, length($2))')
+  await query(
+    `insert into audit_denials (user_id, action, reason, count, addresses, started_at, last_at)
+      values ($1, 'login', $2, 2, array[$3], now(), now())`,
+    mark,
+  )
 }
 
 /** How they sign in, and what is under way: some of it before it is known who they are. */

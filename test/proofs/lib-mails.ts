@@ -1,6 +1,8 @@
 import { setTimeout as wait } from 'node:timers/promises'
+import type { Person } from '../world.ts'
 import type { Owner, Report, Seen, Told } from './lib-effects.ts'
 import { jobsOf } from './lib-jobs.ts'
+import { need } from './lib-kinds.ts'
 
 const LOOK_AGAIN_MS = 50
 const MAILED_WITHIN_MS = 30_000
@@ -52,7 +54,7 @@ const deliveriesOf = (world: Seen, id: unknown) =>
 // Each change of the account is written of once, and nothing else is.
 export async function auditAccountMail(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
   const written = {
-    account_changed: /^(?:password\.changed|address\.changed|signing_key\.added)$/,
+    account_changed: /^(?:password\.changed|address\.changed|account\.reclaimed|signing_key\.added)$/,
     key_created: /^key\.created$/,
   }
   for (const [kind, wanted] of Object.entries(written)) {
@@ -62,4 +64,25 @@ export async function auditAccountMail(world: Seen, person: Owner, told: Told[],
     if (rows.length !== changes)
       report(`${changes} changes of the account were written of ${rows.length} times (${kind})`)
   }
+}
+
+const LONG_AGO = '2000-01-01'
+
+/** Of who comes in where somebody else was before, as the statement that lets them in tells it: in this session that would end it. */
+export async function reclaim(world: Seen, person: Person): Promise<void> {
+  const url = 'https://mcp.aurelius.invalid/'
+  const { id } = await need(person, 'POST', '/v1/mcp/servers', { name: 'left', url, auth: { type: 'none' } })
+  await world.query('update mcp_servers set created_at = $2 where id = $1', [id, LONG_AGO])
+  await world.query(
+    `insert into outbox (id, type, user_id, room, key, version, data)
+      values ($1 || '.0.account.reclaimed', 'account.reclaimed', $1, null, $1, 0, $2)`,
+    [person.userId, JSON.stringify({ until: `${LONG_AGO}T12:00:00Z` })],
+  )
+}
+
+// What was there until then is gone, and the rest is counted by everybody else.
+export async function auditReclaimed(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
+  const asked = 'select id from mcp_servers where user_id = $1 and created_at = $2'
+  const left = await world.query(asked, [person.userId, LONG_AGO])
+  if (left.length > 0) report(`${left.length} servers of who was there before are left`)
 }

@@ -47,16 +47,26 @@ export const WAYS: Record<string, Way> = {
       return await world.call('POST', '/v1/auth/password-reset/confirm', { body })
     },
   },
+  'a link to an address nobody had confirmed': { of: 'session', end: comeIn },
   'disabling the person': { of: 'session', end: (world, { person }) => change(world, person, { disabled: true }) },
   // Scheduling ends nothing: docs/decisions/0045.
   'the end of the erasure': { of: 'session', end: (world, { person }) => erase(world, person) },
   'revoking a key': { of: 'key', end: (_, { person, id }) => person.api('DELETE', `/v1/api-keys/${id}`) },
+  'a new password by mail, of a key': {
+    of: 'key',
+    async end(world, { person }) {
+      const body = { token: await mailedCode(world, 'reset', person), password: PASSWORD }
+      return await world.call('POST', '/v1/auth/password-reset/confirm', { body })
+    },
+  },
+  'a link to an address nobody had confirmed, of a key': { of: 'key', end: comeIn },
   "disabling the key's person": { of: 'key', end: (world, { person }) => change(world, person, { disabled: true }) },
   "the end of the erasure of the key's person": { of: 'key', end: (world, { person }) => erase(world, person) },
   'revoking what an app was allowed': {
     of: 'grant',
     end: (_, { person, id }) => person.api('DELETE', `/v1/oauth/grants/${id}`),
   },
+  'a link to an address nobody had confirmed, of an app': { of: 'grant', end: comeIn },
   'disabling the person of an app': {
     of: 'grant',
     end: (world, { person }) => change(world, person, { disabled: true }),
@@ -68,6 +78,11 @@ const change = (world: World, { userId }: Person, body: object) =>
   world.call('PATCH', `/v1/admin/people/${userId}`, {
     ...{ token: world.vars.OPERATOR_TOKEN, body, headers: { 'if-match': '*' } },
   })
+
+async function comeIn(world: World, { person }: Held) {
+  const body = { token: await mailedCode(world, 'link', person) }
+  return await world.call('POST', '/v1/auth/magic-link/confirm', { body })
+}
 
 async function erase(world: World, person: Person) {
   return (await erasePerson(world, person)) ? { status: 200, text: '' } : { status: 500, text: 'no receipt came' }
