@@ -29,7 +29,7 @@ export { quietUntil } from './quiet-hours.ts'
 export { fitsRule, nextOccurrence, occurrencesBetween, recurrenceProblem } from './recurrence.ts'
 export * as s from './schema.ts'
 export { sseData } from './sse.ts'
-export { aborted, createTimer, wait, withTimeout } from './timeout.ts'
+export { createTimer, wait, within, withTimeout } from './timeout.ts'
 export {
   armOwn,
   armTimer,

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest'
-import { createTimer, wait } from './timeout.ts'
+import { createTimer, wait, within } from './timeout.ts'
 
 beforeEach(() => void vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout', 'performance'] }))
 afterEach(() => void vi.useRealTimers())
@@ -37,4 +37,15 @@ test('a wait ends with its time or with the signal, and leaves nothing awake', a
   await expect(left).rejects.toBe(reason)
   await expect(wait(100_000, controller.signal)).rejects.toBe(reason)
   expect(vi.getTimerCount()).toBe(0)
+})
+
+test('what heeds no signal is waited for so long; how it ends after that is not heard', async () => {
+  await expect(within(100, Promise.resolve(1))).resolves.toBe(1)
+  await expect(within(100, Promise.reject(new Error('no')))).rejects.toThrow('no')
+  expect(vi.getTimerCount()).toBe(0)
+  const { promise, reject } = Promise.withResolvers<never>()
+  const late = expect(within(100, promise)).rejects.toMatchObject({ name: 'TimeoutError' })
+  await vi.advanceTimersByTimeAsync(100)
+  await late
+  reject(new Error('too late'))
 })

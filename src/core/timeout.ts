@@ -1,7 +1,9 @@
+const tookTooLong = () => new DOMException('took too long', 'TimeoutError')
+
 /** Runs `work` with a signal that aborts after `ms`; the timer is gone with the work, so nothing is kept awake by it. */
 export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(new DOMException('took too long', 'TimeoutError')), ms)
+  const timer = setTimeout(() => controller.abort(tookTooLong()), ms)
   try {
     return await work(controller.signal)
   } finally {
@@ -9,9 +11,13 @@ export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => 
   }
 }
 
-/** For a race with what heeds no signal: rejects with what the signal is aborted with. */
-export function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+/** The same for what heeds no signal: it goes on, and nobody hears of it. */
+export function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  const timer = setTimeout(() => reject(tookTooLong()), ms)
+  const clear = () => clearTimeout(timer)
+  work.then(resolve, reject).then(clear, clear)
+  return promise
 }
 
 /**

@@ -1,5 +1,5 @@
 import type { MailConfig } from '#config'
-import { aborted, withTimeout } from '#core'
+import { within } from '#core'
 import type { Mail, Outcome } from './message.ts'
 
 const TIMEOUT_MS = 8000
@@ -24,7 +24,7 @@ export async function sendByCloudflare(
   const sender = { from: { email: from, name: fromName }, ...(replyTo && { replyTo }) }
   const message = { to, ...sender, subject, html, text, headers: own }
   try {
-    const sent = await withTimeout(TIMEOUT_MS, (signal) => Promise.race([binding.send(message), aborted(signal)]))
+    const sent = await within(TIMEOUT_MS, binding.send(message))
     return { kind: 'sent', providerId: sent.messageId.slice(0, 200) }
   } catch (error) {
     const said = error instanceof Error && 'code' in error ? String(error.code) : ''

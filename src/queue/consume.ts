@@ -1,5 +1,5 @@
 import { type Column, type SQL, sql } from 'drizzle-orm'
-import { aborted, type Ctx, type DomainEvent, describeError, findAppError, withTimeout } from '#core'
+import { type Ctx, type DomainEvent, describeError, findAppError, within } from '#core'
 import { acting, iso, prepared } from '#database'
 import { chance } from './jobs.ts'
 import { Envelope } from './schema.ts'
@@ -84,9 +84,7 @@ async function deliver(ctx: Ctx, subscriber: Subscriber, theirs: Loaded[], outco
   const events = theirs.filter(({ type, done }) => subscriber.wants(type) && !done.has(subscriber.name))
   if (events.length === 0) return
   try {
-    await withTimeout(DEADLINE_MS, (signal) =>
-      Promise.race([subscriber.handle(acting(ctx, subscriber.name), events), aborted(signal)]),
-    )
+    await within(DEADLINE_MS, subscriber.handle(acting(ctx, subscriber.name), events))
     outcome.finished.push(...events.map(({ id }) => ({ consumer: subscriber.name, messageId: id })))
   } catch (error) {
     // One of them spoils no other; an object that hangs would for each of them.

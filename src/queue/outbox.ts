@@ -1,5 +1,5 @@
 import { and, asc, type Column, eq, gte, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
-import { aborted, type Ctx, type DomainEvent, type EventKind, type UserCtx, withTimeout } from '#core'
+import { type Ctx, type DomainEvent, type EventKind, type UserCtx, within } from '#core'
 import { ownedBy } from '#database'
 import { type QueuedJob, sendJobs } from './jobs.ts'
 import type { Envelope } from './schema.ts'
@@ -93,7 +93,7 @@ export async function relay(ctx: RelayCtx): Promise<number> {
 async function send(ctx: RelayCtx, ids: string[]): Promise<void> {
   try {
     const bodies = ids.map((id) => ({ body: envelope(id) }))
-    await withTimeout(SEND_TIMEOUT_MS, (signal) => Promise.race([ctx.env.EVENTS.sendBatch(bodies), aborted(signal)]))
+    await within(SEND_TIMEOUT_MS, ctx.env.EVENTS.sendBatch(bodies))
   } catch (error) {
     const back = { attempts: sql`greatest(0, ${outbox.attempts} - 1)`, availableAt: sql`now()` }
     await ctx.db.update(outbox).set(back).where(inArray(outbox.id, ids))

@@ -1,5 +1,5 @@
 import { type SQL, sql } from 'drizzle-orm'
-import { AppError, aborted, type Ctx, describeError, findAppError, withTimeout } from '#core'
+import { AppError, type Ctx, describeError, findAppError, within } from '#core'
 import { acting } from '#database'
 import type { Message } from './consume.ts'
 import { chance, GRACE, type JobQueue, type QueuedJob, SETTINGS, sendJobs } from './jobs.ts'
@@ -141,9 +141,7 @@ async function attempt(ctx: Ctx, queue: JobQueue, job: Claimed, handler?: JobHan
   try {
     // As while a deployment goes out: the one that knows it may be the next to claim it.
     if (!handler) throw new AppError('unavailable', 'Nobody here knows this kind')
-    await withTimeout(SETTINGS[queue].deadlineMs, (signal) =>
-      Promise.race([handler(acting(ctx, kind), { id, kind, userId, ref, key, attempt }), aborted(signal)]),
-    )
+    await within(SETTINGS[queue].deadlineMs, handler(acting(ctx, kind), { id, kind, userId, ref, key, attempt }))
     return null
   } catch (error) {
     const said = describeError(error)

@@ -1,4 +1,4 @@
-import { type ActingKey, AppError, aborted, type Ctx, describeError, type LimitClass, withTimeout } from '#core'
+import { type ActingKey, AppError, type Ctx, describeError, type LimitClass, within } from '#core'
 import { keepNewest, LIMITS, type Quota, secondsUntil, type Take } from './limits.ts'
 import type { Grant, LimitAsk } from './windows.ts'
 
@@ -136,7 +136,7 @@ async function ask(ctx: TakeCtx, { name, userId, quota, windowS, isExact }: Coun
   try {
     const steward: Counter = ctx.env.STEWARD.getByName(userId)
     const asked = steward.grantCalls({ name, quota, windowS, isExact, spent, sinceMs: share.sinceMs })
-    hear(share, await withTimeout(ASK_MS, (signal) => Promise.race([asked, aborted(signal)])))
+    hear(share, await within(ASK_MS, asked))
     share.failedMs = 0
   } catch (error) {
     share.untold += spent

@@ -71,8 +71,8 @@ export const proof: Proof = {
     'a message in the queue may take for ever': [
       {
         file: 'src/queue/consume.ts',
-        find: 'withTimeout(DEADLINE_MS, (signal)',
-        replace: 'withTimeout(10 ** 6, (signal)',
+        find: 'within(DEADLINE_MS, ',
+        replace: 'within(10 ** 6, ',
       },
     ],
     'the breaker never opens': [
