@@ -21,8 +21,9 @@ import {
   doUndo,
 } from './do-rest.ts'
 import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
+import { createMemo } from './memo.ts'
 import { titles, trouble } from './say.ts'
-import { understood } from './understood.ts'
+import { keyOf, understood } from './understood.ts'
 
 /** Older turns hold nothing that "it" or "the second one" could still mean. */
 const MAX_TURNS = 6
@@ -258,17 +259,30 @@ function play(turn: Turn, world: World, past: boolean): { move?: Move; state: St
   return { move: { text: text || 'Done.' }, state: stateAfter(step.value, world.state, intents), strayed: false }
 }
 
+const stateMemo = createMemo<State>()
+
+/** How things stand after a turn that is over. */
+function stateOf(turn: Turn, world: World, tools: ModelTool[]): State {
+  const offered = tools.map(({ name }) => name)
+  const steps = turn.steps.map(({ calls, results }) => [calls, [...results]])
+  return stateMemo(JSON.stringify([keyOf(turn.said, world), offered, steps]), () => {
+    const played = play(turn, world, true)
+    const unconfirmed = unconfirmedIn(turn)
+    return {
+      ...(played.strayed ? stateSeen(turn, world.state) : played.state),
+      ...(unconfirmed ? { unconfirmed } : {}),
+    }
+  })
+}
+
 /** The next move of the conversation, found by replaying it: the provider keeps no state of its own. */
 export function nextMove(turns: Turn[], person: PersonFacts, tools: ModelTool[]): Move {
   const last = turns.at(-1)
   if (!last) return { text: 'What can I do for you?' }
   let state = NOTHING
   const recent = turns.slice(-MAX_TURNS - 1)
-  for (const [i, turn] of recent.slice(0, -1).entries()) {
-    const played = play(turn, worldAt(turn, recent.slice(i), person, state, tools), true)
-    const unconfirmed = unconfirmedIn(turn)
-    state = { ...(played.strayed ? stateSeen(turn, state) : played.state), ...(unconfirmed ? { unconfirmed } : {}) }
-  }
+  for (const [i, turn] of recent.slice(0, -1).entries())
+    state = stateOf(turn, worldAt(turn, recent.slice(i), person, state, tools), tools)
   const played = play(last, worldAt(last, [last], person, state, tools), false)
   return played.strayed || !played.move ? { text: wrapUp(last) } : played.move
 }
