@@ -240,39 +240,36 @@ function worldAt(turn: Turn, onward: Turn[], person: PersonFacts, state: State, 
   }
 }
 
+/** `move` is undefined where it strayed from what was recorded. */
+type Played = { move: Move | undefined; state: State }
+
+// Calls that are still to be made are somebody's to make, once.
+const memo = createMemo<Played>(({ move }) => move === undefined || 'text' in move)
+
 /** Plays a turn against what was recorded: to its end, or to the first calls still to be made. */
-function play(turn: Turn, world: World, past: boolean): { move?: Move; state: State; strayed: boolean } {
+function play(turn: Turn, world: World, tools: ModelTool[]): Played {
+  const offered = tools.map(({ name }) => name).join()
+  const steps = turn.steps.map(({ calls, results }) => [calls, [...results]])
+  return memo(`${keyOf(turn.said, world)} ${offered} ${JSON.stringify(steps)}`, () => playAnew(turn, world))
+}
+
+function playAnew(turn: Turn, world: World): Played {
+  const strayed = { move: undefined, state: world.state }
   const intents = understood(turn.said, world)
   const script = together(intents, world)
   let step = script.next()
   for (const recorded of turn.steps) {
-    if (step.done) return { state: world.state, strayed: true }
+    if (step.done) return strayed
     const names = recorded.calls.map((c) => c.name)
-    if (names.join() !== step.value.map((c) => c.name).join()) return { state: world.state, strayed: true }
+    if (names.join() !== step.value.map((c) => c.name).join()) return strayed
     step = script.next(resultsOf(recorded))
   }
-  if (!step.done) return { move: { calls: step.value }, state: world.state, strayed: past }
+  if (!step.done) return { move: { calls: step.value }, state: world.state }
   const text = step.value
     .map((o) => o.text)
     .filter(Boolean)
     .join(step.value.length > 1 ? '\n' : ' ')
-  return { move: { text: text || 'Done.' }, state: stateAfter(step.value, world.state, intents), strayed: false }
-}
-
-const stateMemo = createMemo<State>()
-
-/** How things stand after a turn that is over. */
-function stateOf(turn: Turn, world: World, tools: ModelTool[]): State {
-  const offered = tools.map(({ name }) => name)
-  const steps = turn.steps.map(({ calls, results }) => [calls, [...results]])
-  return stateMemo(JSON.stringify([keyOf(turn.said, world), offered, steps]), () => {
-    const played = play(turn, world, true)
-    const unconfirmed = unconfirmedIn(turn)
-    return {
-      ...(played.strayed ? stateSeen(turn, world.state) : played.state),
-      ...(unconfirmed ? { unconfirmed } : {}),
-    }
-  })
+  return { move: { text: text || 'Done.' }, state: stateAfter(step.value, world.state, intents) }
 }
 
 /** The next move of the conversation, found by replaying it: the provider keeps no state of its own. */
@@ -281,10 +278,13 @@ export function nextMove(turns: Turn[], person: PersonFacts, tools: ModelTool[])
   if (!last) return { text: 'What can I do for you?' }
   let state = NOTHING
   const recent = turns.slice(-MAX_TURNS - 1)
-  for (const [i, turn] of recent.slice(0, -1).entries())
-    state = stateOf(turn, worldAt(turn, recent.slice(i), person, state, tools), tools)
-  const played = play(last, worldAt(last, [last], person, state, tools), false)
-  return played.strayed || !played.move ? { text: wrapUp(last) } : played.move
+  for (const [i, turn] of recent.slice(0, -1).entries()) {
+    const played = play(turn, worldAt(turn, recent.slice(i), person, state, tools), tools)
+    const unconfirmed = unconfirmedIn(turn)
+    const isOver = played.move !== undefined && 'text' in played.move
+    state = { ...(isOver ? played.state : stateSeen(turn, state)), ...(unconfirmed ? { unconfirmed } : {}) }
+  }
+  return play(last, worldAt(last, [last], person, state, tools), tools).move ?? { text: wrapUp(last) }
 }
 
 /** Another model began this turn: say only what its tools returned. */
