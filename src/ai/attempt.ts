@@ -135,7 +135,8 @@ function watched(signal: AbortSignal, { connectMs, firstMs, idleMs }: Deadlines)
   const timer = createTimer(() => controller.abort(new ModelFailure(late, 'the provider took too long')))
   const grace = createTimer(() => giveUp())
   const forward = () => controller.abort(signal.reason)
-  controller.signal.addEventListener('abort', () => grace.set(GRACE_MS), { once: true })
+  const hurry = () => grace.set(GRACE_MS)
+  controller.signal.addEventListener('abort', hurry, { once: true })
   timer.set(connectMs)
   if (signal.aborted) forward()
   else signal.addEventListener('abort', forward, { once: true })
@@ -166,6 +167,8 @@ function watched(signal: AbortSignal, { connectMs, firstMs, idleMs }: Deadlines)
       timer.clear()
       grace.clear()
       signal.removeEventListener('abort', forward)
+      // A closure that a signal holds is garbage only to the collection that stops everybody.
+      controller.signal.removeEventListener('abort', hurry)
     },
   }
 }

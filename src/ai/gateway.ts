@@ -7,9 +7,8 @@ import { generateShared } from './sharing.ts'
  * and comes also before the error of a call that failed or was aborted. Held before, settled after, whatever happens:
  * also when whoever listens leaves.
  */
-export async function* generate(ctx: AiCtx, call: Call, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
-  if (call.share) yield* generateShared(ctx, call, signal)
-  else yield* direct(ctx, call, signal, UNSHARED)
+export function generate(ctx: AiCtx, call: Call, signal: AbortSignal): AsyncGenerator<GatewayEvent> {
+  return call.share ? generateShared(ctx, call, signal) : direct(ctx, call, signal, UNSHARED)
 }
 
 const UNSHARED: CacheNote = { cache: 'off', cacheReason: 'the caller does not share it', cacheUs: 0 }

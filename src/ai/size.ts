@@ -7,7 +7,8 @@ export type Size = { bytes: number; chars: number }
 type Measured = { chars: number; bytes: number }
 
 const EMPTY: Measured = { chars: 2, bytes: 2 }
-// A schema is the same one for every step of every turn.
+// A tool is mostly the same one for every step of every turn, its schema always.
+const known = new WeakMap<ModelTool, Measured>()
 const schemas = new WeakMap<ModelTool['inputSchema'], Measured>()
 const sizes = new WeakMap<ModelRequest, Size>()
 
@@ -47,7 +48,13 @@ function measure({ system, volatileSystem, messages, tools, closedTools = [], fo
   }
 }
 
-function ofTool({ inputSchema, ...named }: ModelTool): Measured {
+function ofTool(tool: ModelTool): Measured {
+  const size = known.get(tool) ?? measureTool(tool)
+  known.set(tool, size)
+  return size
+}
+
+function measureTool({ inputSchema, ...named }: ModelTool): Measured {
   const schema = schemas.get(inputSchema) ?? inJson(inputSchema)
   schemas.set(inputSchema, schema)
   const rest = inJson({ ...named, inputSchema: 0 })

@@ -10,17 +10,21 @@ async function* textOf(body: ReadableStream<Uint8Array>, signal: AbortSignal): A
   const cancel = () => void reader.cancel(signal.reason).catch(() => undefined)
   signal.addEventListener('abort', cancel, { once: true })
   const decoder = new TextDecoder()
+  let isOver = false
   try {
     for (;;) {
       const { done, value } = await reader.read().catch((cause: unknown) => {
         throw signal.aborted ? signal.reason : new ModelFailure('cut', 'the stream broke', { cause })
       })
       signal.throwIfAborted()
-      if (done) return
+      if (done) {
+        isOver = true
+        return
+      }
       yield decoder.decode(value, { stream: true })
     }
   } finally {
     signal.removeEventListener('abort', cancel)
-    cancel()
+    if (!isOver) cancel()
   }
 }

@@ -40,13 +40,20 @@ export function factsWithin({ actor }: Pick<UserCtx, 'actor'>, facts: PersonFact
 }
 
 /** What of a tool a model sees. */
-export function toModelTool({ name, description, input, inputSchema: given }: Tool): ModelTool {
+export function toModelTool(tool: Tool): ModelTool {
+  const { name, description, input, inputSchema: given } = tool
+  const known = modelTools.get(tool)
+  if (known) return known
   const inputSchema = given ?? inputSchemas.get(input) ?? describe(input)
   inputSchemas.set(input, inputSchema)
-  return { name, description, inputSchema }
+  const made = { name, description, inputSchema }
+  modelTools.set(tool, made)
+  return made
 }
 
 const NOTHING = z.strictObject({})
+// Those that are made for one turn have a schema that is not.
+const modelTools = new WeakMap<Tool, ModelTool>()
 const inputSchemas = new WeakMap<z.ZodType, ModelTool['inputSchema']>()
 
 function describe(input: z.ZodType): ModelTool['inputSchema'] {

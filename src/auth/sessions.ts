@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, isNull, lt, ne, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, prepared } from '#database'
+import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, prepared, preparedAs } from '#database'
 import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'
 import { issue, sessionOf } from './open.ts'
@@ -192,9 +192,13 @@ export async function endOtherSessions(ctx: EndCtx): Promise<void> {
   await endWhere(ctx, ne(sessions.id, sessionOf(ctx.actor)), 'revoked')
 }
 
+const isLive = preparedAs(({ db, actor }) => {
+  return db.select({ isLive: sql<boolean>`${liveSession(actor) ?? sql`true`}` }).from(sql`(select 1) as one`)
+})
+
 /** Fails with `session_ended` unless the session that asks is open: for what touched no row of its own. One trip. */
 export async function requireSession(ctx: Pick<UserCtx, 'db' | 'actor'>): Promise<void> {
-  await ctx.db.execute(sql`select ${liveSession(ctx.actor) ?? sql`true`}`)
+  await isLive(ctx, {})
 }
 
 /** Who acts for the deployment: a person with one of these roles. Session and role are asked in one trip; 403 without. */

@@ -27,13 +27,19 @@ type Spoken = {
 
 /** One answer, whole or as a stream; it ends with the client that waits for it. */
 async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller }: Spoken): Promise<Response> {
+  const { signal: gone } = c.req.raw
   const controller = new AbortController()
-  c.req.raw.signal.addEventListener('abort', () => controller.abort())
+  const leave = () => controller.abort()
+  gone.addEventListener('abort', leave)
   const feature = protocolOf(c.req.path) === 'anthropic' ? ('compat.anthropic' as const) : ('compat.openai' as const)
   const isFresh = /\bno-(?:cache|store)\b/i.test(c.req.header('cache-control') ?? '')
   const work = async () => {
     const answering = await ask(ctx, feature, asked, isFresh, controller.signal)
     const watch = watchSession(ctx, controller)
+    const end = () => {
+      watch.stop()
+      gone.removeEventListener('abort', leave)
+    }
     const createdS = Math.floor(ctx.now().getTime() / 1000)
     const frame = {
       id: answering.start.decision.id.slice('aic_'.length),
@@ -42,12 +48,12 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
       path: c.req.path,
     }
     if (!isStream) {
-      const said = await collect(ctx, answering).finally(watch.stop)
+      const said = await collect(ctx, answering).finally(end)
       const cost = { 'Aurelius-Cost-Micros': String(said.end.receipt.costMicros) }
       return c.json(whole(frame, said), 200, { ...headersOf(answering), ...cost })
     }
     const { body, over } = toStream(ctx, answering, teller(frame), controller)
-    ctx.waitUntil(over.finally(watch.stop))
+    ctx.waitUntil(over.finally(end))
     const headers = {
       ...headersOf(answering),
       'Content-Type': 'text/event-stream; charset=utf-8',

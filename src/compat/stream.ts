@@ -25,7 +25,8 @@ export function toStream(ctx: UserCtx, answering: Answering, teller: Teller, con
   let unsent = teller.open()
   let isOver = false
   let [news, room] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
-  controller.signal.addEventListener('abort', () => room.resolve())
+  const leave = () => room.resolve()
+  controller.signal.addEventListener('abort', leave)
 
   async function tellAll(): Promise<void> {
     try {
@@ -42,6 +43,7 @@ export function toStream(ctx: UserCtx, answering: Answering, teller: Teller, con
     }
     isOver = true
     news.resolve()
+    controller.signal.removeEventListener('abort', leave)
     await answering.close().catch(() => undefined)
   }
 

@@ -1,5 +1,5 @@
 import { requireSession } from '#auth'
-import { findAppError, type UserCtx, wait } from '#core'
+import { createTimer, findAppError, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
 
 const ASK_EACH_MS = 2000
@@ -9,19 +9,22 @@ const ASK_EACH_MS = 2000
  * answer pays nothing for it.
  */
 export function watchSession(ctx: UserCtx, working: AbortController): { stop(): void } {
-  const over = new AbortController()
-  const watch = async () => {
-    for (;;) {
-      await wait(ASK_EACH_MS, over.signal)
-      try {
-        await requireSession(ctx)
-      } catch (error) {
-        const known = findAppError(error) ?? databaseFailure(error)
-        // A database that is away for a moment ends nothing.
-        if (known?.code === 'session_ended') return working.abort(known)
-      }
+  let isOver = false
+  const timer = createTimer(() => ctx.waitUntil(look()))
+  const look = async () => {
+    try {
+      await requireSession(ctx)
+    } catch (error) {
+      const known = findAppError(error) ?? databaseFailure(error)
+      // A database that is away for a moment ends nothing.
+      if (known?.code === 'session_ended') return working.abort(known)
     }
+    if (!isOver) timer.set(ASK_EACH_MS)
   }
-  ctx.waitUntil(watch().catch(() => undefined))
-  return { stop: () => over.abort() }
+  timer.set(ASK_EACH_MS)
+  const stop = () => {
+    isOver = true
+    timer.clear()
+  }
+  return { stop }
 }

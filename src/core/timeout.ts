@@ -1,7 +1,9 @@
+const tookTooLong = () => new DOMException('took too long', 'TimeoutError')
+
 /** Runs `work` with a signal that aborts after `ms`; the timer is gone with the work, so nothing is kept awake by it. */
 export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   const controller = new AbortController()
-  const timer = setTimeout(() => controller.abort(new DOMException('took too long', 'TimeoutError')), ms)
+  const timer = setTimeout(() => controller.abort(tookTooLong()), ms)
   try {
     return await work(controller.signal)
   } finally {
@@ -10,12 +12,13 @@ export async function withTimeout<T>(ms: number, work: (signal: AbortSignal) => 
 }
 
 /** The same for what heeds no signal, as the bindings of the platform: it is left, and what it gives then is nobody's. */
-export async function inTime<T>(ms: number, work: () => Promise<T>): Promise<T> {
-  return await withTimeout(ms, (signal) => Promise.race([work(), aborted(signal)]))
-}
-
-function aborted(signal: AbortSignal): Promise<never> {
-  return new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason), { once: true }))
+export function inTime<T>(ms: number, work: () => Promise<T>): Promise<T> {
+  const working = work()
+  const { promise, resolve, reject } = Promise.withResolvers<T>()
+  const timer = setTimeout(() => reject(tookTooLong()), ms)
+  const clear = () => clearTimeout(timer)
+  working.then(resolve, reject).then(clear, clear)
+  return promise
 }
 
 /**

@@ -1,4 +1,5 @@
 import { Temporal } from 'temporal-polyfill'
+import { createMemo } from './memo.ts'
 
 /** The person's "now": every relative word is read against it. */
 export type Clock = { zone: string; locale: string; now: Temporal.ZonedDateTime; today: Temporal.PlainDate }
@@ -10,11 +11,14 @@ export type Moment = { date: string; time?: string; timeZone?: string }
 
 const MINUTE_NS = 60_000_000_000n
 
-export function clockAt(iso: string, timeZone: string, locale: string): Clock {
-  const zone = isZone(timeZone) ? timeZone : 'UTC'
-  const now = instantOf(iso).toZonedDateTimeISO(zone)
-  return { zone, locale, now, today: now.toPlainDate() }
-}
+const memo = createMemo<Clock>()
+
+export const clockAt = (iso: string, timeZone: string, locale: string): Clock =>
+  memo(`${iso} ${timeZone} ${locale}`, () => {
+    const zone = isZone(timeZone) ? timeZone : 'UTC'
+    const now = instantOf(iso).toZonedDateTimeISO(zone)
+    return { zone, locale, now, today: now.toPlainDate() }
+  })
 
 function instantOf(iso: string): Temporal.Instant {
   const ms = Date.parse(iso)

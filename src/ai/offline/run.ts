@@ -22,8 +22,9 @@ import {
 } from './do-rest.ts'
 import { doRoom } from './do-room.ts'
 import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
+import { createMemo } from './memo.ts'
 import { titles, trouble } from './say.ts'
-import { understood } from './understood.ts'
+import { keyOf, understood } from './understood.ts'
 
 /** Older turns hold nothing that "it" or "the second one" could still mean. */
 const MAX_TURNS = 6
@@ -242,23 +243,36 @@ function worldAt(turn: Turn, onward: Turn[], person: PersonFacts, state: State, 
   }
 }
 
+/** `move` is undefined where it strayed from what was recorded. */
+type Played = { move: Move | undefined; state: State }
+
+// Calls that are still to be made are somebody's to make, once.
+const memo = createMemo<Played>(({ move }) => move === undefined || 'text' in move)
+
 /** Plays a turn against what was recorded: to its end, or to the first calls still to be made. */
-function play(turn: Turn, world: World, past: boolean): { move?: Move; state: State; strayed: boolean } {
+function play(turn: Turn, world: World, tools: ModelTool[]): Played {
+  const offered = tools.map(({ name }) => name).join()
+  const steps = turn.steps.map(({ calls, results }) => [calls, [...results]])
+  return memo(`${keyOf(turn.said, world)} ${offered} ${JSON.stringify(steps)}`, () => playAnew(turn, world))
+}
+
+function playAnew(turn: Turn, world: World): Played {
+  const strayed = { move: undefined, state: world.state }
   const intents = understood(turn.said, world)
   const script = together(intents, world)
   let step = script.next()
   for (const recorded of turn.steps) {
-    if (step.done) return { state: world.state, strayed: true }
+    if (step.done) return strayed
     const names = recorded.calls.map((c) => c.name)
-    if (names.join() !== step.value.map((c) => c.name).join()) return { state: world.state, strayed: true }
+    if (names.join() !== step.value.map((c) => c.name).join()) return strayed
     step = script.next(resultsOf(recorded))
   }
-  if (!step.done) return { move: { calls: step.value }, state: world.state, strayed: past }
+  if (!step.done) return { move: { calls: step.value }, state: world.state }
   const text = step.value
     .map((o) => o.text)
     .filter(Boolean)
     .join(step.value.length > 1 ? '\n' : ' ')
-  return { move: { text: text || 'Done.' }, state: stateAfter(step.value, world.state, intents), strayed: false }
+  return { move: { text: text || 'Done.' }, state: stateAfter(step.value, world.state, intents) }
 }
 
 /** The next move of the conversation, found by replaying it: the provider keeps no state of its own. */
@@ -268,12 +282,12 @@ export function nextMove(turns: Turn[], person: PersonFacts, tools: ModelTool[])
   let state = NOTHING
   const recent = turns.slice(-MAX_TURNS - 1)
   for (const [i, turn] of recent.slice(0, -1).entries()) {
-    const played = play(turn, worldAt(turn, recent.slice(i), person, state, tools), true)
+    const played = play(turn, worldAt(turn, recent.slice(i), person, state, tools), tools)
     const unconfirmed = unconfirmedIn(turn)
-    state = { ...(played.strayed ? stateSeen(turn, state) : played.state), ...(unconfirmed ? { unconfirmed } : {}) }
+    const isOver = played.move !== undefined && 'text' in played.move
+    state = { ...(isOver ? played.state : stateSeen(turn, state)), ...(unconfirmed ? { unconfirmed } : {}) }
   }
-  const played = play(last, worldAt(last, [last], person, state, tools), false)
-  return played.strayed || !played.move ? { text: wrapUp(last) } : played.move
+  return play(last, worldAt(last, [last], person, state, tools), tools).move ?? { text: wrapUp(last) }
 }
 
 /** Another model began this turn: say only what its tools returned. */
