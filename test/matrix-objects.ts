@@ -133,7 +133,7 @@ const createWebhook = creator('/v1/webhooks', (mark) => ({
 // are counted without asking whose they are, those of others do.
 async function webhook(world: World, person: Person, mark: string): Promise<string> {
   const others = "user_id <> $1 and created_at < now() - interval '1 second'"
-  const oldest = 'id in (select id from webhook_endpoints where user_id = $1 order by id desc offset 17)'
+  const oldest = 'id in (select id from webhook_endpoints where user_id = $1 order by id desc offset 11)'
   await world.query(`delete from webhook_endpoints where ${oldest}`, [person.userId])
   return await createWebhook(world, person, mark).catch(async () => {
     await world.query(`delete from webhook_endpoints where ${others}`, [person.userId])
