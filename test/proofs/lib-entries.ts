@@ -48,6 +48,8 @@ export const ENTRIES: Entry[] = [
     name: '/compat/openai/v1/audio/transcriptions',
     ask: (client, text) => askUpload(client, recordingOf(client.chance, text)),
   },
+  // Where nothing is left for a model, rules answer.
+  { name: '/v1/workflows/draft', ask: (client, text) => askUpload(client, draftOf(text)) },
 ]
 
 /**
@@ -156,8 +158,16 @@ const MOST_BYTES = 5000
 function embeddingOf(chance: Chance, text: string): Upload {
   const input = `${text} ${'word '.repeat(chance.int(MOST_WORDS))}`
   const body = JSON.stringify({ model: 'embedder', input })
-  return { path: '/compat/openai/v1/embeddings', body, headers: { 'content-type': 'application/json' } }
+  return { path: '/compat/openai/v1/embeddings', body, headers: JSON_TYPE }
 }
+
+const JSON_TYPE = { 'content-type': 'application/json' }
+
+const draftOf = (text: string): Upload => ({
+  path: '/v1/workflows/draft',
+  body: JSON.stringify({ text: `every day at 8 tell me of ${text}` }),
+  headers: JSON_TYPE,
+})
 
 function recordingOf(chance: Chance, text: string): Upload {
   const body = new FormData()
