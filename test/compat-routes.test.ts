@@ -144,6 +144,53 @@ test('what is refused before any route is refused in the words of its protocol',
   expect((await world.call('GET', '/compat')).json).toMatchObject({ code: 'not_found', instance: expect.any(String) })
 })
 
+test('whatever is sent, it is refused in the words of its protocol, never a fault of ours, and nothing happens', async () => {
+  const deep = '['.repeat(5000) + ']'.repeat(5000)
+  const values = [null, 1e308, -1, true, '', 'x'.repeat(200_000), [], [[]], {}, { role: 'system' }, '\u0000', 0.1]
+  const bodies = (body: object): (string | Uint8Array)[] => [
+    ...['null', '[]', '"x"', '1e999', '{"a":', '{"__proto__": {"model": "aurelius"}}', deep],
+    Uint8Array.from([0x7b, 0x22, 0xff, 0x22, 0x7d]),
+    ...Object.keys(body).flatMap((key) => values.map((value) => JSON.stringify({ ...body, [key]: value }))),
+  ]
+  const auditor = await createAuditor(world)
+  const [stranger] = await world.people(1)
+  const before = await auditor.holdings(person.userId)
+  const wrong: string[] = []
+  let cases = 0
+  const tell = async (path: string, raw: string | Uint8Array, isRefusal: (status: number) => boolean) => {
+    const headers = { 'content-type': 'application/json', accept: 'application/json, text/event-stream' }
+    const answer = await world.call('POST', path, { raw, headers, token: stranger?.accessToken })
+    cases++
+    if (!isRefusal(answer.status)) wrong.push(`${path} ${answer.status}: ${String(raw).slice(0, 80)}`)
+    return answer
+  }
+  for (const { method, path, body } of TARGETS) {
+    if (method !== 'POST' || !body || UNANSWERED[path] === 415) continue
+    for (const raw of bodies({ ...body, tools: [], stream: false, metadata: {}, temperature: 0 })) {
+      // What is left out or unknown to it may still be a request.
+      const answer = await tell(
+        path,
+        raw,
+        (status) => status === 200 || (status >= 400 && status < 500) || status === 503,
+      )
+      if (answer.status !== 200 && !isClaude(path) && Object(answer.json).error?.message === undefined)
+        wrong.push(`${path} ${answer.status} in other words: ${answer.text.slice(0, 100)}`)
+      if (answer.status !== 200 && isClaude(path) && Object(answer.json).type !== 'error')
+        wrong.push(`${path} ${answer.status} in other words: ${answer.text.slice(0, 100)}`)
+    }
+  }
+  const call = {
+    jsonrpc: '2.0',
+    id: 1,
+    method: 'tools/call',
+    params: { name: 'create_task', arguments: { title: 'x' } },
+  }
+  for (const raw of bodies(call)) await tell('/mcp', raw, (status) => status === 200 || (status >= 400 && status < 500))
+  expect(wrong).toEqual([])
+  expect(cases).toBeGreaterThan(300)
+  expect(differences(before, await auditor.holdings(person.userId))).toEqual([])
+})
+
 test('a page of an allowed origin may send what the clients send, and another may not', async () => {
   const asked = {
     'access-control-request-method': 'POST',
