@@ -89,7 +89,7 @@ type CallRow = {
 export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName): Reserved {
   // Anything that is no amount compares as smaller than everything.
   if (!Number.isSafeInteger(ask.worstMicros) || ask.worstMicros < 0) throw new RangeError('worstMicros is no amount')
-  const settings = readSettings(sql, plan)
+  const { state, ...settings } = readSettings(sql, plan, ask.id)
   const account = ask.isBackground ? 'background' : 'own'
   const windows = readAccount(sql, settings, account, nowMs, ask.id)
   const ofKey = ask.key && leftOfKey(sql, ask.key, nowMs, ask.id)
@@ -97,8 +97,7 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
     day: Math.min(windows.day.leftMicros, ofKey?.day ?? Number.MAX_SAFE_INTEGER),
     month: Math.min(windows.month.leftMicros, ofKey?.month ?? Number.MAX_SAFE_INTEGER),
   }
-  const known = findCall(sql, ask.id)
-  if (known && known.state !== 'reserved') return { ok: false, reason: 'settled', resetAtMs: 0, leftMicros }
+  if (state !== null && state !== 'reserved') return { ok: false, reason: 'settled', resetAtMs: 0, leftMicros }
   if (settings.isPaused) return { ok: false, reason: 'paused', resetAtMs: 0, leftMicros }
   // The month first: of two that are used up it is the one to wait for.
   for (const name of ['month', 'day'] as const) {
@@ -218,13 +217,24 @@ function askOf(call: CallRow): Ask {
   return JSON.parse(call.ask)
 }
 
-function readSettings(sql: SqlStorage, defaultPlan: PlanName): Settings {
-  const [row] = sql
-    .exec<{ plan: PlanName | ''; is_paused: number; caps: string }>('select plan, is_paused, caps from ai_settings')
-    .toArray()
-  if (!row) return { plan: defaultPlan, ownPlan: '', isPaused: false, caps: { own: NO_CAPS, background: NO_CAPS } }
-  const { plan: ownPlan, is_paused: isPaused, caps } = row
-  return { plan: ownPlan === '' ? defaultPlan : ownPlan, ownPlan, isPaused: isPaused === 1, caps: JSON.parse(caps) }
+type SettingsRow = { plan: PlanName | '' | null; paused: number; caps: string | null; state: CallRow['state'] | null }
+
+/** With them how the call of this id stands, if there is one: it is asked before every call. */
+function readSettings(sql: SqlStorage, defaultPlan: PlanName, callId = ''): Settings & Pick<SettingsRow, 'state'> {
+  const { plan, paused, caps, state } = sql
+    .exec<SettingsRow>(
+      `select s.plan, coalesce(s.is_paused, 0) as paused, s.caps, (select state from ai_calls where id = ?) as state
+       from (select 1) left join ai_settings s`,
+      callId,
+    )
+    .one()
+  return {
+    plan: plan || defaultPlan,
+    ownPlan: plan ?? '',
+    isPaused: paused === 1,
+    caps: caps === null ? { own: NO_CAPS, background: NO_CAPS } : JSON.parse(caps),
+    state,
+  }
 }
 
 function readAccount(sql: SqlStorage, settings: Settings, account: AccountName, nowMs: number, except = ''): Account {
