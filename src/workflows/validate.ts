@@ -28,7 +28,7 @@ const HAPPENS: Readonly<Record<string, readonly string[]>> = {
   task: ['created', 'updated', 'completed', 'reopened', 'deleted', 'restored'],
   project: ['created', 'updated', 'deleted'],
   memory: ['created', 'updated', 'deleted'],
-  event: ['created', 'updated', 'deleted', 'restored'],
+  event: ['created', 'updated', 'deleted', 'restored', 'soon'],
   me: ['updated'],
   commitment: ['created', 'updated'],
   mail: [],
