@@ -4,6 +4,7 @@ import { s } from '#core'
 const MAX_TRIGGERS = 10
 const MAX_GATHER = 10
 const MAX_STEPS = 20
+const MAX_ALTERNATIVES = 5
 const MAX_INPUT_CHARS = 20_000
 
 // Words CEL keeps for itself: no name may be one.
@@ -155,16 +156,6 @@ const analysis = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('rules'), findings: s.list(finding, 10, 1) }),
   z.strictObject({ kind: z.literal('model'), ask: s.text(2000, 1), maxFindings: s.int(1, 10) }),
 ])
-const suggestion = z.strictObject({
-  kind: z
-    .string()
-    .max(60)
-    .regex(/^[a-z][a-z0-9_]*$/),
-  title: template(300),
-  body: template(4000),
-  expiresMinutes: s.int(5, 43_200),
-})
-
 const act = z.strictObject({
   id: name,
   do: z
@@ -175,6 +166,23 @@ const act = z.strictObject({
   when: cel.optional(),
   compensate: z.enum(['undo', 'none']).optional(),
 })
+const suggestion = z.strictObject({
+  kind: z
+    .string()
+    .max(60)
+    .regex(/^[a-z][a-z0-9_]*$/),
+  title: template(300),
+  body: template(4000),
+  expiresMinutes: s.int(5, 43_200),
+  alternatives: s
+    .list(act.extend({ title: template(300).optional() }), MAX_ALTERNATIVES)
+    .optional()
+    .openapi({
+      description:
+        'Other acts that are offered beside the actions. Whoever chooses some of them and no action has them done instead; they are allowed, shown and taken back as actions are. `title` is what the person reads of one',
+    }),
+})
+
 const pause = z.strictObject({
   id: name,
   wait: z.union([z.strictObject({ minutes: s.int(1, 525_600) }), z.strictObject({ until: template(200) })]),
@@ -251,6 +259,9 @@ export type Parameter = z.infer<typeof Parameter>
 export type Gather = z.infer<typeof gathered>
 
 export type Step = Definition['actions'][number]
+type Graph = Pick<Definition, 'actions'> & Partial<Pick<Definition, 'suggestion'>>
+/** Every step it may come to: those of its actions, and what may be chosen instead. */
+export const stepsOf = ({ actions, suggestion }: Graph): Step[] => [...actions, ...(suggestion?.alternatives ?? [])]
 
 /** The published JSON Schema of a definition (2020-12), for whoever writes one by hand or by a model. */
 export function definitionSchema(): Record<string, unknown> {
