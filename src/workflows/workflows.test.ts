@@ -245,8 +245,26 @@ test('metrics count what runs came to, and a run that did nothing is no success'
     ...{ days: 30, runs: 4, ended: 3, succeeded: 1, nothing: 1, failed: 1, suggested: 2, accepted: 1 },
     ...{ savedMinutes: 5, costMicros: 70, p50Ms: 2000 },
   })
+  const spread = await createWorkflow(person, input())
+  const seconds = [1, 2, 3, 4, 5, 6, 7, 8, 9, 110]
+  const begun = (n: number) => new Date(Date.now() - n * 60_000)
+  await person.db.insert(workflowRuns).values(
+    seconds.map((took, n) => ({
+      ...run(n, { status: 'done', workflowId: spread.id, createdAt: begun(n + 1), startedAt: begun(n) }),
+      endedAt: new Date(begun(n).getTime() + took * 1000),
+    })),
+  )
+  const { p50Ms, p95Ms, lastRunAt } = await workflowMetrics(person, spread.id, 30)
+  // Between the ninth and the tenth, as percentile_cont reckons: 9 s and 0.55 of the 101 s to the next.
+  expect([p50Ms, p95Ms].map((ms) => Math.round((ms ?? 0) / 100))).toEqual([55, 646])
+  expect(Math.abs(Date.parse(lastRunAt ?? '') - begun(1).getTime())).toBeLessThan(20_000)
   const none = await createWorkflow(person, input())
-  expect(await workflowMetrics(person, none.id, 30)).toMatchObject({ runs: 0, p50Ms: null, lastRunAt: null })
+  expect(await workflowMetrics(person, none.id, 30)).toMatchObject({
+    runs: 0,
+    p50Ms: null,
+    p95Ms: null,
+    lastRunAt: null,
+  })
 })
 
 test('the same request done again answers the workflow that is there', async () => {
