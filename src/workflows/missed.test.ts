@@ -62,7 +62,7 @@ test.each([AT, { ...EVERY, minutes: 1200 }, RULE])(
   },
 )
 
-test('of very many the last fifty are made up for, and what would run more often than a hundred times an hour is not', async () => {
+test('of very many the last fifty are made up for', async () => {
   const ran = await ranBy({ kind: 'every', minutes: 1, missed: 'all' }, '2037-11-23T22:00:00Z')
   expect([ran.length, ran[0], ran.at(-1)]).toEqual([50, '2037-11-23T21:11', '2037-11-23T22:00'])
 })
