@@ -27,7 +27,7 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
   const life = {
     nowMs: Date.parse('2026-11-23T09:00:00Z'),
     facts: {} as Record<string, unknown>,
-    findings: [] as { title: string; confidence: number }[],
+    findings: [] as { title: string; confidence: number; alternatives?: string[] }[],
     gate: null as string | null,
     /** By kind; else asked. */
     levels: {} as Record<string, Level>,
@@ -136,7 +136,7 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
       }),
       gate: async () => life.gate,
       analyse: async () => ({
-        findings: life.findings.map((one) => ({ ...one, facts: [], impact: null, alternatives: [] })),
+        findings: life.findings.map((one) => ({ alternatives: [], ...one, facts: [], impact: null })),
         ...{ reason: null, rule: null, model: null, decisionId: null, costMicros: 0, error: null },
       }),
       allow: async (acts) =>

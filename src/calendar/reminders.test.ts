@@ -3,10 +3,12 @@ import { expect, test } from 'vitest'
 import type { Ctx, DomainEvent } from '#core'
 import { deleteNotification, listNotifications } from '#notifications'
 import { notifications } from '#notifications/tables'
+import { happenedSince } from '#queue'
 import type { NewTimer } from '#scheduler'
 import { makePerson, type Person, revoke } from '#test/database'
 import { deleteEvent, restoreEvent, updateEvent } from './change.ts'
 import { createEvent } from './create.ts'
+import { EventSoon } from './events.ts'
 import { eventReminderSubscriber, keepReminders, sweepEventReminders } from './reminders.ts'
 import type { CalendarEvent, EventPatch, NewEvent } from './schema.ts'
 import { calendarEvents } from './tables.ts'
@@ -102,6 +104,36 @@ test('rung by many at once it is given once, and the timer stands at the next', 
   expect(counts.reduce((sum, count) => sum + count, 0)).toBe(0)
   expect(await timesOf(person)).toEqual(['2031-03-09T08:00', '2031-03-10T07:50'])
   expect(calls.at(-1)).toEqual(['arm', `event:${event.id}`, '2031-03-10T08:00:00.000Z'])
+})
+
+test('with each reminder it is told that the event is soon, once: which of a series, when, how long before, and whose words', async () => {
+  const { person, system, ring, make } = await makeWorld(AT_NINE - 2 * DAY_MS)
+  const event = await make({ recurrence: 'FREQ=DAILY;COUNT=2', reminders: [30, 1470] })
+  await person.db.update(calendarEvents).set({ tainted: true }).where(eq(calendarEvents.id, event.id))
+  // Half an hour before the first is a day and half an hour before the second.
+  await Promise.all(Array.from({ length: 5 }, () => ring(event, AT_NINE - 30 * MINUTE_MS + 1000)))
+  const told = () => happenedSince(person, 'event.soon', new Date(0), 9)
+  const soon = (await told()).map(({ key, data }) => ({ key, ...EventSoon().parse(data) }))
+  expect(soon).toMatchObject([
+    { key: event.id, id: event.id, title: 'Standup', minutes: 30, occurrence: '2031-03-10', tainted: true },
+    { key: event.id, minutes: 1470, occurrence: '2031-03-11', start: { at: '2031-03-11T08:00:00.000Z' } },
+  ])
+  expect(await timesOf(person)).toHaveLength(2)
+  const kicked = person.sent.map((message) => JSON.stringify(message)).filter((text) => text.includes('event.soon'))
+  expect(new Set(kicked).size).toBe(2)
+  // Nobody is reminded of it anew because it was told.
+  expect(eventReminderSubscriber.wants('event.soon')).toBe(false)
+  await person.db
+    .update(calendarEvents)
+    .set({ reminders: [30] })
+    .where(eq(calendarEvents.id, event.id))
+  expect(
+    await keepReminders(
+      { ...system, now: () => new Date(AT_NINE + 3 * HOUR_MS) },
+      { userId: person.actor.userId, id: event.id },
+    ),
+  ).toBe(0)
+  expect(await told()).toHaveLength(2)
 })
 
 test('a series reminds of each of its own, by the clock on the wall, and of none that was cancelled', async () => {

@@ -2,8 +2,9 @@ import { sql } from 'drizzle-orm'
 import { type Ctx, createClock, describeError, type PersonActor } from '#core'
 import { iso } from '#database'
 import { insertNotification } from '#notifications'
-import { kick, type Subscriber } from '#queue'
+import { kick, type Subscriber, tell } from '#queue'
 import { armTimers, cancelTimer } from '#scheduler'
+import { type EventSoon, eventSoon } from './events.ts'
 import { nextReminders, type Reminder } from './remind.ts'
 import { shown } from './row.ts'
 import type { CalendarEvent } from './schema.ts'
@@ -35,7 +36,7 @@ const e = calendarEvents
 /** Keeps the timer of each event at its next reminder. */
 export const eventReminderSubscriber: Subscriber = {
   name: 'event-reminders',
-  wants: (type) => type.startsWith('event.'),
+  wants: (type) => type.startsWith('event.') && type !== eventSoon.type,
   handle: async (ctx, events) => {
     const whose = new Map(events.map(({ key, userId }) => [key, userId]))
     for (const [id, userId] of whose) await keepReminders(ctx, { userId, id })
@@ -96,11 +97,6 @@ async function give(ctx: RingCtx, whose: Whose, known: Known, due: Reminder[]): 
   const wanted = due.filter(({ atMs, endMs }) => endMs > nowMs || atMs > nowMs - HOUR_MS)
   if (wanted.length < due.length)
     ctx.log.warn('event_reminder.too_late', { eventId: whose.id, dueAt: at.toISOString() })
-  const mark = db
-    .update(e)
-    .set({ remindedTo: at, armings: sql`${e.armings} + 1` })
-    .where(isAsRead(whose, known))
-    .returning({ id: e.id })
   const tells = wanted.map((reminder) =>
     insertNotification(db, actor, ctx.newId('ntf'), {
       kind: 'event',
@@ -111,13 +107,35 @@ async function give(ctx: RingCtx, whose: Whose, known: Known, due: Reminder[]): 
       scheduledAt: at,
     }),
   )
-  const [, ...told] = await db.batch([mark, ...tells])
+  const [soon, ...told] = await db.batch([tellSoon(ctx, whose, known, wanted, at), ...tells])
   const made = told.flat()
-  kick(
-    ctx,
-    made.map(({ eventId }) => eventId),
-  )
+  kick(ctx, [...soon.map(({ eventId }) => eventId), ...made.map(({ eventId }) => eventId)])
   return made.length
+}
+
+/** Marks what is given by now, and tells of it what a workflow may wait for. Each of them has a version of its own. */
+function tellSoon({ db }: RingCtx, whose: Whose, known: Known, wanted: Reminder[], at: Date) {
+  const armings = known.armings + Math.max(1, wanted.length)
+  const mark = db
+    .$with('mark')
+    .as(db.update(e).set({ remindedTo: at, armings }).where(isAsRead(whose, known)).returning({ id: e.id }))
+  const all = wanted.map(({ minutes, occurrence }, n) => {
+    const data: EventSoon = { ...occurrence, minutes }
+    return { version: known.armings + n + 1, data }
+  })
+  const soon = db
+    .$with('soon', {})
+    .as(
+      sql`select r.version, r.data from ${mark}, jsonb_to_recordset(${JSON.stringify(all)}::jsonb) as r (version int, data jsonb)`,
+    )
+  const told = tell(db, 'told', soon, {
+    kind: eventSoon,
+    userId: whose.userId,
+    key: sql`${whose.id}::text`,
+    version: sql`soon.version`,
+    data: sql`soon.data`,
+  })
+  return db.with(mark, soon, told).select({ eventId: told.id }).from(told)
 }
 
 function sayWhen({ occurrence: { start, location } }: Reminder, home: string): string {

@@ -6,6 +6,7 @@ export { type EffectKind, effectKind, effectKinds, isGrave, outwardTools } from 
 export { realEffects } from './perform.ts'
 export type { Effects, NewEffect, Origin, Outcome } from './port.ts'
 export { type Recorded, recordingEffects } from './record.ts'
+export { EFFECT_LEASE_S } from './row.ts'
 export type { Undone } from './schema.ts'
 export { endLostEffects, sweepEffects } from './sweep.ts'
 export { actBehind, WorkflowRequested } from './tools.ts'

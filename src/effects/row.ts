@@ -11,8 +11,9 @@ type Columns = ColumnsOf<typeof effects>
 /** It was held, handed on, done, refused, taken back, or it is known that it failed. */
 const effectUpdated = defineEvent('effect.updated', 'effects', Effect)
 
-const LEASE_S = 60
-export const lease = () => sql`now() + interval '1 second' * ${LEASE_S}`
+/** So long an effect is its holder's, who may have died at it. */
+export const EFFECT_LEASE_S = 60
+export const lease = () => sql`now() + interval '1 second' * ${EFFECT_LEASE_S}`
 const LOOK_AGAIN_S = 3600
 /** When what is on its way is looked at though nobody told of it. */
 export const lookAgain = () => sql`now() + interval '1 second' * ${LOOK_AGAIN_S}`

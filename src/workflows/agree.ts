@@ -17,7 +17,8 @@ export type Agreed = { decision: Decision['decision'] | 'told' } | { decision: '
 
 /** Puts acts before the person and waits for what they say of them; without any, it only tells. */
 export async function agreeTo(course: Course, offers: ActionOffer[], at: string): Promise<Agreed> {
-  const { minutes, suggestion } = suggestionOf(course, offers, at)
+  const others = at === '' && offers.length > 0 ? (course.plan.alternatives ?? []) : []
+  const { minutes, suggestion } = suggestionOf(course, { offers, others }, at)
   const { asked, expiresAt } = await once(
     course,
     { step: `${at}:suggest`, kind: 'suggestion' },
@@ -36,7 +37,7 @@ export async function agreeTo(course: Course, offers: ActionOffer[], at: string)
       return { decision: 'withheld', reason: asked.reason }
     }
     course.suggestionIds.push(asked.id)
-    return take(course, offers, late)
+    return take(course, { offers, others }, late)
   }
   course.suggestionIds.push(asked.id)
   if (offers.length === 0) return { decision: 'told' }
@@ -48,7 +49,7 @@ export async function agreeTo(course: Course, offers: ActionOffer[], at: string)
   })
   const decision = await decisionOf(course, asked.id, at, untilMs)
   await mark(course, `${at}:decided`, { status: 'running' })
-  return take(course, offers, decision)
+  return take(course, { offers, others }, decision)
 }
 
 // What was decided stands in the database; an event only wakes, and may be another's.
@@ -65,16 +66,26 @@ async function decisionOf({ port }: Course, id: string, at: string, untilMs: num
   return { decision: 'expired', actions: [] }
 }
 
-function take(course: Course, offers: ActionOffer[], { decision, actions }: Decision): Agreed {
+/** `others`: what may be chosen instead. */
+type Put = { offers: ActionOffer[]; others: ActionOffer[] }
+
+function take(course: Course, { offers, others }: Put, { decision, actions }: Decision): Agreed {
   course.isAccepted = decision === 'approved'
   const [shown, rest] = apart(offers)
-  for (const { id } of offers) course.asked.add(id)
+  for (const { id } of [...offers, ...others]) course.asked.add(id)
   if (decision === 'approved')
     for (const { id, input } of actions) {
       if (id === REST) for (const one of rest) course.agreed.set(one.id, one.input)
-      else if (shown.some((offer) => offer.id === id)) course.agreed.set(id, input)
+      else if ([...shown, ...others].some((offer) => offer.id === id)) course.agreed.set(id, input)
     }
+  if (others.some(({ id }) => course.agreed.has(id))) course.instead = chosen(course, offers)
   return { decision }
+}
+
+/** Of the actions none goes on where something else was chosen and none of them. */
+function chosen({ run: { definition }, agreed }: Course, offers: ActionOffer[]) {
+  const others = definition.suggestion?.alternatives?.filter(({ id }) => agreed.has(id)) ?? []
+  return offers.some(({ id }) => agreed.has(id)) ? [...definition.actions, ...others] : others
 }
 
 function apart(offers: ActionOffer[]): [ActionOffer[], ActionOffer[]] {
@@ -104,7 +115,7 @@ const bare = ({ id, kind, input, says, outward, reversible }: ActionOffer): Acti
 
 type Draft = { minutes: number; suggestion: Omit<NewSuggestion, 'expiresAt'> }
 
-function suggestionOf(course: Course, offers: ActionOffer[], at: string): Draft {
+function suggestionOf(course: Course, { offers, others }: Put, at: string): Draft {
   const { run, reader, values, analysed, isTainted } = course
   const own = at === '' ? run.definition.suggestion : null
   const minutes = own?.expiresMinutes ?? run.definition.suggestion?.expiresMinutes ?? DEFAULT_EXPIRES_MINUTES
@@ -116,9 +127,9 @@ function suggestionOf(course: Course, offers: ActionOffer[], at: string): Draft 
     key: `run:${run.id}:${at}`,
     kind: own?.kind ?? RUN_APPROVAL,
     title: own ? oneLine(reader.text(own.title, values, 300)) : cut(`"${run.name}" asks for your OK`, 300),
-    body: own ? reader.text(own.body, values, 4000) : cut(list, 4000),
+    body: cut(own ? `${reader.text(own.body, values, 4000)}${ideasIn(findings)}` : list, 4000),
     actions: offered(offers.map(bare)),
-    alternatives: [],
+    alternatives: others.map(bare),
     why: {
       trigger: triggerWords(course),
       facts: [...facts.values()].slice(0, 50),
@@ -135,6 +146,12 @@ function suggestionOf(course: Course, offers: ActionOffer[], at: string): Draft 
     workflowId: run.workflowId,
   }
   return { minutes, suggestion }
+}
+
+/** What a model would do instead is words: nothing of it can be chosen. */
+function ideasIn(findings: Course['analysed']['findings']): string {
+  const ideas = [...new Set(findings.flatMap(({ alternatives }) => alternatives))]
+  return ideas.length === 0 ? '' : `\n\nInstead:\n${ideas.map((one) => `- ${one}`).join('\n')}`
 }
 
 const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ').trim()

@@ -1,5 +1,5 @@
 import { type Course, once } from './course.ts'
-import type { Definition } from './definition.ts'
+import { type Definition, stepsOf } from './definition.ts'
 import { isHarmless } from './plan.ts'
 import type { Begun, Notice, Standing, StepPort } from './ports.ts'
 import type { Parked, RunEnd, RunError } from './run-schema.ts'
@@ -71,6 +71,6 @@ function noticeOf({ id, name }: Begun, { detail }: RunError, parked: Parked[]): 
 }
 
 /** The ids of steps whose author said that they stay. */
-function staying({ actions }: Definition): Set<string> {
-  return new Set(actsIn(actions).flatMap(({ id, compensate }) => (compensate === 'none' ? [id] : [])))
+function staying(definition: Definition): Set<string> {
+  return new Set(actsIn(stepsOf(definition)).flatMap(({ id, compensate }) => (compensate === 'none' ? [id] : [])))
 }

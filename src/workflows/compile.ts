@@ -33,7 +33,8 @@ type Others = { zone: string; count: number; conditions: number; calls: { id: st
 
 /** The person's zone, and their other workflows. One trip. */
 async function othersOf({ db, actor }: CompileCtx, id: string): Promise<Others> {
-  const called = sql`jsonb_path_query_array(v.definition, '$.actions.** ? (@.do == "run_workflow").input.workflowId')`
+  const called = sql`jsonb_path_query_array(v.definition, '$.actions.** ? (@.do == "run_workflow").input.workflowId')
+    || jsonb_path_query_array(v.definition, '$.suggestion.alternatives[*] ? (@.do == "run_workflow").input.workflowId')`
   const { rows } = await db.execute<Others>(sql`
     select person_zone(${actor.userId}) as zone, count(w.id)::int as count,
       coalesce(sum((select count(*) from ${triggers} t where t.workflow_id = w.id and t.kind = 'condition')), 0)::int as conditions,

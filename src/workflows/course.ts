@@ -1,4 +1,5 @@
 import type { Analysed } from './analyse.ts'
+import type { Step } from './definition.ts'
 import type { Plan } from './plan.ts'
 import type { Begun, StepPort, World } from './ports.ts'
 import type { Reader, Values } from './reader.ts'
@@ -17,6 +18,8 @@ export type Course = {
   agreed: Map<string, Record<string, unknown>>
   /** Steps they were asked about. */
   asked: Set<string>
+  /** What they chose in place of the actions. */
+  instead?: readonly Step[]
   suggestionIds: string[]
   /** What was withheld, and so left undone. */
   unsaid: string[]

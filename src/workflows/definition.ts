@@ -4,6 +4,7 @@ import { s } from '#core'
 const MAX_TRIGGERS = 10
 const MAX_GATHER = 10
 const MAX_STEPS = 20
+const MAX_ALTERNATIVES = 5
 const MAX_INPUT_CHARS = 20_000
 
 // Words CEL keeps for itself: no name may be one.
@@ -33,7 +34,18 @@ const template = (max: number) => s.text(max, 1)
 /** What an effect is given: JSON whose strings may hold `{{ CEL }}`. */
 const input = s.payload(MAX_INPUT_CHARS)
 
-const zoned = { timeZone: s.timeZone.optional(), missed: z.enum(['skip', 'once', 'all']).optional() }
+// What is said of a field with `describe` stands in the published schema too; what is said with `openapi` does not.
+const zoned = {
+  timeZone: s.timeZone.optional().describe("Of IANA; without it the person's own, also after they move"),
+  missed: z
+    .enum(['skip', 'once', 'all'])
+    .optional()
+    .describe(
+      'What becomes of times that came while nothing could run, each by now more than 5 minutes late. `skip`: nothing. `once`, the default: the last of them is made up for, where none is in time. `all`: each of them, the last 50 at most',
+    ),
+}
+const CLOCK =
+  'A time that its day leaves out comes after the jump (02:30 at 03:30); of one that comes twice the first is meant'
 const wall = z.strictObject({ date: s.localDate, time })
 
 /** A person may tune a template without touching its expressions. */
@@ -75,18 +87,28 @@ const field = z.strictObject({
 // Cron and times of day may stand as `{{ params.x }}`: they are written in when the workflow is saved.
 const placed = (max: number) => s.text(max, 1)
 const trigger = z.discriminatedUnion('kind', [
-  z.strictObject({ kind: z.literal('at'), at: wall, ...zoned }),
-  z.strictObject({
-    kind: z.literal('every'),
-    minutes: s.int(1, 525_600),
-    from: s.instant
-      .optional()
-      .openapi({ description: 'The first of them; without it they are counted from when it is saved' }),
-    ...zoned,
-  }),
-  z.strictObject({ kind: z.literal('cron'), cron: placed(100), ...zoned }),
-  z.strictObject({ kind: z.literal('rrule'), start: wall, rrule: placed(500), ...zoned }),
-  z.strictObject({ kind: z.literal('event'), type: eventPattern, when: cel.optional() }),
+  z.strictObject({ kind: z.literal('at'), at: wall, ...zoned }).describe(`Once. ${CLOCK}`),
+  z
+    .strictObject({
+      kind: z.literal('every'),
+      minutes: s.int(1, 525_600),
+      from: s.instant.optional().describe('The first of them; without it they are counted from when it is saved'),
+      ...zoned,
+    })
+    .describe('Counts minutes, whatever clocks do'),
+  z
+    .strictObject({ kind: z.literal('cron'), cron: placed(100), ...zoned })
+    .describe(
+      `Five fields. Where it names hours: ${CLOCK}. Of every hour (*/15 * * * *) it is due whenever a clock fits: not in an hour that is left out, both times in one that comes twice`,
+    ),
+  z
+    .strictObject({ kind: z.literal('rrule'), start: wall, rrule: placed(500), ...zoned })
+    .describe(`A rule of RFC 5545. ${CLOCK}`),
+  z
+    .strictObject({ kind: z.literal('event'), type: eventPattern, when: cel.optional() })
+    .describe(
+      'When something happened. `event.soon` is told of an event at each of its reminders: `trigger.data.minutes` before it begins',
+    ),
   z.strictObject({
     kind: z.literal('condition'),
     when: cel,
@@ -155,16 +177,6 @@ const analysis = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('rules'), findings: s.list(finding, 10, 1) }),
   z.strictObject({ kind: z.literal('model'), ask: s.text(2000, 1), maxFindings: s.int(1, 10) }),
 ])
-const suggestion = z.strictObject({
-  kind: z
-    .string()
-    .max(60)
-    .regex(/^[a-z][a-z0-9_]*$/),
-  title: template(300),
-  body: template(4000),
-  expiresMinutes: s.int(5, 43_200),
-})
-
 const act = z.strictObject({
   id: name,
   do: z
@@ -175,6 +187,22 @@ const act = z.strictObject({
   when: cel.optional(),
   compensate: z.enum(['undo', 'none']).optional(),
 })
+const suggestion = z.strictObject({
+  kind: z
+    .string()
+    .max(60)
+    .regex(/^[a-z][a-z0-9_]*$/),
+  title: template(300),
+  body: template(4000),
+  expiresMinutes: s.int(5, 43_200),
+  alternatives: s
+    .list(act.extend({ title: template(300).optional() }), MAX_ALTERNATIVES)
+    .optional()
+    .describe(
+      'Other acts that are offered beside the actions. Whoever chooses some of them and no action has them done instead; they are allowed, shown and taken back as actions are. `title` is what the person reads of one',
+    ),
+})
+
 const pause = z.strictObject({
   id: name,
   wait: z.union([z.strictObject({ minutes: s.int(1, 525_600) }), z.strictObject({ until: template(200) })]),
@@ -251,6 +279,9 @@ export type Parameter = z.infer<typeof Parameter>
 export type Gather = z.infer<typeof gathered>
 
 export type Step = Definition['actions'][number]
+type Graph = Pick<Definition, 'actions'> & Partial<Pick<Definition, 'suggestion'>>
+/** Every step it may come to: those of its actions, and what may be chosen instead. */
+export const stepsOf = ({ actions, suggestion }: Graph): Step[] => [...actions, ...(suggestion?.alternatives ?? [])]
 
 /** The published JSON Schema of a definition (2020-12), for whoever writes one by hand or by a model. */
 export function definitionSchema(): Record<string, unknown> {

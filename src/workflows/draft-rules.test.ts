@@ -130,6 +130,25 @@ const SENTENCES: [string, Wanted][] = [
     { trigger: EVENT('event.updated'), does: [['notify', 'Check the trains']] },
   ],
   [
+    '30 minutes before a meeting, remind me to read my notes',
+    { trigger: EVENT('event.soon', 'trigger.data.minutes == 30'), does: [['notify', 'Read my notes']] },
+  ],
+  [
+    'create a task to pack my bag an hour before every appointment starts',
+    { trigger: EVENT('event.soon', 'trigger.data.minutes == 60'), does: [['create_task', 'Pack my bag']] },
+  ],
+  [
+    'when an event begins in 2 hours tell me',
+    {
+      trigger: EVENT('event.soon', 'trigger.data.minutes == 120'),
+      does: [['notify', 'Soon: {{ trigger.data.title }}']],
+    },
+  ],
+  [
+    'half an hour before my next meeting alert me to leave',
+    { trigger: EVENT('event.soon', 'trigger.data.minutes == 30'), does: [['notify', 'Leave']] },
+  ],
+  [
     'when I promise something remind me to write it down',
     { trigger: EVENT('commitment.created'), does: [['notify', 'Write it down']] },
   ],
@@ -234,6 +253,9 @@ test('what it does is told in words', async () => {
   )
   expect(await says('when I finish a task labelled invoice create a task to file it')).toBe(
     'When a task is completed with the label invoice: create the task \u201cFile it\u201d.',
+  )
+  expect(await says('a day before a meeting remind me to read the agenda')).toBe(
+    '1 day before each event that has a reminder then: tell you \u201cRead the agenda\u201d.',
   )
   expect(await says('every friday at 16 ask me to plan next week')).toContain('Every Friday at 16:00: Weekly planning.')
 })

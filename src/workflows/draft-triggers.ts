@@ -106,6 +106,14 @@ const HAPPENINGS: readonly Happening[] = [
   },
 ]
 
+const LEAD =
+  '(?<count>half an|\\d{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) (?<unit>min(?:ute)?|hour|day)s?'
+const SOON = new RegExp(
+  `(?:^|\\s)${LEAD} before (?:(?:each|every|all|my next|the next|my|all my) )?${EVENT}(?: (?:starts?|begins?))?[,:]?(?= |$)`,
+  'i',
+)
+const IN = new RegExp(`(?:^|\\s)${WHEN}${EVENT} (?:is|starts|begins) (?:in )?${LEAD}(?: away)?[,:]?(?= |$)`, 'i')
+
 const LATE = `(?:any |a |one of my |my |some )?tasks? (?:is|are|has been|have been|gets?|becomes?|goes|stays?|remains?) (?:overdue|late|past (?:its|their) due date)(?<days> (?:for |by )?(?:more than |at least |over )?(?:\\d{1,3}|an?|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve) (?:day|week)s?)?`
 
 export type Found = { setOff: SetOff; rest: string }
@@ -114,6 +122,8 @@ export type Found = { setOff: SetOff; rest: string }
 export function happening(text: string, at: string): Found | null {
   const late = new RegExp(`(?:^|\\s)${WHEN}${LATE}[,:]?`, 'i').exec(text)
   if (late) return { setOff: overdue(late.groups?.['days'] ?? '', at), rest: without(text, late) }
+  const soon = SOON.exec(text) ?? IN.exec(text)
+  if (soon) return { setOff: before(soon.groups ?? {}), rest: without(text, soon) }
   const hook = new RegExp(
     `(?:^|\\s)${WHEN}(?:my |a |the |its )?(?:web)?hook (?:is called|fires|comes in|arrives)[,:]?`,
     'i',
@@ -143,6 +153,19 @@ const without = (text: string, met: RegExpExecArray) =>
     .trim()
 
 const plain = (trigger: Trigger, says: string): SetOff => ({ trigger, says, gather: [], analysis: null, subject: null })
+
+const MINUTES: Readonly<Record<string, number>> = { min: 1, hou: 60, day: 1440 }
+
+// It is told of an event at its reminders alone.
+function before({ count = '', unit = '' }: Record<string, string>): SetOff {
+  const each = MINUTES[unit.slice(0, 3).toLowerCase()] ?? 1
+  const minutes = /^half/i.test(count) ? each / 2 : (numberIn(count) ?? 1) * each
+  const [many, of] =
+    minutes % 1440 === 0 ? [minutes / 1440, 'day'] : minutes % 60 === 0 ? [minutes / 60, 'hour'] : [minutes, 'minute']
+  const says = `${many} ${of}${many === 1 ? '' : 's'} before each event that has a reminder then`
+  const trigger: Trigger = { kind: 'event', type: 'event.soon', when: `trigger.data.minutes == ${minutes}` }
+  return { ...plain(trigger, says), subject: titled('Soon') }
+}
 
 // Nothing happens when a task becomes late: it is looked for once a day.
 function overdue(days: string, at: string): SetOff {

@@ -263,3 +263,16 @@ export async function openExpressions(): Promise<Expressions> {
   opened ??= open((await import('@marcbachmann/cel-js')).Environment)
   return opened
 }
+
+export function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
+  return path.reduce<unknown>(
+    (at, part) =>
+      typeof at === 'object' && at !== null ? Object.entries(at).find(([key]) => key === String(part))?.[1] : undefined,
+    value,
+  )
+}
+
+export const holdsTemplate = (value: unknown): boolean =>
+  typeof value === 'string'
+    ? value.includes('{{')
+    : typeof value === 'object' && value !== null && Object.values(value).some(holdsTemplate)

@@ -1,10 +1,11 @@
 import { z } from 'zod'
 import { holdsOthersWords, wasCut } from '#core'
 import { effectKind, type Outcome } from '#effects'
+import type { ActionOffer } from '#proactivity'
 import { agreeTo, answerTo, isCovered } from './agree.ts'
 import { nowIn } from './cel-functions.ts'
 import { type Course, Failed, keptOf, keyOf, mark, Over, once } from './course.ts'
-import { allowed, isTainting, type Offer, QUESTION } from './plan.ts'
+import { allowed, isTainting, QUESTION } from './plan.ts'
 import type { World } from './ports.ts'
 import { cut } from './reader.ts'
 import type { Doing } from './run-schema.ts'
@@ -31,6 +32,7 @@ export function realHands(course: Course): Hands {
   const { reader } = course
   return {
     unsure: null,
+    instead: course.instead,
     act: async (path, step, values) => await act(course, path, step, reader.input(step.input, values)),
     ask: async (path, { ask }, values) => {
       const question = reader.text(ask.question, values, 1000)
@@ -129,7 +131,7 @@ type Leave = { skip: string } | { input: Input; isAgreed: boolean; isTold: boole
 /** Whether it may be done: by what the person agreed to, by what they allow; else they are asked now. */
 async function whetherTo(course: Course, path: string, kind: string, wanted: Input): Promise<Leave> {
   const { asked, agreed, plan, run } = course
-  const shown = plan.offers.find(({ id }) => id === path)
+  const shown = [...plan.offers, ...(plan.alternatives ?? [])].find(({ id }) => id === path)
   const theirs = agreed.get(path)
   if (asked.has(path)) {
     if (!theirs) return { skip: 'left_out' }
@@ -148,7 +150,7 @@ async function whetherTo(course: Course, path: string, kind: string, wanted: Inp
   return await askNow(course, path, offerOf(path, kind, wanted, shown))
 }
 
-function offerOf(path: string, kind: string, input: Input, shown: Offer | undefined) {
+function offerOf(path: string, kind: string, input: Input, shown: ActionOffer | undefined) {
   const { outward = true, undoWindowMs = null } = effectKind(kind) ?? {}
   const says = JSON.stringify(shown?.input) === JSON.stringify(input) && shown ? shown.says : wordsOf(kind, input)
   return { id: path, kind, input, says, outward, reversible: undoWindowMs !== null }

@@ -1,4 +1,4 @@
-import type { Definition, Step } from './definition.ts'
+import { type Step, stepsOf } from './definition.ts'
 
 /** What is told when a step of this kind was done. */
 const TELLS: Readonly<Record<string, string>> = {
@@ -33,8 +33,8 @@ function actsOf(steps: readonly Step[]): Extract<Step, { do: string }>[] {
 export const ownEvents = (steps: readonly Step[]): string[] => actsOf(steps).flatMap((step) => TELLS[step.do] ?? [])
 
 /** The workflows it calls, with the places; one whose id is made when it runs is stopped by how deep runs may call. */
-export function callsOf({ actions }: Pick<Definition, 'actions'>): string[] {
-  return actsOf(actions).flatMap(({ do: kind, input }) =>
+export function callsOf(definition: Parameters<typeof stepsOf>[0]): string[] {
+  return actsOf(stepsOf(definition)).flatMap(({ do: kind, input }) =>
     kind === 'run_workflow' && typeof input['workflowId'] === 'string' ? [input['workflowId']] : [],
   )
 }

@@ -3,8 +3,7 @@ import { effectKind } from '#effects'
 import type { ActionOffer, Autonomy } from '#proactivity'
 import { Failed } from './course.ts'
 import type { Act, Begun, World } from './ports.ts'
-import type { Reader, Values } from './reader.ts'
-import { ExpressionError } from './reader.ts'
+import { cut, ExpressionError, type Reader, type Values } from './reader.ts'
 import type { RunError } from './run-schema.ts'
 import { type Hands, walk } from './walk.ts'
 
@@ -18,8 +17,17 @@ export const isHarmless = (kind: string): boolean => HARMLESS.has(kind)
 export const isTainting = (kind: string): boolean => TAINTING.has(kind)
 
 export type Offer = ActionOffer & { autonomy: Autonomy }
-/** `unknown`: steps that hang on what earlier ones give, or on an answer. `error`: it cannot be carried out at all. */
-export type Plan = { offers: Offer[]; changes: Change[]; unknown: string[]; error: RunError | null }
+/**
+ * `unknown`: steps that hang on what earlier ones give, or on an answer. `error`: it cannot be carried out at all.
+ * `alternatives`: what may be chosen instead.
+ */
+export type Plan = {
+  offers: Offer[]
+  alternatives?: ActionOffer[]
+  changes: Change[]
+  unknown: string[]
+  error: RunError | null
+}
 
 /** What the person allowed of these acts. */
 export async function allowed(
@@ -32,16 +40,50 @@ export async function allowed(
   return levels.map((level, n) => (level === 'ask' && isHarmless(acts[n]?.kind ?? '') ? 'act_silently' : level))
 }
 
+type Planned = { run: Begun; reader: Reader; values: Values; isTainted: boolean }
+
 /**
  * What the graph would do with these facts, found by going through it with a port that only writes down. Of what is not
  * known yet, it leaves out what hangs on it.
  */
-export async function planOf(
-  world: World,
-  { run, reader, values, isTainted }: { run: Begun; reader: Reader; values: Values; isTainted: boolean },
-): Promise<Plan> {
+export async function planOf(world: World, planned: Planned): Promise<Plan> {
+  const { run, reader, values } = planned
+  const { hands, found, changes, unknown } = rehearsal(world, planned)
+  try {
+    await walk({ reader, hands }, run.definition.actions, values)
+  } catch (error) {
+    // Tried again, it would be as much.
+    if (error instanceof Failed) return { offers: [], changes: [], unknown: [], error: error.told }
+    throw error
+  }
+  const other = await others(world, planned)
+  const acts = [...found, ...other].map(({ act }) => act)
+  const levels = await allowed(world, run, acts)
+  const offers = found.map(({ offer }, n) => ({ ...offer, autonomy: levels[n] ?? 'ask' }))
+  const alternatives = other.filter((_, n) => levels[found.length + n] !== 'never').map(({ offer }) => offer)
+  return { offers, alternatives, changes, unknown, error: null }
+}
+
+type Found = { offer: ActionOffer; act: Act }
+
+/** What may be done instead with these facts: each for itself, and only what can be said before. */
+async function others(world: World, planned: Planned): Promise<Found[]> {
+  const { run, reader, values } = planned
+  const all: Found[] = []
+  for (const one of run.definition.suggestion?.alternatives ?? []) {
+    const { hands, found } = rehearsal(world, planned)
+    await walk({ reader, hands }, [one], values)
+    const named = one.title === undefined ? {} : knownInput(reader, { says: one.title }, values)
+    if (named) all.push(...found.map(({ offer, act }) => ({ offer: { ...offer, ...saysOf(named) }, act })))
+  }
+  return all
+}
+
+const saysOf = ({ says }: Record<string, unknown>) => (says === undefined ? {} : { says: cut(String(says), 500) })
+
+function rehearsal(world: World, { run, reader, isTainted }: Planned) {
   const recorder = world.rehearse()
-  const found: { offer: ActionOffer; act: Act }[] = []
+  const found: Found[] = []
   const changes: Change[] = []
   const unknown: string[] = []
   let tainted = isTainted
@@ -81,20 +123,7 @@ export async function planOf(
       return now
     },
   }
-  try {
-    await walk({ reader, hands }, run.definition.actions, values)
-  } catch (error) {
-    // Tried again, it would be as much.
-    if (error instanceof Failed) return { offers: [], changes: [], unknown: [], error: error.told }
-    throw error
-  }
-  const levels = await allowed(
-    world,
-    run,
-    found.map(({ act }) => act),
-  )
-  const offers = found.map(({ offer }, n) => ({ ...offer, autonomy: levels[n] ?? 'ask' }))
-  return { offers, changes, unknown, error: null }
+  return { hands, found, changes, unknown }
 }
 
 function knownInput(reader: Reader, template: Record<string, unknown>, values: Values) {

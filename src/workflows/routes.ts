@@ -19,7 +19,6 @@ import {
   Validation,
   VersionQuery,
   VersionUse,
-  Workflow,
   WorkflowMetrics,
   WorkflowPage,
   WorkflowPatch,
@@ -63,7 +62,7 @@ const createRoute = personRoute({
   description: FAULTS,
   tags,
   request: { body: body(NewWorkflow()) },
-  responses: { 201: created(Workflow, 'Made') },
+  responses: { 201: created(WorkflowWhole, 'Made') },
 })
 const validateRoute = personRoute(
   {
@@ -95,7 +94,7 @@ const changeRoute = personRoute(
     description: `${FAULTS} Runs that have begun keep the version they began with.`,
     tags,
     request: { params: workflowId, body: body(WorkflowPatch()) },
-    responses: { 200: versioned(Workflow, 'Changed') },
+    responses: { 200: versioned(WorkflowWhole, 'Changed') },
   },
   { ifMatch: true },
 )
@@ -115,7 +114,7 @@ const enableRoute = personRoute({
   summary: 'Switch it on, also after a pause',
   tags,
   request: { params: workflowId },
-  responses: { 200: versioned(Workflow, 'On') },
+  responses: { 200: versioned(WorkflowWhole, 'On') },
 })
 const disableRoute = personRoute({
   method: 'post',
@@ -124,7 +123,7 @@ const disableRoute = personRoute({
   summary: 'Switch it off',
   tags,
   request: { params: workflowId },
-  responses: { 200: versioned(Workflow, 'Off') },
+  responses: { 200: versioned(WorkflowWhole, 'Off') },
 })
 const pauseRoute = personRoute({
   method: 'post',
@@ -133,7 +132,7 @@ const pauseRoute = personRoute({
   summary: 'Pause it, until it is resumed or until then',
   tags,
   request: { params: workflowId, body: body(Pause) },
-  responses: { 200: versioned(Workflow, 'Paused') },
+  responses: { 200: versioned(WorkflowWhole, 'Paused') },
 })
 const resumeRoute = personRoute({
   method: 'post',
@@ -142,7 +141,7 @@ const resumeRoute = personRoute({
   summary: 'End a pause; what was due meanwhile is not made up for',
   tags,
   request: { params: workflowId },
-  responses: { 200: versioned(Workflow, 'On') },
+  responses: { 200: versioned(WorkflowWhole, 'On') },
 })
 const versionsRoute = personRoute({
   method: 'get',
@@ -160,7 +159,7 @@ const useRoute = personRoute({
   summary: 'Let new runs take an earlier version again',
   tags,
   request: { params: workflowId, body: body(VersionUse) },
-  responses: { 200: versioned(Workflow, 'In use') },
+  responses: { 200: versioned(WorkflowWhole, 'In use') },
 })
 const metricsRoute = personRoute({
   method: 'get',

@@ -33,13 +33,13 @@ export function shown(w: ColumnsOf<typeof workflows>): SQL<Workflow> {
   })
 }
 
-/** Nothing sets it off while it is off, nor is made up for. `from`: the workflows; `also`: what else is set. A CTE. */
+/** Nothing sets it off while it is off, nor is made up for. `from`: the workflows; `also`: what else is set. A CTE of its triggers. */
 export const silence = (db: ReadCtx['db'], from: string, also = sql``): WithSubquery =>
   step(
     db,
     'silenced',
     sql`update ${triggers} t set active = false, is_true = false, next_at = null, pending_at = null, pending = null, updated_at = now() ${also}
-      from ${sql.identifier(from)} w where t.workflow_id = w.id`,
+      from ${sql.identifier(from)} w where t.workflow_id = w.id returning t.*`,
   )
 
 /** A CTE that is written by hand. */
@@ -60,7 +60,7 @@ export const keepVersion = (db: ReadCtx['db'], from: string, definition: unknown
       from ${sql.identifier(from)} w on conflict do nothing`,
   )
 
-/** Makes its triggers these: what is known of one that stays is kept. Two CTEs. */
+/** Makes its triggers these: what is known of one that stays is kept. Two CTEs; `armed` is all of them. */
 export function setTriggers(db: ReadCtx['db'], from: string, given: NewTrigger[]): WithSubquery[] {
   const w = sql.identifier(from)
   const keys = JSON.stringify(given.map(({ key }) => key))
@@ -86,7 +86,8 @@ export function setTriggers(db: ReadCtx['db'], from: string, given: NewTrigger[]
           config = case when ${stays} and t.kind = 'every' then t.config else excluded.config end,
           patterns = excluded.patterns,
           next_at = case when ${stays} then t.next_at else excluded.next_at end,
-          pending_at = case when ${stays} then t.pending_at end, pending = case when ${stays} then t.pending end`,
+          pending_at = case when ${stays} then t.pending_at end, pending = case when ${stays} then t.pending end
+        returning t.*`,
     ),
   ]
 }

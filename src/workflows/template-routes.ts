@@ -2,7 +2,7 @@ import { answer, body, createApp, created, etag, personRoute } from '#core'
 import { draftWorkflow } from './draft.ts'
 import { Draft, DraftAsk } from './draft-schema.ts'
 import { listTemplates, useTemplate } from './templates.ts'
-import { NewFromTemplate, TemplatePage, TemplateQuery, Workflow } from './workflow-schema.ts'
+import { NewFromTemplate, TemplatePage, TemplateQuery, WorkflowWhole } from './workflow-schema.ts'
 
 const tags = ['Workflows']
 
@@ -23,7 +23,7 @@ const useRoute = personRoute({
   summary: 'Make a workflow of a template',
   tags,
   request: { body: body(NewFromTemplate) },
-  responses: { 201: created(Workflow, 'Made') },
+  responses: { 201: created(WorkflowWhole, 'Made') },
 })
 
 const draftRoute = personRoute(

@@ -2,7 +2,7 @@ import { eq, sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { calendarTools, listEvents } from '#calendar'
 import { newId } from '#core'
-import { listEffects } from '#effects'
+import { listEffects, undoEffect } from '#effects'
 import { suggestions } from '#proactivity/tables'
 import { completeTask, createTask, listTasks } from '#tasks'
 import { tasks } from '#tasks/tables'
@@ -39,8 +39,8 @@ async function full(ctx: Person): Promise<void> {
   await create?.run(ctx, { title: 'Flight to Oslo', start: { ...day(1), time: '10:00' } })
 }
 
-/** Runs it as the platform does, with what it finds and does in the database; the person says yes to what it offers. */
-async function carryOut(ctx: Person, key: string, trigger: object) {
+/** Runs it as the platform does, with what it finds and does in the database; the person says yes to what it offers, or to what could be done instead. */
+async function carryOut(ctx: Person, key: string, trigger: object, instead?: string) {
   const template = TEMPLATES.find((one) => one.key === key)
   if (!template) throw new Error(`there is no template ${key}`)
   const definition = Definition().parse(template.definition)
@@ -59,7 +59,8 @@ async function carryOut(ctx: Person, key: string, trigger: object) {
   const approve = async (id: string) => {
     const [offered] = await ctx.db.select().from(suggestions).where(eq(suggestions.id, id))
     const step = decisionStep(id)
-    const output = { decision: 'approved', actions: offered?.actions ?? [] }
+    const chosen = offered?.alternatives.filter((one) => one.id === instead) ?? []
+    const output = { decision: 'approved', actions: instead === undefined ? offered?.actions : chosen }
     const said = { runId, step, userId, kind: 'decision', status: 'done' as const, output, endedAt: NOW }
     await ctx.db.insert(runSteps).values({ ...said, id: `${runId}.${step}` })
   }
@@ -194,3 +195,36 @@ test.each(Object.entries(WANTED).filter(([, { isBlind }]) => !isBlind))(
     expect(await titles(ctx)).toEqual([])
   },
 )
+
+const INSTEAD: [string, string, (ctx: Person) => Promise<void>][] = [
+  ['overdue_triage', 'today', async (ctx) => expect(await dueOf(ctx, 'Late 5')).toBe(day(0).date)],
+  ['overdue_triage', 'next_week', async (ctx) => expect(await dueOf(ctx, 'Late 3')).toBe(day(7).date)],
+  ['evening_review', 'undated', async (ctx) => expect(await dueOf(ctx, 'Run')).toBeUndefined()],
+  [
+    'big_task_split',
+    'tomorrow',
+    async (ctx) => expect(await dueOf(ctx, 'First step: Write the report')).toBe(day(1).date),
+  ],
+  [
+    'focus_time_guard',
+    'later',
+    async (ctx) => {
+      const { items } = await listEvents(ctx, { from: day(0).date, to: day(1).date, limit: 20 })
+      const focus = items.find(({ title }) => title.startsWith('Focus: '))
+      expect([items.length, focus?.start.time]).toEqual([2, expect.stringMatching(/^1/)])
+    },
+  ],
+]
+
+test.each(INSTEAD)('%s does %s instead where that is chosen, and takes it back as one', async (key, choice, left) => {
+  const ctx = await makePerson({ now: () => NOW })
+  await full(ctx)
+  const before = await titles(ctx)
+  const { run } = await carryOut(ctx, key, {}, choice)
+  expect(run).toMatchObject({ status: 'done', outcome: 'acted', accepted: true, evidence: [{ step: choice }] })
+  await left(ctx)
+  const { items } = await listEffects(ctx, { limit: 100, runId: run.id })
+  expect(items.map(({ status, agreed }) => [status, agreed])).toEqual([['done', true]])
+  expect(await undoEffect(ctx, items[0]?.id ?? '')).toMatchObject({ status: 'undone' })
+  expect(await titles(ctx)).toEqual(before)
+})

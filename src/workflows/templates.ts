@@ -13,7 +13,7 @@ import { LATER_TEMPLATES } from './templates/later.ts'
 import { TASK_TEMPLATES } from './templates/tasks.ts'
 import type { Template, Usage } from './templates/template.ts'
 import { faultsOf } from './validate.ts'
-import type { NewFromTemplate, ShownTemplate, TemplateQuery, Workflow } from './workflow-schema.ts'
+import type { NewFromTemplate, ShownTemplate, TemplateQuery, WorkflowWhole } from './workflow-schema.ts'
 import { createWorkflow } from './workflows.ts'
 
 export const TEMPLATES: readonly Template[] = [
@@ -91,7 +91,7 @@ async function usageOf(ctx: ReadCtx & Pick<UserCtx, 'now'>): Promise<Usage> {
 }
 
 /** Makes a workflow of a template with the person's choices. As `createWorkflow`. */
-export async function useTemplate(ctx: ChangeCtx, input: NewFromTemplate): Promise<Workflow> {
+export async function useTemplate(ctx: ChangeCtx, input: NewFromTemplate): Promise<WorkflowWhole> {
   const { template: key, name, params, enabled } = input
   const template = (await offeredTemplates()).find((one) => one.key === key)
   if (!template) {

@@ -2,11 +2,14 @@ import { z } from 'zod'
 import { AppError, defineTool, s, type Tool } from '#core'
 import { draftWorkflow } from './draft.ts'
 import { listWorkflows } from './read.ts'
-import { NewWorkflow } from './workflow-schema.ts'
+import { NewWorkflow, type WorkflowWhole } from './workflow-schema.ts'
 import { createWorkflow } from './workflows.ts'
 
 const MAX_LISTED = 20
 let made: Tool[] | undefined
+
+// What it was asked to save, the model knows.
+const savedOf = ({ definition: _, ...workflow }: WorkflowWhole) => workflow
 
 /** What the assistant may do about workflows; their schemas are made when they are first asked for. */
 export function workflowTools(): Tool[] {
@@ -41,7 +44,7 @@ export function workflowTools(): Tool[] {
       destructive: true,
       run: async (ctx, { workflow }) => {
         const read = NewWorkflow().safeParse(workflow)
-        if (read.success) return { output: await createWorkflow(ctx, read.data) }
+        if (read.success) return { output: savedOf(await createWorkflow(ctx, read.data)) }
         const [issue] = read.error.issues
         throw new AppError('invalid_request', `workflow/${issue?.path.join('/')}: ${issue?.message}`.slice(0, 500))
       },

@@ -106,7 +106,8 @@ test('what would set itself off without end, and what would do nothing, is refus
 test('what never happens cannot be waited for; what has a room yet to come can', async () => {
   const waits = (type: string) =>
     faults({ triggers: [{ kind: 'event', type }], throttle: { count: 1, perMinutes: 60 } })
-  for (const type of ['task.restored', 'event.*', 'mail.received', 'file.*']) expect(await waits(type)).toEqual([])
+  for (const type of ['task.restored', 'event.soon', 'event.*', 'mail.received', 'file.*'])
+    expect(await waits(type)).toEqual([])
   expect(await waits('task.eaten')).toMatchObject([{ pointer: '/triggers/0/type' }])
   expect(await waits('run.updated')).toMatchObject([{ pointer: '/triggers/0/type' }])
 })

@@ -1,6 +1,13 @@
 import { nextTimes } from '#scheduler'
-import type { Definition, Gather, Parameter, Step, Trigger } from './definition.ts'
-import { type Expressions, openExpressions, type Readable, templateParts } from './expression.ts'
+import { type Definition, type Gather, type Parameter, type Step, stepsOf, type Trigger } from './definition.ts'
+import {
+  type Expressions,
+  holdsTemplate,
+  openExpressions,
+  type Readable,
+  templateParts,
+  valueAt,
+} from './expression.ts'
 import { inputsOf, readsTheClock, watchedBy } from './inputs.ts'
 import type { Kinds } from './kinds.ts'
 import { ownEvents } from './loops.ts'
@@ -28,7 +35,7 @@ const HAPPENS: Readonly<Record<string, readonly string[]>> = {
   task: ['created', 'updated', 'completed', 'reopened', 'deleted', 'restored'],
   project: ['created', 'updated', 'deleted'],
   memory: ['created', 'updated', 'deleted'],
-  event: ['created', 'updated', 'deleted', 'restored'],
+  event: ['created', 'updated', 'deleted', 'restored', 'soon'],
   me: ['updated'],
   commitment: ['created', 'updated'],
   mail: [],
@@ -71,7 +78,9 @@ export async function faultsOf(definition: Definition, kinds: Kinds): Promise<Fa
   }
   if (!suggestion && actions.length === 0) add([], 'does nothing: give it a suggestion or an action')
   const given = new Set<string>()
-  checkSteps(check, ['actions'], actions, { readable: found, ids: given, before: [] })
+  const within = { readable: found, ids: given, before: [] }
+  checkSteps(check, ['actions'], actions, within)
+  checkAlternatives(check, definition, within)
   checkLoop(check, definition)
   return faults
 }
@@ -192,16 +201,29 @@ function checkFindings(
 type Within = { readable: Readable; ids: Set<string>; before: string[] }
 
 function checkSteps(check: Check, path: Path, steps: readonly Step[], within: Within): void {
-  const { ids } = within
   let before = within.before
   steps.forEach((step, n) => {
-    const at = [...path, n]
-    if (ids.has(step.id)) check.add([...at, 'id'], `${step.id} is already the id of another step`)
-    ids.add(step.id)
-    const readable: Readable = { ...within.readable, steps: Object.fromEntries(before.map((id) => [id, 'dyn'])) }
-    if ('when' in step && step.when) checkCel(check, [...at, 'when'], step.when, readable, 'bool')
-    checkStep(check, at, step, { readable, ids, before })
+    checkOne(check, [...path, n], step, { ...within, before })
     before = [...before, ...idsOf(step)]
+  })
+}
+
+function checkOne(check: Check, at: Path, step: Step, { ids, before, readable: known }: Within): void {
+  if (ids.has(step.id)) check.add([...at, 'id'], `${step.id} is already the id of another step`)
+  ids.add(step.id)
+  const readable: Readable = { ...known, steps: Object.fromEntries(before.map((id) => [id, 'dyn'])) }
+  if ('when' in step && step.when) checkCel(check, [...at, 'when'], step.when, readable, 'bool')
+  checkStep(check, at, step, { readable, ids, before })
+}
+
+/** Each of them may be the only one that is chosen: it reads of no other. */
+function checkAlternatives(check: Check, { actions, suggestion }: Definition, within: Within): void {
+  const at = ['suggestion', 'alternatives']
+  const { alternatives = [] } = suggestion ?? {}
+  if (alternatives.length > 0 && actions.length === 0) check.add(at, 'stand beside actions, and there are none')
+  alternatives.forEach((one, n) => {
+    if (one.title) checkTemplates(check, [...at, n, 'title'], one.title, within.readable)
+    checkOne(check, [...at, n], one, within)
   })
 }
 
@@ -246,19 +268,6 @@ function checkAct(check: Check, at: Path, step: Act, readable: Readable): void {
   }
 }
 
-function valueAt(value: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>(
-    (at, part) =>
-      typeof at === 'object' && at !== null ? Object.entries(at).find(([key]) => key === String(part))?.[1] : undefined,
-    value,
-  )
-}
-
-const holdsTemplate = (value: unknown): boolean =>
-  typeof value === 'string'
-    ? value.includes('{{')
-    : typeof value === 'object' && value !== null && Object.values(value).some(holdsTemplate)
-
 function checkTemplates(check: Check, path: Path, value: unknown, readable: Readable): void {
   if (typeof value === 'object' && value !== null)
     for (const [key, inner] of Object.entries(value)) checkTemplates(check, [...path, key], inner, readable)
@@ -276,9 +285,10 @@ function checkCel({ cel, add }: Check, path: Path, expression: string, readable:
 }
 
 /** What sets itself off without end is refused where that can be seen. */
-function checkLoop({ add }: Check, { triggers, throttle, oncePer, actions }: Definition): void {
+function checkLoop({ add }: Check, definition: Definition): void {
+  const { triggers, throttle, oncePer } = definition
   if (throttle || oncePer) return
-  const own = ownEvents(actions)
+  const own = ownEvents(stepsOf(definition))
   triggers.forEach((trigger, n) => {
     if (trigger.kind !== 'event' || trigger.when) return
     const hit = own.find((type) => trigger.type === type || trigger.type === `${type.split('.')[0]}.*`)

@@ -6,7 +6,7 @@ import { kick, tell } from '#queue'
 import { compile } from './compile.ts'
 import type { Definition } from './definition.ts'
 import { workflowCreated, workflowDeleted, workflowUpdated } from './events.ts'
-import { readWorkflow } from './read.ts'
+import { definitionIn, keptIn, readWorkflow, wholeOf, zoneOf } from './read.ts'
 import {
   asker,
   type ChangeCtx,
@@ -22,14 +22,14 @@ import {
 } from './row.ts'
 import { triggers, workflows, workflowVersions } from './tables.ts'
 import type { Params } from './when-of.ts'
-import type { NewWorkflow, Workflow, WorkflowPatch } from './workflow-schema.ts'
+import type { NewWorkflow, Workflow, WorkflowPatch, WorkflowWhole } from './workflow-schema.ts'
 
 const MAX_TRIES = 3
 
 type Source = NewWorkflow & { template?: string }
 
 /** Makes a workflow with its triggers and its event. Two trips; the same id again answers the one that is there. */
-export async function createWorkflow(ctx: ChangeCtx, input: Source): Promise<Workflow> {
+export async function createWorkflow(ctx: ChangeCtx, input: Source): Promise<WorkflowWhole> {
   const { db, actor } = ctx
   const { definition, enabled, note, template, ...fields } = input
   const id = ctx.newId('wfl')
@@ -58,7 +58,11 @@ export async function createWorkflow(ctx: ChangeCtx, input: Source): Promise<Wor
     .with(me, made, keepVersion(db, 'made', definition, note), ...setTriggers(db, 'made', compiled.triggers), told)
     .select({
       workflow: sql<Workflow>`case when ${made.id} is not null then ${shown(made)} else ${shown(known)} end`,
+      isNew: sql<boolean>`${made.id} is not null`,
       isThere: sql<boolean>`coalesce(${made.id}, ${known.id}) is not null`,
+      definition: definitionIn(known.id, known.definitionVersion),
+      armed: keptIn(sql`armed`, made.id),
+      kept: keptIn(triggers, known.id),
       eventId: told.id,
     })
     .from(me)
@@ -67,7 +71,9 @@ export async function createWorkflow(ctx: ChangeCtx, input: Source): Promise<Wor
     .leftJoin(told, sql`true`)
   if (!answer?.isThere) throw new Error('an insert returned no row')
   kick(ctx, [answer.eventId])
-  return answer.workflow
+  const { workflow, isNew } = answer
+  const its = isNew ? { definition, triggers: answer.armed } : { definition: answer.definition, triggers: answer.kept }
+  return wholeOf(ctx, { workflow, zone: compiled.zone, ...its })
 }
 
 type Change = Partial<typeof workflows.$inferInsert>
@@ -79,7 +85,7 @@ async function change(
   set: Change | Record<string, unknown>,
   version: number | '*',
   parts: { definition?: Definition; note?: string; triggers?: Parameters<typeof setTriggers>[2]; isSilenced?: true },
-): Promise<Workflow> {
+): Promise<WorkflowWhole> {
   const { db } = ctx
   const current = db.$with('current').as(db.select({ id: workflows.id }).from(workflows).where(mine(ctx, id)))
   const changed = db.$with('changed').as(
@@ -101,16 +107,24 @@ async function change(
     ...(parts.triggers ? setTriggers(db, 'changed', parts.triggers) : []),
     ...(parts.isSilenced ? [silence(db, 'changed')] : []),
   ]
+  const now = parts.triggers ? sql`armed` : parts.isSilenced ? sql`silenced` : triggers
   const [row] = await db
     .with(current, changed, told, ...also)
-    .select({ changed: changed.id, workflow: shown(changed), eventId: told.id })
+    .select({
+      changed: changed.id,
+      workflow: shown(changed),
+      eventId: told.id,
+      definition: definitionIn(changed.id, changed.definitionVersion),
+      triggers: keptIn(now, changed.id),
+      zone: zoneOf(ctx.actor.userId),
+    })
     .from(current)
     .leftJoin(changed, eq(changed.id, current.id))
     .leftJoin(told, sql`true`)
   if (!row) throw missing()
   if (row.changed === null) throw stale()
   kick(ctx, [row.eventId])
-  return row.workflow
+  return wholeOf(ctx, { ...row, definition: parts.definition ?? row.definition })
 }
 
 /** Changes what is given; a definition becomes its next version. Up to three trips; 412 when it moved on. */
@@ -119,13 +133,13 @@ export async function updateWorkflow(
   id: string,
   patch: WorkflowPatch,
   version: number | '*',
-): Promise<Workflow> {
+): Promise<WorkflowWhole> {
   const { definition, params, note = '', ...fields } = patch
   if (!definition && !params) {
     if (Object.keys(fields).length > 0) return await change(ctx, id, fields, version, {})
-    const { workflow } = await readWorkflow(ctx, id)
-    if (version !== '*' && version !== workflow.version) throw stale()
-    return workflow
+    const read = await readWorkflow(ctx, id)
+    if (version !== '*' && version !== read.workflow.version) throw stale()
+    return wholeOf(ctx, read)
   }
   const read = await readWorkflow(ctx, id)
   const next = definition ?? read.definition
@@ -162,12 +176,12 @@ async function steadily<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
-/** New runs take this version again. Three trips; `invalid_request` where it no longer can be run. */
-export async function useVersion(ctx: ChangeCtx, id: string, version: number): Promise<Workflow> {
+/** New runs take this version again. Four trips; `invalid_request` where it no longer can be run. */
+export async function useVersion(ctx: ChangeCtx, id: string, version: number): Promise<WorkflowWhole> {
   return await steadily(() => takeVersion(ctx, id, version))
 }
 
-async function takeVersion(ctx: ChangeCtx, id: string, version: number): Promise<Workflow> {
+async function takeVersion(ctx: ChangeCtx, id: string, version: number): Promise<WorkflowWhole> {
   const read = await readWorkflow(ctx, id)
   const v = workflowVersions
   const [row] = await ctx.db
@@ -185,14 +199,15 @@ async function takeVersion(ctx: ChangeCtx, id: string, version: number): Promise
 type Standing = { status: 'enabled' | 'disabled' } | { status: 'paused'; until: string | undefined }
 
 /** Switches it on, off, or off for a while; what was due meanwhile is not made up for. Two trips, three to switch it on. */
-export async function setStatus(ctx: ChangeCtx, id: string, standing: Standing): Promise<Workflow> {
+export async function setStatus(ctx: ChangeCtx, id: string, standing: Standing): Promise<WorkflowWhole> {
   return await steadily(() => stand(ctx, id, standing))
 }
 
-async function stand(ctx: ChangeCtx, id: string, standing: Standing): Promise<Workflow> {
-  const { workflow, definition } = await readWorkflow(ctx, id)
+async function stand(ctx: ChangeCtx, id: string, standing: Standing): Promise<WorkflowWhole> {
+  const read = await readWorkflow(ctx, id)
+  const { workflow, definition } = read
   const { status } = standing
-  if (workflow.status === status && status !== 'paused') return workflow
+  if (workflow.status === status && status !== 'paused') return wholeOf(ctx, read)
   const set = {
     status,
     pausedReason: status === 'paused' ? 'person' : null,

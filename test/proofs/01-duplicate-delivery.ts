@@ -31,7 +31,7 @@ const COPIES = 5
 const MOST_IN_A_BATCH = 12
 // As Queues does it: batches of one queue are handled by several consumers at once.
 const CONSUMERS = 4
-const REMINDERS_NOW = 2
+const REMINDERS_NOW = 3
 const PUSHED_WITHIN_MS = 15_000
 const LOOK_AGAIN_MS = 50
 const SPLIT = { copies: COPIES, mostInBatch: MOST_IN_A_BATCH, atOnce: CONSUMERS }

@@ -1,8 +1,8 @@
 import type { Owner, Report, Seen, Told } from './lib-effects.ts'
 import { timersOf } from './lib-objects.ts'
 
-// The next reminder of each event, as its row says; and of what is past none was given twice.
-export async function auditEventReminders(world: Seen, person: Owner, _: Told[], report: Report): Promise<void> {
+// The next reminder of each event, as its row says; and of what is past none was given or told twice.
+export async function auditEventReminders(world: Seen, person: Owner, told: Told[], report: Report): Promise<void> {
   const rows = await world.query(
     'select id, next_reminder_at from calendar_events where user_id = $1 and next_reminder_at is not null',
     [person.userId],
@@ -17,7 +17,12 @@ export async function auditEventReminders(world: Seen, person: Owner, _: Told[],
       where c.user_id = $1 and c.reminded_to is not null group by c.id`,
     [person.userId],
   )
-  for (const { id, times } of given) if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
+  const soon = told.filter(({ type }) => type === 'event.soon').map((event) => event.id.split('.')[0])
+  for (const { id, times } of given) {
+    if (times !== 1) report(`the reminder of ${id} was given ${times} times`)
+    const tellings = soon.filter((key) => key === id).length
+    if (tellings !== 1) report(`that ${id} is soon was told ${tellings} times`)
+  }
 }
 
 // Every notification is planned once: a socket, and no way of the same kind twice; what is due went out or is known not to.

@@ -33,7 +33,13 @@ export function clock(minutes: number): { date: string; time: string; timeZone: 
   return { date, time: time.slice(0, 5), timeZone: 'UTC' }
 }
 
-/** Everything that can happen to tasks, projects, memories and the person; two reminders ring as soon as they are heard of. */
+// A little later than so many minutes from now: what reminds so long before is yet to come when it is written.
+function soonAfter(minutes: number): { date: string; time: string; timeZone: string } {
+  const [date = '', time = ''] = new Date(Date.now() + minutes * 60_000 + 2000).toISOString().split('T')
+  return { date, time: time.slice(0, 8), timeZone: 'UTC' }
+}
+
+/** Everything that can happen to tasks, projects, memories and the person; three reminders ring as soon as they are heard of. */
 export async function live(person: Person): Promise<void> {
   const project = await need(person, 'POST', '/v1/projects', { name: 'garden' })
   const other = await need(person, 'POST', '/v1/projects', { name: 'attic' })
@@ -64,6 +70,7 @@ export async function live(person: Person): Promise<void> {
   const fair = await need(person, 'POST', '/v1/calendar/events', market)
   await need(person, 'DELETE', `/v1/calendar/events/${fair.id}`)
   await need(person, 'POST', `/v1/calendar/events/${fair.id}/restore`)
+  await need(person, 'POST', '/v1/calendar/events', { title: 'compost', start: soonAfter(20), reminders: [20] })
   await schedule(person)
   const workflow = await need(person, 'POST', '/v1/workflows', { name: 'plan the week', definition: DEFINITION })
   await need(person, 'PATCH', `/v1/workflows/${workflow.id}`, { name: 'plan the weekend' })

@@ -1,4 +1,5 @@
 import {
+  allDue,
   becomes,
   calendar,
   DAY,
@@ -72,6 +73,7 @@ export const DAY_TEMPLATES: readonly Template[] = [
         title: 'Today: {{ findings[0].title }}',
         body: `{{ size(facts.left) > 0 ? "Move to tomorrow?\\n" : "Nothing is left." }}${lines('facts.left')}`,
         expiresMinutes: 300,
+        alternatives: [allDue('undated', 'Take their date away', 'facts.left', 'null')],
       },
       actions: [
         each('facts.left', {

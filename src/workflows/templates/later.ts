@@ -1,10 +1,15 @@
 import { becomes, calendar, DAY, daily, each, HOURS_12, lines, rule, type Template, tasks } from './template.ts'
 
 const never = () => null
-const moment = (name: string) => ({
-  date: `{{ facts.free[0].${name}.date }}`,
-  time: `{{ facts.free[0].${name}.time }}`,
-  timeZone: `{{ facts.free[0].${name}.timeZone }}`,
+const moment = (name: string, nth: number) => ({
+  date: `{{ facts.free[${nth}].${name}.date }}`,
+  time: `{{ facts.free[${nth}].${name}.time }}`,
+  timeZone: `{{ facts.free[${nth}].${name}.timeZone }}`,
+})
+/** Keeps a free stretch, the first or a later one, for what waits. */
+const focusIn = (nth: number) => ({
+  do: 'create_event',
+  input: { title: 'Focus: {{ facts.work[0].title }}', start: moment('local', nth), end: moment('localEnd', nth) },
 })
 
 /** What stands on a calendar or on mail: out of sight until what it does and needs is there. */
@@ -42,18 +47,11 @@ export const LATER_TEMPLATES: readonly Template[] = [
         title: 'Keep {{ findings[0].title }}?',
         body: lines('facts.work'),
         expiresMinutes: 240,
+        alternatives: [
+          { id: 'later', title: 'At {{ facts.free[1].time }}', when: 'size(facts.free) > 1', ...focusIn(1) },
+        ],
       },
-      actions: [
-        {
-          id: 'block',
-          do: 'create_event',
-          input: {
-            title: 'Focus: {{ facts.work[0].title }}',
-            start: moment('local'),
-            end: moment('localEnd'),
-          },
-        },
-      ],
+      actions: [{ id: 'block', ...focusIn(0) }],
     },
   },
   {

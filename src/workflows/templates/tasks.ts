@@ -1,4 +1,5 @@
 import {
+  allDue,
   becomes,
   DAY,
   daily,
@@ -13,6 +14,12 @@ import {
   WEEK,
   weekly,
 } from './template.ts'
+
+const FIRST_STEP = {
+  title:
+    'First step: {{ facts.week.filter(t, t.status == "pending" && t.estimateMinutes != null && t.estimateMinutes >= 120)[0].title }}',
+  estimateMinutes: 30,
+}
 
 /** What keeps a list of tasks true. */
 export const TASK_TEMPLATES: readonly Template[] = [
@@ -44,6 +51,10 @@ export const TASK_TEMPLATES: readonly Template[] = [
         title: '{{ findings[0].title }}. Give them a new day?',
         body: `Due tomorrow, then:\n${lines('facts.overdue')}`,
         expiresMinutes: DAY,
+        alternatives: [
+          allDue('today', 'Do them today', 'facts.overdue', '{"date": now.date}'),
+          allDue('next_week', 'Give them a week', 'facts.overdue', '{"date": addDays(now.date, 7)}'),
+        ],
       },
       actions: [
         each('facts.overdue', {
@@ -182,17 +193,20 @@ export const TASK_TEMPLATES: readonly Template[] = [
         title: '{{ findings[0].title }}. Take a first step today?',
         body: 'Half an hour is a beginning.',
         expiresMinutes: HOURS_12,
+        alternatives: [
+          {
+            id: 'tomorrow',
+            title: 'Take it tomorrow',
+            do: 'create_task',
+            input: { ...FIRST_STEP, due: { date: '{{ addDays(now.date, 1) }}' } },
+          },
+        ],
       },
       actions: [
         {
           id: 'begin',
           do: 'create_task',
-          input: {
-            title:
-              'First step: {{ facts.week.filter(t, t.status == "pending" && t.estimateMinutes != null && t.estimateMinutes >= 120)[0].title }}',
-            due: { date: '{{ now.date }}' },
-            estimateMinutes: 30,
-          },
+          input: { ...FIRST_STEP, due: { date: '{{ now.date }}' } },
         },
       ],
     },

@@ -104,6 +104,12 @@ export const calendar = (name: string, from: string, to: string): Gathered => ({
 /** A line for each, as text. */
 export const lines = (list: string) => `{{ join(${list}.map(t, "- " + t.title), "\\n") }}`
 
+/** Of all of a list at once, in place of one by one: `due` is what each of them gets, an expression. */
+export const allDue = (id: string, title: string, list: string, due: string) => ({
+  ...{ id, title, do: 'bulk_update' },
+  input: { items: `{{ ${list}.map(t, {"id": t.id, "due": ${due}}) }}` },
+})
+
 /** The same for each of a list. */
 export const each = (list: string, step: Act, max = 20): Step => ({
   id: 'each',
