@@ -5,7 +5,7 @@ import { iso, jsonObject, ownedBy, ownerId } from '#database'
 import { weigh } from './judge.ts'
 import { closedBy } from './reasons.ts'
 import type { Priority, Silence, WithheldReason } from './schema.ts'
-import { standingOf } from './standing.ts'
+import { isUnsaid, standingOf } from './standing.ts'
 import { suggestionGates } from './tables.ts'
 
 /** `askId`: the same asker again (a step that is done again) is answered the same. */
@@ -38,13 +38,15 @@ async function reasonNotTo(ctx: GateCtx, ask: GateAsk): Promise<WithheldReason |
   const { kind, factsHash, priority, askId } = ask
   const { standing, moment, lookedAt } = await standingOf(ctx, kind, ask.workflowId)
   if (askId !== undefined && lookedAt?.askId === askId) return null
+  if (lookedAt?.factsHash === factsHash) return 'nothing_new'
+  // What costs nothing is put into words first, and kept with its reason where it is not said.
+  if (!ask.needsModel) return null
   const { settings } = standing
   if (settings.muted.includes(kind)) return 'muted'
-  if (lookedAt?.factsHash === factsHash) return 'nothing_new'
   const closed = closedBy(standing, ask, ctx.now())
   if (closed) return closed
   if (priority !== 'urgent' && !(await weigh(ctx, kind, moment)).speak) return 'learned'
-  return ask.needsModel && (await isSpent(ctx)) ? 'budget' : null
+  return (await isSpent(ctx)) ? 'budget' : null
 }
 
 async function isSpent(ctx: GateCtx): Promise<boolean> {
@@ -57,7 +59,8 @@ async function claim(ctx: GateCtx, { kind, workflowId, factsHash, ...ask }: Gate
   const { actor, db } = ctx
   const askId = ask.askId ?? null
   const opened = { factsHash, askId, openedAt: ctx.now(), closed: 0, closedAt: null, reason: null }
-  const isNew = or(sql`${g.factsHash} is distinct from ${factsHash}`, askId === null ? undefined : eq(g.askId, askId))
+  const isSame = askId === null ? undefined : eq(g.askId, askId)
+  const isNew = or(sql`${g.factsHash} is distinct from ${factsHash}`, isUnsaid(ctx), isSame)
   const rows = await db
     .insert(g)
     .values({ ...opened, userId: ownerId(actor), kind, workflowId: workflowId ?? '' })

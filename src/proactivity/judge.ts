@@ -3,10 +3,10 @@ import { isTold, WORDS_ALIKE, wordLikeness } from './alike.ts'
 import { decideAutonomy } from './autonomy.ts'
 import type { AutonomyRule } from './autonomy-schema.ts'
 import type { Weighed } from './learning.ts'
-import type { Limits } from './limits.ts'
+import { type Limits, limitsOf } from './limits.ts'
 import { findAlike, type MeaningCtx } from './meaning.ts'
 import { cellOf, type Moment, type Part, startOf } from './moment.ts'
-import { closedBy, cooldownMs, isApproval } from './reasons.ts'
+import { closedBy, isApproval } from './reasons.ts'
 import type { ActionOffer, Priority, WithheldReason } from './schema.ts'
 import { standingOf } from './standing.ts'
 
@@ -21,7 +21,7 @@ type Offer = {
   workflowId: string | null
   fingerprint: string
 }
-/** `wakeAt`: when it is judged again by itself. */
+/** `wakeAt`: when it is judged again by itself, where its reason does not say. */
 export type Verdict = {
   reason: WithheldReason | null
   wakeAt: Date | null
@@ -43,9 +43,7 @@ const PARTS: Part[] = ['morning', 'afternoon', 'evening']
 export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Promise<Verdict> {
   const { standing, moment, timeZone, dismissed, fingerprints, rules } = await standingOf(ctx, offer.kind, null)
   const now = ctx.now()
-  const { settings } = standing
-  const restedBefore = new Date(now.getTime() - cooldownMs(settings, offer))
-  const limits: Limits = { settings, date: moment.date, timeZone, restedBefore }
+  const limits = limitsOf(standing, offer, { now, date: moment.date, timeZone })
   const verdict = (reason: WithheldReason | null, wakeAt: Date | null = null, expected = EVEN.expected): Verdict => {
     const rank = WEIGHTS[offer.priority] * offer.confidence * expected
     return { reason, wakeAt, rank, moment, limits }
@@ -53,7 +51,6 @@ export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Pro
   if (isForbidden(rules, offer)) return verdict('autonomy')
   if (fingerprints.has(offer.fingerprint)) return verdict('duplicate')
   const closed = closedBy(standing, offer, now)
-  if (closed === 'quiet_hours') return verdict(closed, standing.quietUntil)
   if (closed) return verdict(closed)
   if (isApproval(offer.kind)) return verdict(null)
   const { speak, expected, better } = await weigh(ctx, offer.kind, moment)

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, ne, sql } from 'drizzle-orm'
 import { ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { fingerprintOf } from './alike.ts'
@@ -33,7 +33,8 @@ export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Prop
   const workflowId = offer.workflowId ?? null
   const verdict = await judge(ctx, { ...offer, workflowId, fingerprint })
   const id = ctx.newId('sug')
-  const [, [made]] = await db.batch([offerAlone(ctx), insert(ctx, { ...offer, id, workflowId, fingerprint }, verdict)])
+  const row = { ...offer, id, workflowId, fingerprint }
+  const [, , [made]] = await db.batch([offerAlone(ctx), dropStale(ctx, row), insert(ctx, row, verdict)])
   if (made) kick(ctx, [made.offeredId, made.withheldId])
   if (made) return toProposed(made)
   // Another was as quick with the same key.
@@ -42,6 +43,29 @@ export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Prop
 
 function toProposed({ id, status, reason }: Known): Proposed {
   return status === 'withheld' && reason ? { status, id, reason } : { status: 'proposed', id }
+}
+
+/** What a workflow found and nobody was told gives way to what it finds of the same now. */
+function dropStale({ actor, db }: JudgeCtx, { kind, key, workflowId, why }: Row) {
+  const s = suggestions
+  const ids = JSON.stringify(why.facts.map(({ id }) => id))
+  const isOfSame = sql`case when jsonb_array_length(${s.why}->'facts') = 0 then ${ids}::jsonb = '[]' else exists (
+    select 1 from jsonb_array_elements(${s.why}->'facts') f where ${ids}::jsonb ? (f->>'id')) end`
+  return db
+    .update(s)
+    .set({
+      status: 'expired',
+      wakeAt: null,
+      detail: 'Found anew',
+      version: sql`${s.version} + 1`,
+      updatedAt: sql`now()`,
+    })
+    .where(
+      and(
+        ...[ownedBy(actor, s.userId), eq(s.kind, kind), eq(s.workflowId, workflowId ?? ''), ne(s.key, key)],
+        ...[eq(s.status, 'withheld'), sql`${!isApproval(kind)}::boolean`, isOfSame],
+      ),
+    )
 }
 
 type Row = Omit<NewSuggestion, 'workflowId'> & { id: string; workflowId: string | null; fingerprint: string }
@@ -66,7 +90,7 @@ function insert(ctx: JudgeCtx, { actions, alternatives, why, source, ...row }: R
         expiresAt,
         status: sql`case when ${why_} is null then 'proposed' else 'withheld' end`,
         reason: sql`${why_}`,
-        wakeAt: wakesAt(ctx, why_, verdict.wakeAt, expiresAt),
+        wakeAt: wakesAt(why_, verdict.wakeAt, verdict.limits.ends, expiresAt),
         proposedAt: sql`case when ${why_} is null then ${ctx.now().toISOString()}::timestamptz end`,
       })
       .onConflictDoNothing({ target: [s.userId, s.key] })

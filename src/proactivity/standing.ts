@@ -1,4 +1,4 @@
-import { and, count, desc, eq, inArray, max, ne, or, sql } from 'drizzle-orm'
+import { and, count, desc, eq, inArray, max, ne, or, type SQL, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
 import { ownedBy } from '#database'
 import { getMe } from '#users'
@@ -46,7 +46,7 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
       .limit(MAX_REMEMBERED),
     rulesRead(ctx),
     db
-      .select({ factsHash: g.factsHash, askId: g.askId })
+      .select({ factsHash: sql<string | null>`case when not ${isUnsaid(ctx)} then ${g.factsHash} end`, askId: g.askId })
       .from(g)
       .where(and(ownedBy(actor, g.userId), eq(g.kind, kind), eq(g.workflowId, workflowId ?? ''))),
   ])
@@ -60,4 +60,11 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
   const dismissed = remembered.filter(({ status, kind: of }) => status === 'dismissed' && !isApproval(of))
   const fingerprints = new Set(remembered.map(({ fingerprint }) => fingerprint))
   return { standing, moment, timeZone, dismissed, fingerprints, rules: toRules(rules), lookedAt: gates[0] }
+}
+
+/** Whether what was looked into last was never said, and its time is over: then it is new again. */
+export function isUnsaid({ now }: Pick<UserCtx, 'now'>): SQL<boolean> {
+  const g = suggestionGates
+  return sql`exists (select 1 from ${suggestions} u where u.user_id = ${g.userId} and u.status = 'withheld'
+    and u.source->>'runId' = ${g.askId} and u.expires_at <= ${now().toISOString()}::timestamptz)`
 }

@@ -4,7 +4,7 @@ import { kick, tell } from '#queue'
 import { carryOut, giveUp } from './carry-out.ts'
 import { expireSuggestion, outlasting } from './decide.ts'
 import { judge } from './judge.ts'
-import { againAt, isFull, limitReached, offerAlone, wakesAt } from './limits.ts'
+import { againAt, isFull, type Limits, limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf, type Moment } from './moment.ts'
 import { mine, shown, shownWaiting, suggestionUpdated, suggestionWithheld, tellOffered } from './row.ts'
 import { standingOf } from './standing.ts'
@@ -40,19 +40,19 @@ async function comeBack(ctx: UserCtx, row: Row): Promise<void> {
   const { standing, moment } = await standingOf(ctx, row.kind, null)
   const { settings, quietUntil } = standing
   const reason = quietUntil ? sql`'quiet_hours'` : sql`case when ${isFull(ctx, settings)} then 'too_many_open' end`
-  await rise(ctx, row, { reason, wakeAt: quietUntil ?? againAt(ctx), moment })
+  await rise(ctx, row, { reason, wakeAt: quietUntil ?? againAt(ctx), ends: {}, moment })
 }
 
 async function judgeAgain(ctx: UserCtx, row: Row): Promise<void> {
   const { reason, wakeAt, moment, limits } = await judge(ctx, { ...row, expiresAt: row.expiresAt.toISOString() }, true)
   const why = reason ? sql`${reason}::text` : limitReached(ctx, row, limits)
-  await rise(ctx, row, { reason: why, wakeAt, moment })
+  await rise(ctx, row, { reason: why, wakeAt, ends: limits.ends, moment })
 }
 
-type Rise = { reason: SQL; wakeAt: Date | null; moment: Moment }
+type Rise = { reason: SQL; wakeAt: Date | null; ends: Limits['ends']; moment: Moment }
 
 /** Offers it if no reason is left when it is written, else has it wait. One trip. */
-async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, moment }: Rise): Promise<void> {
+async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, ends, moment }: Rise): Promise<void> {
   const { db } = ctx
   const one = sql`(select 1) one`
   const judged = db.$with('judged').as(db.select({ reason: sql`${reason}`.as('judged_reason') }).from(one))
@@ -68,7 +68,7 @@ async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, moment }: Rise): P
         reason: sql`case when ${t.status} = 'withheld' then ${why} end`,
         wakeAt: isPutOff
           ? sql`case when ${why} is not null then ${wakeAt.toISOString()}::timestamptz end`
-          : wakesAt(ctx, why, wakeAt, row.expiresAt),
+          : wakesAt(why, wakeAt, ends, row.expiresAt),
         ...(isPutOff && { expiresAt: outlasting(wakeAt) }),
         proposedAt: sql`case when ${why} is null then coalesce(${t.proposedAt}, ${at}::timestamptz) else ${t.proposedAt} end`,
         moment: cellOf(moment),
