@@ -12,6 +12,8 @@ export type Limits = {
   date: string
   timeZone: string
   restedBefore: Date
+  /** They asked for it themselves, once it was withheld. */
+  isWanted: boolean
   /** When what holds something back ends by itself. */
   ends: Ends
 }
@@ -31,7 +33,7 @@ export function limitsOf(standing: Standing, asked: { kind: string; priority: Pr
     ...{ quiet_hours: quietUntil, cooldown: new Date(last.getTime() + restMs) },
     ...{ too_many_today: tomorrow, budget: tomorrow, too_many_open: new Date(now.getTime() + AGAIN_MS) },
   }
-  return { settings, date, timeZone, restedBefore, ends }
+  return { settings, date, timeZone, restedBefore, isWanted: false, ends }
 }
 type At = { now: Date; date: string; timeZone: string }
 
@@ -52,7 +54,8 @@ export function limitReached(ctx: ReadCtx, { kind, fingerprint }: Offer, limits:
   const today = sql`l.proposed_at >= ${startOfDay(date, timeZone)} and l.kind <> ${TURN_APPROVAL}`
   const lately = sql`l.kind = ${kind} and l.proposed_at > ${restedBefore.toISOString()}::timestamptz`
   const same = sql`l.fingerprint = ${fingerprint} and l.status in ('proposed', 'seen', 'snoozed')`
-  if (kind === TURN_APPROVAL) return sql`case when exists (select 1 ${theirs} and ${same}) then 'duplicate' end`
+  if (kind === TURN_APPROVAL || limits.isWanted)
+    return sql`case when exists (select 1 ${theirs} and ${same}) then 'duplicate' end`
   return sql`case
     when exists (select 1 ${theirs} and ${same}) then 'duplicate'
     when ${isFull(ctx, settings)} then 'too_many_open'

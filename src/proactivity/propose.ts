@@ -41,6 +41,22 @@ export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Prop
   return await propose(ctx, input)
 }
 
+/** Keeps that something is to be looked into, until it may be; of the same what waits already. Two trips. */
+export async function putOff(
+  ctx: JudgeCtx,
+  offer: NewSuggestion,
+  fingerprint: string,
+  verdict: Verdict,
+): Promise<void> {
+  const { workflowId = null } = offer
+  const isSame = and(eq(suggestions.fingerprint, fingerprint), eq(suggestions.status, 'withheld'))
+  const same = ctx.db.select({ id: suggestions.id }).from(suggestions)
+  const [known] = await same.where(and(ownedBy(ctx.actor, suggestions.userId), isSame)).limit(1)
+  if (known) return
+  const [made] = await insert(ctx, { ...offer, id: ctx.newId('sug'), workflowId, fingerprint }, verdict)
+  if (made) kick(ctx, [made.withheldId])
+}
+
 function toProposed({ id, status, reason }: Known): Proposed {
   return status === 'withheld' && reason ? { status, id, reason } : { status: 'proposed', id }
 }

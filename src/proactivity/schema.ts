@@ -106,6 +106,9 @@ export type Why = z.infer<ReturnType<typeof Why>>
 export const Source = s.later(() =>
   z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('run'), runId: z.string().max(40) }),
+    z
+      .strictObject({ kind: z.literal('analysis'), runId: z.string().max(40) })
+      .openapi({ description: 'Of a run that has yet to ask a model: there are no words of it until then' }),
     z.strictObject({ kind: z.literal('turn'), messageId: z.string().max(40) }),
     z.strictObject({ kind: z.literal('schedule'), scheduleRunId: z.string().max(40) }),
     z.strictObject({ kind: z.literal('system') }),

@@ -2,8 +2,8 @@ import { and, asc, eq, gt, inArray, lt, lte, or, type SQL, sql } from 'drizzle-o
 import { type Ctx, describeError, type PersonActor, type UserCtx } from '#core'
 import { kick, tell } from '#queue'
 import { carryOut, giveUp } from './carry-out.ts'
-import { expireSuggestion, outlasting } from './decide.ts'
-import { judge } from './judge.ts'
+import { expireSuggestion, lookInto, outlasting } from './decide.ts'
+import { isToCome, judge } from './judge.ts'
 import { againAt, isFull, type Limits, limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf, type Moment } from './moment.ts'
 import { mine, shown, shownWaiting, suggestionUpdated, suggestionWithheld, tellOffered } from './row.ts'
@@ -37,7 +37,7 @@ type Row = typeof suggestions.$inferSelect
 
 /** What was snoozed waits for no more than the end of quiet hours, and a place among the open ones. */
 async function comeBack(ctx: UserCtx, row: Row): Promise<void> {
-  const { standing, moment } = await standingOf(ctx, row.kind, null)
+  const { standing, moment } = await standingOf(ctx, row.kind)
   const { settings, quietUntil } = standing
   const reason = quietUntil ? sql`'quiet_hours'` : sql`case when ${isFull(ctx, settings)} then 'too_many_open' end`
   await rise(ctx, row, { reason, wakeAt: quietUntil ?? againAt(ctx), ends: {}, moment })
@@ -45,6 +45,7 @@ async function comeBack(ctx: UserCtx, row: Row): Promise<void> {
 
 async function judgeAgain(ctx: UserCtx, row: Row): Promise<void> {
   const { reason, wakeAt, moment, limits } = await judge(ctx, { ...row, expiresAt: row.expiresAt.toISOString() }, true)
+  if (reason === null && isToCome(row)) return void (await lookInto(ctx, row.id, eq(t.version, row.version)))
   const why = reason ? sql`${reason}::text` : limitReached(ctx, row, limits)
   await rise(ctx, row, { reason: why, wakeAt, ends: limits.ends, moment })
 }

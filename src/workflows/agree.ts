@@ -1,12 +1,12 @@
 import { effectKind } from '#effects'
 import { type ActionOffer, type NewSuggestion, RUN_APPROVAL } from '#proactivity'
 import { type Course, mark, once, Stopped } from './course.ts'
-import type { Decision } from './ports.ts'
+import type { Begun, Decision } from './ports.ts'
 import { cut } from './reader.ts'
 
 const MAX_OFFERS = 10
-const DEFAULT_EXPIRES_MINUTES = 1440
-const MINUTE_MS = 60_000
+export const DEFAULT_EXPIRES_MINUTES = 1440
+export const MINUTE_MS = 60_000
 /** That it expired is told by an event: this much longer it is waited for. */
 const SLACK_MS = 5 * MINUTE_MS
 const MAX_WAKES = 200
@@ -120,7 +120,7 @@ function suggestionOf(course: Course, offers: ActionOffer[], at: string): Draft 
     actions: offered(offers.map(bare)),
     alternatives: [],
     why: {
-      trigger: triggerWords(course),
+      trigger: triggerWords(run),
       facts: [...facts.values()].slice(0, 50),
       score: { confidence },
       rule: analysed.rule,
@@ -137,9 +137,10 @@ function suggestionOf(course: Course, offers: ActionOffer[], at: string): Draft 
   return { minutes, suggestion }
 }
 
-const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
+export const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
 
-function triggerWords({ run }: Course): string {
+/** What set a run off. */
+export function triggerWords(run: Pick<Begun, 'trigger' | 'triggerKind'>): string {
   const { type } = run.trigger
   return cut(typeof type === 'string' ? `${run.triggerKind}: ${type}` : run.triggerKind, 500)
 }

@@ -1,5 +1,6 @@
 import { and, desc, eq } from 'drizzle-orm'
-import { expect, test } from 'vitest'
+import { expect, inject, test } from 'vitest'
+import { readConfig } from '#config'
 import { type DomainEvent, newId } from '#core'
 import { effects } from '#effects/tables'
 import { readSuggestion, suggestionNotices, suggestionSubscriber, wakeSuggestion } from '#proactivity'
@@ -7,6 +8,7 @@ import { suggestionSettings, suggestions } from '#proactivity/tables'
 import { outbox } from '#queue/tables'
 import { createTask, listTasks } from '#tasks'
 import { testCtx } from '#test/database'
+import { startOpenAiFake } from '#test/openai-fake'
 import { makeLearner } from '#test/suggestions'
 import { users } from '#users/tables'
 import { runSubscriber } from './begin.ts'
@@ -22,7 +24,7 @@ const MORNING = '2026-11-24T07:00:00.000Z'
 /** Somebody asleep, with a workflow whose runs are carried out as soon as they are begun. */
 async function asleep(given: object) {
   const learner = await makeLearner(NIGHT)
-  const { ctx: person, clock, pass } = learner
+  const { ctx: person, clock, pass, steward } = learner
   const { userId } = person.actor
   await person.db
     .update(users)
@@ -86,12 +88,22 @@ async function asleep(given: object) {
     const event = { id: `${id}.taken`, type: 'notification.action', userId, room: null, key: id, version: 1, at: '' }
     await suggestionNotices.handle(system(), [{ ...event, data }])
   }
+  // As the verb leaves it, which has tests of its own.
+  const release = async (id: string) => {
+    const at = { status: 'approved' as const, agreed: [], reason: null, wakeAt: null, decidedAt: clock.now }
+    const [row] = await ctx.db.update(suggestions).set(at).where(eq(suggestions.id, id)).returning()
+    const { kind, source, moment, title } = row ?? {}
+    const said = { decision: 'approved', actions: [], isEdited: false, teaches: false }
+    const data = { id, kind, source, moment, title, ...said }
+    const event = { id: `${id}.2.suggestion.decided`, type: 'suggestion.decided', userId, key: id, version: 2 }
+    await ctx.db.insert(outbox).values({ ...event, data })
+  }
   const settle = async (set: Partial<typeof suggestionSettings.$inferInsert>) => {
     const row = { ...set, userId }
     await ctx.db.insert(suggestionSettings).values(row).onConflictDoUpdate({ target: suggestionSettings.userId, set })
   }
   const awake = () => ctx.db.update(users).set({ quietHours: null }).where(eq(users.id, userId))
-  return { ctx, pass, awake, happens, hear, withheld, wake, offered, approve, settle }
+  return { ctx, steward, pass, release, awake, happens, hear, withheld, wake, offered, approve, settle }
 }
 
 const RULES = {
@@ -168,4 +180,74 @@ test('facts that were never spoken of are new again when what was withheld is ov
   const unsaid = await Promise.all([happens(), happens(), happens()])
   const reasons = await Promise.all(unsaid.map(reasonOf))
   expect(reasons.sort()).toEqual([null, 'nothing_new', 'nothing_new'].sort())
+})
+
+const MODEL = { analysis: { kind: 'model', ask: 'What matters?', maxFindings: 3 } }
+
+/** The same, with a model that finds something in whatever it is shown. */
+async function asleepWithModel(
+  work: (life: Awaited<ReturnType<typeof asleep>> & { asked(): number }) => Promise<void>,
+) {
+  const fake = await startOpenAiFake({ models: ['llama'] })
+  try {
+    const life = await asleep(MODEL)
+    const { id } = await createTask(life.ctx, { title: 'Rent' })
+    const found = { title: 'Rent is late', factIds: [id], confidence: 0.7, impact: null, alternatives: [] }
+    fake.on('What matters', { text: JSON.stringify({ findings: [found] }) })
+    const vars = { OPENAI_BASE_URL: fake.url, OPENAI_MODELS: 'llama=1/2@131072/8192' }
+    Object.assign(life.ctx, { config: readConfig({ ...inject('vars'), ...vars }) })
+    await work({ ...life, asked: () => fake.requests.length })
+  } finally {
+    await fake.stop()
+  }
+}
+
+test('what a model would have been asked in quiet hours it is asked in the morning, once, of what is so by then', async () => {
+  await asleepWithModel(async ({ ctx, pass, happens, hear, withheld, wake, offered, asked }) => {
+    const runId = await happens()
+    await happens()
+    const [kept, ...more] = await withheld()
+    expect(kept).toMatchObject({ reason: 'quiet_hours', wakeAt: new Date(MORNING), source: { kind: 'analysis' } })
+    expect([more, asked(), kept?.title]).toEqual([[], 0, '"Sweep" has something to look into'])
+    expect((await getRun(ctx, runId)).run).toMatchObject({ outcome: 'nothing', reason: 'quiet_hours' })
+    await createTask(ctx, { title: 'Taxes' })
+    pass(8 * 60)
+    for (let n = 0; n < 2; n++) await wake(kept?.id ?? '')
+    for (let n = 0; n < 2; n++) await hear()
+    expect(asked()).toBe(1)
+    expect(await offered()).toMatchObject([
+      { title: 'Sort 2', why: { model: 'llama' }, source: { kind: 'run', runId } },
+    ])
+    expect((await getRun(ctx, runId)).run).toMatchObject({ status: 'done', outcome: 'suggested' })
+    expect([(await readSuggestion(ctx, kept?.id ?? '')).status, await withheld()]).toEqual(['done', []])
+  })
+})
+
+test('released by hand, a model is asked at once and what it finds is offered, whatever the hour', async () => {
+  await asleepWithModel(async ({ happens, hear, withheld, offered, release, asked }) => {
+    await happens()
+    await release((await withheld())[0]?.id ?? '')
+    for (let n = 0; n < 2; n++) await hear()
+    expect([asked(), (await offered()).map(({ title }) => title), await withheld()]).toEqual([1, ['Sort 1'], []])
+  })
+})
+
+test('what the budget forbids is looked into when there is some again', async () => {
+  await asleepWithModel(async ({ steward, awake, pass, happens, hear, withheld, wake, offered, asked }) => {
+    await awake()
+    await steward.setBudget({ isPaused: true })
+    await happens()
+    const [kept] = await withheld()
+    expect(kept).toMatchObject({ reason: 'budget', wakeAt: new Date('2026-11-24T08:00:00.000Z') })
+    pass(9 * 60)
+    await wake(kept?.id ?? '')
+    await hear()
+    const [again] = await withheld()
+    expect([again?.reason, again?.id === kept?.id, asked()]).toEqual(['budget', false, 0])
+    await steward.setBudget({ isPaused: false })
+    pass(24 * 60)
+    await wake(again?.id ?? '')
+    await hear()
+    expect([asked(), (await offered()).length]).toEqual([1, 1])
+  })
 })
