@@ -3,7 +3,7 @@ import { readBudget } from '#ai'
 import type { UserCtx } from '#core'
 import { iso, jsonObject, ownedBy, ownerId } from '#database'
 import { fingerprintOf } from './alike.ts'
-import { type JudgeCtx, weigh } from './judge.ts'
+import { type JudgeCtx, scoreOf, weigh } from './judge.ts'
 import { limitsOf } from './limits.ts'
 import { putOff } from './propose.ts'
 import { closedBy } from './reasons.ts'
@@ -81,7 +81,7 @@ async function keepForLater(ctx: GateCtx, ask: GateAsk, later: Later, reason: Wi
     ...{ confidence: 0, priority, expiresAt, source: { kind: 'analysis', runId }, tainted, workflowId },
   }
   const fingerprint = fingerprintOf(kind, `${workflowId} ${factsHash}`, [])
-  await putOff(ctx, offer, fingerprint, { reason, wakeAt: null, rank: 0, moment, limits })
+  await putOff(ctx, offer, fingerprint, { reason, wakeAt: null, score: scoreOf(offer), moment, limits })
 }
 
 // Of two that ask at once about the same facts one finds them looked into.

@@ -22,11 +22,13 @@ type Offer = {
   fingerprint: string
   source: object
 }
+/** What makes the rank: all of it multiplied. */
+export type Score = { priority: number; confidence: number; expected: number }
 /** `wakeAt`: when it is judged again by itself, where its reason does not say. */
 export type Verdict = {
   reason: WithheldReason | null
   wakeAt: Date | null
-  rank: number
+  score: Score
   moment: Moment
   limits: Limits
 }
@@ -36,6 +38,12 @@ type Dismissed = { id: string; title: string }
 const WEIGHTS: Record<Priority, number> = { urgent: 3, important: 2, routine: 1 }
 const EVEN: Weighed = { speak: true, expected: 0.5, better: null }
 const PARTS: Part[] = ['morning', 'afternoon', 'evening']
+
+/** `expected`: the share of such suggestions that are taken, as far as anybody knows. */
+export const scoreOf = (offer: Pick<Offer, 'priority' | 'confidence'>, expected = EVEN.expected): Score => ({
+  ...{ priority: WEIGHTS[offer.priority], confidence: offer.confidence, expected },
+})
+export const rankOf = ({ priority, confidence, expected }: Score) => priority * confidence * expected
 
 /**
  * Whether to offer this now, the cheapest question first; a model is asked last, and only where it could matter.
@@ -48,8 +56,7 @@ export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Pro
   const now = ctx.now()
   const limits = { ...limitsOf(standing, offer, { now, date: moment.date, timeZone }), isWanted: stands.isWanted }
   const verdict = (reason: WithheldReason | null, wakeAt: Date | null = null, expected = EVEN.expected): Verdict => {
-    const rank = WEIGHTS[offer.priority] * offer.confidence * expected
-    return { reason, wakeAt, rank, moment, limits }
+    return { reason, wakeAt, score: scoreOf(offer, expected), moment, limits }
   }
   if (isForbidden(stands.rules, offer)) return verdict('autonomy')
   if (stands.fingerprints.has(offer.fingerprint)) return verdict('duplicate')

@@ -2,7 +2,7 @@ import { and, eq, ne, sql } from 'drizzle-orm'
 import { ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { fingerprintOf } from './alike.ts'
-import { type JudgeCtx, judge, type Verdict } from './judge.ts'
+import { type JudgeCtx, judge, rankOf, type Verdict } from './judge.ts'
 import { limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf } from './moment.ts'
 import { isApproval } from './reasons.ts'
@@ -101,8 +101,13 @@ function insert(ctx: JudgeCtx, { actions, alternatives, why, source, ...row }: R
       .insert(s)
       .values({
         ...row,
-        ...{ userId: ownerId(actor), rank: verdict.rank, moment: cellOf(verdict.moment) },
-        ...{ actions: json(actions), alternatives: json(alternatives), why: json(why), source: json(source) },
+        ...{ userId: ownerId(actor), rank: rankOf(verdict.score), moment: cellOf(verdict.moment) },
+        ...{
+          actions: json(actions),
+          alternatives: json(alternatives),
+          why: json({ ...why, score: verdict.score }),
+          source: json(source),
+        },
         expiresAt,
         status: sql`case when ${why_} is null then 'proposed' else 'withheld' end`,
         reason: sql`${why_}`,

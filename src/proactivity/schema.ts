@@ -93,7 +93,9 @@ export const Why = s.later(() =>
     .strictObject({
       trigger: z.string().max(500),
       facts: s.list(Fact(), 50),
-      score: z.record(z.string().max(60), z.number()).openapi({ additionalProperties: { type: 'number' } }),
+      score: z
+        .record(z.string().max(60), z.number())
+        .openapi({ additionalProperties: { type: 'number' }, description: 'Multiplied they are the rank' }),
       rule: z.string().max(500).nullable(),
       model: z.string().max(100).nullable(),
       costMicros: s.int(0, Number.MAX_SAFE_INTEGER),

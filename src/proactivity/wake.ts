@@ -3,7 +3,7 @@ import { type Ctx, describeError, type PersonActor, type UserCtx } from '#core'
 import { kick, tell } from '#queue'
 import { carryOut, giveUp } from './carry-out.ts'
 import { expireSuggestion, lookInto, outlasting } from './decide.ts'
-import { isToCome, judge } from './judge.ts'
+import { isToCome, judge, rankOf, type Score } from './judge.ts'
 import { againAt, isFull, type Limits, limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf, type Moment } from './moment.ts'
 import { mine, shown, shownWaiting, suggestionUpdated, suggestionWithheld, tellOffered } from './row.ts'
@@ -44,16 +44,20 @@ async function comeBack(ctx: UserCtx, row: Row): Promise<void> {
 }
 
 async function judgeAgain(ctx: UserCtx, row: Row): Promise<void> {
-  const { reason, wakeAt, moment, limits } = await judge(ctx, { ...row, expiresAt: row.expiresAt.toISOString() }, true)
+  const { reason, wakeAt, moment, limits, score } = await judge(
+    ctx,
+    { ...row, expiresAt: row.expiresAt.toISOString() },
+    true,
+  )
   if (reason === null && isToCome(row)) return void (await lookInto(ctx, row.id, eq(t.version, row.version)))
   const why = reason ? sql`${reason}::text` : limitReached(ctx, row, limits)
-  await rise(ctx, row, { reason: why, wakeAt, ends: limits.ends, moment })
+  await rise(ctx, row, { reason: why, wakeAt, ends: limits.ends, moment, score })
 }
 
-type Rise = { reason: SQL; wakeAt: Date | null; ends: Limits['ends']; moment: Moment }
+type Rise = { reason: SQL; wakeAt: Date | null; ends: Limits['ends']; moment: Moment; score?: Score }
 
 /** Offers it if no reason is left when it is written, else has it wait. One trip. */
-async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, ends, moment }: Rise): Promise<void> {
+async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, ends, moment, score }: Rise): Promise<void> {
   const { db } = ctx
   const one = sql`(select 1) one`
   const judged = db.$with('judged').as(db.select({ reason: sql`${reason}`.as('judged_reason') }).from(one))
@@ -73,6 +77,7 @@ async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, ends, moment }: Ri
         ...(isPutOff && { expiresAt: outlasting(wakeAt) }),
         proposedAt: sql`case when ${why} is null then coalesce(${t.proposedAt}, ${at}::timestamptz) else ${t.proposedAt} end`,
         moment: cellOf(moment),
+        ...(score && { rank: rankOf(score), why: sql`${t.why} || ${JSON.stringify({ score })}::jsonb` }),
         version: sql`${t.version} + 1`,
         updatedAt: sql`now()`,
       })

@@ -122,7 +122,7 @@ function suggestionOf(course: Course, offers: ActionOffer[], at: string): Draft 
     why: {
       trigger: triggerWords(run),
       facts: [...facts.values()].slice(0, 50),
-      score: { confidence },
+      score: {},
       rule: analysed.rule,
       model: analysed.model,
       costMicros: analysed.costMicros,
