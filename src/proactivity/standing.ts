@@ -82,9 +82,9 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
 const isAnalysisOf = (s: typeof suggestions, runId: string) =>
   and(sql`${s.source}->>'kind' = 'analysis'`, sql`${s.source}->>'runId' = ${runId}`)
 
-/** Whether what was looked into last was never said, and its time is over: then it is new again. */
+/** Whether what rules found last was never said, and its time is over: then it is new again. A model is not asked twice. */
 export function isUnsaid({ now }: Pick<UserCtx, 'now'>): SQL<boolean> {
   const g = suggestionGates
   return sql`exists (select 1 from ${suggestions} u where u.user_id = ${g.userId} and u.status = 'withheld'
-    and u.source->>'runId' = ${g.askId} and u.expires_at <= ${now().toISOString()}::timestamptz)`
+    and u.source->>'runId' = ${g.askId} and u.why->>'model' is null and u.expires_at <= ${now().toISOString()}::timestamptz)`
 }

@@ -3,13 +3,13 @@ import { expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
 import { type DomainEvent, newId } from '#core'
 import { effects } from '#effects/tables'
-import { readSuggestion, suggestionNotices, suggestionSubscriber, wakeSuggestion } from '#proactivity'
+import { propose, readSuggestion, suggestionNotices, suggestionSubscriber, wakeSuggestion } from '#proactivity'
 import { suggestionSettings, suggestions } from '#proactivity/tables'
 import { outbox } from '#queue/tables'
 import { createTask, listTasks } from '#tasks'
 import { testCtx } from '#test/database'
 import { startOpenAiFake } from '#test/openai-fake'
-import { makeLearner } from '#test/suggestions'
+import { makeLearner, offer } from '#test/suggestions'
 import { users } from '#users/tables'
 import { runSubscriber } from './begin.ts'
 import { Definition } from './definition.ts'
@@ -249,5 +249,18 @@ test('what the budget forbids is looked into when there is some again', async ()
     await wake(again?.id ?? '')
     await hear()
     expect([asked(), (await offered()).length]).toEqual([1, 1])
+  })
+})
+
+test('a model is not asked again of what it found and nobody was told, also when that is over', async () => {
+  await asleepWithModel(async ({ ctx, awake, pass, happens, withheld, asked }) => {
+    await awake()
+    const { id } = await propose(ctx, offer({ title: 'Sort 1' }, ctx.now()))
+    await ctx.db.update(suggestions).set({ status: 'dismissed', decidedAt: ctx.now() }).where(eq(suggestions.id, id))
+    await happens()
+    expect([asked(), (await withheld()).map(({ reason }) => reason)]).toEqual([1, ['look_alike']])
+    pass(25 * 60)
+    const again = await happens()
+    expect([asked(), (await getRun(ctx, again)).run.reason]).toEqual([1, 'nothing_new'])
   })
 })
