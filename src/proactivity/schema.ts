@@ -253,6 +253,10 @@ const settings = {
   muted: s.list(kindName, 100).openapi({ description: 'Kinds that are never offered' }),
   urgentInQuietHours: z.boolean(),
   inferCommitments: z.boolean().openapi({ description: 'Whether promises are looked for in what the person says' }),
+  privacy: z.enum(['secrets', 'contacts', 'strict']).openapi({
+    description:
+      'What a model that looks at facts is not told: links, accounts, passwords and keys; addresses and telephone numbers too; names of people the person knows and sums of money too',
+  }),
 }
 export const Settings = s.later(() =>
   z.strictObject({ ...settings, version: s.int(0, 2_147_483_647) }).openapi('SuggestionSettings'),
