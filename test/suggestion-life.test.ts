@@ -117,3 +117,34 @@ test('what waits is judged again by the timer of the person, without a call from
   expect(await statusOf(person, id)).toBe('withheld')
   await expect.poll(() => statusOf(person, id), WITHIN).toBe('proposed')
 })
+
+test('what a model may not be asked in quiet hours is withheld, and released its run goes on', async () => {
+  const person = await world.person()
+  const at = (hours: number) => `${String((new Date().getUTCHours() + hours + 24) % 24).padStart(2, '0')}:00`
+  await world.query(`update users set quiet_hours = $2::jsonb where id = $1`, [
+    person.userId,
+    JSON.stringify({ from: at(-2), to: at(3) }),
+  ])
+  const definition = {
+    ...{ triggers: [{ kind: 'event', type: 'task.created' }], priority: 'routine', gather: [], actions: [] },
+    analysis: { kind: 'model', ask: 'What matters?', maxFindings: 3 },
+    suggestion: { kind: 'insight', title: 'Look', body: 'Now?', expiresMinutes: 600 },
+  }
+  const made = await person.api('POST', '/v1/workflows', { body: { name: 'Insights', definition } })
+  const runId = makeId('run')
+  await world.query(
+    `insert into workflow_runs (id, user_id, workflow_id, definition_version, trigger_kind, cause, priority, status, ended_at)
+      values ($1, $2, $3, 1, 'event', $1, 'routine', 'failed', now())`,
+    [runId, person.userId, JSON.parse(made.text).id],
+  )
+  const { id } = JSON.parse((await person.api('POST', `/v1/runs/${runId}/retry`)).text)
+  const reason = async () => (await read(person, `/v1/runs/${id}`)).run.reason
+  await expect.poll(reason, WITHIN).toBe('quiet_hours')
+  const { items } = await read(person, '/v1/suggestions/withheld')
+  expect(items).toMatchObject([{ reason: 'quiet_hours', source: { kind: 'analysis', runId: id } }])
+  await post(person, `/v1/suggestions/${items[0].id}/release`)
+  // It is asked, and there is no model here that could answer.
+  await expect.poll(reason, WITHIN).toBe('no_model')
+  await expect.poll(() => statusOf(person, items[0].id), WITHIN).toBe('done')
+  expect((await read(person, '/v1/suggestions')).items).toEqual([])
+})

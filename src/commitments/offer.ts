@@ -25,7 +25,7 @@ export function offerOf({ id, quote, what, due }: Commitment, { source, tainted 
     why: {
       trigger: source.kind === 'mail' ? 'You wrote it in a mail' : 'You said it in a conversation',
       facts: [{ kind: source.kind, id: source.id, says: quote }],
-      score: { dated: due ? 1 : 0 },
+      score: {},
       rule: 'A promise in the first person, found by rules; no model was asked',
       model: null,
       costMicros: 0,

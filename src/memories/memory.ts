@@ -82,7 +82,7 @@ export function memoryState(ctx: ReadCtx, id: string): SQL<Memory> {
 /** What is remembered, newest first; `text` filters by words in it. One trip. */
 export async function listMemories(
   ctx: ReadCtx,
-  query: { limit: number; cursor?: string | undefined; text?: string | undefined },
+  query: { limit: number; cursor?: string | undefined; text?: string | undefined; kind?: Memory['kind'] },
 ) {
   const [after] = query.cursor ? decodeCursor(LIST, query.cursor, CursorKey) : []
   const rows = await ctx.db
@@ -92,6 +92,7 @@ export async function listMemories(
       and(
         ownedBy(ctx.actor, memories.userId),
         isNull(memories.deletedAt),
+        query.kind && eq(memories.kind, query.kind),
         query.text ? ilike(memories.text, containing(query.text)) : undefined,
         after === undefined ? undefined : lt(memories.id, after),
       ),

@@ -7,7 +7,11 @@ const AWAKE = { timeZone: 'UTC', quietHours: null, isMailed: true }
 const NOON = new Date('2026-06-01T12:00:00Z')
 
 function plan(priority: string, over: Partial<Settings> = {}, who: Omit<Reached, 'settings'> = AWAKE, now = NOON) {
-  const planned = planDeliveries({ kind: 'reminder', priority }, { ...who, settings: { ...DEFAULTS, ...over } }, now)
+  const planned = planDeliveries(
+    { kind: 'reminder', priority, expiresAt: null },
+    { ...who, settings: { ...DEFAULTS, ...over } },
+    now,
+  )
   return Object.fromEntries(planned.map(({ channel, dueAt }) => [channel, dueAt.toISOString()]))
 }
 const ALL = { push: 'always', mail: 'always', timing: 'instant' } as const
@@ -37,6 +41,25 @@ test('what is gathered waits for the hour or the day of the person, and what is 
   expect(plan('low', daily, BERLIN)['digest']).toBe('2026-06-02T06:00:00.000Z')
   expect(plan('low', daily, BERLIN, new Date('2026-10-24T12:00:00Z'))['digest']).toBe('2026-10-25T07:00:00.000Z')
   expect(Object.keys(plan('urgent', daily))).toEqual(['socket', 'push', 'mail'])
+})
+
+test('routine suggestions come together each hour where nothing else was said; important ones at once', () => {
+  const of = (priority: string, over: Partial<Settings> = {}, expiresAt: string | null = null, isMailed = true) => {
+    const reached = { ...AWAKE, isMailed, settings: { ...DEFAULTS, ...over } }
+    const planned = planDeliveries({ kind: 'suggestion', priority, expiresAt }, reached, NOON)
+    return Object.fromEntries(planned.map(({ channel, dueAt }) => [channel, dueAt.toISOString().slice(11, 19)]))
+  }
+  const atOnce = { socket: '12:00:00', push: '12:00:30' }
+  expect(of('medium')).toEqual({ socket: '12:00:00', digest: '13:00:00' })
+  expect(of('high')).toEqual({ ...atOnce, mail: '12:10:30' })
+  expect(of('urgent')['push']).toBe('12:00:00')
+  // Said otherwise, over by then, or with no mail to come in.
+  expect(of('medium', { rules: [{ ...DEFAULTS.default, kind: 'suggestion' }] })).toEqual(atOnce)
+  expect(of('medium', { default: { ...DEFAULTS.default, timing: 'daily' } })['digest']).toBe('08:00:00')
+  expect(of('medium', {}, '2026-06-01T12:50:00.000Z')).toEqual(atOnce)
+  expect(of('medium', {}, '2026-06-01T13:50:00.000Z')).toEqual({ socket: '12:00:00', digest: '13:00:00' })
+  expect(of('medium', { default: { ...DEFAULTS.default, mail: 'never' } })).toEqual(atOnce)
+  expect(of('medium', {}, null, false)).toEqual(atOnce)
 })
 
 test('quiet hours put off all but the socket, by the clock on the wall of a night that is an hour longer', () => {

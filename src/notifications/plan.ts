@@ -3,6 +3,7 @@ import type { Settings } from './reach-schema.ts'
 
 type Channel = 'socket' | 'push' | 'mail' | 'digest'
 export type Planned = { channel: Channel; dueAt: Date }
+type Told = { kind: string; priority: string; expiresAt: string | null }
 /** What of a person says when they are told. */
 export type Reached = {
   timeZone: string
@@ -23,22 +24,29 @@ export function heldUntil({ timeZone, quietHours, settings }: Reached, priority:
 
 /**
  * By which ways a notification goes, and when if nobody has seen it by then: a socket, then push, then mail; or with
- * others into the mail of the hour or the day, where there may be one. Quiet hours put off all but the socket.
+ * others into the mail of the hour or the day, where there may be one: so do routine suggestions, unless something else was
+ * said of them. Quiet hours put off all but the socket.
  */
-export function planDeliveries(n: { kind: string; priority: string }, reached: Reached, now: Date): Planned[] {
+export function planDeliveries(n: Told, reached: Reached, now: Date): Planned[] {
   const { settings, timeZone, isMailed } = reached
-  const rule = settings.rules.find(({ kind }) => kind === n.kind) ?? settings.default
+  const own = settings.rules.find(({ kind }) => kind === n.kind)
+  const rule = own ?? settings.default
   const isUrgent = n.priority === 'urgent'
   const isImportant = isUrgent || n.priority === 'high'
   const wants = (reach: 'never' | 'important' | 'always') =>
     reach === 'always' || (reach === 'important' && isImportant)
   const held = (ms: number) => heldUntil(reached, n.priority, new Date(ms)) ?? new Date(ms)
   const planned: Planned[] = [{ channel: 'socket', dueAt: now }]
-  if (rule.timing !== 'instant' && rule.mail !== 'never' && isMailed && !isUrgent) {
+  const isIdea = !own && n.kind === 'suggestion' && !isImportant && rule.timing === 'instant'
+  const timing = isIdea ? 'hourly' : rule.timing
+  if (timing !== 'instant' && rule.mail !== 'never' && isMailed && !isUrgent) {
     const [hour, minute] = settings.dailyAt.split(':').map(Number)
-    const cron = rule.timing === 'hourly' ? '0 * * * *' : `${minute} ${hour} * * *`
+    const cron = timing === 'hourly' ? '0 * * * *' : `${minute} ${hour} * * *`
     const [next] = cronTimes(cron, timeZone, now, 1)
-    return next ? [...planned, { channel: 'digest', dueAt: held(next.getTime()) }] : planned
+    const dueAt = next && held(next.getTime())
+    // Nobody said that it may be over before they hear of it.
+    const isInTime = !isIdea || n.expiresAt === null || (dueAt && dueAt.getTime() < Date.parse(n.expiresAt))
+    if (isInTime) return dueAt ? [...planned, { channel: 'digest', dueAt }] : planned
   }
   const pushAt = held(now.getTime() + (isUrgent ? 0 : settings.pushAfterSeconds * SECOND_MS))
   const mailAt = held(pushAt.getTime() + settings.mailAfterMinutes * MINUTE_MS)

@@ -85,7 +85,7 @@ const rule = {
   mail: reach,
   timing: z.enum(['instant', 'hourly', 'daily']).openapi({
     description:
-      'What is not urgent is gathered into one mail an hour, or a day, in place of a push; nothing where mail is `never`',
+      'What is not urgent is gathered into one mail an hour, or a day, in place of a push; nothing where mail is `never`. Suggestions that are routine are gathered each hour, unless a rule says otherwise',
   }),
 }
 const Rule = z.strictObject(rule)

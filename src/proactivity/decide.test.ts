@@ -13,6 +13,7 @@ import {
   snoozeSuggestion,
   withdrawSuggestion,
 } from './decide.ts'
+import { gate } from './gate.ts'
 import { explainSuggestion, listSuggestions, listWithheld } from './list.ts'
 import { readSuggestion } from './move.ts'
 import { propose } from './propose.ts'
@@ -164,6 +165,25 @@ test('what was withheld is offered when the person asks, whatever the limits say
   expect((await listWithheld(ctx, { limit: 10 })).items).toEqual([second])
   learner.pass(24 * 60)
   await expect(releaseSuggestion(ctx, second?.id ?? '')).rejects.toMatchObject({ code: 'conflict' })
+})
+
+test('what a model has yet to be asked is released to its run, once, and is nothing anybody was offered', async () => {
+  const learner = await makeLearner(MONDAY)
+  const { ctx, steward } = learner
+  await steward.setBudget({ isPaused: true })
+  const later = { runId: 'run_1', title: 'Later', trigger: 'event', expiresAt: MONDAY, tainted: false }
+  const ask = { kind: 'triage', factsHash: 'a', priority: 'routine' as const, needsModel: true, workflowId: 'wfl_1' }
+  for (let n = 0; n < 2; n++) await gate(ctx, { ...ask, askId: 'run_1', later })
+  const [kept, ...more] = (await listWithheld(ctx, { limit: 10 })).items
+  const id = kept?.id ?? ''
+  expect([kept, more]).toMatchObject([{ title: 'Later', reason: 'budget', source: { kind: 'analysis' } }, []])
+  const released = await releaseSuggestion(ctx, id)
+  expect(released).toMatchObject({ status: 'approved', agreed: [], reason: null })
+  expect(await releaseSuggestion(ctx, id)).toEqual(released)
+  expect(await decisionsOf(learner)).toMatchObject([{ id, decision: 'approved', actions: [], teaches: false }])
+  expect((await listSuggestions(ctx, { limit: 10 })).items).toEqual([])
+  expect(await gate(ctx, { ...ask, askId: 'run_2', later })).toMatchObject({ reason: 'budget' })
+  expect(await gate(ctx, { ...ask, askId: 'run_1', later })).toEqual({ open: true })
 })
 
 test('lists are by person, state and kind, page by page; the open ones come best first', async () => {

@@ -1,4 +1,4 @@
-import { gt, lte, sql } from 'drizzle-orm'
+import { and, gt, lte, not, type SQL, sql } from 'drizzle-orm'
 import { AppError } from '#core'
 import { effectKind } from '#effects'
 import { move, readSuggestion, tryMove } from './move.ts'
@@ -80,15 +80,33 @@ export async function snoozeSuggestion(ctx: WriteCtx, id: string, { minutes = 0,
 export const outlasting = (wakeAt: Date) =>
   sql`greatest(${t.expiresAt}, ${new Date(wakeAt.getTime() + 60 * MINUTE_MS).toISOString()}::timestamptz)`
 
-/** Offers what was withheld, because the person asked for it: no limit holds it back. One trip. */
+/**
+ * Offers what was withheld, because the person asked for it: no limit holds it back. Of what a model has yet to be asked,
+ * the run goes on. One trip, up to three of the latter.
+ */
 export async function releaseSuggestion(ctx: WriteCtx, id: string): Promise<Suggestion> {
   const now = ctx.now()
-  return await move(ctx, id, {
+  const offered = await tryMove(ctx, id, {
     from: ['withheld'],
-    already: [...OPEN],
-    where: isCurrent(now),
+    where: and(isCurrent(now), not(isToCome)),
     set: { status: 'proposed', reason: null, wakeAt: null, proposedAt: now },
     offers: true,
+  })
+  const released =
+    offered ?? (await lookInto(ctx, id, isCurrent(now), { reason: null })) ?? (await readSuggestion(ctx, id))
+  const after = released.source.kind === 'analysis' ? PAST : OPEN
+  if (after.some((status) => status === released.status)) return released
+  throw new AppError('conflict', `The suggestion is ${released.status}`)
+}
+const isToCome = sql`${t.source}->>'kind' = 'analysis'`
+
+/** What was put off is looked into from here on: no word of the person's, and nothing to learn from. Null: it is another's. One trip. */
+export async function lookInto(ctx: WriteCtx, id: string, where: SQL, set: { reason?: null } = {}) {
+  return await tryMove(ctx, id, {
+    from: ['withheld'],
+    where: and(where, isToCome),
+    set: { ...set, status: 'approved', agreed: [], wakeAt: null, decidedAt: ctx.now() },
+    decide: { decision: 'approved', teaches: false },
   })
 }
 

@@ -3,11 +3,11 @@ import { isTold, WORDS_ALIKE, wordLikeness } from './alike.ts'
 import { decideAutonomy } from './autonomy.ts'
 import type { AutonomyRule } from './autonomy-schema.ts'
 import type { Weighed } from './learning.ts'
-import type { Limits } from './limits.ts'
+import { type Limits, limitsOf } from './limits.ts'
 import { findAlike, type MeaningCtx } from './meaning.ts'
 import { cellOf, type Moment, type Part, startOf } from './moment.ts'
-import { closedBy, cooldownMs, isApproval } from './reasons.ts'
-import type { ActionOffer, Priority, WithheldReason } from './schema.ts'
+import { closedBy, isApproval } from './reasons.ts'
+import { type ActionOffer, type Priority, Source, type WithheldReason } from './schema.ts'
 import { standingOf } from './standing.ts'
 
 type Offer = {
@@ -20,12 +20,15 @@ type Offer = {
   tainted: boolean
   workflowId: string | null
   fingerprint: string
+  source: object
 }
-/** `wakeAt`: when it is judged again by itself. */
+/** What makes the rank: all of it multiplied. */
+export type Score = { priority: number; confidence: number; expected: number }
+/** `wakeAt`: when it is judged again by itself, where its reason does not say. */
 export type Verdict = {
   reason: WithheldReason | null
   wakeAt: Date | null
-  rank: number
+  score: Score
   moment: Moment
   limits: Limits
 }
@@ -36,24 +39,29 @@ const WEIGHTS: Record<Priority, number> = { urgent: 3, important: 2, routine: 1 
 const EVEN: Weighed = { speak: true, expected: 0.5, better: null }
 const PARTS: Part[] = ['morning', 'afternoon', 'evening']
 
+/** `expected`: the share of such suggestions that are taken, as far as anybody knows. */
+export const scoreOf = (offer: Pick<Offer, 'priority' | 'confidence'>, expected = EVEN.expected): Score => ({
+  ...{ priority: WEIGHTS[offer.priority], confidence: offer.confidence, expected },
+})
+export const rankOf = ({ priority, confidence, expected }: Score) => priority * confidence * expected
+
 /**
  * Whether to offer this now, the cheapest question first; a model is asked last, and only where it could matter.
  * `isWaiting`: it has waited for a better time already.
  */
 export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Promise<Verdict> {
-  const { standing, moment, timeZone, dismissed, fingerprints, rules } = await standingOf(ctx, offer.kind, null)
+  const { standing, moment, timeZone, dismissed, ...stands } = await standingOf(ctx, offer.kind, {
+    askId: runOf(offer),
+  })
   const now = ctx.now()
-  const { settings } = standing
-  const restedBefore = new Date(now.getTime() - cooldownMs(settings, offer))
-  const limits: Limits = { settings, date: moment.date, timeZone, restedBefore }
+  const limits = { ...limitsOf(standing, offer, { now, date: moment.date, timeZone }), isWanted: stands.isWanted }
   const verdict = (reason: WithheldReason | null, wakeAt: Date | null = null, expected = EVEN.expected): Verdict => {
-    const rank = WEIGHTS[offer.priority] * offer.confidence * expected
-    return { reason, wakeAt, rank, moment, limits }
+    return { reason, wakeAt, score: scoreOf(offer, expected), moment, limits }
   }
-  if (isForbidden(rules, offer)) return verdict('autonomy')
-  if (fingerprints.has(offer.fingerprint)) return verdict('duplicate')
+  if (isForbidden(stands.rules, offer)) return verdict('autonomy')
+  if (stands.fingerprints.has(offer.fingerprint)) return verdict('duplicate')
+  if (stands.isWanted) return verdict(null)
   const closed = closedBy(standing, offer, now)
-  if (closed === 'quiet_hours') return verdict(closed, standing.quietUntil)
   if (closed) return verdict(closed)
   if (isApproval(offer.kind)) return verdict(null)
   const { speak, expected, better } = await weigh(ctx, offer.kind, moment)
@@ -63,8 +71,16 @@ export async function judge(ctx: JudgeCtx, offer: Offer, isWaiting = false): Pro
     const at = part && !isWaiting && offer.priority === 'routine' ? startOf(part, now, timeZone) : null
     if (at !== null && at.getTime() < Date.parse(offer.expiresAt)) return verdict('better_time', at, expected)
   }
-  return verdict((await isAlike(ctx, offer, dismissed)) ? 'look_alike' : null, null, expected)
+  return verdict(!isToCome(offer) && (await isAlike(ctx, offer, dismissed)) ? 'look_alike' : null, null, expected)
 }
+
+const sourceOf = ({ source }: Pick<Offer, 'source'>) => Source().safeParse(source).data
+const runOf = (offer: Offer) => {
+  const source = sourceOf(offer)
+  return source?.kind === 'run' ? source.runId : null
+}
+/** A model has yet to be asked: there is nothing of it to be like anything. */
+export const isToCome = (offer: Pick<Offer, 'source'>) => sourceOf(offer)?.kind === 'analysis'
 
 function isForbidden(rules: AutonomyRule[], { actions, workflowId, tainted }: Offer): boolean {
   const levels = actions.map(({ kind, outward }) => decideAutonomy(rules, { kind, outward, tainted, workflowId }))

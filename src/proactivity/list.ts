@@ -17,6 +17,8 @@ export async function listSuggestions(ctx: ReadCtx, { open, ...query }: Suggesti
   const own = and(
     ownedBy(ctx.actor, t.userId),
     query.status ? eq(t.status, query.status) : ne(t.status, 'withheld'),
+    // What a model was yet to be asked was never offered.
+    query.status === 'withheld' ? undefined : sql`${t.source}->>'kind' <> 'analysis'`,
     query.kind ? eq(t.kind, query.kind) : undefined,
   )
   return open ? await listOpen(ctx, query, own) : await listNewest(ctx, 'suggestions', query, own)

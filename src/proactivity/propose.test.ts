@@ -6,12 +6,12 @@ import { act, type Learner, makeLearner, offer } from '#test/suggestions'
 import { users } from '#users/tables'
 import { autonomyOf } from './autonomy.ts'
 import { approveSuggestion, dismissSuggestion, settleSuggestion } from './decide.ts'
-import { listSuggestions, listWithheld } from './list.ts'
+import { explainSuggestion, listSuggestions, listWithheld } from './list.ts'
 import { propose } from './propose.ts'
 import { RUN_APPROVAL } from './reasons.ts'
 import { setSettings } from './settings.ts'
 import { suggestionSubscriber } from './subscriber.ts'
-import { autonomyRules } from './tables.ts'
+import { autonomyRules, suggestions } from './tables.ts'
 
 // A Monday.
 const NOON = '2026-11-23T12:00:00.000Z'
@@ -38,6 +38,26 @@ test('what is offered is told with its event, once for its key', async () => {
   expect(items).toMatchObject([{ ...first, title: one.title, reversible: true, rank: 1.35, source: one.source }])
   const events = await ctx.db.select().from(outbox).where(eq(outbox.userId, ctx.actor.userId))
   expect(events).toMatchObject([{ type: 'suggestion.created', room: 'suggestions', data: items[0] }])
+})
+
+test('the parts of its score make its rank, whoever offers it', async () => {
+  const learner = await makeLearner(NOON)
+  const { ctx, steward } = learner
+  const heard = Array.from({ length: 5 }, (_, n) => ({ id: `e${n}`, kind: 'liked', cell: 'afternoon/weekday' }))
+  await steward.learning({ do: 'learn', heard: heard.map((one) => ({ ...one, act: 'accepted' as const })) })
+  const scoreOf = async (over: Parameters<typeof offer>[0]) => {
+    const told = await say(learner, over)
+    const [{ rank } = { rank: Number.NaN }] = await ctx.db.select().from(suggestions).where(eq(suggestions.id, told.id))
+    const { score } = await explainSuggestion(ctx, told.id)
+    expect(Object.values(score).reduce((all, part) => all * part, 1)).toBeCloseTo(rank, 12)
+    return score
+  }
+  const plain = await scoreOf({ priority: 'urgent', confidence: 0.9 })
+  expect(plain).toEqual({ priority: 3, confidence: 0.9, expected: 0.5 })
+  const run = { source: { kind: 'run', runId: 'run_1' }, kind: RUN_APPROVAL, confidence: 0.4 } as const
+  expect(await scoreOf(run)).toEqual({ priority: 2, confidence: 0.4, expected: 0.5 })
+  const liked = await scoreOf({ kind: 'liked', priority: 'routine' })
+  expect([liked['priority'], (liked['expected'] ?? 0) > 0.6]).toEqual([1, true])
 })
 
 test('of many at once three are offered, whoever is quickest; the others are kept with their reason', async () => {

@@ -1,8 +1,8 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, ne, sql } from 'drizzle-orm'
 import { ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { fingerprintOf } from './alike.ts'
-import { type JudgeCtx, judge, type Verdict } from './judge.ts'
+import { type JudgeCtx, judge, rankOf, type Verdict } from './judge.ts'
 import { limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf } from './moment.ts'
 import { isApproval } from './reasons.ts'
@@ -31,7 +31,8 @@ export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Prop
   const workflowId = offer.workflowId ?? null
   const verdict = await judge(ctx, { ...offer, workflowId, fingerprint })
   const id = ctx.newId('sug')
-  const [, [made]] = await db.batch([offerAlone(ctx), insert(ctx, { ...offer, id, workflowId, fingerprint }, verdict)])
+  const row = { ...offer, id, workflowId, fingerprint }
+  const [, , [made]] = await db.batch([offerAlone(ctx), dropStale(ctx, row), insert(ctx, row, verdict)])
   if (made) kick(ctx, [made.offeredId, made.withheldId])
   if (made) return toProposed(made)
   // Another was as quick with the same key.
@@ -42,8 +43,47 @@ export async function propose(ctx: JudgeCtx, input: NewSuggestion): Promise<Prop
 export const printOf = ({ kind, key, title, actions }: Pick<NewSuggestion, 'kind' | 'key' | 'title' | 'actions'>) =>
   fingerprintOf(kind, isApproval(kind) ? key : title, actions)
 
+/** Keeps that something is to be looked into, until it may be; of the same what waits already. Two trips. */
+export async function putOff(
+  ctx: JudgeCtx,
+  offer: NewSuggestion,
+  fingerprint: string,
+  verdict: Verdict,
+): Promise<void> {
+  const { workflowId = null } = offer
+  const isSame = and(eq(suggestions.fingerprint, fingerprint), eq(suggestions.status, 'withheld'))
+  const same = ctx.db.select({ id: suggestions.id }).from(suggestions)
+  const [known] = await same.where(and(ownedBy(ctx.actor, suggestions.userId), isSame)).limit(1)
+  if (known) return
+  const [made] = await insert(ctx, { ...offer, id: ctx.newId('sug'), workflowId, fingerprint }, verdict)
+  if (made) kick(ctx, [made.withheldId])
+}
+
 function toProposed({ id, status, reason }: Known): Proposed {
   return status === 'withheld' && reason ? { status, id, reason } : { status: 'proposed', id }
+}
+
+/** What a workflow found and nobody was told gives way to what it finds of the same now. */
+function dropStale({ actor, db }: JudgeCtx, { kind, key, workflowId, why }: Row) {
+  const s = suggestions
+  const ids = JSON.stringify(why.facts.map(({ id }) => id))
+  const isOfSame = sql`case when jsonb_array_length(${s.why}->'facts') = 0 then ${ids}::jsonb = '[]' else exists (
+    select 1 from jsonb_array_elements(${s.why}->'facts') f where ${ids}::jsonb ? (f->>'id')) end`
+  return db
+    .update(s)
+    .set({
+      status: 'expired',
+      wakeAt: null,
+      detail: 'Found anew',
+      version: sql`${s.version} + 1`,
+      updatedAt: sql`now()`,
+    })
+    .where(
+      and(
+        ...[ownedBy(actor, s.userId), eq(s.kind, kind), eq(s.workflowId, workflowId ?? ''), ne(s.key, key)],
+        ...[eq(s.status, 'withheld'), sql`${!isApproval(kind)}::boolean`, isOfSame],
+      ),
+    )
 }
 
 type Row = Omit<NewSuggestion, 'workflowId'> & { id: string; workflowId: string | null; fingerprint: string }
@@ -63,12 +103,17 @@ function insert(ctx: JudgeCtx, { actions, alternatives, why, source, ...row }: R
       .insert(s)
       .values({
         ...row,
-        ...{ userId: ownerId(actor), rank: verdict.rank, moment: cellOf(verdict.moment) },
-        ...{ actions: json(actions), alternatives: json(alternatives), why: json(why), source: json(source) },
+        ...{ userId: ownerId(actor), rank: rankOf(verdict.score), moment: cellOf(verdict.moment) },
+        ...{
+          actions: json(actions),
+          alternatives: json(alternatives),
+          why: json({ ...why, score: verdict.score }),
+          source: json(source),
+        },
         expiresAt,
         status: sql`case when ${why_} is null then 'proposed' else 'withheld' end`,
         reason: sql`${why_}`,
-        wakeAt: wakesAt(ctx, why_, verdict.wakeAt, expiresAt),
+        wakeAt: wakesAt(why_, verdict.wakeAt, verdict.limits.ends, expiresAt),
         proposedAt: sql`case when ${why_} is null then ${ctx.now().toISOString()}::timestamptz end`,
       })
       .onConflictDoNothing({ target: [s.userId, s.key] })

@@ -20,6 +20,7 @@ export const DEFAULTS: Settings = {
   muted: [],
   urgentInQuietHours: false,
   inferCommitments: true,
+  privacy: 'contacts',
   version: 0,
 }
 /** A run asks for an OK to what it was told to do: no idea of ours, of which one may come too often or like another. */

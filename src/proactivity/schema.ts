@@ -93,7 +93,9 @@ export const Why = s.later(() =>
     .strictObject({
       trigger: z.string().max(500),
       facts: s.list(Fact(), 50),
-      score: z.record(z.string().max(60), z.number()).openapi({ additionalProperties: { type: 'number' } }),
+      score: z
+        .record(z.string().max(60), z.number())
+        .openapi({ additionalProperties: { type: 'number' }, description: 'Multiplied they are the rank' }),
       rule: z.string().max(500).nullable(),
       model: z.string().max(100).nullable(),
       costMicros: s.int(0, Number.MAX_SAFE_INTEGER),
@@ -106,6 +108,9 @@ export type Why = z.infer<ReturnType<typeof Why>>
 export const Source = s.later(() =>
   z.discriminatedUnion('kind', [
     z.strictObject({ kind: z.literal('run'), runId: z.string().max(40) }),
+    z
+      .strictObject({ kind: z.literal('analysis'), runId: z.string().max(40) })
+      .openapi({ description: 'Of a run that has yet to ask a model: there are no words of it until then' }),
     z.strictObject({ kind: z.literal('turn'), messageId: z.string().max(40) }),
     z.strictObject({ kind: z.literal('schedule'), scheduleRunId: z.string().max(40) }),
     z.strictObject({ kind: z.literal('system') }),
@@ -248,6 +253,10 @@ const settings = {
   muted: s.list(kindName, 100).openapi({ description: 'Kinds that are never offered' }),
   urgentInQuietHours: z.boolean(),
   inferCommitments: z.boolean().openapi({ description: 'Whether promises are looked for in what the person says' }),
+  privacy: z.enum(['secrets', 'contacts', 'strict']).openapi({
+    description:
+      'What a model that looks at facts is not told: links, accounts, passwords and keys; addresses and telephone numbers too; names of people the person knows and sums of money too',
+  }),
 }
 export const Settings = s.later(() =>
   z.strictObject({ ...settings, version: s.int(0, 2_147_483_647) }).openapi('SuggestionSettings'),

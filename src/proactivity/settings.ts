@@ -15,6 +15,7 @@ const columns = {
   muted: t.muted,
   urgentInQuietHours: t.urgentInQuietHours,
   inferCommitments: t.inferCommitments,
+  privacy: t.privacy,
   version: t.version,
 }
 

@@ -1,4 +1,4 @@
-import { and, count, desc, eq, inArray, max, ne, or, sql } from 'drizzle-orm'
+import { and, count, desc, eq, inArray, isNull, max, ne, or, type SQL, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
 import { ownedBy } from '#database'
 import { getMe } from '#users'
@@ -14,8 +14,10 @@ const REMEMBERED_DAYS = 60
 const MAX_REMEMBERED = 200
 const UNDECIDED = ['proposed', 'seen', 'snoozed', 'approved', 'running'] as const
 
+type Asker = { workflowId?: string | null; askId?: string | null | undefined }
+
 /** How the person stands, the moment it is for them, what they dismissed, and when this was looked into last. Two trips. */
-export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: string, workflowId: string | null) {
+export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: string, asker: Asker = {}) {
   const { actor, db } = ctx
   const { timeZone, quietHours, workingHours } = (await getMe(ctx)).preferences
   const now = ctx.now()
@@ -27,7 +29,7 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
   const lately = sql`${s.decidedAt} > ${now.toISOString()}::timestamptz - ${REMEMBERED_DAYS} * interval '1 day'`
   const g = suggestionGates
   const counted = db.select({ count: count() }).from(s)
-  const [settings, open, today, last, remembered, rules, gates] = await db.batch([
+  const [settings, open, today, last, remembered, rules, gates, wanted] = await db.batch([
     settingsRead(ctx),
     counted.where(and(own, inArray(s.status, [...LIVE]), isIdea)),
     db
@@ -46,9 +48,15 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
       .limit(MAX_REMEMBERED),
     rulesRead(ctx),
     db
-      .select({ factsHash: g.factsHash, askId: g.askId })
+      .select({ factsHash: sql<string | null>`case when not ${isUnsaid(ctx)} then ${g.factsHash} end`, askId: g.askId })
       .from(g)
-      .where(and(ownedBy(actor, g.userId), eq(g.kind, kind), eq(g.workflowId, workflowId ?? ''))),
+      .where(and(ownedBy(actor, g.userId), eq(g.kind, kind), eq(g.workflowId, asker.workflowId ?? ''))),
+    // They released it themselves: what was withheld by its reason alone keeps it.
+    db
+      .select({ id: s.id })
+      .from(s)
+      .where(and(own, isAnalysisOf(s, asker.askId ?? ''), isNull(s.reason)))
+      .limit(1),
   ])
   const standing: Standing = {
     settings: settingsOf(settings[0]),
@@ -59,5 +67,24 @@ export async function standingOf(ctx: ReadCtx & Pick<UserCtx, 'now'>, kind: stri
   }
   const dismissed = remembered.filter(({ status, kind: of }) => status === 'dismissed' && !isApproval(of))
   const fingerprints = new Set(remembered.map(({ fingerprint }) => fingerprint))
-  return { standing, moment, timeZone, dismissed, fingerprints, rules: toRules(rules), lookedAt: gates[0] }
+  return {
+    standing,
+    moment,
+    timeZone,
+    dismissed,
+    fingerprints,
+    rules: toRules(rules),
+    lookedAt: gates[0],
+    isWanted: wanted.length > 0,
+  }
+}
+
+const isAnalysisOf = (s: typeof suggestions, runId: string) =>
+  and(sql`${s.source}->>'kind' = 'analysis'`, sql`${s.source}->>'runId' = ${runId}`)
+
+/** Whether what rules found last was never said, and its time is over: then it is new again. A model is not asked twice. */
+export function isUnsaid({ now }: Pick<UserCtx, 'now'>): SQL<boolean> {
+  const g = suggestionGates
+  return sql`exists (select 1 from ${suggestions} u where u.user_id = ${g.userId} and u.status = 'withheld'
+    and u.source->>'runId' = ${g.askId} and u.why->>'model' is null and u.expires_at <= ${now().toISOString()}::timestamptz)`
 }

@@ -128,6 +128,10 @@ export const suggestionSettings = pgTable('suggestion_settings', {
   muted: jsonb().$type<string[]>().notNull().default([]),
   urgentInQuietHours: boolean('urgent_in_quiet_hours').notNull().default(false),
   inferCommitments: boolean('infer_commitments').notNull().default(true),
+  /** What a model is not told when it looks at facts. */
+  privacy: text({ enum: ['secrets', 'contacts', 'strict'] })
+    .notNull()
+    .default('contacts'),
   version: integer().notNull().default(1),
   updatedAt: at('updated_at').notNull().defaultNow(),
 })

@@ -2,9 +2,9 @@ import { and, asc, eq, gt, inArray, lt, lte, or, type SQL, sql } from 'drizzle-o
 import { type Ctx, describeError, type PersonActor, type UserCtx } from '#core'
 import { kick, tell } from '#queue'
 import { carryOut, giveUp } from './carry-out.ts'
-import { expireSuggestion, outlasting } from './decide.ts'
-import { judge } from './judge.ts'
-import { againAt, isFull, limitReached, offerAlone, wakesAt } from './limits.ts'
+import { expireSuggestion, lookInto, outlasting } from './decide.ts'
+import { isToCome, judge, rankOf, type Score } from './judge.ts'
+import { againAt, isFull, type Limits, limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf, type Moment } from './moment.ts'
 import { mine, shown, shownWaiting, suggestionUpdated, suggestionWithheld, tellOffered } from './row.ts'
 import { standingOf } from './standing.ts'
@@ -37,22 +37,27 @@ type Row = typeof suggestions.$inferSelect
 
 /** What was snoozed waits for no more than the end of quiet hours, and a place among the open ones. */
 async function comeBack(ctx: UserCtx, row: Row): Promise<void> {
-  const { standing, moment } = await standingOf(ctx, row.kind, null)
+  const { standing, moment } = await standingOf(ctx, row.kind)
   const { settings, quietUntil } = standing
   const reason = quietUntil ? sql`'quiet_hours'` : sql`case when ${isFull(ctx, settings)} then 'too_many_open' end`
-  await rise(ctx, row, { reason, wakeAt: quietUntil ?? againAt(ctx), moment })
+  await rise(ctx, row, { reason, wakeAt: quietUntil ?? againAt(ctx), ends: {}, moment })
 }
 
 async function judgeAgain(ctx: UserCtx, row: Row): Promise<void> {
-  const { reason, wakeAt, moment, limits } = await judge(ctx, { ...row, expiresAt: row.expiresAt.toISOString() }, true)
+  const { reason, wakeAt, moment, limits, score } = await judge(
+    ctx,
+    { ...row, expiresAt: row.expiresAt.toISOString() },
+    true,
+  )
+  if (reason === null && isToCome(row)) return void (await lookInto(ctx, row.id, eq(t.version, row.version)))
   const why = reason ? sql`${reason}::text` : limitReached(ctx, row, limits)
-  await rise(ctx, row, { reason: why, wakeAt, moment })
+  await rise(ctx, row, { reason: why, wakeAt, ends: limits.ends, moment, score })
 }
 
-type Rise = { reason: SQL; wakeAt: Date | null; moment: Moment }
+type Rise = { reason: SQL; wakeAt: Date | null; ends: Limits['ends']; moment: Moment; score?: Score }
 
 /** Offers it if no reason is left when it is written, else has it wait. One trip. */
-async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, moment }: Rise): Promise<void> {
+async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, ends, moment, score }: Rise): Promise<void> {
   const { db } = ctx
   const one = sql`(select 1) one`
   const judged = db.$with('judged').as(db.select({ reason: sql`${reason}`.as('judged_reason') }).from(one))
@@ -68,10 +73,11 @@ async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, moment }: Rise): P
         reason: sql`case when ${t.status} = 'withheld' then ${why} end`,
         wakeAt: isPutOff
           ? sql`case when ${why} is not null then ${wakeAt.toISOString()}::timestamptz end`
-          : wakesAt(ctx, why, wakeAt, row.expiresAt),
+          : wakesAt(why, wakeAt, ends, row.expiresAt),
         ...(isPutOff && { expiresAt: outlasting(wakeAt) }),
         proposedAt: sql`case when ${why} is null then coalesce(${t.proposedAt}, ${at}::timestamptz) else ${t.proposedAt} end`,
         moment: cellOf(moment),
+        ...(score && { rank: rankOf(score), why: sql`${t.why} || ${JSON.stringify({ score })}::jsonb` }),
         version: sql`${t.version} + 1`,
         updatedAt: sql`now()`,
       })

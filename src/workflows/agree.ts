@@ -1,12 +1,12 @@
 import { effectKind } from '#effects'
 import { type ActionOffer, type NewSuggestion, RUN_APPROVAL } from '#proactivity'
 import { type Course, mark, once, Stopped } from './course.ts'
-import type { Decision } from './ports.ts'
+import type { Begun, Decision } from './ports.ts'
 import { cut } from './reader.ts'
 
 const MAX_OFFERS = 10
-const DEFAULT_EXPIRES_MINUTES = 1440
-const MINUTE_MS = 60_000
+export const DEFAULT_EXPIRES_MINUTES = 1440
+export const MINUTE_MS = 60_000
 /** That it expired is told by an event: this much longer it is waited for. */
 const SLACK_MS = 5 * MINUTE_MS
 const MAX_WAKES = 200
@@ -131,9 +131,9 @@ function suggestionOf(course: Course, { offers, others }: Put, at: string): Draf
     actions: offered(offers.map(bare)),
     alternatives: others.map(bare),
     why: {
-      trigger: triggerWords(course),
+      trigger: triggerWords(run),
       facts: [...facts.values()].slice(0, 50),
-      score: { confidence },
+      score: {},
       rule: analysed.rule,
       model: analysed.model,
       costMicros: analysed.costMicros,
@@ -154,9 +154,10 @@ function ideasIn(findings: Course['analysed']['findings']): string {
   return ideas.length === 0 ? '' : `\n\nInstead:\n${ideas.map((one) => `- ${one}`).join('\n')}`
 }
 
-const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
+export const oneLine = (text: string) => text.replaceAll(/\s+/g, ' ').trim()
 
-function triggerWords({ run }: Course): string {
+/** What set a run off. */
+export function triggerWords(run: Pick<Begun, 'trigger' | 'triggerKind'>): string {
   const { type } = run.trigger
   return cut(typeof type === 'string' ? `${run.triggerKind}: ${type}` : run.triggerKind, 500)
 }

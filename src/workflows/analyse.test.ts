@@ -1,13 +1,16 @@
 import { expect, inject, test } from 'vitest'
+import { calendarTools } from '#calendar'
 import { readConfig } from '#config'
+import { memoryTools } from '#memories'
+import { suggestionSettings } from '#proactivity/tables'
 import { createTask } from '#tasks'
-import { makePerson } from '#test/database'
+import { makePerson, type Person } from '#test/database'
 import { startOpenAiFake } from '#test/openai-fake'
 import { analyse, callOf } from './analyse.ts'
 import { Definition } from './definition.ts'
 import { boundOf, gather } from './gather.ts'
 import type { Begun } from './ports.ts'
-import { redact } from './redact.ts'
+import { redaction, redactionOf } from './redact.ts'
 import { realWorld } from './world.ts'
 
 const DEFINITION = {
@@ -25,6 +28,13 @@ const runOf = (over: object): Begun => ({
   ...{ priority: 'routine', isTainted: false, kept: {} },
   definition: Definition().parse({ ...DEFINITION, ...over }),
 })
+
+const memory = (ctx: Person, name: string, input: object) =>
+  memoryTools(null)
+    .find((one) => one.name === name)
+    ?.run(ctx, input)
+const event = (ctx: Person, name: string, input: object) =>
+  calendarTools.find((one) => one.name === name)?.run(ctx, input)
 
 async function personWith(over: Parameters<typeof makePerson>[0] = {}) {
   const ctx = await makePerson({ now: () => new Date('2026-11-23T09:00:00Z'), timeZone: 'Europe/Berlin', ...over })
@@ -116,13 +126,59 @@ test('rules find what holds, tied to the facts it rests on', async () => {
 
 test('addresses, links and numbers of people do not reach a model; ids, days and sums do', async () => {
   const { ctx, taxes } = await personWith()
-  const asked = JSON.stringify(callOf({ ask: 'What?', maxFindings: 3 }, await gather(ctx, runOf({}))))
+  const { hide } = await redactionOf(ctx)
+  const asked = JSON.stringify(callOf({ ask: 'What?', maxFindings: 3 }, await gather(ctx, runOf({})), { hide }))
   expect(asked).not.toMatch(/tax@example|1234567890/)
   expect(asked).toContain(taxes.id)
   const said = ['DE89 3704 0044 0532 0130 00', 'https://x.example/?k=secret', '+49 (30) 1234-5678', 'a.b@example.co.uk']
-  expect(redact(said)).toEqual(['[account]', '[link]', '[number]', '[address]'])
+  expect(hide(said)).toEqual(['[account]', '[link]', '[number]', '[address]'])
   const kept = [taxes.id, '2026-11-23T09:00:00.000Z', '2026-11-23', 'costs 12000 on 2026-11-23 at 10:30']
-  expect(redact(kept)).toEqual(kept)
+  expect(hide(kept)).toEqual(kept)
+  const open = ['mail a.b@example.co.uk or +49 (30) 1234-5678', 'Ada owes $20']
+  expect(redaction('secrets').hide([...open, 'the pin is 4711'])).toEqual([...open, 'the [secret]'])
+  expect(redaction('secrets').hide(['https://x.example/?k=1', 'sk-proj-4f0a'.padEnd(48, 'x9')])).toEqual([
+    '[link]',
+    '[secret]',
+  ])
+})
+
+test('strictly, names of people they know and sums do not reach a model either, and what it says has the names again', async () => {
+  const fake = await startOpenAiFake({ models: ['llama'] })
+  try {
+    const vars = { OPENAI_BASE_URL: fake.url, OPENAI_MODELS: 'llama=1/2@131072/8192' }
+    const { ctx } = await personWith({ config: readConfig({ ...inject('vars'), ...vars }) })
+    const { id } = await createTask(ctx, { title: 'Ask Ada and nils for the \u20ac1,200.50 (USD 40) by 2026-11-20' })
+    await memory(ctx, 'remember', { text: 'My brother is Nils Berg', kind: 'person' })
+    const start = { date: '2026-11-25', time: '10:00' }
+    await event(ctx, 'create_event', {
+      title: 'Review',
+      start,
+      attendees: [{ address: 'ada@example.com', name: 'Ada King' }],
+    })
+    const finding = {
+      title: 'Ask [person 1]',
+      factIds: [id],
+      confidence: 1,
+      impact: 'So [person 2] waits',
+      alternatives: [],
+    }
+    fake.on('What', { text: JSON.stringify({ findings: [finding] }) })
+    const run = runOf({
+      analysis: { kind: 'model', ask: 'What?', maxFindings: 3 },
+      gather: [{ name: 'all', source: 'tasks', query: {} }],
+    })
+    const told = async () => {
+      const { findings } = await analyse(ctx, run, await gather(ctx, run))
+      return { ...findings[0], asked: JSON.stringify(fake.requests.at(-1)) }
+    }
+    expect((await told()).asked).toContain('Ask Ada and nils')
+    await ctx.db.insert(suggestionSettings).values({ userId: ctx.actor.userId, privacy: 'strict' })
+    const { title, impact, asked } = await told()
+    expect(asked).toContain('Ask [person 1] and [person 2] for the [amount] ([amount]) by 2026-11-20')
+    expect([title, impact]).toEqual(['Ask Ada King', 'So Nils Berg waits'])
+  } finally {
+    await fake.stop()
+  }
 })
 
 test('a model answers with findings, of which those that name no fact it was given are dropped', async () => {

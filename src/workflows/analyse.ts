@@ -2,10 +2,10 @@ import { z } from 'zod'
 import { generate } from '#ai'
 import { findAppError, type UserCtx } from '#core'
 import type { Definition } from './definition.ts'
-import type { Gathered } from './gather.ts'
+import type { FactCtx, Gathered } from './gather.ts'
 import type { Begun } from './ports.ts'
 import { cut, ExpressionError, openReader, type Values } from './reader.ts'
-import { redact } from './redact.ts'
+import { type Redaction, redactionOf } from './redact.ts'
 import type { FactLink, Finding, RunError } from './run-schema.ts'
 
 const MAX_TITLE = 500
@@ -32,7 +32,7 @@ export const NONE: Analysed = {
 }
 
 type ModelCtx = Parameters<typeof generate>[0]
-export type AnalyseCtx = ModelCtx & Pick<UserCtx, 'config'>
+export type AnalyseCtx = ModelCtx & FactCtx & Pick<UserCtx, 'config'>
 
 /** What the facts come to, by rules or by a model; a workflow without an analysis finds nothing and needs to find nothing. */
 export async function analyse(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Promise<Analysed> {
@@ -101,9 +101,13 @@ Confidence is how sure you are, 0 to 1. Impact says in one sentence what it mean
 
 type Ask = Pick<Extract<Analysis, { kind: 'model' }>, 'ask' | 'maxFindings'>
 
-/** What a model is asked: the facts without what identifies people and accounts. */
-export function callOf({ ask, maxFindings }: Ask, { facts, now }: Gathered): Parameters<typeof generate>[1] {
-  const text = JSON.stringify({ ask, maxFindings, now, facts: redact(facts) })
+/** What a model is asked: the facts without what their person would not have it told. */
+export function callOf(
+  { ask, maxFindings }: Ask,
+  { facts, now }: Gathered,
+  { hide }: Pick<Redaction, 'hide'>,
+): Parameters<typeof generate>[1] {
+  const text = JSON.stringify({ ask, maxFindings, now, facts: hide(facts) })
   const format = { name: 'findings', schema: z.toJSONSchema(Told) }
   return {
     ...{ kind: 'analyse', feature: 'workflows', background: true },
@@ -121,9 +125,11 @@ async function byModel(ctx: AnalyseCtx, { ask, maxFindings }: Ask, gathered: Gat
       .flatMap(linksIn)
       .map((link) => [link.id, link]),
   )
+  const redaction = await redactionOf(ctx)
+  const shown = (words: string, most: number) => cut(redaction.show(words), most)
   let [text, receipt]: [string, Partial<Analysed>] = ['', {}]
   try {
-    const call = callOf({ ask, maxFindings }, gathered)
+    const call = callOf({ ask, maxFindings }, gathered, redaction)
     for await (const event of generate(ctx, call, AbortSignal.timeout(DEADLINE_MS))) {
       if (event.type === 'text') text += event.text
       if (event.type === 'end') {
@@ -144,11 +150,11 @@ async function byModel(ctx: AnalyseCtx, { ask, maxFindings }: Ask, gathered: Gat
       const seen = [...new Set(factIds)].flatMap((id) => links.get(id) ?? [])
       if (seen.length === 0) return []
       const finding: Finding = {
-        title: cut(title, MAX_TITLE),
+        title: shown(title, MAX_TITLE),
         facts: seen,
         confidence,
-        impact: impact === null ? null : cut(impact, MAX_TITLE),
-        alternatives: alternatives.map((one) => cut(one, 300)),
+        impact: impact === null ? null : shown(impact, MAX_TITLE),
+        alternatives: alternatives.map((one) => shown(one, 300)),
       }
       return [finding]
     })

@@ -6,7 +6,7 @@ import { settleRun, suggestionDecided } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { STUCK, tellFailed } from './alarm.ts'
 import { runRequested } from './fire.ts'
-import { heed } from './heed.ts'
+import { heed, lookAgain } from './heed.ts'
 import { BEGINS_WITHIN, begin, nextInstance } from './instances.ts'
 import { endRun, type Holder } from './record.ts'
 import { RUN_UPDATED } from './run-row.ts'
@@ -44,8 +44,10 @@ const FINAL = new Set(['approved', 'dismissed', 'expired'])
 async function hear(ctx: Ctx, event: DomainEvent): Promise<void> {
   const { source, ...said } = Said.parse(event.data)
   const { kind, runId } = source
-  if (kind === 'run' && runId !== undefined && FINAL.has(said.decision))
-    await heed(personOf(ctx, event.userId), runId, said)
+  if (runId === undefined || !FINAL.has(said.decision)) return
+  const theirs = personOf(ctx, event.userId)
+  if (kind === 'run') await heed(theirs, runId, said)
+  else if (kind === 'analysis' && said.decision === 'approved') await lookAgain(theirs, runId, said.id)
 }
 
 type SweepCtx = Ctx

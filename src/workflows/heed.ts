@@ -1,11 +1,11 @@
 import { and, eq, type SQL, sql } from 'drizzle-orm'
-import type { UserCtx } from '#core'
+import { AppError, type UserCtx } from '#core'
 import { ownedBy } from '#database'
 import { settleRun } from '#proactivity'
 import { BEGINS_WITHIN, begin, nextInstance, wakeRun } from './instances.ts'
 import { decisionStep } from './record.ts'
 import { step } from './row.ts'
-import { runSteps, workflowRuns } from './tables.ts'
+import { runSteps, workflowRuns, workflows } from './tables.ts'
 
 const r = workflowRuns
 type Said = { id: string; decision: string; actions: unknown[] }
@@ -44,6 +44,47 @@ export async function heed(ctx: UserCtx, runId: string, { id, decision, actions 
   else if (row?.endedAt === null) await wakeRun(ctx, row.open ?? runId, 'decided')
   else if (decision === 'approved' && !row?.canGoOn)
     await settleRun(ctx, runId, { status: 'failed', detail: 'The run had ended' }, [id])
+}
+
+// Found out before a model was asked, and to be found out as of then.
+const STALE = [':gather', ':gate', ':analyse'].map((name) => sql`${name}`)
+
+/**
+ * Begins a run again that ended before it could ask a model, with what is so by then; heard again, it changes nothing.
+ * Throws while it has not ended. One trip.
+ */
+export async function lookAgain(ctx: UserCtx, runId: string, suggestionId: string): Promise<void> {
+  const { db, actor } = ctx
+  const name = `:again:${suggestionId}`
+  const own = and(eq(r.id, runId), ownedBy(actor, r.userId))
+  const isOn = sql`exists (select 1 from ${workflows} w where w.id = ${r.workflowId} and w.status = 'enabled' and w.deleted_at is null)`
+  const said = step(
+    db,
+    'said',
+    sql`insert into ${runSteps} (id, run_id, step, user_id, kind, status, ended_at)
+      select ${r.id} || '.' || ${name}::text, ${r.id}, ${name}, ${r.userId}, 'again', 'done', now()
+      from ${r} where ${own} and ${r.endedAt} is not null and ${canGoOn} and ${isOn}
+      on conflict do nothing returning run_id`,
+  )
+  const these = sql`(select said.run_id from said)`
+  const forgotten = step(
+    db,
+    'forgotten',
+    sql`delete from ${runSteps} where run_id in ${these} and step in (${sql.join(STALE, sql`, `)}) returning run_id`,
+  )
+  const reopened = reopening(ctx, sql`${r.id} in ${these}`)
+  const [row] = await db
+    .with(said, forgotten, reopened)
+    .select({
+      endedAt: r.endedAt,
+      again: reopened.instanceId,
+      isHeard: sql<boolean>`exists (select 1 from ${runSteps} where run_id = ${runId} and step = ${name})`,
+    })
+    .from(r)
+    .leftJoin(reopened, eq(reopened.id, r.id))
+    .where(own)
+  if (row?.again) await begin(ctx, actor.userId, runId, row.again)
+  else if (row?.endedAt === null && !row.isHeard) throw new AppError('unavailable', 'The run has not ended yet')
 }
 
 function reopening({ db, actor }: Pick<UserCtx, 'db' | 'actor'>, where: SQL) {

@@ -13,6 +13,7 @@ import type { Begun } from './ports.ts'
 import { familyOf, TAINTED } from './react.ts'
 import { readWorkflow } from './read.ts'
 import { cut } from './reader.ts'
+import { redactionOf } from './redact.ts'
 import { runTasa } from './run.ts'
 import type { Replay, Simulated, Simulation } from './simulate-schema.ts'
 import { filled, isTemporal, type Params, whenOf } from './when-of.ts'
@@ -81,7 +82,7 @@ const pick = ({ kind, title, body }: { kind: string; title: string; body: string
 const NO_COST = { model: null, mostMicros: 0 }
 
 async function costOf(ctx: UserCtx, run: Begun, analysis: Parameters<typeof callOf>[0]) {
-  return await quote(ctx, callOf(analysis, await gather(ctx, run)))
+  return await quote(ctx, callOf(analysis, await gather(ctx, run), await redactionOf(ctx)))
 }
 
 type Past = { triggers: Trigger[]; params: Params; zone: string; days: number }

@@ -3,10 +3,12 @@ import type { UserCtx } from '#core'
 import { listEffects, realEffects, recordingEffects, undoEffect } from '#effects'
 import { notify } from '#notifications'
 import { autonomyOf, decideAutonomy, gate, propose, settleRun } from '#proactivity'
+import { DEFAULT_EXPIRES_MINUTES, MINUTE_MS, oneLine, triggerWords } from './agree.ts'
 import { analyse } from './analyse.ts'
 import { gather, hashOf } from './gather.ts'
 import { goOn } from './heed.ts'
 import type { Decision, Notice, Question, Standing, World } from './ports.ts'
+import { cut } from './reader.ts'
 import {
   amendStep,
   answerStep,
@@ -41,11 +43,19 @@ export function realWorld(ctx: UserCtx, holder: Holder): World {
     now: ctx.now,
     begin: () => beginRun(ctx, holder),
     gather: (run) => gather(ctx, run),
-    gate: async ({ definition, priority, workflowId }, { hash }, findings) => {
+    gate: async (run, { hash, isTainted }, findings) => {
+      const { definition, priority, workflowId, name } = run
       const kind = definition.suggestion?.kind ?? 'analysis'
       const factsHash = findings.length > 0 ? hashOf(hash, findings) : hash
       const needsModel = definition.analysis?.kind === 'model'
-      const asked = await gate(ctx, { kind, factsHash, priority, needsModel, workflowId, askId: runId })
+      const minutes = definition.suggestion?.expiresMinutes ?? DEFAULT_EXPIRES_MINUTES
+      const later = {
+        ...{ runId, title: cut(`"${oneLine(name)}" has something to look into`, 300), trigger: triggerWords(run) },
+        expiresAt: new Date(ctx.now().getTime() + minutes * MINUTE_MS).toISOString(),
+        tainted: run.isTainted || isTainted,
+      }
+      const ask = { kind, factsHash, priority, needsModel, workflowId, askId: runId }
+      const asked = await gate(ctx, needsModel ? { ...ask, later } : ask)
       return asked.open ? null : asked.reason
     },
     analyse: async (run, gathered) => {

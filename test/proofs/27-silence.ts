@@ -80,6 +80,11 @@ async function month(world: World, office: Office, { chance, days, asked }: Give
   if (!idle || !busy) throw new Error('no people')
   for (const person of [idle, busy]) {
     await live(world, person, chance)
+    // So that nothing but what is new says whether a model is asked.
+    await world.query(
+      'insert into suggestion_settings (user_id, max_open, max_a_day, cooldown_minutes) values ($1, 20, 100, 0)',
+      [person.userId],
+    )
     for (const template of await templatesOf(person))
       await office.useTemplate(person.userId, template.key, paramsOf(template, chance))
     await office.createWorkflow(person.userId, ANALYST)

@@ -1,0 +1,1 @@
+ALTER TABLE "suggestion_settings" ADD COLUMN "privacy" text DEFAULT 'contacts' NOT NULL;
