@@ -171,7 +171,7 @@ test('what a model has yet to be asked is released to its run, once, and is noth
   const learner = await makeLearner(MONDAY)
   const { ctx, steward } = learner
   await steward.setBudget({ isPaused: true })
-  const later = { runId: 'run_1', title: 'Later', trigger: 'event', expiresAt: MONDAY, tainted: false }
+  const later = { runId: 'run_1', title: 'Later', trigger: 'event', tainted: false }
   const ask = { kind: 'triage', factsHash: 'a', priority: 'routine' as const, needsModel: true, workflowId: 'wfl_1' }
   for (let n = 0; n < 2; n++) await gate(ctx, { ...ask, askId: 'run_1', later })
   const [kept, ...more] = (await listWithheld(ctx, { limit: 10 })).items
