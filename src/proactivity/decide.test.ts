@@ -171,7 +171,7 @@ test('what a model has yet to be asked is released to its run, once, and is noth
   const learner = await makeLearner(MONDAY)
   const { ctx, steward } = learner
   await steward.setBudget({ isPaused: true })
-  const later = { runId: 'run_1', title: 'Later', trigger: 'event', expiresAt: MONDAY, tainted: false }
+  const later = { runId: 'run_1', title: 'Later', trigger: 'event', tainted: false }
   const ask = { kind: 'triage', factsHash: 'a', priority: 'routine' as const, needsModel: true, workflowId: 'wfl_1' }
   for (let n = 0; n < 2; n++) await gate(ctx, { ...ask, askId: 'run_1', later })
   const [kept, ...more] = (await listWithheld(ctx, { limit: 10 })).items
@@ -211,11 +211,14 @@ test('lists are by person, state and kind, page by page; the open ones come best
   })
 })
 
-test('why it was thought of is told as it was given', async () => {
+test('why it was thought of is told as it was given, with the parts of its rank', async () => {
   const learner = await makeLearner(MONDAY)
   const facts = [{ kind: 'task' as const, id: 'task_1', says: 'overdue for a week' }]
-  const why = { ...offer().why, trigger: 'three tasks are overdue', facts, score: { impact: 0.7 }, rule: 'overdue > 2' }
-  expect(await explainSuggestion(learner.ctx, await offered(learner, { why }))).toEqual(why)
+  const why = { ...offer().why, trigger: 'three tasks are overdue', facts, rule: 'overdue > 2' }
+  expect(await explainSuggestion(learner.ctx, await offered(learner, { why }))).toEqual({
+    ...why,
+    score: { priority: 2, confidence: 0.5, expected: 0.5 },
+  })
 })
 
 test("a stranger's suggestion does not exist, and an ended session decides nothing", async () => {

@@ -22,16 +22,16 @@ export type GateAsk = {
   /** What is kept where a limit forbids it now: the run is begun again when it is over. */
   later?: Later
 }
-export type Later = { runId: string; title: string; trigger: string; expiresAt: string; tainted: boolean }
+type Later = { runId: string; title: string; trigger: string; tainted: boolean }
 export type Gate = { open: true } | { open: false; reason: WithheldReason }
 type GateCtx = JudgeCtx
 
 const g = suggestionGates
-const HOUR_MS = 3_600_000
+const WEEK_MS = 7 * 24 * 3_600_000
 
 /**
  * Before a model is asked or anything is said: the reason not to, which is kept. Facts that were looked into are not
- * looked into again until they are others. Three trips, two Stewards' at most.
+ * looked into again until they are others. Three trips, five where what is to be asked later is kept; two Stewards' at most.
  */
 export async function gate(ctx: GateCtx, ask: GateAsk): Promise<Gate> {
   const stands = await standingOf(ctx, ask.kind, ask)
@@ -70,11 +70,10 @@ async function keepForLater(ctx: GateCtx, ask: GateAsk, later: Later, reason: Wi
   const { kind, priority, workflowId, factsHash } = ask
   const { standing, moment, timeZone } = stands
   const limits = limitsOf(standing, ask, { now: ctx.now(), date: moment.date, timeZone })
-  const end = limits.ends[reason]
-  if (!end) return
+  if (!limits.ends[reason]) return
   const { runId, title, trigger, tainted } = later
-  // What has no words yet is never too old to be looked into.
-  const expiresAt = new Date(Math.max(Date.parse(later.expiresAt), end.getTime() + HOUR_MS)).toISOString()
+  // What has no words yet does not get old, whatever holds it back next.
+  const expiresAt = new Date(ctx.now().getTime() + WEEK_MS).toISOString()
   const why = { trigger, facts: [], score: {}, rule: null, model: null, costMicros: 0, decisionId: null }
   const offer: NewSuggestion = {
     ...{ key: ctx.newId('sug'), kind, title, body: '', actions: [], alternatives: [], why },

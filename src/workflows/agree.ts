@@ -5,8 +5,8 @@ import type { Begun, Decision } from './ports.ts'
 import { cut } from './reader.ts'
 
 const MAX_OFFERS = 10
-export const DEFAULT_EXPIRES_MINUTES = 1440
-export const MINUTE_MS = 60_000
+const DEFAULT_EXPIRES_MINUTES = 1440
+const MINUTE_MS = 60_000
 /** That it expired is told by an event: this much longer it is waited for. */
 const SLACK_MS = 5 * MINUTE_MS
 const MAX_WAKES = 200

@@ -233,13 +233,21 @@ test('released by hand, a model is asked at once and what it finds is offered, w
 })
 
 test('what the budget forbids is looked into when there is some again', async () => {
-  await asleepWithModel(async ({ steward, awake, pass, happens, hear, withheld, wake, offered, asked }) => {
+  await asleepWithModel(async ({ steward, awake, settle, pass, happens, hear, withheld, wake, offered, asked }) => {
     await awake()
     await steward.setBudget({ isPaused: true })
     await happens()
     const [kept] = await withheld()
     expect(kept).toMatchObject({ reason: 'budget', wakeAt: new Date('2026-11-24T08:00:00.000Z') })
+    // By then something else holds it back, for longer than words would last.
     pass(9 * 60)
+    await settle({ maxADay: 0 })
+    for (let n = 0; n < 2; n++) {
+      await wake(kept?.id ?? '')
+      expect((await withheld())[0]).toMatchObject({ id: kept?.id, reason: 'too_many_today' })
+      pass(24 * 60)
+    }
+    await settle({ maxADay: 8 })
     await wake(kept?.id ?? '')
     await hear()
     const [again] = await withheld()

@@ -3,7 +3,7 @@ import type { UserCtx } from '#core'
 import { listEffects, realEffects, recordingEffects, undoEffect } from '#effects'
 import { notify } from '#notifications'
 import { autonomyOf, decideAutonomy, gate, propose, settleRun } from '#proactivity'
-import { DEFAULT_EXPIRES_MINUTES, MINUTE_MS, oneLine, triggerWords } from './agree.ts'
+import { oneLine, triggerWords } from './agree.ts'
 import { analyse } from './analyse.ts'
 import { gather, hashOf } from './gather.ts'
 import { goOn } from './heed.ts'
@@ -48,10 +48,8 @@ export function realWorld(ctx: UserCtx, holder: Holder): World {
       const kind = definition.suggestion?.kind ?? 'analysis'
       const factsHash = findings.length > 0 ? hashOf(hash, findings) : hash
       const needsModel = definition.analysis?.kind === 'model'
-      const minutes = definition.suggestion?.expiresMinutes ?? DEFAULT_EXPIRES_MINUTES
       const later = {
         ...{ runId, title: cut(`"${oneLine(name)}" has something to look into`, 300), trigger: triggerWords(run) },
-        expiresAt: new Date(ctx.now().getTime() + minutes * MINUTE_MS).toISOString(),
         tainted: run.isTainted || isTainted,
       }
       const ask = { kind, factsHash, priority, needsModel, workflowId, askId: runId }
