@@ -64,8 +64,9 @@ export async function snoozeSuggestion(ctx: WriteCtx, id: string, { minutes = 0,
   const wakeAt = new Date(wakeMs)
   return await move(ctx, id, {
     from: OPEN,
-    already: [],
-    where: isCurrent(ctx.now()),
+    already: ['snoozed'],
+    // The same again, as whoever was not answered asks it, is one.
+    where: and(isCurrent(ctx.now()), not(isAsleepUntil(wakeAt))),
     set: {
       status: 'snoozed',
       wakeAt,
@@ -75,6 +76,9 @@ export async function snoozeSuggestion(ctx: WriteCtx, id: string, { minutes = 0,
     decide: { decision: 'snoozed' },
   })
 }
+
+const isAsleepUntil = (at: Date) =>
+  sql`(${t.status} = 'snoozed' and abs(extract(epoch from ${t.wakeAt} - ${at.toISOString()}::timestamptz)) < 60)`
 
 /** Whoever wants it later wants it to be there then. */
 export const outlasting = (wakeAt: Date) =>

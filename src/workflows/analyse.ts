@@ -125,6 +125,8 @@ async function byModel(ctx: AnalyseCtx, { ask, maxFindings }: Ask, gathered: Gat
       .flatMap(linksIn)
       .map((link) => [link.id, link]),
   )
+  // The rules that stand in where no model is configured talk; they do not answer in a schema.
+  if (isOffline(ctx)) return { ...NONE, reason: 'no_model' }
   const redaction = await redactionOf(ctx)
   const shown = (words: string, most: number) => cut(redaction.show(words), most)
   let [text, receipt]: [string, Partial<Analysed>] = ['', {}]
@@ -142,8 +144,7 @@ async function byModel(ctx: AnalyseCtx, { ask, maxFindings }: Ask, gathered: Gat
     throw error
   }
   const told = Told.safeParse(parse(text))
-  // The rules that stand in where no model is configured talk; they do not answer in a schema.
-  if (!told.success) return { ...NONE, ...receipt, reason: isOffline(ctx) ? 'no_model' : 'unreadable_answer' }
+  if (!told.success) return { ...NONE, ...receipt, reason: 'unreadable_answer' }
   const findings = told.data.findings
     .slice(0, maxFindings)
     .flatMap(({ title, factIds, confidence, impact, alternatives }) => {

@@ -183,6 +183,7 @@ export async function useVersion(ctx: ChangeCtx, id: string, version: number): P
 
 async function takeVersion(ctx: ChangeCtx, id: string, version: number): Promise<WorkflowWhole> {
   const read = await readWorkflow(ctx, id)
+  if (read.workflow.definitionVersion === version) return wholeOf(ctx, read)
   const v = workflowVersions
   const [row] = await ctx.db
     .select({ definition: sql<Definition>`${v.definition}` })
@@ -207,11 +208,14 @@ async function stand(ctx: ChangeCtx, id: string, standing: Standing): Promise<Wo
   const read = await readWorkflow(ctx, id)
   const { workflow, definition } = read
   const { status } = standing
-  if (workflow.status === status && status !== 'paused') return wholeOf(ctx, read)
+  const until = standing.status === 'paused' && standing.until ? new Date(standing.until) : null
+  const pausedReason = status === 'paused' ? ('person' as const) : null
+  const isSame = workflow.status === status && workflow.pausedReason === pausedReason
+  if (isSame && workflow.pausedUntil === (until?.toISOString() ?? null)) return wholeOf(ctx, read)
   const set = {
     status,
-    pausedReason: status === 'paused' ? 'person' : null,
-    pausedUntil: standing.status === 'paused' && standing.until ? new Date(standing.until) : null,
+    pausedReason,
+    pausedUntil: until,
     ...(status === 'enabled' && { failuresInRow: 0 }),
   }
   // Whatever became of it can be switched off.

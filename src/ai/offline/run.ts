@@ -23,8 +23,8 @@ import {
 import { doRoom } from './do-room.ts'
 import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
 import { createMemo } from './memo.ts'
-import { titles, trouble } from './say.ts'
 import { keyOf, understood } from './understood.ts'
+import { wrapUp } from './wrap-up.ts'
 
 /** Older turns hold nothing that "it" or "the second one" could still mean. */
 const MAX_TURNS = 6
@@ -288,15 +288,4 @@ export function nextMove(turns: Turn[], person: PersonFacts, tools: ModelTool[])
     state = { ...(isOver ? played.state : stateSeen(turn, state)), ...(unconfirmed ? { unconfirmed } : {}) }
   }
   return play(last, worldAt(last, [last], person, state, tools), tools).move ?? { text: wrapUp(last) }
-}
-
-/** Another model began this turn: say only what its tools returned. */
-function wrapUp(turn: Turn): string {
-  const results = turn.steps.flatMap(resultsOf)
-  const good = results.flatMap((r) => (r.ok ? [asTask(record(r.output).task) ?? asTask(r.output)] : []))
-  const named = [...new Set(good.flatMap((task) => task?.title ?? []))].map((title) => ({ title }))
-  const bad = results.find((r) => !r.ok)
-  const done = named.length > 0 ? `Done: ${titles(named)}.` : good.length > 0 ? 'That went through.' : ''
-  const failed = bad ? `One step failed: ${trouble(bad)}.` : ''
-  return [done, failed].filter(Boolean).join(' ') || "I couldn't finish that."
 }
