@@ -40,7 +40,7 @@ async function comeBack(ctx: UserCtx, row: Row): Promise<void> {
   const { standing, moment } = await standingOf(ctx, row.kind)
   const { settings, quietUntil } = standing
   const reason = quietUntil ? sql`'quiet_hours'` : sql`case when ${isFull(ctx, settings)} then 'too_many_open' end`
-  await rise(ctx, row, { reason, wakeAt: quietUntil ?? againAt(ctx), ends: {}, moment })
+  await rise(ctx, row, { reason, wakeAt: quietUntil ?? againAt(ctx), ends: { quiet_hours: quietUntil }, moment })
 }
 
 async function judgeAgain(ctx: UserCtx, row: Row): Promise<void> {
