@@ -29,6 +29,7 @@ export default defineConfig({
           include: ['src/**/*.test.ts', 'test/**/*.test.ts'],
           exclude: ['test/browser/**'],
           isolate: false,
+          setupFiles: ['./src/ai/breakers.setup.ts'],
           testTimeout: 30_000,
         },
       },

@@ -23,7 +23,7 @@ test(
   'reminders that ring late are noticed',
   async () => {
     const changes = SABOTAGES['timers of reminders ring late'] ?? []
-    const month = await simulateMonth({ seed: SEED, people: 6, days: 3, isSmall: true, changes })
+    const month = await simulateMonth({ seed: SEED, people: 8, days: 4, isSmall: true, changes })
     expect(violationsOf(month)).toEqual([expect.stringMatching(/^a reminder was \d+ ms off$/)])
   },
   DAYS_MS,
