@@ -3,7 +3,7 @@ import type { World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { deploymentSecrets, dump, findSecrets, sowCanaries } from './lib-canaries.ts'
-import { drive, type Holder, type Load, nextVars, reseal, STEPS } from './lib-rotation.ts'
+import { drive, type Holder, type Load, nextVars, renew, reseal, STEPS } from './lib-rotation.ts'
 import {
   connect,
   keepMail,
@@ -165,6 +165,8 @@ async function rotate({ own, chance, share, report }: Scene, holders: Holder[]) 
   }
   let current = own
   for (const step of STEPS) {
+    // An operator waits until the tokens of the old key are over, ten minutes, before it goes.
+    if (step === 'retire') await eachOf(holders, AT_ONCE, (holder) => renew(current, holder, report))
     let next: World | undefined
     await under([current], async () => {
       next = await current.sabotaged([], await nextVars(current.vars, step))

@@ -83,7 +83,8 @@ async function write(world: World, { kept, accessToken }: Holder, report: Report
   if (status !== 200) report(`a secret is given anew and answered ${status} ${text.slice(0, 200)}`)
 }
 
-async function renew(world: World, holder: Holder, report: Report): Promise<void> {
+/** Renewed tokens are of the key that signs now. */
+export async function renew(world: World, holder: Holder, report: Report): Promise<void> {
   const body = { refreshToken: holder.refreshToken }
   const { status, text } = await world.call('POST', '/v1/auth/refresh', { body })
   if (status !== 200) return report(`a renewal is answered ${status} ${text.slice(0, 200)}`)
