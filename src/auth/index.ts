@@ -8,22 +8,13 @@ export { isCsrfToken } from './hand-over.ts'
 export { isHighSecurity } from './high-security.ts'
 export { POLICY } from './policy.ts'
 export { signInHealth } from './providers.ts'
+export { requireRole, requireSession } from './require.ts'
 export { lackingScopes, ruleOf, scopesAsked } from './rules.ts'
 export { type Challenge, Login, SessionList } from './schema.ts'
 export { SCOPES, type Scope, scopeOf, scopesOf, toolsWithin } from './scopes.ts'
 export { authSealed } from './sealed.ts'
 export { answerChallenge } from './second-step.ts'
-export {
-  endAllOf,
-  endSession,
-  hurry,
-  pruneSessions,
-  renew,
-  requireRole,
-  requireSession,
-  sessionEnded,
-  sessionsOf,
-} from './sessions.ts'
+export { endAllOf, endSession, hurry, pruneSessions, renew, sessionEnded, sessionsOf } from './sessions.ts'
 export { login } from './sign-in.ts'
 export {
   ACCESS_TOKEN_S,

@@ -1,11 +1,10 @@
 import { and, desc, eq, gt, isNull, lt, ne, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy, prepared, preparedAs } from '#database'
+import { type ColumnsOf, iso, jsonObject, ownedBy, prepared } from '#database'
 import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'
 import { issue, sessionOf } from './open.ts'
-import type { Role } from './policy.ts'
 import type { Session, Tokens } from './schema.ts'
 import { refreshTokens, sessions } from './tables.ts'
 import { IDLE_DAYS, type SignInTime, successorOf } from './tokens.ts'
@@ -123,7 +122,7 @@ export function tellEnded(
 }
 
 /**
- * Ends every open session of the person `userId` but `except`, as CTEs of the statement that gives the reason; the
+ * Ends every open session of the person `userId` but `except`, as CTEs of the statement that gives the reason; they
  * are answered as `endedSessions`.
  */
 export function endAll(db: Ctx['db'], { userId, except = '', now, reason }: EndAll) {
@@ -144,8 +143,7 @@ export const endedSessions = sql<Ended[]>`(select coalesce(json_agg(
 
 type EndCtx = Pick<UserCtx, 'db' | 'actor' | 'now' | 'env' | 'waitUntil' | 'log'>
 
-/** Closes now what these have open, and hurries the events that say so. */
-// What a hundred leave waits for the relay: a queue takes no more at once.
+/** Closes now what these have open, and hurries the events of the first hundred: a queue takes no more at once. */
 export function hurry(ctx: Pick<Ctx, 'env' | 'waitUntil' | 'log'>, userId: string, ended: Ended[]): void {
   cutOff(
     ctx,
@@ -190,23 +188,6 @@ export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 're
 /** Ends all of the person's sessions but the one that asks. One trip. */
 export async function endOtherSessions(ctx: EndCtx): Promise<void> {
   await endWhere(ctx, ne(sessions.id, sessionOf(ctx.actor)), 'revoked')
-}
-
-const isLive = preparedAs(({ db, actor }) => {
-  return db.select({ isLive: sql<boolean>`${liveSession(actor) ?? sql`true`}` }).from(sql`(select 1) as one`)
-})
-
-/** Fails with `session_ended` unless the session that asks is open: for what touched no row of its own. One trip. */
-export async function requireSession(ctx: Pick<UserCtx, 'db' | 'actor'>): Promise<void> {
-  await isLive(ctx, {})
-}
-
-/** Who acts for the deployment: a person with one of these roles. Session and role are asked in one trip; 403 without. */
-export async function requireRole(ctx: Pick<UserCtx, 'db' | 'actor'>, roles: readonly Role[]): Promise<Role> {
-  const asked = sql`live_staff(${ctx.actor.sessionId}, ${ctx.actor.userId}, array(select jsonb_array_elements_text(${JSON.stringify(roles)}::jsonb)))`
-  const { rows } = await ctx.db.execute<{ role: Role }>(sql`select ${asked} as role`)
-  if (!rows[0]) throw new Error('a function returned no row')
-  return rows[0].role
 }
 
 /** Every way in of someone who was disabled ends, as a statement of the batch that disables them; sockets follow. */

@@ -1,11 +1,10 @@
 import { and, eq, isNull, or, type SQL, sql } from 'drizzle-orm'
 import type { UserCtx } from '#core'
 import { settleRun } from '#proactivity'
-import { kick, tell } from '#queue'
+import { kick } from '#queue'
 import { Definition } from './definition.ts'
-import { workflowUpdated } from './events.ts'
 import type { Begun, Mark } from './ports.ts'
-import { shown, silence, step } from './row.ts'
+import { silence, step, tellUpdated } from './row.ts'
 import { changingRun, eventOf, held, shownRun, tellRun } from './run-row.ts'
 import type { Doing, Finding, RunEnd } from './run-schema.ts'
 import { runSteps, workflowRuns, workflows, workflowVersions } from './tables.ts'
@@ -194,13 +193,7 @@ export async function endRun(ctx: RecordCtx, { runId, instanceId }: Holder, end:
   )
   const isNow = sql`${counted.status} = 'paused' and ${counted.pausedReason} = 'failing' and ${counted.failuresInRow} = ${PAUSE_AFTER}`
   const paused = db.$with('paused').as(db.select().from(counted).where(sql`${isNow} and ${hasFailed}::boolean`))
-  const pausedTold = tell(db, 'paused_told', paused, {
-    kind: workflowUpdated,
-    userId: paused.userId,
-    key: paused.id,
-    version: paused.version,
-    data: shown(paused),
-  })
+  const pausedTold = tellUpdated(db, 'paused_told', paused)
   const [row] = await db
     .with(changed, told, counted, paused, silence(db, 'paused'), pausedTold)
     .select({ id: changed.id, version: changed.version, pausedId: pausedTold.id })

@@ -1,7 +1,9 @@
 import { and, eq, isNull, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { AppError, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, liveSession, ownedBy } from '#database'
+import { tell } from '#queue'
 import type { NewTrigger } from './compile.ts'
+import { workflowUpdated } from './events.ts'
 import { triggers, workflows, workflowVersions } from './tables.ts'
 import type { Workflow } from './workflow-schema.ts'
 
@@ -31,6 +33,12 @@ export function shown(w: ColumnsOf<typeof workflows>): SQL<Workflow> {
     createdAt: iso(w.createdAt),
     updatedAt: iso(w.updatedAt),
   })
+}
+
+/** The events that these changed, of the CTE that changed them. */
+export function tellUpdated(db: ReadCtx['db'], name: string, changed: WithSubquery & ColumnsOf<typeof workflows>) {
+  const { userId, id: key, version } = changed
+  return tell(db, name, changed, { kind: workflowUpdated, userId, key, version, data: shown(changed) })
 }
 
 /** Nothing sets it off while it is off, nor is made up for. `from`: the workflows; `also`: what else is set. A CTE of its triggers. */

@@ -1,9 +1,8 @@
 import { and, isNull, lte, ne, sql } from 'drizzle-orm'
 import { findAppError, type UserCtx } from '#core'
 import { ownedBy } from '#database'
-import { kick, tell } from '#queue'
-import { workflowUpdated } from './events.ts'
-import { shown, silence } from './row.ts'
+import { kick } from '#queue'
+import { silence, tellUpdated } from './row.ts'
 import { cancelRun } from './runs.ts'
 import { workflowRuns, workflows } from './tables.ts'
 
@@ -28,13 +27,7 @@ export async function switchOff(ctx: UserCtx, until: Date): Promise<void> {
       .where(and(theirs, ne(workflows.status, 'disabled')))
       .returning(),
   )
-  const told = tell(db, 'told', changed, {
-    kind: workflowUpdated,
-    userId: changed.userId,
-    key: changed.id,
-    version: changed.version,
-    data: shown(changed),
-  })
+  const told = tellUpdated(db, 'told', changed)
   const events = await db
     .with(found, changed, silence(db, 'found', sql`, secret = null`), told)
     .select({ id: told.id })

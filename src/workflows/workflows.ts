@@ -5,7 +5,7 @@ import { ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
 import { compile } from './compile.ts'
 import type { Definition } from './definition.ts'
-import { workflowCreated, workflowDeleted, workflowUpdated } from './events.ts'
+import { workflowCreated, workflowDeleted } from './events.ts'
 import { definitionIn, keptIn, readWorkflow, wholeOf, zoneOf } from './read.ts'
 import {
   asker,
@@ -19,6 +19,7 @@ import {
   silence,
   stale,
   step,
+  tellUpdated,
 } from './row.ts'
 import { triggers, workflows, workflowVersions } from './tables.ts'
 import type { Params } from './when-of.ts'
@@ -95,13 +96,7 @@ async function change(
       .where(and(mine(ctx, id), version === '*' ? undefined : eq(workflows.version, version)))
       .returning(),
   )
-  const told = tell(db, 'told', changed, {
-    kind: workflowUpdated,
-    userId: changed.userId,
-    key: changed.id,
-    version: changed.version,
-    data: shown(changed),
-  })
+  const told = tellUpdated(db, 'told', changed)
   const also = [
     ...(parts.definition ? [keepVersion(db, 'changed', parts.definition, parts.note ?? '')] : []),
     ...(parts.triggers ? setTriggers(db, 'changed', parts.triggers) : []),
