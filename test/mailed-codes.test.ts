@@ -106,7 +106,7 @@ test('a link holds its code in the fragment, which reaches no log; its page load
 test('a guess at a code is refused, and more than sixty a minute from one network are not heard', async () => {
   const strict = await world.sabotaged([], { RATE_LIMIT_FACTOR: '1' })
   try {
-    const body = { token: `ac_${'x'.repeat(43)}` }
+    const body = { token: `ac_${'x'.repeat(43)}`, password: PASSWORD }
     const guess = () => strict.call('POST', '/v1/auth/verify-email/confirm', { body })
     const statuses: number[] = []
     for (let n = 0; n < 65; n++) statuses.push((await guess()).status)

@@ -2,6 +2,7 @@ import { Webhook } from 'standardwebhooks'
 import { createAuthenticator } from './authenticator.ts'
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
 import { awayFlow, backFlow, beginFlow } from './matrix-flows.ts'
+import { need } from './matrix-identity.ts'
 import { DEFINITION, kindOf, makeEffect } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
@@ -26,6 +27,9 @@ export async function mailedCode(world: World, kind: string, { userId, email }: 
   )
   return token
 }
+
+/** For who was made behind the API. */
+export const firstPassword = (owner: Person) => need(owner, 'POST', '/v1/auth/password', { newPassword: PASSWORD })
 
 /** The code of a registration, and the password that was chosen: that of somebody else, as it is kept. */
 async function registrationCode(world: World) {
@@ -89,7 +93,10 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
     return { body: { response: createAuthenticator(world.vars.PUBLIC_URL ?? '').create(options) } }
   },
   confirmRegistration: async (world) => ({ body: { token: await registrationCode(world), password: PASSWORD } }),
-  confirmEmail: async (world, owner) => ({ body: { token: await mailedCode(world, 'verify', owner) } }),
+  confirmEmail: async (world, owner) => {
+    await firstPassword(owner)
+    return { body: { token: await mailedCode(world, 'verify', owner), password: PASSWORD } }
+  },
   changePassword: async () => ({ body: { newPassword: PASSWORD } }),
   resetPassword: async (world, owner) => ({
     body: { token: await mailedCode(world, 'reset', owner), password: PASSWORD },

@@ -110,7 +110,7 @@ test.each(Object.keys(WAYS))(
       async () =>
         world.mailbox
           .messages(stranger.email)
-          .some(({ text }) => /confirmed for the first time\. .* switched off\./.test(text)),
+          .some(({ text }) => /confirmed for the first time\. .* called off\./.test(text)),
       true,
     )
   },

@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { accountReclaimed } from '#auth'
 import { addServer } from '#integrations'
@@ -26,15 +26,7 @@ const AT_ONCE = [
 /** Good for nothing once the session it was made in has ended. */
 const OF_A_SESSION = ['oauth_grants', 'oauth_requests', 'passkey_challenges', 'sign_in_flows', 'jobs']
 /** With what they are a part of. */
-const PARTS = [
-  'triggers',
-  'workflow_versions',
-  'workflow_runs',
-  'run_steps',
-  'schedule_runs',
-  'oauth_states',
-  'signature_nonces',
-]
+const PARTS = ['triggers', 'workflow_versions', 'run_steps', 'schedule_runs', 'oauth_states', 'signature_nonces']
 /** Words, and what was done: it lets nobody in and goes nowhere by itself. */
 const STAYS = [
   'audit_denials',
@@ -72,6 +64,27 @@ const STAYS = [
 test('of every table with anything of a person it is decided what becomes of it when its owner comes in', () => {
   const decided = [...Object.keys(RECLAIMED), ...AT_ONCE, ...OF_A_SESSION, ...PARTS, ...STAYS]
   expect(decided.toSorted()).toEqual(Object.keys(CLAIMS).toSorted())
+})
+
+/** Nothing is added to these by somebody whose session ends: they are a part of something, or checked otherwise. */
+const NOT_BY_TRIGGER = [
+  'sessions',
+  'refresh_tokens',
+  'credentials',
+  'password_failures',
+  'sign_in_challenges',
+  'auth_codes',
+  'webhook_deliveries',
+  'workflow_runs',
+  'effects',
+]
+
+test('whatever opens the account or acts in it later is added by a session that lives when the row is there', async () => {
+  const { db } = await makePerson()
+  const { rows } = await db.execute<{ name: string }>(sql`
+    select c.relname as name from pg_trigger t join pg_class c on c.oid = t.tgrelid where t.tgname = 'alive_only'`)
+  const held = [...AT_ONCE, ...Object.keys(RECLAIMED)].filter((table) => !NOT_BY_TRIGGER.includes(table))
+  expect(rows.map(({ name }) => name).toSorted()).toEqual(held.toSorted())
 })
 
 const reclaimed = (person: Person, until: string) => {

@@ -7,20 +7,22 @@ import { forgetAutonomy } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { onBehalfOf, pauseSchedules } from '#scheduler'
 import { removeSigningKeys } from '#signatures'
-import { switchOff } from '#workflows'
+import { endRunsOf, switchOff } from '#workflows'
 
 type Act = (ctx: UserCtx, until: Date) => Promise<void>
 
 /** What becomes of what was there until somebody came in who need not be who left it, by the tables it is in. */
 export const RECLAIMED: Readonly<Record<string, Act>> = {
+  // First, that nothing begins any more.
+  workflows: switchOff,
+  schedules: pauseSchedules,
   autonomy_rules: forgetAutonomy,
   mcp_servers: removeServers,
   signing_keys: removeSigningKeys,
   devices: removeDevices,
+  // Last, as they may take long: what is asked of the platform is asked again.
+  workflow_runs: endRunsOf,
   effects: cancelEffects,
-  schedules: pauseSchedules,
-  // Last, as it may take long: what it asks of the platform is asked again.
-  workflows: switchOff,
 }
 
 /** Takes from an account that has a known owner at last what lets others in, or sends out. */
@@ -30,7 +32,11 @@ export const reclaimSubscriber: Subscriber = {
   async handle(ctx: Ctx, events) {
     for (const { userId, data } of events) {
       const until = new Date(accountReclaimed.data.parse(data).until)
-      for (const act of Object.values(RECLAIMED)) await act(onBehalfOf(ctx, userId), until)
+      const failures: unknown[] = []
+      // One that fails keeps none of the others from being done; it is asked again with all of them.
+      for (const act of Object.values(RECLAIMED))
+        await act(onBehalfOf(ctx, userId), until).catch((error: unknown) => failures.push(error))
+      if (failures.length > 0) throw failures[0]
     }
   },
 }

@@ -25,7 +25,7 @@ const TOLD = [codeAsked, passwordChanged, addressChanged, accountReclaimed, keyC
 )
 // What a mail shows of it is 200 letters.
 const RECLAIMED =
-  'Your address was confirmed for the first time. What opened the account or sent from it before is gone, its password too if you came by a link; workflows and schedules are switched off.'
+  'Your address was confirmed for the first time. What opened the account or sent from it before goes; by a link, so does the password. Workflows and schedules are off, a planned deletion is called off.'
 
 type MailCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
 
@@ -47,10 +47,11 @@ export const accountSubscriber: Subscriber = {
   },
 }
 
-export const readerOf = ({ displayName, preferences: { locale, timeZone } }: Me): Reader => ({
+export const readerOf = ({ displayName, emailVerified, preferences: { locale, timeZone } }: Me): Reader => ({
   name: displayName,
   locale,
   timeZone,
+  unconfirmed: !emailVerified,
 })
 
 async function answerAsked(ctx: MailCtx, id: string): Promise<void> {

@@ -1,17 +1,18 @@
-import { sql } from 'drizzle-orm'
+import { eq, sql } from 'drizzle-orm'
 import { AppError, type Ctx, requireFresh, type UserCtx } from '#core'
 import { duplicateOf, jsonObject, ownedBy } from '#database'
 import { sendMail } from '#email'
 import { kick, tell } from '#queue'
-import { hashToken } from '#security'
+import { hashToken, verifyPassword } from '#security'
 import { addressOf, getMe, reachAddress } from '#users'
 import { addressChanged, readerOf } from './account-mails.ts'
-import { badCode, issueCode, requireMail, TAKEN, takeCode } from './codes.ts'
-import { authCodes } from './tables.ts'
+import { badCode, issueCode, requireMail, TAKEN, takeCode, tryCode } from './codes.ts'
+import type { AddressConfirm } from './schema.ts'
+import { authCodes, credentials } from './tables.ts'
 
 type AskCtx = Pick<UserCtx, 'db' | 'config' | 'actor' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
-type ConfirmCtx = Pick<Ctx, 'db' | 'now' | 'env' | 'waitUntil' | 'log'>
-type MoveCtx = ConfirmCtx & Pick<UserCtx, 'actor'>
+type ConfirmCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'client' | 'env' | 'waitUntil' | 'log'>
+type MoveCtx = Omit<ConfirmCtx, 'config' | 'client'> & Pick<UserCtx, 'actor'>
 
 /** Mails another link to confirm the address; `conflict` where it is confirmed. */
 export async function askVerification(ctx: AskCtx): Promise<void> {
@@ -21,10 +22,23 @@ export async function askVerification(ctx: AskCtx): Promise<void> {
   await mailCode(ctx, { kind: 'verify', userId: me.id, email: me.email, reader: readerOf(me) })
 }
 
-/** The address is the person's, who showed that mail to it reaches them. One trip. */
-export async function confirmVerification(ctx: ConfirmCtx, { token }: { token: string }): Promise<void> {
+/**
+ * The address is the person's, who showed that mail to it reaches them. The password is asked for: whoever is mailed what
+ * somebody else began in their name does not know it, and ten wrong ones end the code.
+ */
+export async function confirmVerification(ctx: ConfirmCtx, { token, password }: AddressConfirm): Promise<void> {
   const { db } = ctx
-  const taken = takeCode(ctx, 'verify', await hashToken(token))
+  const hash = await hashToken(token)
+  const { userId } = await tryCode(ctx, 'verify', hash)
+  const [kept] = await db
+    .select({ hash: credentials.passwordHash })
+    .from(credentials)
+    .where(eq(credentials.userId, userId ?? ''))
+  if (!(await verifyPassword(ctx, password, kept?.hash)).ok)
+    throw new AppError('invalid_credentials', 'This is not the password of the account', {
+      subject: userId ?? undefined,
+    })
+  const taken = takeCode(ctx, 'verify', hash)
   const reached = reachAddress(db, { ...TAKEN, at: ctx.now() })
   const [row] = await db
     .with(taken, ...reached)

@@ -6,6 +6,7 @@ import { askLink, confirmLink } from './magic-link.ts'
 import { askReset, changePassword, confirmReset } from './passwords.ts'
 import { confirmRegistration } from './register.ts'
 import {
+  AddressConfirm,
   Addressed,
   Admitted,
   Challenge,
@@ -60,8 +61,9 @@ const confirmVerifyRoute = publicRoute(
     path: '/auth/verify-email/confirm',
     operationId: 'confirmEmail',
     summary: 'Confirm the address',
+    description: 'Ten wrong passwords end the link.',
     tags,
-    request: { body: body(MailedCode) },
+    request: { body: body(AddressConfirm) },
     responses: DONE,
   },
   CONFIRMED,

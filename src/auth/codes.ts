@@ -10,7 +10,7 @@ import { authCodes, type Registrant } from './tables.ts'
 const CODE_MINUTES = 15
 const PRUNE_BATCH = 5000
 /** How often a password may be wrong beside a right code. */
-export const MAX_TRIES = 10
+const MAX_TRIES = 10
 
 export type CodeKind = (typeof authCodes.$inferSelect)['kind']
 /** A code was asked for by somebody who is not signed in; whether anybody has the address is looked up later. */
@@ -47,8 +47,8 @@ export async function askCode(ctx: AskCtx, kind: CodeKind, email: string, regist
 }
 
 type IssueCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId'>
-/** Who reads the mail: their name, and how they write a time. */
-export type Reader = { name: string; locale: string; timeZone: string }
+/** Who reads the mail: their name, how they write a time, and whether nobody has confirmed that they read it. */
+export type Reader = { name: string; locale: string; timeZone: string; unconfirmed?: boolean }
 type Issue = { id: string; kind: CodeKind; userId: string | null; email: string; reader: Reader }
 type LinkMail = { [K in MailKind]: DataOf<K> extends { expires: string } ? K : never }[MailKind]
 
@@ -71,7 +71,8 @@ export async function issueCode(ctx: IssueCtx, { id, kind, userId, email, reader
   const code = newCode()
   const hash = await hashToken(code)
   const expiresAt = lifeOf(ctx.now())
-  const data = { name: reader.name, url: linkOf(ctx, kind, code), expires: inWords(expiresAt, reader) }
+  const { name, unconfirmed } = reader
+  const data = { name, unconfirmed, url: linkOf(ctx, kind, code), expires: inWords(expiresAt, reader) }
   const mail = await sendMail(ctx, { userId, to: email, template: MAILS[kind], data, key: `code:${id}` })
   const made = sql`
     insert into ${authCodes} (id, kind, user_id, email, hash, expires_at)
@@ -98,6 +99,17 @@ export function isLive(ctx: Pick<Ctx, 'now'>, kind: CodeKind, hash: string): SQL
   return and(eq(authCodes.kind, kind), eq(authCodes.hash, hash), gt(authCodes.expiresAt, ctx.now()))
 }
 
+/** The code, for whoever shows a password beside it: the try is counted before it is made, so that many at once are too. */
+export async function tryCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string) {
+  const [code] = await ctx.db
+    .update(authCodes)
+    .set({ tries: sql`${authCodes.tries} + 1` })
+    .where(and(isLive(ctx, kind, hash), lt(authCodes.tries, MAX_TRIES)))
+    .returning()
+  if (!code) throw badCode()
+  return code
+}
+
 /** Uses a code up, as a CTE: of many at once one has the row. `also`: what else must hold of it. */
 export function takeCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string, also?: SQL) {
   return ctx.db.$with('taken').as(
@@ -107,6 +119,12 @@ export function takeCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: str
       .returning(),
   )
 }
+/** Whose a code is that is not yet taken. */
+export const holderOf = (ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string) =>
+  sql`${ctx.db
+    .select({ userId: authCodes.userId })
+    .from(authCodes)
+    .where(isLive(ctx, kind, hash))}`
 export const TAKEN = { userId: sql`(select user_id from taken)`, email: sql`(select email from taken)` }
 
 /** `subject`: whose it was, if that is known. */

@@ -3,7 +3,8 @@ import { createHash } from 'node:crypto'
 // What each link asks for, where it is sent, and what is said when it was taken.
 const FORMS = {
   register: ['Begin your account', 'register', 'The password you chose', 'Your account is ready: you can sign in.'],
-  verify: ['Confirm your address', 'verify-email', '', 'Your address is confirmed.'],
+  // Only who began the account knows it: who was mailed this by a stranger's doing confirms nothing by a click.
+  verify: ['Confirm your address', 'verify-email', 'The password of your account', 'Your address is confirmed.'],
   // The code counts for the account that asked alone: who was mailed it by a stranger gives nothing away by a click.
   email: [
     'Confirm your new address',

@@ -49,7 +49,7 @@ async function challengeOf({ person }: Someone): Promise<string> {
   const me = { id: person.actor.userId, email: '', displayName: '' } as Parameters<typeof admit>[1]['me']
   const admission = await admit(
     person,
-    { userId: me.id, me, isKnown: true },
+    { userId: me.id, stamp: 0, me, isKnown: true },
     { method: 'password', deviceName: 'phone' },
   )
   if (admission.kind !== 'challenge') throw new Error('no challenge')

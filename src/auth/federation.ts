@@ -145,7 +145,13 @@ async function enter(ctx: SignInCtx, provider: Provider, claims: Claims, { devic
   const { issuer, subject, email } = claims
   const found = people(db).as('found')
   const [row] = await db
-    .select({ id: identities.id, userId: found.id, me: found.me, isKnown: isKnownDevice(ctx, found.id) })
+    .select({
+      id: identities.id,
+      userId: found.id,
+      stamp: found.stamp,
+      me: found.me,
+      isKnown: isKnownDevice(ctx, found.id),
+    })
     .from(identities)
     .innerJoin(found, eq(found.id, identities.userId))
     .where(isAccount({ issuer, subject }))
@@ -176,7 +182,7 @@ async function makePerson(
       .line(100)
       .catch('Friend')
       .parse(email.slice(0, email.indexOf('@')))
-  const session = await openSession(ctx, { userId, deviceName, method: provider })
+  const session = await openSession(ctx, { userId, stamp: 0, deviceName, method: provider })
   const welcome = await welcomeMail(ctx, { id: userId, email, displayName })
   const identity = { id: ctx.newId('idt'), userId, provider, issuer, subject, email, createdAt: now, lastUsedAt: now }
   try {

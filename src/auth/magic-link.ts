@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import { revokeAll, revokedKeys } from '#keys'
 import { kick } from '#queue'
 import { hashToken, heedGuesses } from '#security'
-import { userById } from '#users'
-import { askCode, badCode, TAKEN, takeCode } from './codes.ts'
+import { renewStamp, userById } from '#users'
+import { askCode, badCode, holderOf, TAKEN, takeCode } from './codes.ts'
 import { isKnownDevice } from './mails.ts'
 import { type Admission, admit, type SignInCtx } from './open.ts'
 import { RECLAIMED, reclaim, reclaimedEvents } from './reclaim.ts'
@@ -23,11 +23,12 @@ export async function askLink(ctx: SignInCtx, { email }: { email: string }): Pro
  */
 export async function confirmLink(ctx: SignInCtx, { token, deviceName }: MagicLinkConfirm): Promise<Admission> {
   const { db } = ctx
-  const taken = takeCode(ctx, 'link', await hashToken(token))
+  const hash = await hashToken(token)
+  const taken = takeCode(ctx, 'link', hash)
   const noPassword = db.$with('no_password', {}).as(sql`delete from ${credentials} where user_id = ${RECLAIMED}`)
   const voided = db.$with('voided', {}).as(sql`
     delete from ${authCodes} where user_id = ${RECLAIMED} and id not in (select id from taken)`)
-  const [code] = await db
+  const confirmed = db
     .with(
       taken,
       ...reclaim(db, { ...TAKEN, at: ctx.now() }),
@@ -38,12 +39,15 @@ export async function confirmLink(ctx: SignInCtx, { token, deviceName }: MagicLi
     )
     .select({ userId: taken.userId, events: reclaimedEvents, ended: endedSessions, revoked: revokedKeys })
     .from(taken)
+  const renewed = renewStamp(db, holderOf(ctx, 'link', hash), { unconfirmed: true })
+  const [, [code]] = await db.batch([renewed, confirmed])
   if (!code?.userId) throw badCode()
   const { userId } = code
   kick(ctx, code.events)
   hurry(ctx, userId, [...code.ended, ...code.revoked])
   const found = userById(db, userId).as('found')
-  const [row] = await db.select({ me: found.me, isKnown: isKnownDevice(ctx, found.id) }).from(found)
+  const seen = { me: found.me, stamp: found.stamp, isKnown: isKnownDevice(ctx, found.id) }
+  const [row] = await db.select(seen).from(found)
   if (!row) throw badCode()
   return await admit(ctx, { userId, ...row }, { method: 'link', deviceName })
 }

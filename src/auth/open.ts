@@ -9,6 +9,7 @@ import { newDeviceMail } from './mails.ts'
 import type { Challenge, SignedIn, Tokens } from './schema.ts'
 import { refreshTokens, sessions } from './tables.ts'
 import { ACCESS_TOKEN_S, type SignInTime, signAccessToken } from './tokens.ts'
+import { letInAs } from './ways-in.ts'
 
 const SESSION_DAYS = 180
 
@@ -19,8 +20,11 @@ type Shown = Method | 'totp' | 'recovery_code'
 /** A session, or what must be shown besides. */
 export type Admission = { kind: 'signed-in'; answer: SignedIn } | { kind: 'challenge'; answer: Challenge }
 
-/** `hasFactor`, where the query that found them asked for it (`secondFactorOf`): else it is asked for here. */
-type Newcomer = { userId: string; me: Me; isKnown: boolean; hasFactor?: boolean }
+/**
+ * `stamp` is of the moment what they show was looked up. `hasFactor`, where the query that found them asked for it
+ * (`secondFactorOf`): else it is asked for here.
+ */
+type Newcomer = { userId: string; stamp: number; me: Me; isKnown: boolean; hasFactor?: boolean }
 
 /** Whoever showed `method` is let in, or asked for their second factor: one batch, which also does what `also` says. */
 export async function admit(
@@ -29,11 +33,11 @@ export async function admit(
   { method, deviceName }: { method: Method; deviceName: string },
   also: BatchItem<'pg'>[] = [],
 ): Promise<Admission> {
-  const { userId } = person
+  const { userId, stamp } = person
   // A passkey is two factors: the device, and the finger or PIN it asked for.
   const isEnough = method === 'passkey' || !(person.hasFactor ?? (await hasSecondFactor(ctx, userId)))
   if (isEnough) return { kind: 'signed-in', answer: await letIn(ctx, person, { method, deviceName }, also) }
-  const challenge = await openChallenge(ctx, { userId, method, deviceName })
+  const challenge = await openChallenge(ctx, { userId, stamp, method, deviceName })
   const [[row]] = await ctx.db.batch([challenge.statement, ...also])
   if (!row) throw new Error('an insert returned no row')
   return { kind: 'challenge', answer: challenge.tell(row.methods) }
@@ -42,28 +46,34 @@ export async function admit(
 /** Opens the session of whoever showed all that is asked of them; `before` is what they showed before `method`. */
 export async function letIn(
   ctx: SignInCtx,
-  { userId, me, isKnown }: Newcomer,
+  { userId, stamp, me, isKnown }: Newcomer,
   { method, before, deviceName }: { method: Shown; before?: string[]; deviceName: string },
   also: BatchItem<'pg'>[] = [],
 ): Promise<SignedIn> {
-  const session = await openSession(ctx, { userId, deviceName, method, before })
+  const session = await openSession(ctx, { userId, stamp, deviceName, method, before })
   const told = isKnown ? null : await newDeviceMail(ctx, me, session.id, deviceName)
   await ctx.db.batch([...session.statements, ...(told?.statements ?? []), ...also])
   kick(ctx, [told?.job])
   return { ...(await session.tokens()), user: me }
 }
 
-type NewSession = { userId: string; deviceName: string; method: Shown; before?: string[] | undefined }
+type NewSession = {
+  userId: string
+  stamp: number
+  deviceName: string
+  method: Shown
+  before?: string[] | undefined
+}
 
 /** A new session, as statements of a batch, and the tokens it gives once that is done. */
-export async function openSession(ctx: SignInCtx, { userId, deviceName, method, before = [] }: NewSession) {
+export async function openSession(ctx: SignInCtx, { userId, stamp, deviceName, method, before = [] }: NewSession) {
   const sessionId = ctx.newId('ses')
   const refreshToken = `rt_${randomToken()}`
   const now = ctx.now()
   const { address, country, userAgent } = ctx.client
   const row = {
     id: sessionId,
-    userId,
+    userId: letInAs({ userId, stamp }),
     deviceName,
     userAgent,
     address,

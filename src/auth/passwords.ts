@@ -4,16 +4,16 @@ import { jsonObject, liveSession, ownerId } from '#database'
 import { revokeAll, revokedKeys } from '#keys'
 import { kick, tell } from '#queue'
 import { hashPassword, hashToken, heedGuesses, noteWrongGuess, verifyPassword } from '#security'
-import { userById } from '#users'
+import { renewStamp, userById } from '#users'
 import { passwordChanged } from './account-mails.ts'
-import { askCode, badCode, isLive, TAKEN, takeCode } from './codes.ts'
+import { askCode, badCode, holderOf, isLive, TAKEN, takeCode } from './codes.ts'
 import { secondFactorOf } from './factors.ts'
 import { countFailure, failuresOf, forgotten, isElsewhere, isShut } from './password-failures.ts'
 import { isLongPassword, requireStrong } from './password-rules.ts'
 import { reclaim, reclaimedEvents } from './reclaim.ts'
 import type { PasswordChange, PasswordResetConfirm } from './schema.ts'
 import { endAll, endedSessions, hurry } from './sessions.ts'
-import { authCodes, credentials } from './tables.ts'
+import { authCodes, credentials, signInChallenges } from './tables.ts'
 
 type AskCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'client' | 'env' | 'waitUntil' | 'log'>
 
@@ -58,10 +58,11 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
   const ended = endAll(db, { userId: TAKEN.userId, now: ctx.now(), reason: 'password_reset' })
   const revoked = revokeAll(db, TAKEN.userId)
   const changed = tellPassword(db, taken, sql`${taken.id}`)
-  const [row] = await db
+  const done = db
     .with(
       taken,
       others,
+      unanswered(db, TAKEN.userId),
       set,
       forgotten(db, TAKEN.userId),
       ...ended,
@@ -76,6 +77,7 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
       revoked: revokedKeys,
     })
     .from(changed)
+  const [, [row]] = await db.batch([renewStamp(db, holderOf(ctx, 'reset', hash)), done])
   if (!row) throw badCode(code.userId)
   kick(ctx, [row.changed, ...row.reclaimed])
   hurry(ctx, code.userId, [...row.ended, ...row.revoked])
@@ -129,14 +131,19 @@ export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassw
   const except = actor.sessionId ?? ''
   const ended = endAll(db, { userId, except, now: ctx.now(), reason: 'password_changed' })
   const changed = tellPassword(db, set, sql`${ctx.newId('cod')}::text`)
-  const [done] = await db
-    .with(set, forgotten(db, userId), voided, ...ended, changed)
+  const change = db
+    .with(set, forgotten(db, userId), voided, unanswered(db, userId), ...ended, changed)
     .select({ changed: changed.id, ended: endedSessions })
     .from(changed)
+  const [, [done]] = await db.batch([renewStamp(db, sql`${ownerId(actor)}`), change])
   if (!done) throw new AppError('conflict', 'The password was changed elsewhere meanwhile')
   kick(ctx, [done.changed])
   hurry(ctx, actor.userId, done.ended)
 }
+
+/** Nobody who showed the password before goes on with a second factor. */
+const unanswered = (db: Ctx['db'], userId: SQL) =>
+  db.$with('unanswered', {}).as(sql`delete from ${signInChallenges} where user_id = ${userId}`)
 
 function tellPassword(db: Ctx['db'], rows: WithSubquery & { userId: Column }, key: SQL) {
   const userId = sql`${rows.userId}`

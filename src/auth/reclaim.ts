@@ -17,10 +17,11 @@ export const reclaimedEvents = sql<string[]>`(select coalesce(json_agg(id), '[]'
 
 /**
  * The address the statement's code was mailed to is confirmed; if it was not before, every factor and webhook goes with
- * it, and the event has other domains follow. As CTEs; sessions, keys and password are the statement's own to end.
+ * it, an erasure that was asked for is called off, and the event has other domains follow. As CTEs; sessions, keys and
+ * password are the statement's own to end.
  */
 export function reclaim(db: Ctx['db'], of: { userId: SQL; email: SQL; at: Date }): WithSubquery[] {
-  const reached = reachAddress(db, of)
+  const reached = reachAddress(db, of, { stays: true })
   const gone = WAYS_IN.map((table, n) =>
     db.$with(`stranger_${n}`, {}).as(sql`delete from ${table} where user_id = ${RECLAIMED}`),
   )

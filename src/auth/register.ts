@@ -1,10 +1,10 @@
-import { and, eq, lt, sql } from 'drizzle-orm'
+import { eq } from 'drizzle-orm'
 import { AppError } from '#core'
 import { duplicateOf } from '#database'
 import { kick } from '#queue'
 import { hashPassword, hashToken, verifyPassword } from '#security'
 import { insertUser } from '#users'
-import { askCode, badCode, isLive, issueCode, MAX_TRIES } from './codes.ts'
+import { askCode, badCode, issueCode, tryCode } from './codes.ts'
 import { welcomeMail } from './mails.ts'
 import { openSession, type SignInCtx } from './open.ts'
 import { requireStrong } from './password-rules.ts'
@@ -43,15 +43,8 @@ async function registrantOf(ctx: SignInCtx, input: Registration): Promise<Regist
  * somebody else began in their name does not know it, and ten wrong ones end the code.
  */
 export async function confirmRegistration(ctx: SignInCtx, input: RegistrationConfirm): Promise<SignedIn> {
-  const hash = await hashToken(input.token)
-  // Counted before it is tried, so that many at once are counted too.
-  const [code] = await ctx.db
-    .update(authCodes)
-    .set({ tries: sql`${authCodes.tries} + 1` })
-    .where(and(isLive(ctx, 'register', hash), lt(authCodes.tries, MAX_TRIES)))
-    .returning()
-  if (!code?.registrant) throw badCode()
-  const { email, registrant, id } = code
+  const { email, registrant, id } = await tryCode(ctx, 'register', await hashToken(input.token))
+  if (!registrant) throw badCode()
   const { ok } = await verifyPassword(ctx, input.password, registrant.passwordHash)
   if (!ok) throw new AppError('invalid_credentials', 'This is not the password that was chosen')
   try {
@@ -69,7 +62,7 @@ type NewPerson = { email: string; registrant: Registrant; deviceName: string }
 async function makePerson(ctx: SignInCtx, { email, registrant, deviceName }: NewPerson, codeId?: string) {
   const { passwordHash, displayName, timeZone, locale } = registrant
   const userId = ctx.newId('usr')
-  const session = await openSession(ctx, { userId, deviceName, method: 'password' })
+  const session = await openSession(ctx, { userId, stamp: 0, deviceName, method: 'password' })
   const welcome = await welcomeMail(ctx, { id: userId, email, displayName })
   const reader = { name: displayName, locale, timeZone }
   const verify = codeId ? null : await issueCode(ctx, { id: ctx.newId('cod'), kind: 'verify', userId, email, reader })

@@ -47,6 +47,10 @@ export const RegistrationConfirm = z
   .strictObject({ token, password, deviceName })
   .openapi('RegistrationConfirm', { description: 'The password is the one that was chosen when it was asked for' })
 export type RegistrationConfirm = z.infer<typeof RegistrationConfirm>
+export const AddressConfirm = z
+  .strictObject({ token, password })
+  .openapi('AddressConfirm', { description: 'The password is that of the account' })
+export type AddressConfirm = z.infer<typeof AddressConfirm>
 export const MailedCode = z.strictObject({ token }).openapi('MailedCode')
 export const MagicLinkConfirm = z.strictObject({ token, deviceName }).openapi('MagicLinkConfirm')
 export type MagicLinkConfirm = z.infer<typeof MagicLinkConfirm>

@@ -38,7 +38,7 @@ export async function answerChallenge(ctx: SignInCtx, input: ChallengeAnswer): P
         .update(c)
         .set({ usedAt: ctx.now() })
         .where(and(open, sql`exists (select 1 from used)`))
-        .returning({ method: c.method, deviceName: c.deviceName }),
+        .returning({ method: c.method, deviceName: c.deviceName, stamp: c.securityStamp }),
     )
   const found = userById(db, userId).as('found')
   const [row] = await db
@@ -46,6 +46,7 @@ export async function answerChallenge(ctx: SignInCtx, input: ChallengeAnswer): P
     .select({
       method: spent.method,
       deviceName: spent.deviceName,
+      stamp: spent.stamp,
       me: found.me,
       isKnown: isKnownDevice(ctx, found.id),
       codesLeft: sql<number>`(select count(*)::int from ${recoveryCodes} r
@@ -54,13 +55,13 @@ export async function answerChallenge(ctx: SignInCtx, input: ChallengeAnswer): P
     .from(spent)
     .innerJoin(found, sql`true`)
   if (!row) throw wrongFactor(userId)
-  const { me, isKnown, deviceName, method, codesLeft } = row
+  const { me, stamp, isKnown, deviceName, method, codesLeft } = row
   const change = `A recovery code was used to sign in; ${codesLeft} are left`
   const mail = input.method === 'recovery_code' ? await factorMail(ctx, me, change, `recovery-code:${hash}`) : null
   // Whoever shows another factor may try codes again.
   const forget = db.update(totpSecrets).set({ failures: 0, failedAt: null }).where(eq(totpSecrets.userId, userId))
   const shown = { method: input.method, before: [method], deviceName }
-  const signedIn = await letIn(ctx, { userId, me, isKnown }, shown, [forget, ...(mail?.statements ?? [])])
+  const signedIn = await letIn(ctx, { userId, stamp, me, isKnown }, shown, [forget, ...(mail?.statements ?? [])])
   kick(ctx, [mail?.job])
   return signedIn
 }
@@ -73,7 +74,7 @@ export async function signInWithPasskey(ctx: SignInCtx, { response, deviceName }
   const found = userById(db, userId).as('found')
   const [row] = await db
     .with(used)
-    .select({ me: found.me, isKnown: isKnownDevice(ctx, found.id) })
+    .select({ me: found.me, stamp: found.stamp, isKnown: isKnownDevice(ctx, found.id) })
     .from(used)
     .innerJoin(found, sql`true`)
   if (!row) throw wrongFactor(userId)

@@ -16,6 +16,7 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
   const [row] = await ctx.db
     .select({
       userId: found.id,
+      stamp: found.stamp,
       me: found.me,
       hash: credentials.passwordHash,
       isKnown: isKnownDevice(ctx, found.id),
@@ -32,8 +33,8 @@ export async function login(ctx: SignInCtx, input: Login): Promise<Admission> {
     countFailure(ctx, row)
     throw new AppError('invalid_credentials', 'The address or the password is wrong', { subject: row?.userId })
   }
-  const { userId, me, isKnown, hasFactor, failures } = row
-  const person = { userId, me, isKnown, hasFactor }
+  const { userId, stamp, me, isKnown, hasFactor, failures } = row
+  const person = { userId, stamp, me, isKnown, hasFactor }
   const by = { method: 'password', deviceName: input.deviceName } as const
   const forgotten = failures > 0 ? [forgetFailures(ctx, userId)] : []
   if (!checked.stale) return await admit(ctx, person, by, forgotten)

@@ -26,6 +26,7 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
   const [row] = await db
     .select({
       userId: found.id,
+      stamp: found.stamp,
       me: found.me,
       failures: failuresOf(found.id),
       isElsewhere: isElsewhere(ctx, found.id),
@@ -50,9 +51,11 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
     if (!spent) throw wrongFactor(userId)
   }
   const before = row.methods.filter((method) => method !== input.method)
-  const { deviceName } = row
-  const session = await openSession(ctx, { userId, deviceName, method: input.method, before })
-  const [ended] = await db.batch([ending(ctx, eq(sessions.id, sessionId), 'step_up'), ...session.statements])
+  const { stamp, deviceName } = row
+  const session = await openSession(ctx, { userId, stamp, deviceName, method: input.method, before })
+  // Whoever ends the session at this moment is waited for, and then heeded.
+  const held = db.select({ id: sessions.id }).from(sessions).where(eq(sessions.id, sessionId)).for('update')
+  const [, ended] = await db.batch([held, ending(ctx, eq(sessions.id, sessionId), 'step_up'), ...session.statements])
   if (ended.length === 0) throw new Error('a session that lives can be ended')
   hurry(ctx, userId, ended)
   return await session.tokens()

@@ -91,6 +91,8 @@ export const signInChallenges = pgTable(
   {
     hash: text().primaryKey(),
     userId: owner(),
+    /** Of the person, as it was when the first factor was shown. */
+    securityStamp: integer('security_stamp').notNull().default(0),
     method: text().notNull(),
     deviceName: text('device_name').notNull(),
     tries: integer().notNull().default(0),

@@ -16,3 +16,10 @@ export function waysIn(userId: Column | SQL.Aliased | string): SQL<number> {
 export function lockWaysIn(db: Ctx['db'], userId: string) {
   return db.execute(sql`select pg_advisory_xact_lock(hashtextextended(${`ways in ${userId}`}::text, 0))::text`)
 }
+
+/**
+ * Of whom something is shown, while it is still good: the statement fails with `invalid_credentials` where what opens the
+ * account was taken anew since, and who takes it anew waits for this one.
+ */
+export const letInAs = ({ userId, stamp }: { userId: string; stamp: number }) =>
+  sql<string>`let_in(${userId}::text, ${stamp}::integer)`

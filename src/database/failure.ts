@@ -4,6 +4,7 @@ const SESSION_ENDED = 'AU401'
 const DISABLED = 'AU402'
 const NO_ROLE = 'AU403'
 const NOT_SIGNED = 'AU404'
+const TAKEN_ANEW = 'AU405'
 const TIMED_OUT = new Set(['57014', '25P03'])
 // A value that no column or function takes, which a schema at the door should have refused.
 const NO_SUCH_VALUE = new Set(['22003', '22007', '22008', '22009', '22021', '22023', '22P02', '22P05'])
@@ -35,6 +36,11 @@ export function databaseFailure(error: unknown): AppError | undefined {
   if (code === NOT_SIGNED)
     return new AppError('signature_required', 'You demand that such requests are signed by one of your keys', {
       cause: error,
+    })
+  if (code === TAKEN_ANEW)
+    return new AppError('invalid_credentials', 'How you sign in was changed meanwhile; sign in again', {
+      cause: error,
+      subject: detailOf(error),
     })
   if (code && TIMED_OUT.has(code)) return new AppError('timeout', 'The database took too long', { cause: error })
   if (code && NOT_READY.has(code))

@@ -12,7 +12,7 @@ export function ownedBy(actor: PersonActor, column: Column): SQL | undefined {
 /** A condition that holds, or fails the statement; null session: the system acts for the person. */
 export function liveSession(actor: PersonActor): SQL | undefined {
   if (actor.sessionId === null) return undefined
-  // A request without a signature fails with AU402 where its person demands one.
+  // A request without a signature fails with AU404 where its person demands one.
   return actor.isUnsigned
     ? sql`unsigned_session(${actor.sessionId}, ${actor.userId})`
     : sql`live_session(${actor.sessionId}, ${actor.userId})`

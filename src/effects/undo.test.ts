@@ -1,10 +1,10 @@
-import { eq } from 'drizzle-orm'
+import { and, eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { getTask, updateTask } from '#tasks'
 import { makePerson, type Person, testCtx } from '#test/database'
 import { getMe, setPreferences } from '#users'
 import { getEffect, performFor } from './effects.ts'
-import { realEffects, sweepEffects, undoEffect, undoRun, undoSince } from './index.ts'
+import { cancelEffects, realEffects, sweepEffects, undoEffect, undoRun, undoSince } from './index.ts'
 import { effects } from './tables.ts'
 
 let keys = 0
@@ -121,4 +121,23 @@ test('a run that a program begins is tainted at this door too, as what it gives 
     tainted: true,
   })
   expect(await performFor(person, asked)).toMatchObject({ tainted: false })
+})
+
+test('all that is held since before then is cancelled, past the first hundred too; what came later stays held', async () => {
+  const person = await makePerson()
+  const until = new Date()
+  const made = await done(person, 'create_task', { title: 'a' })
+  const [row] = await person.db.select().from(effects).where(eq(effects.id, made.effectId))
+  if (!row) throw new Error('it is gone')
+  const held = Array.from({ length: 104 }, (_, n) => {
+    const createdAt = new Date(until.getTime() + (n < 103 ? -1000 : 1000))
+    return { ...row, id: person.newId('eff'), key: `held${n}`, status: 'held' as const, undo: null, createdAt }
+  })
+  await person.db.insert(effects).values(held)
+  await cancelEffects(person, until)
+  const left = await person.db
+    .select({ id: effects.id })
+    .from(effects)
+    .where(and(eq(effects.userId, person.actor.userId), eq(effects.status, 'held')))
+  expect(left).toEqual([{ id: held.at(-1)?.id }])
 })

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lte, not, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, desc, eq, gt, inArray, lte, not, or, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { scopesOf, toolsWithin } from '#auth'
 import {
@@ -73,11 +73,15 @@ export async function undoLast(ctx: UserCtx, messageIds: string[], suggestionIds
   return (await undoWhere(ctx, same, {})).items
 }
 
-/** Cancels what is held since before then. One trip, and those of each. */
+/** Cancels what is held since before then. A trip for each hundred, and those of each. */
 export async function cancelEffects(ctx: UserCtx, until: Date): Promise<void> {
-  const isHeld = and(ownedBy(ctx.actor, e.userId), eq(e.status, 'held'), lte(e.createdAt, until))
-  const rows = await ctx.db.select().from(e).where(isHeld).limit(MAX_AT_ONCE)
-  for (const row of rows) await undoRow(ctx, row, false)
+  for (let after = ''; ; ) {
+    const isHeld = and(ownedBy(ctx.actor, e.userId), eq(e.status, 'held'), lte(e.createdAt, until), gt(e.id, after))
+    const rows = await ctx.db.select().from(e).where(isHeld).orderBy(asc(e.id)).limit(MAX_AT_ONCE)
+    for (const row of rows) await undoRow(ctx, row, false)
+    if (rows.length < MAX_AT_ONCE) return
+    after = rows.at(-1)?.id ?? after
+  }
 }
 
 const isLost = and(eq(e.status, 'intended'), sql`${e.leaseUntil} < now()`)

@@ -22,6 +22,7 @@ const DATA = {
   title: 'Call the dentist',
   details: 'before noon',
   items: ['Call the dentist', 'Pay the rent'],
+  unconfirmed: true,
 }
 // Every template takes a part of these.
 const ALL = Object.entries(TEMPLATES) as unknown as [string, Template<typeof DATA>][]
@@ -67,7 +68,7 @@ describe.each(ALL)('%s', (_, template) => {
     const clean = render(template, DATA)
     const tagsOf = (html: string) => [...html.matchAll(/<\/?([a-z0-9]+)/gi)].map(([, name]) => name).join()
     const texts = Object.fromEntries(Object.keys(DATA).map((name) => [name, HOSTILE]))
-    const hostile = fc.record({ ...texts, items: fc.tuple(HOSTILE, HOSTILE) })
+    const hostile = fc.record({ ...texts, items: fc.tuple(HOSTILE, HOSTILE), unconfirmed: fc.constant(true) })
     fc.assert(
       fc.property(hostile, (given) => {
         const made = render(template, { ...DATA, ...given, url: LINK })
@@ -114,3 +115,11 @@ function contrast(a: string, b: string): number {
   const [low = 0, high = 0] = [luminance(a), luminance(b)].sort((x, y) => x - y)
   return (high + 0.05) / (low + 0.05)
 }
+
+test.each([TEMPLATES.magic_link, TEMPLATES.password_reset])(
+  'whose address nobody has confirmed is told what a link removes before they use it, nobody else',
+  (template) => {
+    const said = (unconfirmed: boolean) => render(template, { ...DATA, unconfirmed }).text.includes('passkeys')
+    expect([said(true), said(false)]).toEqual([true, false])
+  },
+)

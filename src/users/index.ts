@@ -9,6 +9,7 @@ export {
   insertUser,
   people,
   reachAddress,
+  renewStamp,
   requirePerson,
   setDeletion,
   setPreferences,

@@ -181,20 +181,31 @@ export function insertUser(db: Ctx['db'], input: NewUser) {
     .returning({ me: shown(users) })
 }
 
-/** The id behind an address, for sign-in; any letter case. */
+/** Who signs in; `stamp` is how what opens the account stood when it was read, for whoever lets them in. */
+const entering = { id: users.id, stamp: users.securityStamp, me: shown(users).as('me') }
+
+/** The person behind an address, for sign-in; any letter case. */
 export function userByEmail(db: Ctx['db'], email: string) {
   return db
-    .select({ id: users.id, me: shown(users).as('me') })
+    .select(entering)
     .from(users)
     .where(eq(sql`lower(${users.email})`, email.toLowerCase()))
 }
 
 /** The person of an id, for sign-in. */
 export function userById(db: Ctx['db'], id: string) {
+  return db.select(entering).from(users).where(eq(users.id, id))
+}
+
+/**
+ * The first statement of a batch that ends all a person's sessions: whoever is being let in at the time has their session
+ * before the next statement looks, or is refused one. `unconfirmed`: only where nobody has confirmed the address.
+ */
+export function renewStamp(db: Ctx['db'], userId: SQL, { unconfirmed = false } = {}) {
   return db
-    .select({ id: users.id, me: shown(users).as('me') })
-    .from(users)
-    .where(eq(users.id, id))
+    .update(users)
+    .set({ securityStamp: sql`${users.securityStamp} + 1` })
+    .where(and(sql`${users.id} = ${userId}`, unconfirmed ? isNull(users.emailVerifiedAt) : undefined))
 }
 
 /** The address before the statement changes it, as a CTE. */
@@ -206,14 +217,20 @@ type Reached = { userId: SQL; email: SQL; at: Date }
 
 /**
  * Mail to `email` reached the person: as CTEs, their address is confirmed if it is this one, or becomes it where it
- * `moves`. No row where nothing changes.
+ * `moves`. Who `stays` is not erased, whoever asked for it. No row where nothing changes.
  */
-export function reachAddress(db: Ctx['db'], { userId, email, at }: Reached, { moves = false } = {}) {
+export function reachAddress(db: Ctx['db'], { userId, email, at }: Reached, { moves = false, stays = false } = {}) {
+  const isAhead = sql`${users.deletionAt} > ${at.toISOString()}::timestamptz`
+  const kept = {
+    deletionAt: sql`case when not ${isAhead} then ${users.deletionAt} end`,
+    erasureId: sql`case when not ${isAhead} then ${users.erasureId} end`,
+  }
   const reached = db.$with('reached').as(
     db
       .update(users)
       .set({
         ...(moves && { email: sql`${email}` }),
+        ...(stays && kept),
         emailVerifiedAt: at,
         version: sql`${users.version} + 1`,
         updatedAt: sql`now()`,
@@ -233,7 +250,7 @@ export function reachAddress(db: Ctx['db'], { userId, email, at }: Reached, { mo
 
 /** Everybody, for a join that says whom. */
 export function people(db: Ctx['db']) {
-  return db.select({ id: users.id, me: shown(users).as('me') }).from(users)
+  return db.select(entering).from(users)
 }
 
 /** What a prompt says of the person, as a statement for the batch that opens a turn. */

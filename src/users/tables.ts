@@ -18,6 +18,8 @@ export const users = pgTable(
     role: text({ enum: ['person', 'support', 'admin'] })
       .notNull()
       .default('person'),
+    /** Counts up when what opens the account is taken anew: what was shown before lets nobody in. */
+    securityStamp: integer('security_stamp').notNull().default(0),
     /** Since when whoever runs the deployment lets them do nothing. */
     disabledAt: at('disabled_at'),
     timeZone: text('time_zone').notNull().default('UTC'),

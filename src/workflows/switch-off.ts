@@ -1,4 +1,4 @@
-import { and, isNull, lte, ne, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, inArray, isNull, lte, ne, sql } from 'drizzle-orm'
 import { findAppError, type UserCtx } from '#core'
 import { ownedBy } from '#database'
 import { kick } from '#queue'
@@ -6,12 +6,9 @@ import { silence, tellUpdated } from './row.ts'
 import { cancelRun } from './runs.ts'
 import { workflowRuns, workflows } from './tables.ts'
 
-const MOST_RUNS = 100
+const RUNS_AT_ONCE = 100
 
-/**
- * Switches off every workflow that was there by then, ends their runs, and has the addresses of their webhooks open no
- * more. Two trips, and those of each run.
- */
+/** Switches off every workflow that was there by then, and has the addresses of their webhooks open no more. One trip. */
 export async function switchOff(ctx: UserCtx, until: Date): Promise<void> {
   const { db, actor } = ctx
   const theirs = and(ownedBy(actor, workflows.userId), isNull(workflows.deletedAt), lte(workflows.createdAt, until))
@@ -36,14 +33,30 @@ export async function switchOff(ctx: UserCtx, until: Date): Promise<void> {
     ctx,
     events.map(({ id }) => id),
   )
+}
+
+/** Ends every run of the workflows that were there by then and are off, a page at a time. */
+export async function endRunsOf(ctx: UserCtx, until: Date): Promise<void> {
+  const { db, actor } = ctx
   const r = workflowRuns
-  const open = and(ownedBy(actor, r.userId), isNull(r.endedAt), lte(r.createdAt, until))
-  for (const { id } of await db.select({ id: r.id }).from(r).where(open).limit(MOST_RUNS)) {
-    try {
-      await cancelRun(ctx, id)
-    } catch (error) {
-      // It ended meanwhile.
-      if (findAppError(error)?.code !== 'conflict') throw error
+  const theirs = and(
+    ownedBy(actor, workflows.userId),
+    lte(workflows.createdAt, until),
+    eq(workflows.status, 'disabled'),
+  )
+  const off = db.select({ id: workflows.id }).from(workflows).where(theirs)
+  for (let after = ''; ; ) {
+    const open = and(ownedBy(actor, r.userId), isNull(r.endedAt), inArray(r.workflowId, off), gt(r.id, after))
+    const rows = await db.select({ id: r.id }).from(r).where(open).orderBy(asc(r.id)).limit(RUNS_AT_ONCE)
+    for (const { id } of rows) {
+      try {
+        await cancelRun(ctx, id)
+      } catch (error) {
+        // It ended meanwhile.
+        if (findAppError(error)?.code !== 'conflict') throw error
+      }
     }
+    if (rows.length < RUNS_AT_ONCE) return
+    after = rows.at(-1)?.id ?? after
   }
 }

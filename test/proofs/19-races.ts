@@ -1,7 +1,7 @@
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf } from '../matrix-factors.ts'
 import { OBJECTS } from '../matrix-objects.ts'
-import { mailedCode } from '../matrix-valid.ts'
-import { type Answer, makeRefreshToken, type Person, tokenHash, type World } from '../world.ts'
+import { firstPassword, mailedCode } from '../matrix-valid.ts'
+import { type Answer, makeRefreshToken, PASSWORD, type Person, tokenHash, type World } from '../world.ts'
 import { handshake } from './lib-handshake.ts'
 import { type Proof, scaled } from './proof.ts'
 
@@ -109,7 +109,8 @@ const RACES: Race[] = [
     what: 'a mailed link that confirms an address',
     success: 204,
     async make(world, person) {
-      const body = { token: await mailedCode(world, 'verify', person) }
+      await firstPassword(person)
+      const body = { token: await mailedCode(world, 'verify', person), password: PASSWORD }
       return { attempt: () => world.call('POST', '/v1/auth/verify-email/confirm', { body }) }
     },
   },

@@ -17,8 +17,8 @@ const NO_DUMMY: Sabotage = {
 const LOOKED_UP: Sabotage[] = [
   {
     file: 'src/auth/passwords.ts',
-    find: "import { userById } from '#users'",
-    replace: "import { userByEmail, userById } from '#users'",
+    find: "import { renewStamp, userById } from '#users'",
+    replace: "import { renewStamp, userByEmail, userById } from '#users'",
   },
   {
     file: 'src/auth/passwords.ts',
