@@ -18,6 +18,12 @@ export async function changeSet(set: Secrets, kind: Kind, step: Step): Promise<S
   return { ...set, [KINDS[kind]]: JSON.stringify(next) }
 }
 
+/** The names of its keys of this kind, the used one first. */
+export function keyNames(set: Secrets, kind: Kind): string[] {
+  const keys: { kid?: string; id?: string }[] = JSON.parse(set[KINDS[kind]])
+  return keys.map(({ kid, id }) => kid ?? id ?? '')
+}
+
 async function changed(keys: object[], step: Step, make: () => Promise<object> | object): Promise<object[]> {
   const [first, ...others] = keys
   if (first === undefined) throw new Error('there is no key to begin with')
@@ -31,8 +37,11 @@ async function changed(keys: object[], step: Step, make: () => Promise<object> |
       return [last, first]
     }
     case 'retire':
+      if (others.length === 0) throw new Error('there is only one key: nothing to retire')
       return [first]
     case 'rotate':
+      // What the other one sealed might be lost with it.
+      if (others.length >= LIVE - 1) throw new Error('two keys are live already: retire the other first')
       return [await make(), first]
   }
 }

@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, renameSync, writeFileSync } from 'node:fs'
 import { relative, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
-import { changeSet, KINDS, type Kind, newSet, STEPS, type Step } from './key-set.ts'
+import { changeSet, KINDS, type Kind, keyNames, newSet, STEPS, type Step } from './key-set.ts'
 
 const USAGE = `Secrets of a deployment, as \`wrangler secret bulk\` takes them:
   npm run keys -- --out FILE                            a new set, for its owner's eyes alone
@@ -25,8 +25,17 @@ const isKind = (kind: string | undefined): kind is Kind => kind !== undefined &&
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { out: { type: 'string' }, from: { type: 'string' }, stdout: { type: 'boolean', default: false } },
+  options: {
+    out: { type: 'string' },
+    from: { type: 'string' },
+    stdout: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
 })
+if (values.help) {
+  console.log(USAGE)
+  process.exit(0)
+}
 const [step, kind] = positionals
 const { from, stdout } = values
 const out = values.out ?? from
@@ -42,7 +51,8 @@ async function made() {
   }
 }
 
-const text = `${JSON.stringify(await made(), null, 2)}\n`
+const set = await made()
+const text = `${JSON.stringify(set, null, 2)}\n`
 if (stdout) process.stdout.write(text)
 else if (out === undefined) fail('Say --out FILE or --stdout')
 else if (isInRepository(resolve(out))) fail('Secrets are not kept in the repository')
@@ -51,5 +61,6 @@ else {
   // Whole or not at all, and nobody else's to read from its first byte on.
   writeFileSync(`${out}.new`, text, { mode: 0o600, flag: 'wx' })
   renameSync(`${out}.new`, out)
+  if (isKind(kind)) console.log(`${kind} keys: ${keyNames(set, kind).join(', ')} (the first is used)`)
   console.log(`written: ${out}\nput it:  npx wrangler secret bulk ${out} --env production`)
 }

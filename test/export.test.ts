@@ -163,3 +163,36 @@ test('an export whose Workflow was lost is gone on with, a few times', async () 
   await world.scheduled()
   expect((await person.api('GET', `/v1/me/exports/${hopeless}`)).json).toMatchObject({ state: 'failed' })
 })
+
+test('a download that broke off goes on where it was, unless it is asked for of another archive', async () => {
+  const person = await world.person()
+  const { id, answer, bytes } = await exported(person)
+  const again = async (headers: Record<string, string>) => {
+    const init = { headers: { authorization: `Bearer ${person.accessToken}`, ...headers } }
+    const part = await fetch(`${world.url}/v1/me/exports/${id}/archive`, init)
+    return {
+      status: part.status,
+      range: part.headers.get('content-range'),
+      bytes: new Uint8Array(await part.arrayBuffer()),
+    }
+  }
+  const etag = answer.headers.get('etag') ?? ''
+  const size = bytes.length
+  expect(await again({ range: 'bytes=100-', 'if-range': etag })).toEqual({
+    ...{ status: 206, range: `bytes 100-${size - 1}/${size}`, bytes: bytes.slice(100) },
+  })
+  expect(await again({ range: 'bytes=7-9' })).toEqual({
+    status: 206,
+    range: `bytes 7-9/${size}`,
+    bytes: bytes.slice(7, 10),
+  })
+  const whole = { status: 200, range: null, bytes }
+  const unheard: Record<string, string>[] = [
+    { range: 'bytes=7-9', 'if-range': '"another"' },
+    { range: `bytes=${size}-` },
+    { range: 'bytes=9-7' },
+    { range: 'bytes=-5' },
+    { range: 'lines=1-2' },
+  ]
+  for (const headers of unheard) expect(await again(headers)).toEqual(whole)
+})

@@ -62,8 +62,8 @@ export async function cancelDeletion(ctx: UserCtx): Promise<Me> {
 /** Starts the erasures whose day has come, and again those that were left by whoever had them. */
 export async function startErasures(ctx: Ctx): Promise<void> {
   const { db, env } = ctx
-  const due = await dueDeletions(ctx, AT_ONCE)
-  if (due.length > 0) await db.insert(erasures).values(due).onConflictDoNothing()
+  // One statement: nobody whose day was taken back meanwhile is begun.
+  await db.execute(sql`insert into ${erasures} (id, user_id) ${dueDeletions(ctx, AT_ONCE)} on conflict do nothing`)
   const free = db.select({ id: erasures.id }).from(erasures).where(lte(erasures.leaseUntil, sql`now()`)).limit(AT_ONCE)
   const taken = await db
     .update(erasures)

@@ -6,7 +6,7 @@ import { sendMail } from '#email'
 import { kick } from '#queue'
 import { getMe } from '#users'
 import { archiveOf, partsOf, putPart, writeArchive } from './archive.ts'
-import { dropUnder, folderOf, openFile } from './files.ts'
+import { dropUnder, folderOf, openFile, partOf } from './files.ts'
 import type { DataExport } from './schema.ts'
 import { SECTIONS } from './sections.ts'
 import { dataExports } from './tables.ts'
@@ -86,12 +86,13 @@ export async function getExport({ db, actor }: ReadCtx, id: string): Promise<Dat
 }
 
 /** The archive's bytes. `not_found` until it is ready, and once it has expired. */
-export async function openArchive(ctx: ReadCtx & Pick<Ctx, 'env' | 'now'>, id: string): Promise<R2ObjectBody> {
-  const { state, expiresAt } = await getExport(ctx, id)
+export async function openArchive(ctx: ReadCtx & Pick<Ctx, 'env' | 'now'>, id: string, range?: string) {
+  const { state, expiresAt, sizeBytes } = await getExport(ctx, id)
+  const part = partOf(range, sizeBytes ?? 0)
   const isThere = state === 'ready' && expiresAt !== null && Date.parse(expiresAt) > ctx.now().getTime()
-  const object = isThere ? await openFile(ctx, archiveOf(folder({ id, userId: ctx.actor.userId }))) : null
+  const object = isThere ? await openFile(ctx, archiveOf(folder({ id, userId: ctx.actor.userId })), part) : null
   if (!object) throw new AppError('not_found', 'There is no archive: it is not ready yet, or has expired')
-  return object
+  return { content: object.body, size: object.size, part }
 }
 
 const running = (id: string) => and(eq(dataExports.id, id), eq(dataExports.state, 'running'))

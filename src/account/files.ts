@@ -4,6 +4,17 @@ type FilesCtx = Pick<Ctx, 'env'>
 
 const OPEN_MS = 8000
 
+/** So many bytes from there on. */
+export type Part = { offset: number; length: number }
+
+/** What `Range` asks for of so many bytes; undefined: the whole, as for any range but one with a beginning that is there. */
+export function partOf(range: string | undefined, size: number): Part | undefined {
+  const [, from, to] = /^bytes=(\d{1,15})-(\d{1,15})?$/.exec(range ?? '') ?? []
+  const offset = Number(from)
+  const end = Math.min(size, to === undefined ? size : Number(to) + 1)
+  return from !== undefined && offset < end ? { offset, length: end - offset } : undefined
+}
+
 /** Everything of a person's in R2 begins so. */
 export const folderOf = (userId: string) => `exports/${userId}/`
 
@@ -17,10 +28,10 @@ export async function* objectsUnder({ env }: FilesCtx, prefix: string): AsyncGen
   } while (cursor !== undefined)
 }
 
-/** One of them; `unavailable` where R2 does not say. */
-export async function openFile({ env }: FilesCtx, key: string): Promise<R2ObjectBody | null> {
+/** One of them, or a part of it; `unavailable` where R2 does not say. */
+export async function openFile({ env }: FilesCtx, key: string, range?: Part): Promise<R2ObjectBody | null> {
   try {
-    return await inTime(OPEN_MS, () => env.FILES.get(key))
+    return await inTime(OPEN_MS, () => env.FILES.get(key, range && { range }))
   } catch (cause) {
     throw new AppError('unavailable', 'The file cannot be read now; try again', { cause, retryAfterS: 5 })
   }

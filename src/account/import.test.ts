@@ -49,6 +49,17 @@ test('ids are other ones for each person, always the same, in the order they wer
   for (const id of ada ?? []) expect(id).toMatch(/^msg_01jd6w3k9q[0-9a-hjkmnp-tv-z]{16}$/)
 })
 
+test('what says it is of the years to come is of now: nothing outlasts what takes away all there was', async () => {
+  const person = await makePerson()
+  const ahead = '2099-01-01T00:00:00Z'
+  await importItems(person, read('memories', [memory(1, { createdAt: ahead, updatedAt: ahead })]))
+  const [row] = await person.db.select().from(memories).where(eq(memories.userId, person.actor.userId))
+  expect([row?.createdAt, row?.updatedAt].map((at) => (at ?? new Date(ahead)) < new Date('2098-01-01'))).toEqual([
+    true,
+    true,
+  ])
+})
+
 test('what comes twice is there once, and as it was', async () => {
   const person = await makePerson()
   const given = read('memories', [memory(1), memory(2)])

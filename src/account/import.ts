@@ -70,6 +70,12 @@ const VALUES: Partial<Record<Import['file'], Record<string, SQL>>> = {
   commitments: { suggestion_id: ifThere('suggestions', 'suggestion_id'), task_id: ifThere('tasks', 'task_id') },
 }
 
+/** What is yet to be made would outlast whatever takes away what was there by now. */
+const PAST: Record<string, SQL> = {
+  created_at: sql`least(r.created_at, now())`,
+  updated_at: sql`least(r.updated_at, now())`,
+}
+
 /** By what else than its id one is known. */
 const KNOWN_BY: Partial<Record<Import['file'], SQL>> = { suggestions: sql`or t.key = g.key` }
 
@@ -176,7 +182,7 @@ async function insert(ctx: UserCtx, file: Import['file'], ready: Ready[]): Promi
     sql`, `,
   )
   const values = sql.join(
-    columns.map((name) => VALUES[file]?.[name] ?? sql`r.${sql.identifier(name)}`),
+    columns.map((name) => VALUES[file]?.[name] ?? PAST[name] ?? sql`r.${sql.identifier(name)}`),
     sql`, `,
   )
   const isThere = NEEDS[file].map(

@@ -91,9 +91,13 @@ const archiveRoute = personRoute({
   path: '/me/exports/{id}/archive',
   operationId: 'getExportArchive',
   summary: 'The archive itself, for seven days',
+  description: 'A download that broke off goes on by `Range: bytes=N-`, with `If-Range` where the id could be another.',
   tags: exportTags,
   request: { params: exportId },
-  responses: { 200: { description: 'A zip archive', content: { 'application/zip': zip } } },
+  responses: {
+    200: { description: 'A zip archive', content: { 'application/zip': zip } },
+    206: { description: 'The part of it that `Range` asks for', content: { 'application/zip': zip } },
+  },
 })
 
 export const app = createApp()
@@ -108,12 +112,20 @@ export const app = createApp()
   .openapi(oneExportRoute, async (c) => c.json(await getExport(c.var.ctx, c.req.valid('param').id), 200))
   .openapi(archiveRoute, async (c) => {
     const { id } = c.req.valid('param')
-    const { body: content, size } = await openArchive(c.var.ctx, id)
+    // An archive never changes: its id is what it is known by.
+    const tag = `"${id}"`
+    const isSame = (c.req.header('if-range') ?? tag) === tag
+    const { content, size, part } = await openArchive(c.var.ctx, id, isSame ? c.req.header('range') : undefined)
     await recordAct(c.var.ctx, { person: c.var.ctx.actor.userId, target: id, changes: {} })
-    return c.body(content, 200, {
+    const headers = {
+      'Accept-Ranges': 'bytes',
       'Content-Type': 'application/zip',
-      'Content-Length': String(size),
+      'Content-Length': String(part?.length ?? size),
       'Content-Disposition': `attachment; filename="aurelius-${id}.zip"`,
-    })
+      ETag: tag,
+    }
+    if (!part) return c.body(content, 200, headers)
+    const range = `bytes ${part.offset}-${part.offset + part.length - 1}/${size}`
+    return c.body(content, 206, { ...headers, 'Content-Range': range })
   })
   .openapi(receiptRoute, async (c) => c.json(await getReceipt(c.var.ctx, c.req.valid('param').id), 200))

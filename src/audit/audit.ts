@@ -1,7 +1,7 @@
 import { and, type Column, desc, eq, gte, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { readStatement, signStatement } from '#auth'
-import { type Ctx, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
+import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { iso, jsonObject, liveSession, ownedBy } from '#database'
 import type { AdminAuditQuery, AuditQuery, AuditRecord, Verdict } from './schema.ts'
 import { auditHeads, auditLog } from './tables.ts'
@@ -103,6 +103,8 @@ export async function verifyAudit(
 ): Promise<Verdict> {
   const { userId } = ctx.actor
   const before = given === undefined ? undefined : Head.parse(await readStatement(ctx, HEAD_TYPE, given))
+  if (before && before.sub !== userId)
+    throw new AppError('invalid_request', 'This head is of the chain of another person')
   const { rows } = await ctx.db.execute<Checked>(sql`
     with lines as (
       select l.seq, l.hash, row_number() over w as place, encode(sha256(convert_to(json_build_array(
@@ -120,7 +122,7 @@ export async function verifyAudit(
   if (!found) throw new Error('a count returned no row')
   const { length, seq, hash } = found
   const isWhole = length === seq && found.last === hash
-  const isContinued = !before || (before.sub === userId && found.isKnown)
+  const isContinued = !before || found.isKnown
   const brokenAt = found.broken ?? (isWhole ? (isContinued ? null : before.seq) : Math.min(length, seq) + 1)
   const isFine = brokenAt === null
   const head = isFine ? await signStatement(ctx, HEAD_TYPE, { sub: userId, seq, hash }) : null

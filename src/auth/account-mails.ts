@@ -25,7 +25,7 @@ const TOLD = [codeAsked, passwordChanged, addressChanged, accountReclaimed, keyC
 )
 // What a mail shows of it is 200 letters.
 const RECLAIMED =
-  'Your address was confirmed for the first time. What opened the account or sent from it before goes; by a link, so does the password. Workflows and schedules are off, a planned deletion is called off.'
+  'Your address was confirmed for the first time. What opened the account or sent from it before goes; by a link, the password too. Workflows and schedules are off, any planned deletion is called off.'
 
 type MailCtx = Pick<Ctx, 'db' | 'config' | 'now' | 'newId' | 'env' | 'waitUntil' | 'log'>
 

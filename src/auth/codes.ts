@@ -55,7 +55,7 @@ type LinkMail = { [K in MailKind]: DataOf<K> extends { expires: string } ? K : n
 const MAILS: Record<CodeKind, LinkMail> = {
   register: 'verify_address',
   verify: 'verify_address',
-  email: 'verify_address',
+  email: 'new_address',
   reset: 'password_reset',
   link: 'magic_link',
 }

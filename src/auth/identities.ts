@@ -2,7 +2,7 @@ import { and, asc, eq, sql } from 'drizzle-orm'
 import { AppError, requireFresh, type UserCtx } from '#core'
 import { duplicateOf, iso, jsonObject, ownedBy } from '#database'
 import { kick } from '#queue'
-import { getMe } from '#users'
+import { getMe, renewStamp } from '#users'
 import { startFlow, takeClaims } from './federation.ts'
 import { identityMail } from './mails.ts'
 import type { FlowStart, Identity, IdentityStart, LinkCode } from './schema.ts'
@@ -73,7 +73,8 @@ export async function unlinkIdentity(ctx: LinkCtx, id: string): Promise<void> {
   if (!found) throw new AppError('not_found', 'No such account is linked')
   if (found.isLast) throw lastWayIn()
   const told = await identityMail(ctx, await getMe(ctx), { id, ...found }, 'unlinked')
-  const [, gone] = await db.batch([
+  const [, , gone] = await db.batch([
+    renewStamp(db, sql`${actor.userId}`),
     lockWaysIn(db, actor.userId),
     db.delete(identities).where(and(isMine, left)).returning({ id: identities.id }),
     ...told.statements,

@@ -2,7 +2,7 @@ import { sql } from 'drizzle-orm'
 import { revokeAll, revokedKeys } from '#keys'
 import { kick } from '#queue'
 import { hashToken, heedGuesses } from '#security'
-import { renewStamp, userById } from '#users'
+import { hasAddress, renewStamp, stampOf, userById } from '#users'
 import { askCode, badCode, holderOf, TAKEN, takeCode } from './codes.ts'
 import { isKnownDevice } from './mails.ts'
 import { type Admission, admit, type SignInCtx } from './open.ts'
@@ -24,7 +24,8 @@ export async function askLink(ctx: SignInCtx, { email }: { email: string }): Pro
 export async function confirmLink(ctx: SignInCtx, { token, deviceName }: MagicLinkConfirm): Promise<Admission> {
   const { db } = ctx
   const hash = await hashToken(token)
-  const taken = takeCode(ctx, 'link', hash)
+  // Of the address as it is now: what was asked for by the one before works no more.
+  const taken = takeCode(ctx, 'link', hash, hasAddress(authCodes.userId, authCodes.email))
   const noPassword = db.$with('no_password', {}).as(sql`delete from ${credentials} where user_id = ${RECLAIMED}`)
   const voided = db.$with('voided', {}).as(sql`
     delete from ${authCodes} where user_id = ${RECLAIMED} and id not in (select id from taken)`)
@@ -37,17 +38,22 @@ export async function confirmLink(ctx: SignInCtx, { token, deviceName }: MagicLi
       noPassword,
       voided,
     )
-    .select({ userId: taken.userId, events: reclaimedEvents, ended: endedSessions, revoked: revokedKeys })
+    .select({
+      userId: taken.userId,
+      stamp: stampOf(TAKEN.userId),
+      events: reclaimedEvents,
+      ended: endedSessions,
+      revoked: revokedKeys,
+    })
     .from(taken)
   const renewed = renewStamp(db, holderOf(ctx, 'link', hash), { unconfirmed: true })
   const [, [code]] = await db.batch([renewed, confirmed])
-  if (!code?.userId) throw badCode()
-  const { userId } = code
+  if (!code?.userId || code.stamp === null) throw badCode()
+  const { userId, stamp } = code
   kick(ctx, code.events)
   hurry(ctx, userId, [...code.ended, ...code.revoked])
   const found = userById(db, userId).as('found')
-  const seen = { me: found.me, stamp: found.stamp, isKnown: isKnownDevice(ctx, found.id) }
-  const [row] = await db.select(seen).from(found)
+  const [row] = await db.select({ me: found.me, isKnown: isKnownDevice(ctx, found.id) }).from(found)
   if (!row) throw badCode()
-  return await admit(ctx, { userId, ...row }, { method: 'link', deviceName })
+  return await admit(ctx, { userId, stamp, ...row }, { method: 'link', deviceName })
 }

@@ -3,7 +3,7 @@ import { AppError, randomToken, requireFresh, type UserCtx } from '#core'
 import { type ColumnsOf, duplicateOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { kick } from '#queue'
 import { hashToken } from '#security'
-import { getMe } from '#users'
+import { getMe, renewStamp } from '#users'
 import type { NewPasskey, Passkey, PasskeyCreation, PasskeyPatch, PasskeyRequest } from './factors-schema.ts'
 import { factorMail } from './mails.ts'
 import { type SignInCtx, sessionOf } from './open.ts'
@@ -164,7 +164,8 @@ export async function removePasskey(ctx: WriteCtx, id: string): Promise<void> {
   requireFresh(ctx)
   if (Number(row.ways) < 2) throw last()
   const mail = await factorMail(ctx, me, `The passkey "${row.name}" was removed`, `passkey-removed:${id}`)
-  const [, gone] = await db.batch([
+  const [, , gone] = await db.batch([
+    renewStamp(db, sql`${actor.userId}`),
     lockWaysIn(db, actor.userId),
     db
       .delete(p)

@@ -4,7 +4,7 @@ import { jsonObject, liveSession, ownerId } from '#database'
 import { revokeAll, revokedKeys } from '#keys'
 import { kick, tell } from '#queue'
 import { hashPassword, hashToken, heedGuesses, noteWrongGuess, verifyPassword } from '#security'
-import { renewStamp, userById } from '#users'
+import { hasAddress, renewStamp, userById } from '#users'
 import { passwordChanged } from './account-mails.ts'
 import { askCode, badCode, holderOf, isLive, TAKEN, takeCode } from './codes.ts'
 import { secondFactorOf } from './factors.ts'
@@ -43,7 +43,7 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
   const hasSecondFactor = code.hasSecondFactor && known.me.emailVerified
   await requireStrong(password, { ...known.me, hasSecondFactor })
   const passwordHash = await hashPassword(ctx, password)
-  const taken = takeCode(ctx, 'reset', hash)
+  const taken = takeCode(ctx, 'reset', hash, hasAddress(authCodes.userId, authCodes.email))
   const others = db.$with('others').as(
     db
       .delete(authCodes)

@@ -31,8 +31,8 @@ export function reclaim(db: Ctx['db'], of: { userId: SQL; email: SQL; at: Date }
     userId: sql`${row.id}`,
     key: row.id,
     version: row.version,
-    // A second more: what a session that has just ended was in the middle of.
-    data: jsonObject({ until: sql`now() + interval '1 second'` }),
+    // The person is locked by then: what a session added that has now ended is older, what the owner adds is newer.
+    data: jsonObject({ until: sql`clock_timestamp()` }),
   })
   return [...reached, ...gone, removeWebhooks(db, RECLAIMED), told]
 }

@@ -4,6 +4,7 @@ import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage,
 import { type ColumnsOf, iso, jsonObject, ownedBy, prepared } from '#database'
 import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'
+import { renewStamp } from '#users'
 import { issue, sessionOf } from './open.ts'
 import type { Session, Tokens } from './schema.ts'
 import { refreshTokens, sessions } from './tables.ts'
@@ -173,21 +174,19 @@ export function ending({ db, actor, now }: Pick<EndCtx, 'db' | 'actor' | 'now'>,
     .innerJoin(ended, sql`starts_with(${told.id}, ${ended.id})`)
 }
 
-async function endWhere(ctx: EndCtx, which: SQL, reason: 'logout' | 'revoked'): Promise<number> {
-  const rows = await ending(ctx, which, reason)
-  hurry(ctx, ctx.actor.userId, rows)
-  return rows.length
-}
-
 /** Ends one of the person's sessions: its tokens are refused from the next request on. One trip. */
 export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 'revoked'): Promise<void> {
-  if ((await endWhere(ctx, eq(sessions.id, id), reason)) === 0)
-    throw new AppError('not_found', 'No such session is open')
+  const rows = await ending(ctx, eq(sessions.id, id), reason)
+  if (rows.length === 0) throw new AppError('not_found', 'No such session is open')
+  hurry(ctx, ctx.actor.userId, rows)
 }
 
-/** Ends all of the person's sessions but the one that asks. One trip. */
+/** Ends all of the person's sessions but the one that asks, and those that are just being made. One trip. */
 export async function endOtherSessions(ctx: EndCtx): Promise<void> {
-  await endWhere(ctx, ne(sessions.id, sessionOf(ctx.actor)), 'revoked')
+  const { db, actor } = ctx
+  const others = ending(ctx, ne(sessions.id, sessionOf(actor)), 'revoked')
+  const [, rows] = await db.batch([renewStamp(db, sql`${actor.userId}`), others])
+  hurry(ctx, actor.userId, rows)
 }
 
 /** Every way in of someone who was disabled ends, as a statement of the batch that disables them; sockets follow. */

@@ -55,7 +55,11 @@ export async function stepUp(ctx: StepUpCtx, input: StepUp): Promise<Tokens> {
   const session = await openSession(ctx, { userId, stamp, deviceName, method: input.method, before })
   // Whoever ends the session at this moment is waited for, and then heeded.
   const held = db.select({ id: sessions.id }).from(sessions).where(eq(sessions.id, sessionId)).for('update')
-  const [, ended] = await db.batch([held, ending(ctx, eq(sessions.id, sessionId), 'step_up'), ...session.statements])
+  const [, , , ended] = await db.batch([
+    ...session.statements,
+    held,
+    ending(ctx, eq(sessions.id, sessionId), 'step_up'),
+  ])
   if (ended.length === 0) throw new Error('a session that lives can be ended')
   hurry(ctx, userId, ended)
   return await session.tokens()

@@ -36,13 +36,12 @@ async function person(ctx: TestCtx = mailCtx()) {
 }
 type Someone = Awaited<ReturnType<typeof person>>
 
-/** A context in which this happens between what a verb has read and what it writes. */
-function meanwhile<C extends TestCtx>(ctx: C, act: () => Promise<unknown>): C {
-  let waiting: typeof act | undefined = act
+/** A context in which this happens before the `nth` batch of a verb: between what it has read and what it writes. */
+function meanwhile<C extends TestCtx>(ctx: C, act: () => Promise<unknown>, nth = 1): C {
+  let left = nth
   const batch: C['db']['batch'] = async (statements) => {
-    const now = waiting
-    waiting = undefined
-    await now?.()
+    left -= 1
+    if (left === 0) await act()
     return await ctx.db.batch(statements)
   }
   return { ...ctx, db: Object.assign(Object.create(ctx.db), { batch }) }
@@ -100,13 +99,50 @@ test.each(Object.entries(TAKINGS))(
   },
 )
 
-test('who shows again who they are in a session that another device just ended gets none in its place', async () => {
+test('a link that was taken before a reset lets nobody in after it', async () => {
+  const someone = await person()
+  const { ctx, me, mailed, open } = someone
+  await ctx.db.update(users).set({ emailVerifiedAt: ctx.now() }).where(eq(users.id, me.actor.userId))
+  const token = await mailed(askLink)
+  const late = meanwhile(ctx, async () => await TAKINGS['a reset']?.(someone), 2)
+  await expect(confirmLink(late, { token, deviceName: 'x' })).rejects.toMatchObject(REFUSED)
+  expect(await open()).toBe(0)
+})
+
+test("what an address was mailed that is the person's no more opens nothing", async () => {
+  for (const use of ['link', 'reset'] as const) {
+    const { ctx, me, mailed } = await person()
+    const token = await mailed(use === 'link' ? askLink : askReset)
+    // As it is where the code was being made while the address moved.
+    await ctx.db
+      .update(users)
+      .set({ email: `p${crypto.randomUUID()}@example.com` })
+      .where(eq(users.id, me.actor.userId))
+    const used =
+      use === 'link' ? confirmLink(ctx, { token, deviceName: 'x' }) : confirmReset(ctx, { token, password: OTHER })
+    await expect(used).rejects.toMatchObject({ code: 'invalid_token' })
+  }
+})
+
+test('all other sessions ended, one that was just being made is not made', async () => {
   const { ctx, email, me, open } = await person()
+  const late = meanwhile(ctx, async () => await endOtherSessions(me))
+  await expect(login(late, { email, password: PASSWORD, deviceName: 'x' })).rejects.toMatchObject(REFUSED)
+  expect(await open()).toBe(1)
+})
+
+test('who shows again who they are in a session that another device just ended gets none in its place', async () => {
+  const { ctx, email, open } = await person()
   const second = await login(ctx, { email, password: PASSWORD, deviceName: 'x' })
   if (second.kind !== 'signed-in') throw new Error('no session')
   const actor = await readAccessToken(ctx, second.answer.accessToken, ctx.config.publicUrl)
-  const late = meanwhile({ ...ctx, actor }, async () => await endOtherSessions(me))
-  const stepped = stepUp(late, { method: 'password', password: PASSWORD })
+  const ended = { endedAt: ctx.now(), endReason: 'revoked' }
+  const end = () =>
+    ctx.db
+      .update(sessions)
+      .set(ended)
+      .where(eq(sessions.id, actor.sessionId ?? ''))
+  const stepped = stepUp(meanwhile({ ...ctx, actor }, end), { method: 'password', password: PASSWORD })
   await expect(stepped).rejects.toMatchObject({ code: 'AU401' })
   expect(await open()).toBe(1)
 })

@@ -14,8 +14,8 @@ const TRIP_TIMEOUT_MS = 20_000
 const RETRIES = 2
 const RETRY_DELAY_MS = 100
 
-// Postgres was not ready or had no slot: by their meaning nothing of the statement was executed.
-const NOT_EXECUTED = new Set(['57P03', '53300', '08001', '08004'])
+// Postgres was not ready, had no slot, or took the whole transaction back for another's: nothing of it was done.
+const NOT_EXECUTED = new Set(['57P03', '53300', '08001', '08004', '40001', '40P01'])
 
 /** One trip, and another where the first one surely did nothing. */
 async function travel(url: string, init: RequestInit, meter: DatabaseMeter): Promise<Answer> {

@@ -142,11 +142,12 @@ describe('on the wire', () => {
     expect(meter.trips).toBe(6)
   })
 
-  test('a write that Postgres had no slot for is sent again', async () => {
-    const busy = Response.json({ message: 'too many clients', code: '53300' }, { status: 400 })
-    const { bodies } = answering(busy, one())
-    expect((await testCtx().db.execute(sql`insert into nothing`)).rows).toEqual([{ n: 1 }])
-    expect(bodies).toHaveLength(2)
+  test('a write that Postgres had no slot for, or took back for the sake of another, is sent again', async () => {
+    for (const code of ['53300', '40P01']) {
+      const { bodies } = answering(Response.json({ message: 'not now', code }, { status: 400 }), one())
+      expect((await testCtx().db.execute(sql`insert into nothing`)).rows).toEqual([{ n: 1 }])
+      expect(bodies).toHaveLength(2)
+    }
   })
 
   test('a gateway that fails, is too busy or answers what is no result is away, with its words, cut', async () => {

@@ -93,7 +93,7 @@ const signIn: Handler = async (c, ctx) => {
     keep(c, ctx, signedIn.secret)
     return c.redirect('/oauth/consent', 303)
   } catch (error) {
-    const known = findAppError(error)
+    const known = findAppError(error) ?? databaseFailure(error)
     if (!known || !AGAIN.has(known.code)) throw error
     // It is answered by a page, and told to the audit all the same.
     c.error = known
@@ -223,14 +223,15 @@ app.onError((error, c) => {
   const { requestId } = c.var.ctx
   const known = error instanceof OauthError ? undefined : (findAppError(error) ?? databaseFailure(error))
   if (!(error instanceof OauthError) && !known) throw error
+  // Of the database's own words, which tell the statement, nobody is told.
+  const { message } = known ?? error
   if (known?.retryAfterS) c.header('Retry-After', String(known.retryAfterS))
   const status = known ? toProblem(known, requestId).status : error instanceof OauthError ? error.status : 500
   const route = ROUTES.find(({ path, method }) => path === c.req.path && method === c.req.method)
-  if (route?.isPage)
-    return show(c, problemPage(error.message, error instanceof OauthError ? error.back : undefined), status)
+  if (route?.isPage) return show(c, problemPage(message, error instanceof OauthError ? error.back : undefined), status)
   const said = {
     error: error instanceof OauthError ? error.code : codeFor(c, status),
-    error_description: error.message,
+    error_description: message,
   }
   return say(c, JSON.stringify(said), status, { 'Content-Type': 'application/json' })
 })

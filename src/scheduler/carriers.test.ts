@@ -12,7 +12,7 @@ import { runNow } from './due.ts'
 import { listRuns, scheduleStatistics } from './runs.ts'
 import { createSchedule } from './schedules.ts'
 import { NewSchedule, ScheduleRun } from './schema.ts'
-import { deleteSchedule } from './switch.ts'
+import { deleteSchedule, pauseSchedules } from './switch.ts'
 import { scheduleRuns } from './tables.ts'
 
 const EFFECT = { kind: 'effect', do: 'create_task', input: { title: 'Report' } } as const
@@ -102,6 +102,16 @@ test('what nobody carried out for a day is ended, with notice', async () => {
   await endLostRuns(person)
   expect(await runs()).toMatchObject([{ status: 'failed', outcome: { code: 'timeout' } }])
   expect(await told()).toMatchObject([{ title: '"Weekly" could not be done' }])
+})
+
+test('what was due when all schedules are switched off is done no more; what is newer is', async () => {
+  const [one, other] = [await dueOf(EFFECT), await dueOf(EFFECT)]
+  await pauseSchedules(one.person, new Date())
+  await pauseSchedules(other.person, new Date(0))
+  const { subscriber, seen } = roomOf(async () => null)
+  for (const { system, events } of [one, other]) await subscriber.handle(system, events)
+  expect(seen).toEqual([`${other.person.actor.userId} ${other.run.id}`])
+  expect(await one.runs()).toMatchObject([{ status: 'failed', outcome: { code: 'cancelled' } }])
 })
 
 test('what is under way shows as what, is not begun again, and is waited for a week', async () => {

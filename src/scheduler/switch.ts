@@ -1,11 +1,11 @@
-import { and, asc, eq, inArray, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
+import { and, asc, eq, inArray, isNull, lte, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { AppError, type EventKind } from '#core'
 import { ownedBy } from '#database'
 import { kick, tell } from '#queue'
 import { type ChangeCtx, missing, scheduleDeleted, scheduleUpdated, shown } from './row.ts'
 import { type Schedule, type ScheduleBulk, type ScheduleBulkResult, When } from './schema.ts'
-import { schedules } from './tables.ts'
+import { scheduleRuns, schedules } from './tables.ts'
 import { nextTimes } from './when.ts'
 
 type Verb = (ctx: ChangeCtx, ids: string[]) => Promise<(Schedule | undefined)[]>
@@ -33,7 +33,7 @@ export const deleteSchedule = one(deleteAll)
 
 const AT_ONCE = 50
 
-/** Pauses every schedule that was there by then. A trip for each fifty, and one. */
+/** Pauses every schedule that was there by then, and does no more what was due. A trip for each fifty, and two. */
 export async function pauseSchedules(ctx: ChangeCtx, until: Date): Promise<void> {
   const rows = await ctx.db
     .select({ id: schedules.id })
@@ -44,6 +44,18 @@ export async function pauseSchedules(ctx: ChangeCtx, until: Date): Promise<void>
     if ((await pauseAll(ctx, ids)).includes(undefined))
       throw new AppError('conflict', 'A schedule was deleted meanwhile')
   }
+  const theirs = and(ownedBy(ctx.actor, schedules.userId), lte(schedules.createdAt, until))
+  const outcome = { kind: 'failure' as const, code: 'cancelled', detail: 'The schedule was switched off' }
+  await ctx.db
+    .update(scheduleRuns)
+    .set({ status: 'failed', outcome, endedAt: ctx.now() })
+    .where(
+      and(
+        inArray(scheduleRuns.scheduleId, ctx.db.select({ id: schedules.id }).from(schedules).where(theirs)),
+        eq(scheduleRuns.status, 'waiting'),
+        isNull(scheduleRuns.outcome),
+      ),
+    )
 }
 
 type Switch = { id: string; from: string; status: string; nextAt: string | null; when?: unknown }

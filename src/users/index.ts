@@ -6,6 +6,7 @@ export {
   getDeletion,
   getMe,
   getPreferences,
+  hasAddress,
   insertUser,
   people,
   reachAddress,
@@ -13,6 +14,7 @@ export {
   requirePerson,
   setDeletion,
   setPreferences,
+  stampOf,
   userByEmail,
   userById,
 } from './me.ts'

@@ -1,4 +1,4 @@
-import { and, eq, isNotNull, isNull, lte, not, type SQL, sql } from 'drizzle-orm'
+import { and, type Column, eq, isNotNull, isNull, lte, not, type SQL, sql } from 'drizzle-orm'
 import { AppError, type Ctx, defineEvent, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy } from '#database'
 import { kick, tell } from '#queue'
@@ -196,6 +196,12 @@ export function userByEmail(db: Ctx['db'], email: string) {
 export function userById(db: Ctx['db'], id: string) {
   return db.select(entering).from(users).where(eq(users.id, id))
 }
+
+/** How what opens the account stands in the statement itself, and whether this is the person's address there. */
+export const stampOf = (userId: SQL) =>
+  sql<number | null>`(select ${users.securityStamp} from ${users} where ${users.id} = ${userId})`
+export const hasAddress = (userId: Column, email: Column) =>
+  sql`exists (select 1 from ${users} where ${users.id} = ${userId} and lower(${users.email}) = lower(${email}))`
 
 /**
  * The first statement of a batch that ends all a person's sessions: whoever is being let in at the time has their session

@@ -6,6 +6,7 @@ import { factorChanged } from './factor-changed.ts'
 import { identityLinked, identityUnlinked } from './identity-changed.ts'
 import { keyCreated } from './key-created.ts'
 import { magicLink } from './magic-link.ts'
+import { newAddress } from './new-address.ts'
 import { newDevice } from './new-device.ts'
 import { notification, notificationDigest } from './notification.ts'
 import { passwordReset } from './password-reset.ts'
@@ -16,6 +17,7 @@ import { welcome } from './welcome.ts'
 export const TEMPLATES = {
   welcome,
   verify_address: verifyAddress,
+  new_address: newAddress,
   password_reset: passwordReset,
   magic_link: magicLink,
   new_device: newDevice,

@@ -8,7 +8,9 @@ export const passwordReset: Template<{ name: string; url: string; expires: strin
   isRepeatable: true,
   body: ({ name, url, expires, unconfirmed: isFirst }) => [
     greeting(name),
-    paragraph('Somebody, probably you, asked to choose a new password. It signs you out everywhere.'),
+    paragraph(
+      'Somebody, probably you, asked to choose a new password. It signs you out everywhere and ends your API keys.',
+    ),
     ...unconfirmed(isFirst),
     action('Choose a new password', url),
     paragraph(`The link works once, until ${shown(expires)}. If you did not ask for it, nothing changes.`),

@@ -7,7 +7,7 @@ export const verifyAddress: Template<{ name: string; url: string; expires: strin
   isRepeatable: true,
   body: ({ name, url, expires }) => [
     greeting(name),
-    paragraph('Confirm that this address is yours.'),
+    paragraph('Confirm that this address is yours; the password you chose is asked for.'),
     action('Confirm this address', url),
     paragraph(`The link works once, until ${shown(expires)}. If you did not ask for it, ignore this mail.`),
   ],
