@@ -74,7 +74,7 @@ async function liveRound(
   const nobody = { name: 'nobody', wants: () => false, handle: async () => {} }
   const shell = await openShell({ dir, database, vars: await varsOf(database), timeline, chance, also: nobody })
   await shell.setClock(startMs)
-  const awayMs = startMs + (n % 2 === 0 ? AT_ONCE_MS : (1 + chance.int(30)) * MINUTE_MS + HALF_MINUTE_MS)
+  const awayMs = startMs + (n % 2 === 1 ? AT_ONCE_MS : (1 + chance.int(30)) * MINUTE_MS + HALF_MINUTE_MS)
   const gap = sky === 'steady' ? null : { fromMs: awayMs, toMs: awayMs + AWAY_MS }
   const endMs = sky === 'away' ? awayMs + AWAY_MS + AFTER_MS : startMs + LIFE_MS
   // What is due at the very end has no time to be late.

@@ -1,7 +1,7 @@
 import type * as core from '#core'
 import type * as scheduler from '#scheduler'
 import type { Chance } from './chance.ts'
-import { daysByHand, LAST_DAY, type Parts, textOf, timesByHand, type WeekDay } from './lib-rules.ts'
+import { daysByHand, instantByHand, LAST_DAY, type Parts, textOf, timesByHand, type WeekDay } from './lib-rules.ts'
 import { offsetMinutes } from './lib-zones.ts'
 
 const DAY_MS = 86_400_000
@@ -27,7 +27,7 @@ const weekdays = (chance: Chance, most: number, nths: readonly number[] = []): W
   }))
 
 /** A rule as people and their calendars write them, and as nobody does. */
-export function makeParts(chance: Chance, start: string): Parts {
+export function makeParts(chance: Chance): Parts {
   const is = (of: number) => chance.int(of) === 0
   const freq = chance.pick(['DAILY', 'WEEKLY', 'MONTHLY', 'MONTHLY', 'MONTHLY', 'YEARLY', 'YEARLY', 'YEARLY'] as const)
   const parts: Parts = { freq, interval: is(2) ? 1 : 1 + chance.int(4), weekStart: is(3) ? 1 + chance.int(7) : 1 }
@@ -54,20 +54,24 @@ export function makeParts(chance: Chance, start: string): Parts {
   }
   const isWide = parts.days ?? parts.monthDays ?? parts.yearDays ?? parts.months
   if (isWide && !parts.weeks && is(3)) parts.positions = some(both(6), 2, chance)
-  const end = chance.int(4)
-  if (end === 0) parts.count = 1 + chance.int(60)
-  if (end === 1) parts.until = makeUntil(chance, start)
+  if (is(4)) parts.count = 1 + chance.int(60)
   return parts
 }
 
-function makeUntil(chance: Chance, start: string): NonNullable<Parts['until']> {
-  const at = new Date(Date.parse(start) + DAY_MS + chance.int(12 * 365 * 24 * 60) * MINUTE_MS)
-  const [date = '', time = ''] = at.toISOString().slice(0, 19).split('T')
-  const written = { date: date.replaceAll('-', ''), time: time.replaceAll(':', '') }
+type Start = { date: string; time: string; zone: string }
+/** An end at, just before or just after one of its times, in each of the ways it may be written. */
+function makeUntil(chance: Chance, { date, time, zone }: Start): NonNullable<Parts['until']> {
+  const offMs = (chance.int(3) - 1) * MINUTE_MS
+  const written = (ms: number) => iso(ms).slice(0, 19).replaceAll(/[-:]/g, '')
+  const wallMs = Date.parse(`${date}T${time}Z`)
   const way = chance.int(3)
-  if (way === 0) return { text: written.date, isPast: (wall) => wall.slice(0, 10) > date }
-  if (way === 1) return { text: `${written.date}T${written.time}`, isPast: (wall) => wall > `${date}T${time}` }
-  return { text: `${written.date}T${written.time}Z`, isPast: (_, ms) => ms > at.getTime() }
+  if (way === 0) return { text: date.replaceAll('-', ''), isPast: (wall) => wall.slice(0, 10) > date }
+  if (way === 1) {
+    const last = iso(wallMs + offMs).slice(0, 19)
+    return { text: written(wallMs + offMs), isPast: (wall) => wall > last }
+  }
+  const lastMs = instantByHand(zone, wallMs) + offMs
+  return { text: `${written(lastMs)}Z`, isPast: (_, ms) => ms > lastMs }
 }
 
 type Asked = {
@@ -92,7 +96,12 @@ export function tryRule(
     chance.int(4) === 0 ? 0 : chance.int(Math.min(YEARS * 365, Math.floor((wallMs - FIRST_MS) / DAY_MS)))
   const [date = '', clock = ''] = iso(wallMs - beforeDays * DAY_MS).split('T')
   const start = { date, time: clock.slice(0, 5) }
-  const parts = makeParts(chance, date)
+  const afterMs = chance.int(2) === 0 ? changeMs - 30 * 3_600_000 : Date.parse(date) - 2 * DAY_MS
+  const lastDay = iso(Math.min(LAST_MS, afterMs + LOOKED_AT_MS)).slice(0, 10)
+  const parts = makeParts(chance)
+  const days = daysByHand(parts, date, lastDay)
+  if (parts.count === undefined && days.length > 1 && chance.int(3) === 0)
+    parts.until = makeUntil(chance, { date: chance.pick(days.slice(1)), time: start.time, zone })
   const rule = textOf(parts)
   const when = { kind: 'rrule', start, rrule: rule, timeZone: zone } as const
   const said = `${rule} of ${date} ${start.time} in ${zone}`
@@ -103,10 +112,7 @@ export function tryRule(
       problem.includes('falls on no day') && daysByHand({ ...always, interval: 1 }, '2000-01-01').length === 1
     return { times: 0, problem: isNever ? null : `${said}: ${problem}` }
   }
-  const afterMs = chance.int(2) === 0 ? changeMs - 30 * 3_600_000 : Date.parse(date) - 2 * DAY_MS
-  const lastDay = iso(Math.min(LAST_MS, afterMs + LOOKED_AT_MS)).slice(0, 10)
   const isSeen = (ms: number) => ms < Date.parse(lastDay) - DAY_MS
-  const days = daysByHand(parts, date, lastDay)
   const given = { time: start.time, zone, afterMs, most: MOST_TIMES }
   const expected = timesByHand(parts, days, given).filter(isSeen)
   const found = asked
