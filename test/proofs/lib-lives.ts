@@ -14,8 +14,7 @@ const some = (most: number, chance: Chance, of: (n: number) => Made): Made[] =>
 export const EVERYTHING_THERE: Sabotage[] = [
   { file: 'src/workflows/requirements.ts', find: 'ABSENT[need] ?? null', replace: 'null' },
 ]
-/** What came by mail, for what is set off by it. */
-export const MAIL = { subject: 'Your receipt', from: 'shop@example.com' }
+const MAIL = { subject: 'Your receipt', from: 'shop@example.com' }
 
 /** What people have to do, each kind of it or not, as chance has it. */
 const tasksOf = (chance: Chance): Made[] => [
@@ -84,4 +83,33 @@ export function paramsOf({ parameters }: Template, chance: Chance): Record<strin
 /** The templates the registry offers this person. */
 export async function templatesOf(person: Person): Promise<Template[]> {
   return JSON.parse((await person.api('GET', '/v1/workflows/templates')).text).items
+}
+
+type Start = { trigger: object; begin(): Promise<string> }
+
+/** What sets a workflow off here: mail, where it waits for mail, told as whoever reads it will; else its person. */
+export async function startOf(world: World, person: Person, workflowId: string): Promise<Start> {
+  const [waits] = await world.query(
+    "select config->>'type' as type from triggers where workflow_id = $1 and config->>'type' like 'mail.%'",
+    [workflowId],
+  )
+  if (!waits) {
+    const begin = async () =>
+      JSON.parse((await person.api('POST', `/v1/workflows/${workflowId}/run`, { body: {} })).text).runId
+    return { trigger: { kind: 'manual' }, begin }
+  }
+  const { type } = waits
+  const [key, at] = [makeId('mail'), new Date().toISOString()]
+  const id = `${key}.1.${type}`
+  const begin = async () => {
+    await world.query(
+      'insert into outbox (id, type, user_id, key, version, data) values ($1, $2, $3, $4, 1, $5::jsonb)',
+      [...[id, type, person.userId, key], JSON.stringify(MAIL)],
+    )
+    await world.queue([{ v: 1, kind: 'event', outboxId: id }])
+    const [run] = await world.query('select id from workflow_runs where workflow_id = $1 and tainted', [workflowId])
+    if (!run) throw new Error(`${type} set nothing off`)
+    return String(run.id)
+  }
+  return { trigger: { kind: 'event', type, id, at, subject: key, data: MAIL }, begin }
 }
