@@ -3,7 +3,7 @@ import { type Ctx, createClock, describeError, type PersonActor } from '#core'
 import { iso } from '#database'
 import { insertNotification } from '#notifications'
 import { kick, type Subscriber, tell } from '#queue'
-import { armTimers, cancelTimer } from '#scheduler'
+import { AHEAD_MS, armAgain, armTimers, cancelTimer, type NewTimer } from '#scheduler'
 import { type EventSoon, eventSoon } from './events.ts'
 import { nextReminders, type Reminder } from './remind.ts'
 import { shown } from './row.ts'
@@ -16,6 +16,7 @@ const EARLY_MS = 1000
 const MAX_PASSES = 20
 const SWEEP_AFTER_S = 15
 const SWEEP_LIMIT = 200
+const SWEPT = 1000
 const GIVEN_UP_AFTER_DAYS = 7
 // A Worker has six connections at once; one is left for the queue.
 const SWEEP_AT_ONCE = 5
@@ -145,30 +146,42 @@ function sayWhen({ occurrence: { start, location } }: Reminder, home: string): s
 }
 
 async function setNext(ctx: RingCtx, whose: Whose, known: Known, next: Reminder | undefined): Promise<boolean> {
-  const name = `event:${whose.id}`
   const [noted] = await ctx.db
     .update(e)
     .set({ nextReminderAt: next ? new Date(next.atMs) : null, armings: sql`${e.armings} + 1` })
     .where(isAsRead(whose, known))
     .returning({ armings: e.armings })
   if (!noted) return false
-  const payload = { kind: 'event_reminder' as const, ...whose }
-  if (next) await armTimers(ctx, whose.userId, [{ name, dueMs: next.atMs, version: noted.armings, payload }])
-  else await cancelTimer(ctx, whose.userId, name, noted.armings)
+  if (next) await armTimers(ctx, whose.userId, [timerAt(whose, next.atMs, noted.armings)])
+  else await cancelTimer(ctx, whose.userId, nameOf(whose.id), noted.armings)
   return true
 }
 
-/** Gives what a lost message or alarm left unsaid, oldest first; answers how many it gave. */
+const nameOf = (id: string) => `event:${id}`
+
+function timerAt({ userId, id }: Whose, dueMs: number, version: number): NewTimer {
+  return { name: nameOf(id), dueMs, version, payload: { kind: 'event_reminder', userId, id } }
+}
+
+/** Arms again what is soon, and gives what a lost message or alarm left unsaid, oldest first; answers how many it gave. */
 export async function sweepEventReminders(ctx: RingCtx): Promise<number> {
-  const late = await ctx.db
-    .select({ id: e.id, userId: e.userId })
+  const found = await ctx.db
+    .select({
+      ...{ id: e.id, userId: e.userId, armings: e.armings, at: e.nextReminderAt },
+      isLate: sql<boolean>`${e.nextReminderAt} <= now() - interval '1 second' * ${SWEEP_AFTER_S}`,
+    })
     .from(e)
     .where(
-      sql`${e.nextReminderAt} <= now() - interval '1 second' * ${SWEEP_AFTER_S}
+      sql`${e.nextReminderAt} <= now() + interval '1 second' * ${AHEAD_MS / 1000}
         and ${e.nextReminderAt} > now() - interval '1 day' * ${GIVEN_UP_AFTER_DAYS}`,
     )
     .orderBy(e.nextReminderAt)
-    .limit(SWEEP_LIMIT)
+    .limit(SWEPT)
+  const late = found.filter(({ isLate }) => isLate).slice(0, SWEEP_LIMIT)
+  const soon = found.flatMap((one) =>
+    one.at === null || one.isLate ? [] : timerAt(one, one.at.getTime(), one.armings),
+  )
+  await armAgain(ctx, soon)
   let given = 0
   for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
     const counts = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((whose) => keepLate(ctx, whose)))

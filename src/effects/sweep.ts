@@ -1,7 +1,9 @@
-import { and, asc, eq, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
+import { and, asc, eq, gte, isNotNull, isNull, lt, or, sql } from 'drizzle-orm'
 import { type Ctx, describeError } from '#core'
+import { AHEAD_MS, armAgain } from '#scheduler'
 import { endSent } from './act.ts'
 import { onBehalfOf, performHeld } from './held.ts'
+import { holdTimers } from './hold.ts'
 import { effectKind } from './kinds.ts'
 import { type EffectRow, lookAgain, tellOf } from './row.ts'
 import { effects } from './tables.ts'
@@ -9,28 +11,36 @@ import { undoEffect } from './undo.ts'
 
 const SWEEP_AFTER_S = 15
 const SWEEP_LIMIT = 100
+const SWEPT = 1000
 const STALE_MINUTES = 15
 const e = effects
 
 /**
- * Goes on, oldest first, with what a lost message, alarm or machine left: held, being taken back, or handed on without a
- * word since. Answers how many.
+ * Arms again what is soon, and goes on, oldest first, with what a lost message, alarm or machine left: held, being taken
+ * back, or handed on without a word since. Answers with how many.
  */
 export async function sweepEffects(ctx: Ctx): Promise<number> {
   const isOver = lt(e.leaseUntil, sql`now()`)
-  const late = await ctx.db
-    .select()
-    .from(e)
-    .where(
-      or(
-        and(eq(e.status, 'held'), sql`${e.heldUntil} < now() - interval '1 second' * ${SWEEP_AFTER_S}`),
-        and(eq(e.status, 'intended'), isNotNull(e.heldUntil), isOver),
-        and(eq(e.status, 'undoing'), isOver),
-        and(eq(e.status, 'sending'), isOver),
-      ),
-    )
-    .orderBy(asc(sql`coalesce(${e.leaseUntil}, ${e.heldUntil})`))
-    .limit(SWEEP_LIMIT)
+  const lateBy = sql`now() - interval '1 second' * ${SWEEP_AFTER_S}`
+  const isLate = or(
+    and(eq(e.status, 'held'), lt(e.heldUntil, lateBy)),
+    and(eq(e.status, 'intended'), isNotNull(e.heldUntil), isOver),
+    and(eq(e.status, 'undoing'), isOver),
+    and(eq(e.status, 'sending'), isOver),
+  )
+  const ahead = sql`now() + interval '1 second' * ${AHEAD_MS / 1000}`
+  const isSoon = and(eq(e.status, 'held'), gte(e.heldUntil, lateBy), lt(e.heldUntil, ahead))
+  const { id, userId, heldUntil, version } = e
+  const [late, soon] = await ctx.db.batch([
+    ctx.db
+      .select()
+      .from(e)
+      .where(isLate)
+      .orderBy(asc(sql`coalesce(${e.leaseUntil}, ${e.heldUntil})`))
+      .limit(SWEEP_LIMIT),
+    ctx.db.select({ id, userId, heldUntil, version }).from(e).where(isSoon).limit(SWEPT),
+  ])
+  await armAgain(ctx, soon.flatMap(holdTimers))
   for (const one of late) {
     try {
       await goOn(ctx, one)

@@ -3,7 +3,7 @@ import type { Subscriber } from '#queue'
 import { getMe, type Me } from '#users'
 import { begin, type Claimed, claimDue, giveUp } from './claim.ts'
 import { notificationAllRead, notificationCreated, notificationDeleted, notificationUpdated } from './events.ts'
-import { acknowledge, overduePeople, reachable, recordPlans, settlePush } from './ledger.ts'
+import { acknowledge, overduePeople, reachable, recordPlans, settlePush, soonDue } from './ledger.ts'
 import { mailDigest, mailOne } from './mails.ts'
 import { heldUntil, planDeliveries, type Reached } from './plan.ts'
 import { push, pushOf } from './push.ts'
@@ -13,6 +13,8 @@ import { getSettings } from './settings.ts'
 const AT_ONCE = 5
 const SWEEP_LIMIT = 200
 const SECOND_MS = 1000
+const AHEAD_MS = 90_000
+const SWEPT = 1000
 
 type DeliverCtx = Pick<Ctx, 'db' | 'config' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
 
@@ -76,14 +78,19 @@ async function personOf(ctx: DeliverCtx, userId: string): Promise<Person | undef
 }
 
 // One timer for each second in which something is due; whoever it wakes reads what that is.
-async function armDeliveries({ env, now }: DeliverCtx, userId: string, due: Date[]): Promise<void> {
+async function armDeliveries(
+  { env, now }: DeliverCtx,
+  userId: string,
+  due: Date[],
+  version = now().getTime(),
+): Promise<void> {
   const nowMs = now().getTime()
   const seconds = new Set(due.map((at) => Math.ceil(Math.max(at.getTime(), nowMs) / SECOND_MS) * SECOND_MS))
   if (seconds.size === 0) return
   const timers = [...seconds].slice(0, 100).map((dueMs) => ({
     name: `delivery:${dueMs}`,
     dueMs,
-    version: nowMs,
+    version,
     payload: { kind: 'delivery' as const, userId, id: String(dueMs) },
   }))
   // Not by the scheduler, which tells people of what is due by this room.
@@ -140,8 +147,28 @@ async function pushOne(ctx: DeliverCtx, claimed: Claimed): Promise<Date[]> {
   return again
 }
 
-/** Makes what a lost timer left, and says of what was being pushed that nobody knows; answers of how many people. */
+// Where a timer of that second is known it is left as it is.
+async function armAgain(ctx: DeliverCtx): Promise<void> {
+  const soon = await soonDue(ctx, new Date(ctx.now().getTime() + AHEAD_MS), SWEPT)
+  const people = Map.groupBy(soon, ({ userId }) => userId).entries()
+  const work = async () => {
+    for (const [userId, theirs] of people)
+      try {
+        const due = theirs.map(({ dueAt }) => dueAt)
+        await armDeliveries(ctx, userId, due, 1)
+      } catch (error) {
+        ctx.log.warn('timer.not_armed', { userId, timers: theirs.length, ...describeError(error) })
+      }
+  }
+  await Promise.all(Array.from({ length: AT_ONCE }, work))
+}
+
+/**
+ * Arms again what is soon, makes what a lost timer left, and says of what was being pushed that nobody knows; answers of how
+ * many people.
+ */
 export async function sweepDeliveries(ctx: DeliverCtx): Promise<number> {
+  await armAgain(ctx)
   const people = await overduePeople(ctx, SWEEP_LIMIT)
   const queue = people.values()
   const work = async () => {

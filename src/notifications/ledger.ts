@@ -191,6 +191,19 @@ export async function overduePeople({ db, now }: Pick<Ctx, 'db' | 'now'>, limit:
   return rows.map(({ userId }) => userId)
 }
 
+/** When deliveries of people are due until then that are not late yet, soonest first. */
+export async function soonDue({ db, now }: Pick<Ctx, 'db' | 'now'>, until: Date, limit: number) {
+  return await db
+    .selectDistinct({ userId: d.userId, dueAt: d.dueAt })
+    .from(d)
+    .where(
+      sql`${d.status} = 'waiting' and ${d.dueAt} >= ${stamp(now())} - ${LATE_S} * interval '1 second'
+        and ${d.dueAt} < ${stamp(until)} and ${d.claimedAt} is null`,
+    )
+    .orderBy(d.dueAt, d.userId)
+    .limit(limit)
+}
+
 /** How a notification was told, by every way it went. One trip; 404 where it is not theirs. */
 export async function listDeliveries(
   { actor, db }: Pick<UserCtx, 'actor' | 'db'>,

@@ -10,7 +10,7 @@ import { readDecided } from './move.ts'
 import { isApproval } from './reasons.ts'
 import { type Decision, LIVE, suggestionCreated, suggestionDecided, suggestionUpdated, Waiting } from './row.ts'
 import { EFFECT_UPDATED, settleScheduled } from './scheduled.ts'
-import { onBehalfOf } from './wake.ts'
+import { nameOf, onBehalfOf, timerAt } from './wake.ts'
 
 type Decided = ReturnType<typeof readDecided>
 
@@ -26,15 +26,12 @@ export const suggestionTimers: Subscriber = {
     const latest = new Map(events.map(({ type, data }) => [Waiting.parse(data).id, { type, ...Waiting.parse(data) }]))
     for (const { type, id, version, ...waiting } of latest.values()) {
       const dueMs = dueOf(waiting)
-      const payload = { kind: 'suggestion' as const, userId, id }
-      if (dueMs !== null) timers.push({ name: nameOf(id), dueMs, version, payload })
+      if (dueMs !== null) timers.push(timerAt({ userId, id, version }, dueMs))
       else if (type === suggestionUpdated.type) await cancelTimer(ctx, userId, nameOf(id), version)
     }
     if (timers.length > 0) await armTimers(ctx, userId, timers)
   },
 }
-
-const nameOf = (id: string) => `suggestion:${id}`
 
 function dueOf({ status, wakeAt, expiresAt }: Omit<z.infer<typeof Waiting>, 'id' | 'version'>): number | null {
   if (LIVE.some((live) => live === status)) return Date.parse(expiresAt)

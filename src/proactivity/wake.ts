@@ -1,12 +1,13 @@
-import { and, asc, eq, gt, inArray, lt, lte, or, type SQL, sql } from 'drizzle-orm'
+import { and, asc, eq, gt, gte, inArray, lt, lte, or, type SQL, sql } from 'drizzle-orm'
 import { type Ctx, describeError, type PersonActor, type UserCtx } from '#core'
 import { kick, tell } from '#queue'
+import { AHEAD_MS, armAgain, type NewTimer } from '#scheduler'
 import { carryOut, giveUp } from './carry-out.ts'
 import { expireSuggestion, lookInto, outlasting } from './decide.ts'
 import { isToCome, judge, rankOf, type Score } from './judge.ts'
 import { againAt, isFull, type Limits, limitReached, offerAlone, wakesAt } from './limits.ts'
 import { cellOf, type Moment } from './moment.ts'
-import { mine, shown, shownWaiting, suggestionUpdated, suggestionWithheld, tellOffered } from './row.ts'
+import { LIVE, mine, shown, shownWaiting, suggestionUpdated, suggestionWithheld, tellOffered } from './row.ts'
 import { standingOf } from './standing.ts'
 import { suggestions } from './tables.ts'
 
@@ -108,22 +109,43 @@ async function rise(ctx: UserCtx, row: Row, { reason, wakeAt, ends, moment, scor
 
 const SWEEP_AFTER_MS = 15_000
 const SWEEP_LIMIT = 200
+const SWEPT = 1000
 const PRUNE_BATCH = 5000
+const isOffered = ({ status }: { status: string }) => LIVE.some((live) => live === status)
 const UNDECIDED = ['proposed', 'seen', 'snoozed'] as const
 
-/** Does what lost timers left undone, oldest first; answers how many there were. */
+export const nameOf = (id: string) => `suggestion:${id}`
+
+export function timerAt(
+  { userId, id, version }: { userId: string; id: string; version: number },
+  dueMs: number,
+): NewTimer {
+  return { name: nameOf(id), dueMs, version, payload: { kind: 'suggestion', userId, id } }
+}
+
+/** Arms again what is soon, and does what lost timers left undone, oldest first; answers how many of these there were. */
 export async function sweepSuggestions(ctx: Ctx): Promise<number> {
-  const late = new Date(ctx.now().getTime() - SWEEP_AFTER_MS)
+  const nowMs = ctx.now().getTime()
+  const [late, ahead] = [new Date(nowMs - SWEEP_AFTER_MS), new Date(nowMs + AHEAD_MS)]
   const isDue = or(
     and(inArray(t.status, [...WAITS]), lt(t.wakeAt, late), gt(t.expiresAt, ctx.now())),
     and(inArray(t.status, [...UNDECIDED]), lt(t.expiresAt, late)),
   )
-  const due = await ctx.db
-    .select({ id: t.id, userId: t.userId })
-    .from(t)
-    .where(isDue)
-    .orderBy(asc(t.updatedAt))
-    .limit(SWEEP_LIMIT)
+  const isSoon = or(
+    and(inArray(t.status, [...WAITS]), gte(t.wakeAt, late), lt(t.wakeAt, ahead)),
+    and(inArray(t.status, [...LIVE]), gte(t.expiresAt, late), lt(t.expiresAt, ahead)),
+  )
+  const { id, userId, version, status, wakeAt, expiresAt } = t
+  const [due, soon] = await ctx.db.batch([
+    ctx.db.select({ id, userId }).from(t).where(isDue).orderBy(asc(t.updatedAt)).limit(SWEEP_LIMIT),
+    ctx.db.select({ id, userId, version, status, wakeAt, expiresAt }).from(t).where(isSoon).limit(SWEPT),
+  ])
+  const dueMsOf = (one: (typeof soon)[number]) =>
+    (isOffered(one) ? one.expiresAt : (one.wakeAt ?? one.expiresAt)).getTime()
+  await armAgain(
+    ctx,
+    soon.map((one) => timerAt(one, dueMsOf(one))),
+  )
   for (const one of due) {
     try {
       await wakeSuggestion(ctx, one)

@@ -3,6 +3,7 @@ import type { Ctx, UserCtx } from '#core'
 import { insertNotification, takeTurn } from '#notifications'
 import { kick, type Subscriber } from '#queue'
 import { type Carriers, carry, type Due, noteOf, onBehalfOf, settleRun, waitingRuns } from './carriers.ts'
+import { nameOf, timerAt } from './due.ts'
 import { type NewTimer, Schedule, ScheduleDue } from './schema.ts'
 import { followZone } from './switch.ts'
 import { scheduleRuns } from './tables.ts'
@@ -23,9 +24,9 @@ export const scheduleSubscriber = (carriers: Carriers): Subscriber => ({
     )
     const timers: NewTimer[] = []
     for (const schedule of [...changed, ...dues.map((due) => due.schedule)]) {
-      const timer = timerOf(userId, schedule)
-      if (timer) timers.push(timer)
-      else await cancelTimer(ctx, userId, nameOf(schedule.id), schedule.version)
+      const { id, nextAt, version } = schedule
+      if (nextAt !== null) timers.push(timerAt({ userId, id, version }, Date.parse(nextAt)))
+      else await cancelTimer(ctx, userId, nameOf(id), version)
     }
     for (const { data } of events.filter(({ type }) => type === 'schedule.deleted')) {
       const { id, version } = Schedule().parse(data)
@@ -37,13 +38,6 @@ export const scheduleSubscriber = (carriers: Carriers): Subscriber => ({
     if (others.length > 0) await carryOut(onBehalfOf(ctx, userId), others, carriers)
   },
 })
-
-const nameOf = (id: string) => `schedule:${id}`
-
-function timerOf(userId: string, { id, nextAt, version }: Schedule): NewTimer | null {
-  if (nextAt === null) return null
-  return { name: nameOf(id), dueMs: Date.parse(nextAt), version, payload: { kind: 'schedule', userId, id } }
-}
 
 // What was settled since it was told of, or is under way, is left; what fails is told again, alone.
 async function carryOut(ctx: UserCtx, dues: Due[], carriers: Carriers): Promise<void> {

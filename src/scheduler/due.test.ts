@@ -222,14 +222,16 @@ test('one is run now, paused or not, and its next time stays', async () => {
   expect(await runNow(again, id)).toMatchObject({ id: ran.id, status: 'done' })
 })
 
-test('the sweep runs what was lost, once, and wakes the Steward that lost it', async () => {
+test('the sweep runs what was lost, once, wakes the Steward that lost it, and arms what is soon again', async () => {
   const { person, system, clock, calls, make, runsOf } = await makeWorld()
   const [lost, recent] = [await make(), await make({ when: { ...HOURLY, cron: '20 9 * * *' } })]
   clock.at = at('09:20:10')
   await Promise.all([sweepSchedules(system), sweepSchedules(system)])
   await sweepSchedules(system)
   expect([await runsOf(lost.id), await runsOf(recent.id)]).toEqual([['09:00 waiting 0'], []])
-  expect(calls).toEqual([['wake']])
+  expect(calls.filter(([verb]) => verb === 'wake')).toHaveLength(1)
+  const timer = { name: `schedule:${recent.id}`, dueMs: at('09:20:00').getTime(), version: 1 }
+  expect(calls.filter(([verb]) => verb === 'arm')).toMatchObject(Array.from({ length: 3 }, () => ['arm', timer]))
   expect(await told(person)).toEqual([])
 })
 

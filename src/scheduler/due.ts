@@ -4,8 +4,9 @@ import { type Ctx, describeError } from '#core'
 import { kick, tell } from '#queue'
 import { owedRuns } from './owed.ts'
 import { type CreateCtx, mine, missing, scheduleDue, shown, shownRun } from './row.ts'
-import { type ScheduleRun, When } from './schema.ts'
+import { type NewTimer, type ScheduleRun, When } from './schema.ts'
 import { scheduleRuns, schedules } from './tables.ts'
+import { AHEAD_MS, armAgain, SWEPT } from './timer.ts'
 import { nextTimes } from './when.ts'
 
 const EARLY_MS = 1000
@@ -13,6 +14,15 @@ const SWEEP_AFTER_MS = 15_000
 const SWEEP_LIMIT = 200
 // A Worker has six connections at once; one is left for the queue.
 const SWEEP_AT_ONCE = 5
+
+export const nameOf = (id: string) => `schedule:${id}`
+
+export function timerAt(
+  { userId, id, version }: { userId: string; id: string; version: number },
+  dueMs: number,
+): NewTimer {
+  return { name: nameOf(id), dueMs, version, payload: { kind: 'schedule', userId, id } }
+}
 
 type DueCtx = Pick<Ctx, 'db' | 'env' | 'now' | 'newId' | 'waitUntil' | 'log'>
 type Ran = 'ran' | 'nothing'
@@ -101,14 +111,23 @@ export async function runNow(ctx: CreateCtx, id: string): Promise<ScheduleRun> {
   return row.run
 }
 
-/** Runs what a lost message or alarm left undone, oldest first, and wakes its Steward; answers how many it ran. */
+/**
+ * Arms again what is soon, and runs what a lost message or alarm left undone, oldest first, and wakes its Steward; answers
+ * how many it ran.
+ */
 export async function sweepSchedules(ctx: DueCtx): Promise<number> {
-  const late = await ctx.db
-    .select({ id: schedules.id, userId: schedules.userId })
+  const nowMs = ctx.now().getTime()
+  const { id, userId, nextAt, version } = schedules
+  const found = await ctx.db
+    .select({ id, userId, nextAt, version })
     .from(schedules)
-    .where(lte(schedules.nextAt, new Date(ctx.now().getTime() - SWEEP_AFTER_MS)))
-    .orderBy(asc(schedules.nextAt))
-    .limit(SWEEP_LIMIT)
+    .where(lte(nextAt, new Date(nowMs + AHEAD_MS)))
+    .orderBy(asc(nextAt))
+    .limit(SWEPT)
+  const isLate = (one: (typeof found)[number]) => (one.nextAt?.getTime() ?? 0) <= nowMs - SWEEP_AFTER_MS
+  const late = found.filter(isLate).slice(0, SWEEP_LIMIT)
+  const soon = found.flatMap((one) => (one.nextAt === null || isLate(one) ? [] : timerAt(one, one.nextAt.getTime())))
+  await armAgain(ctx, soon)
   let ran = 0
   for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
     const each = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((schedule) => runLate(ctx, schedule)))

@@ -16,5 +16,14 @@ export { pruneScheduleRuns } from './runs.ts'
 export { MAX_SCHEDULES } from './schedules.ts'
 export { NewSchedule, type NewTimer, NewTimers, When } from './schema.ts'
 export { pauseSchedules } from './switch.ts'
-export { armTimers, cancelTimer, isMomentary, listTimers, runTimer, type TimerHandlers } from './timer.ts'
+export {
+  AHEAD_MS,
+  armAgain,
+  armTimers,
+  cancelTimer,
+  isMomentary,
+  listTimers,
+  runTimer,
+  type TimerHandlers,
+} from './timer.ts'
 export { nextTimes, whenProblem } from './when.ts'

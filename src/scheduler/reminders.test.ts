@@ -179,15 +179,22 @@ test('a reminder rings for a person whose sessions have all ended', async () => 
   expect(await ring(task)).toBe('rung')
 })
 
-test('the sweep rings what was lost, once, and wakes the Steward that lost it', async () => {
+test('the sweep rings what was lost, once, wakes the Steward that lost it, and arms what is soon again', async () => {
   const { person, system, calls } = await makeWorld(new Date().toISOString())
   const lost = await remind(person, wall(Date.now() - MINUTE_MS))
-  await remind(person, wall(Date.now() - 5000))
-  await remind(person, wall(Date.now() + MINUTE_MS))
+  const now = await remind(person, wall(Date.now() - 5000))
+  const soon = await remind(person, wall(Date.now() + MINUTE_MS))
+  await remind(person, wall(Date.now() + 2 * MINUTE_MS))
   await Promise.all([sweepReminders(system), sweepReminders(system)])
   await sweepReminders(system)
   expect(await toldTo(person)).toMatchObject([{ link: { id: lost.id } }])
-  expect(calls).toEqual([['wake']])
+  expect(calls.filter(([verb]) => verb === 'wake')).toHaveLength(1)
+  const timers = [now, soon].map(({ id, remindAt, version }) => {
+    const payload = { kind: 'reminder', userId: person.actor.userId, taskId: id }
+    return { name: `reminder:${id}`, dueMs: Date.parse(remindAt?.at ?? ''), version, payload }
+  })
+  const armed = calls.filter(([verb]) => verb === 'arm')
+  expect(armed).toEqual(Array.from({ length: 3 }, () => ['arm', ...timers]))
 })
 
 test('a Steward that cannot be reached keeps no other reminder from being swept', async () => {

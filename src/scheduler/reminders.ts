@@ -2,9 +2,9 @@ import { z } from 'zod'
 import { type Ctx, type DomainEvent, describeError, type PersonActor } from '#core'
 import { insertNotification, takeTurn } from '#notifications'
 import { kick, type Subscriber } from '#queue'
-import { getReminder, markReminded, overdueReminders, stillReminds } from '#tasks'
+import { getReminder, markReminded, stillReminds, waitingReminders } from '#tasks'
 import type { NewTimer } from './schema.ts'
-import { armTimers, cancelTimer } from './timer.ts'
+import { AHEAD_MS, armAgain, armTimers, cancelTimer, SWEPT } from './timer.ts'
 
 const DAY_MS = 24 * 3600_000
 const EARLY_MS = 1000
@@ -53,8 +53,11 @@ function nameOf(taskId: string): string {
 function timerOf(task: z.infer<typeof Remindable>, event: DomainEvent, now: Date): NewTimer | null {
   if (!task.remindAt || task.deletedAt !== null || !OPEN.has(task.status)) return null
   const dueMs = Date.parse(task.remindAt.at)
-  if (isTooLate(dueMs, now)) return null
-  const payload = { kind: 'reminder' as const, userId: event.userId, taskId: task.id }
+  return isTooLate(dueMs, now) ? null : timerAt(event.userId, task, dueMs)
+}
+
+function timerAt(userId: string, task: { id: string; version: number }, dueMs: number): NewTimer {
+  const payload = { kind: 'reminder' as const, userId, taskId: task.id }
   return { name: nameOf(task.id), dueMs, version: task.version, payload }
 }
 
@@ -105,9 +108,19 @@ export async function ringReminder(ctx: RingCtx, input: { userId: string; taskId
   return told.length > 0 ? 'rung' : 'nothing'
 }
 
-/** Rings what a lost message or alarm left unsaid, oldest first, and wakes its Steward; answers how many it rang. */
+/**
+ * Arms again what is soon, and rings what a lost message or alarm left unsaid, oldest first, and wakes its Steward; answers
+ * how many it rang.
+ */
 export async function sweepReminders(ctx: RingCtx): Promise<number> {
-  const late = await overdueReminders(ctx.db, new Date(ctx.now().getTime() - SWEEP_AFTER_MS), SWEEP_LIMIT)
+  const nowMs = ctx.now().getTime()
+  const found = await waitingReminders(ctx.db, new Date(nowMs + AHEAD_MS), SWEPT)
+  const isLate = ({ remindAt }: (typeof found)[number]) => (remindAt?.getTime() ?? 0) <= nowMs - SWEEP_AFTER_MS
+  const late = found.filter(isLate).slice(0, SWEEP_LIMIT)
+  const soon = found.flatMap((one) =>
+    one.remindAt === null || isLate(one) ? [] : timerAt(one.userId, one, one.remindAt.getTime()),
+  )
+  await armAgain(ctx, soon)
   let rung = 0
   for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
     const rings = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((reminder) => ringLate(ctx, reminder)))

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { newId } from '#core'
 import { testCtx } from '#test/database'
-import { armTimers, cancelTimer, type NewTimer, runTimer, type TimerHandlers } from './index.ts'
+import { armAgain, armTimers, cancelTimer, type NewTimer, runTimer, type TimerHandlers } from './index.ts'
 
 const AT = new Date('2031-03-10T09:00:00.000Z')
 const USER = newId('usr', AT)
@@ -70,4 +70,26 @@ test('a timer that is refused is an error, and one that is cancelled says which 
   await expect(armTimers(ctx, USER, [{ ...timer(1), version: 0 }])).rejects.toThrow('invalid')
   await cancelTimer(ctx, USER, 'schedule:1', 7)
   expect(calls.at(-1)).toEqual(['cancel', 'schedule:1', 7])
+})
+
+test('what is soon is armed again in one call for each person, and a Steward that is away keeps nobody else waiting', async () => {
+  const others = Array.from({ length: 7 }, () => newId('usr', AT))
+  const armed = new Map<string, number>()
+  const getByName = (userId: string) => ({
+    arm: async (timers: NewTimer[]) => {
+      if (userId === USER) throw new Error('overloaded')
+      armed.set(userId, (armed.get(userId) ?? 0) + 1)
+      return { ok: true, armed: timers.length }
+    },
+  })
+  const ctx = testCtx({ env: { STEWARD: { getByName } } as unknown as Env })
+  const of = (userId: string, n: number) => ({
+    ...timer(n),
+    payload: { kind: 'schedule' as const, userId, id: `${n}` },
+  })
+  await armAgain(
+    ctx,
+    [USER, ...others].flatMap((userId, n) => [of(userId, n), of(userId, n + 100)]),
+  )
+  expect([...armed].sort()).toEqual(others.map((userId): [string, number] => [userId, 1]).sort())
 })

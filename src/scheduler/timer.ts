@@ -1,4 +1,4 @@
-import type { Ctx } from '#core'
+import { type Ctx, describeError } from '#core'
 import { type NewTimer, type ReminderPayload, type RoomPayload, TimerPayload } from './schema.ts'
 
 type Handler<P> = (ctx: Ctx, payload: P) => Promise<unknown>
@@ -33,6 +33,27 @@ export async function armTimers(ctx: ArmCtx, userId: string, timers: NewTimer[])
     const armed = await steward.arm(timers.slice(at, at + MAX_ARMED))
     if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
   }
+}
+
+/** How far ahead each sweep looks, once a minute: a timer that was lost a minute before its time rings on time. */
+export const AHEAD_MS = 90_000
+/** How much a sweep reads at once of what is late and of what is soon. */
+export const SWEPT = 1000
+// A Worker has six connections at once; one is left for the queue.
+const PEOPLE_AT_ONCE = 5
+
+/** Arms what waits as its rows say, in case it was lost: what is known is left as it is. What fails is left to the next sweep. */
+export async function armAgain(ctx: ArmCtx & Pick<Ctx, 'log'>, timers: NewTimer[]): Promise<void> {
+  const people = Map.groupBy(timers, ({ payload }) => payload.userId).entries()
+  const work = async () => {
+    for (const [userId, theirs] of people)
+      try {
+        await armTimers(ctx, userId, theirs)
+      } catch (error) {
+        ctx.log.warn('timer.not_armed', { userId, timers: theirs.length, ...describeError(error) })
+      }
+  }
+  await Promise.all(Array.from({ length: PEOPLE_AT_ONCE }, work))
 }
 
 /** Cancels this version of a timer and every older one, also one that arrives later. */

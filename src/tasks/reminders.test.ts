@@ -3,7 +3,7 @@ import { makePerson, type Person } from '#test/database'
 import { deleteTask } from './bin.ts'
 import { completeTask } from './complete.ts'
 import { createTask } from './create.ts'
-import { getReminder, markReminded, overdueReminders } from './reminders.ts'
+import { getReminder, markReminded, waitingReminders } from './reminders.ts'
 import { updateTask } from './update.ts'
 
 const LIMIT = 100_000
@@ -15,7 +15,7 @@ const wall = (agoS: number) => {
 const remind = (person: Person, agoS: number) => createTask(person, { title: 'Call', remindAt: wall(agoS) })
 
 async function overdueOf(person: Person, olderThanS: number): Promise<string[]> {
-  const rows = await overdueReminders(person.db, new Date(Date.now() - olderThanS * 1000), LIMIT)
+  const rows = await waitingReminders(person.db, new Date(Date.now() - olderThanS * 1000), LIMIT)
   return rows.filter(({ userId }) => userId === person.actor.userId).map(({ id }) => id)
 }
 

@@ -37,10 +37,10 @@ export function markReminded(db: Ctx['db'], userId: string, id: string, remindAt
     .returning({ id: tasks.id })
 }
 
-/** The statement that finds reminders of anybody that should have been given by then, oldest first. */
-export function overdueReminders(db: Ctx['db'], by: Date, limit: number) {
+/** The statement that finds reminders of anybody that are to be given by then, soonest first. */
+export function waitingReminders(db: Ctx['db'], by: Date, limit: number) {
   return db
-    .select({ id: tasks.id, userId: tasks.userId })
+    .select({ id: tasks.id, userId: tasks.userId, remindAt: tasks.remindAt, version: tasks.version })
     .from(tasks)
     .where(
       and(

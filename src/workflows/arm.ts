@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
-import { armTimers, type NewTimer } from '#scheduler'
+import { armAgain, armTimers, type NewTimer } from '#scheduler'
 import { triggers, workflows } from './tables.ts'
 
 /** A timer for a moment of a trigger. The moment is in its name: what is moved leaves one behind that finds nothing to do. */
@@ -26,5 +26,13 @@ export async function armAt(ctx: Pick<Ctx, 'env'>, userId: string, moments: { id
     ctx,
     userId,
     moments.map(({ id, at }) => timerOf(userId, id, new Date(at))),
+  )
+}
+
+/** The same for anybody, in case their timers were lost. */
+export async function armSoon(ctx: Pick<Ctx, 'env' | 'log'>, moments: { userId: string; id: string; at: Date }[]) {
+  await armAgain(
+    ctx,
+    moments.map(({ userId, id, at }) => timerOf(userId, id, at)),
   )
 }

@@ -1,7 +1,8 @@
 import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { type Ctx, describeError, findAppError } from '#core'
-import { armAt } from './arm.ts'
+import { AHEAD_MS } from '#scheduler'
+import { armAt, armSoon } from './arm.ts'
 import { timesOf } from './compile.ts'
 import { lookAt } from './condition.ts'
 import { type FireCtx, type Firing, fire } from './fire.ts'
@@ -18,8 +19,9 @@ const MAX_MISSED = 50
 const PAGE = 100
 // A week of every minute.
 const MAX_PAGES = 100
-const SWEEP_AFTER_S = 15
+const SWEEP_AFTER_MS = 15_000
 const SWEEP_LIMIT = 200
+const SWEPT = 1000
 const SWEEP_AT_ONCE = 5
 
 const Pending = z.object({
@@ -145,20 +147,28 @@ async function firePending(ctx: FireCtx, armed: Armed): Promise<void> {
   else await ctx.db.execute(done)
 }
 
-/** Fires what a lost alarm left waiting, oldest first; answers how many were found. */
+/** Arms again what is soon, and fires what a lost alarm left waiting, oldest first; answers how many it fired. */
 export async function sweepTriggers(ctx: Ctx): Promise<number> {
-  const late = sql`${new Date(ctx.now().getTime() - SWEEP_AFTER_S * 1000).toISOString()}::timestamptz`
-  const { rows } = await ctx.db.execute<{ id: string; userId: string }>(sql`
+  const nowMs = ctx.now().getTime()
+  const soon = sql`${new Date(nowMs + AHEAD_MS).toISOString()}::timestamptz`
+  const { rows } = await ctx.db.execute<{ id: string; userId: string; at: string }>(sql`
     select t.id, t.user_id as "userId", least(t.next_at, t.pending_at) as at from ${triggers} t
       join ${workflows} w on w.id = t.workflow_id and w.status = 'enabled' and w.deleted_at is null
-      where t.active and (t.next_at < ${late} or t.pending_at < ${late})
+      where t.active and (t.next_at < ${soon} or t.pending_at < ${soon})
     union all select id, user_id, paused_until from ${workflows}
-      where deleted_at is null and status = 'paused' and paused_until < ${late}
-    order by at limit ${SWEEP_LIMIT}`)
-  for (let at = 0; at < rows.length; at += SWEEP_AT_ONCE)
-    await Promise.all(rows.slice(at, at + SWEEP_AT_ONCE).map((one) => runLate(ctx, one)))
-  if (rows.length > 0) ctx.log.warn('triggers.swept', { found: rows.length })
-  return rows.length
+      where deleted_at is null and status = 'paused' and paused_until < ${soon}
+    order by at limit ${SWEPT}`)
+  const found = rows.map((row) => ({ ...row, at: new Date(row.at) }))
+  const isLate = ({ at }: { at: Date }) => at.getTime() < nowMs - SWEEP_AFTER_MS
+  await armSoon(
+    ctx,
+    found.filter((one) => !isLate(one)),
+  )
+  const late = found.filter(isLate).slice(0, SWEEP_LIMIT)
+  for (let at = 0; at < late.length; at += SWEEP_AT_ONCE)
+    await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((one) => runLate(ctx, one)))
+  if (late.length > 0) ctx.log.warn('triggers.swept', { found: late.length })
+  return late.length
 }
 
 // One that fails waits for the next sweep and stops no other.

@@ -124,7 +124,10 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
         keepAlarm(userId)
         return { ok: true, cancelled }
       },
-      wake: async () => ({ ok: true }),
+      wake: async () => {
+        keepAlarm(userId)
+        return { ok: true }
+      },
       learning: async (ask: proactivity.LearningAsk) =>
         source.proactivity.learning(stewardOf(userId).sql, ask, clock.ms, chance.next),
     }),
@@ -203,7 +206,9 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
   const USER_SESSION = {
     getByName: () => ({ publish: async () => ({ ok: true }), endSession: async () => ({ closed: 0 }) }),
   }
-  const bindings: Record<string, object> = { STEWARD, TASA_RUN, USER_SESSION, EVENTS: { sendBatch } }
+  // Letters wait: nobody carries them here.
+  const JOBS_EMAIL = { sendBatch: async () => undefined }
+  const bindings: Record<string, object> = { STEWARD, TASA_RUN, USER_SESSION, JOBS_EMAIL, EVENTS: { sendBatch } }
   const env = new Proxy(bindings, {
     get: (there, name) => {
       const found = Reflect.get(there, name)
@@ -259,6 +264,16 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
       if (ms === clock.ms) return
       clock.ms = ms
       await database.set(ms)
+    },
+    /** Their alarm rings, whether or not it is time. */
+    async fire(userId: string): Promise<void> {
+      await ring(userId, stewardOf(userId).alarmMs)
+    },
+    /** Their object loses its alarm, and its rows with it or not. */
+    lose(userId: string, what: 'rows' | 'alarm'): void {
+      const steward = stewardOf(userId)
+      if (what === 'rows') steward.sql.exec('delete from timers')
+      steward.alarmMs = FAR
     },
     /** A tick of the cron. */
     async tick(): Promise<void> {

@@ -3,6 +3,8 @@ import type { Person, World } from '../world.ts'
 import { type Chance, createChance } from './chance.ts'
 import { type Clockwork, openClockwork } from './lib-clockwork.ts'
 import { arrayOf, type Report } from './lib-effects.ts'
+import { liveRounds } from './lib-named-timers.ts'
+import { TIMER_SABOTAGES } from './lib-timer-sabotages.ts'
 import { changesOf, cronOracle, onceOf, type Walk, walk } from './lib-zones.ts'
 import { type Proof, scaled } from './proof.ts'
 import { withSource } from './sabotage.ts'
@@ -72,28 +74,22 @@ export const proof: Proof = {
     'what was missed is always done': [
       { file: 'src/scheduler/owed.ts', find: "policy === 'skip' && isLate", replace: 'false' },
     ],
-    'nobody looks for a schedule whose timer was lost': [
-      { file: DUE, find: 'const SWEEP_AFTER_MS = 15_000', replace: 'const SWEEP_AFTER_MS = 1e12' },
-    ],
-    'nobody looks for a reminder whose timer was lost': [
-      {
-        file: 'src/scheduler/reminders.ts',
-        find: 'const SWEEP_AFTER_MS = 15_000',
-        replace: 'const SWEEP_AFTER_MS = 1e12',
-      },
-    ],
     'a schedule that ran has no timer again': [
       { file: 'src/scheduler/carry-out.ts', find: '...dues.map((due) => due.schedule)', replace: '' },
     ],
+    ...TIMER_SABOTAGES,
   },
-  /** For each change of the clocks of twenty zones one person, some hours of whose life pass by a clock that is set. */
+  /**
+   * For each change of the clocks of twenty zones one person, some hours of whose life pass by a clock that is set; and
+   * people who have a job of every kind of timer.
+   */
   async run(world, { seed, share }) {
     const chance = createChance(seed)
     const violations: string[] = []
     const changes = ZONES.flatMap((zone) => changesOf(zone, ...YEAR, 1).map((ms) => ({ zone, ms })))
     const taken = chance.shuffle(changes).slice(0, Math.max(WEATHERS.length, scaled(changes.length, share)))
     const people = await world.people(taken.length)
-    let cases = 0
+    let [cases, rounds] = [0, 0]
     try {
       await withSource(world.changes, async (dir) => {
         const clockwork = await openClockwork(world, dir, chance)
@@ -104,6 +100,10 @@ export const proof: Proof = {
           const report: Report = (what) => void violations.push(`${change.zone}, ${weather}: ${what}`)
           cases += await tryLife({ world, clockwork, person, chance, weather, report }, change)
         }
+        const named = await liveRounds(dir, chance, share)
+        cases += named.cases
+        rounds = named.rounds
+        violations.push(...named.violations)
       })
     } finally {
       // They are due in the past: the world's own cron would run them.
@@ -113,7 +113,9 @@ export const proof: Proof = {
     return {
       cases,
       violations,
-      notes: [`${taken.length} changes of clocks in ${new Set(taken.map(({ zone }) => zone)).size} zones`],
+      notes: [
+        `${taken.length} changes of clocks in ${new Set(taken.map(({ zone }) => zone)).size} zones; ${rounds} rounds of every kind of timer`,
+      ],
     }
   },
 }
@@ -183,10 +185,12 @@ async function makeSchedules({ clockwork, person, chance }: Scene, timeZone: str
 }
 
 /** Time passes: alarms ring up to a second late, cron ticks, at times twice at once or together with an alarm. */
-async function pass({ clockwork, person, chance }: Scene, untilMs: number): Promise<void> {
+async function pass({ clockwork, person, chance, weather }: Scene, untilMs: number): Promise<void> {
   const { clock } = clockwork
+  // What only a tick finds is not to be found so late that it counts as missed.
+  const eachMs = weather === 'lost' ? LATE_MS : TICK_MS
   while (clock.ms < untilMs) {
-    const tickMs = Math.floor(clock.ms / TICK_MS) * TICK_MS + TICK_MS
+    const tickMs = Math.floor(clock.ms / eachMs) * eachMs + eachMs
     const alarmMs = clockwork.alarmMs(person.userId) ?? Number.POSITIVE_INFINITY
     const isTick = tickMs <= alarmMs
     // An alarm of the last second rings before what comes then.

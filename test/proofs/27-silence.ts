@@ -1,7 +1,7 @@
 import type { Sabotage, World } from '../world.ts'
 import { createChance } from './chance.ts'
 import { startObedient } from './lib-adversary.ts'
-import { live, paramsOf, templatesOf } from './lib-lives.ts'
+import { EVERYTHING_THERE, live, paramsOf } from './lib-lives.ts'
 import { type Office, openOffice } from './lib-office.ts'
 import { type Proof, scaled } from './proof.ts'
 import { withSource } from './sabotage.ts'
@@ -62,7 +62,7 @@ export const proof: Proof = {
     const chance = createChance(seed)
     const model = await startObedient(() => [])
     try {
-      return await withSource(world.changes, async (dir) => {
+      return await withSource([...world.changes, ...EVERYTHING_THERE], async (dir) => {
         const office = await openOffice(world, dir, model.url)
         return await month(world, office, { chance, days: Math.max(2, scaled(DAYS, share)), asked: model.asked })
       })
@@ -76,6 +76,7 @@ type Given = { chance: ReturnType<typeof createChance>; days: number; asked(): n
 
 async function month(world: World, office: Office, { chance, days, asked }: Given) {
   const violations: string[] = []
+  let used = 0
   const [idle, busy] = await world.people(2)
   if (!idle || !busy) throw new Error('no people')
   for (const person of [idle, busy]) {
@@ -85,8 +86,9 @@ async function month(world: World, office: Office, { chance, days, asked }: Give
       'insert into suggestion_settings (user_id, max_open, max_a_day, cooldown_minutes) values ($1, 20, 100, 0)',
       [person.userId],
     )
-    for (const template of await templatesOf(person))
-      await office.useTemplate(person.userId, template.key, paramsOf(template, chance))
+    const templates = await office.templates(person.userId)
+    used = templates.length
+    for (const template of templates) await office.useTemplate(person.userId, template.key, paramsOf(template, chance))
     await office.createWorkflow(person.userId, ANALYST)
   }
   await office.happens(idle.userId, 'A new task')
@@ -115,6 +117,8 @@ async function month(world: World, office: Office, { chance, days, asked }: Give
   return {
     cases: runs,
     violations,
-    notes: [`${days} days, ${orders} times put into another order; ${said}; ${kept?.n} silences kept`],
+    notes: [
+      `${used} templates, ${days} days, ${orders} times put into another order; ${said}; ${kept?.n} silences kept`,
+    ],
   }
 }

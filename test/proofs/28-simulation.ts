@@ -6,7 +6,7 @@ import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { startNotes } from './lib-adversary.ts'
 import { need } from './lib-kinds.ts'
-import { live, paramsOf, templatesOf } from './lib-lives.ts'
+import { EVERYTHING_THERE, live, paramsOf, startOf, templatesOf } from './lib-lives.ts'
 import { type Proof, scaled } from './proof.ts'
 
 // What is held goes out after twenty seconds.
@@ -131,10 +131,11 @@ export const proof: Proof = {
       },
     ],
   },
-  async run(world, { seed, share }) {
+  async run(given, { seed, share }) {
     const violations: string[] = []
     const receiver = await startReceiver()
     const notes = await startNotes(() => '')
+    const world = await given.sabotaged(EVERYTHING_THERE)
     // The mailbox keeps the newest 200.
     const letters = new Set<string>()
     const lettersSeen = () => {
@@ -169,6 +170,7 @@ export const proof: Proof = {
         await attempt(person)
       })
       if (ground.acts === 0) violations.push('nothing was done at all')
+      violations.push(...world.contract.drift)
       const ends = [...ground.ends].map(([end, count]) => `${count} ${end}`).join(', ')
       return {
         cases: all.length + scaled(OUTWARD, share),
@@ -180,6 +182,7 @@ export const proof: Proof = {
     } finally {
       receiver.close()
       notes.stop()
+      await world.stop()
     }
   },
 }
@@ -243,13 +246,16 @@ async function tryOutward(ground: Ground, count: number, { hooks, notes }: Fakes
 /** Announced, then done: by all that is kept of a person the first changed nothing, and the second did what it said. */
 async function compare(ground: Ground, person: Person, id: string, name: string): Promise<void> {
   const { auditor, report, ends } = ground
+  const { trigger, begin: start } = await startOf(ground.world, person, id)
   const before = await auditor.holdings(person.userId)
-  const answer = await person.api('POST', `/v1/workflows/${id}/simulate`, { body: {} })
+  const answer = await person.api('POST', `/v1/workflows/${id}/simulate`, {
+    body: { trigger },
+  })
   if (answer.status !== 200) return report(`${name}: simulating it answered ${answer.status}: ${answer.text}`)
   const simulated: Ended & { effects: Shown[] } = JSON.parse(answer.text)
   const changed = differences(before, await auditor.holdings(person.userId))
   if (changed.length > 0) report(`${name}: simulating it changed ${changed.join()}`)
-  const { runId } = JSON.parse((await person.api('POST', `/v1/workflows/${id}/run`, { body: {} })).text)
+  const runId = await start()
   const run = await ended(person, runId)
   ends.set(String(run.outcome), (ends.get(String(run.outcome)) ?? 0) + 1)
   ground.acts += run.evidence.length

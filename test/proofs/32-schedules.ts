@@ -1,5 +1,7 @@
+import type * as core from '#core'
 import type * as scheduler from '#scheduler'
 import { type Chance, createChance } from './chance.ts'
+import { tryRule } from './lib-rule-makers.ts'
 import { changesOf, cronOracle, daysOracle, type Fields, offsetMinutes, onceOf, type Walk, walk } from './lib-zones.ts'
 import { type Proof, scaled } from './proof.ts'
 import { sourceAt, withSource } from './sabotage.ts'
@@ -14,11 +16,13 @@ const [FROM_MS, TO_MS] = [Date.parse('1980-01-01'), Date.parse('2038-01-01')]
 const AROUND_MS = 30 * 3600_000
 const CHANGES_OF_EACH = 4
 const RULES_OF_EACH = 8
+const SERIES_OF_EACH = 4
 const MOST_TIMES = 100
 // Where a day was left out or came twice, and where clocks are changed by half an hour or at midnight.
 const ODD = ['Pacific/Apia', 'Pacific/Kwajalein', 'Australia/Lord_Howe', 'America/St_Johns', 'Asia/Beirut']
 
 const CRON = 'src/core/cron.ts'
+const RULES = 'src/core/recurrence.ts'
 export const proof: Proof = {
   id: 32,
   name: 'schedules',
@@ -47,6 +51,26 @@ export const proof: Proof = {
           "return day.toPlainDateTime(time).toZonedDateTime(timeZone, { disambiguation: 'later' }).epochMilliseconds",
       },
     ],
+    'the last of a month is counted from the day after': [
+      { file: RULES, find: 'set.has(at - of - 1)', replace: 'set.has(at - of)' },
+    ],
+    'the last of several is the first but one': [
+      { file: RULES, find: 'found.at(n > 0 ? n - 1 : n)', replace: 'found.at(n > 0 ? n - 1 : -n)' },
+    ],
+    'the last Friday is counted from the first': [
+      { file: RULES, find: 'days.has(weekday - fromLast * 7)', replace: 'days.has(weekday - nth * 7)' },
+    ],
+    'every other month is every month': [
+      { file: RULES, find: 'const at = n * rule.interval', replace: 'const at = n' },
+    ],
+    'a count says how many there are after the first': [
+      {
+        file: RULES,
+        find: 'if (left < 1 || isPastUntil?.(day)) return null',
+        replace: 'if (left < 0 || isPastUntil?.(day)) return null',
+      },
+    ],
+    'a series is over before the day it lasts until': [{ file: RULES, find: 'T23:59:59', replace: 'T00:00:00' }],
     'minutes are counted from midnight': [
       {
         file: 'src/scheduler/when.ts',
@@ -62,6 +86,8 @@ export const proof: Proof = {
     let [cases, times, changes] = [0, 0, 0]
     await withSource(world.changes, async (dir) => {
       const { nextTimes, whenProblem } = await sourceAt(dir).load<typeof scheduler>('scheduler')
+      const { occurrencesBetween } = await sourceAt(dir).load<typeof core>('core')
+      const asked = { nextTimes, whenProblem, occurrencesBetween }
       const zones = chance.shuffle(Intl.supportedValuesOf('timeZone'))
       const wanted = new Set([...ODD, ...zones.slice(0, scaled(zones.length, share))])
       for (const zone of wanted) {
@@ -70,7 +96,7 @@ export const proof: Proof = {
           for (let n = 0; n < RULES_OF_EACH; n++) {
             const fromMs = changeMs - AROUND_MS - chance.int(600) * MINUTE_MS
             const walked = walk(zone, fromMs, changeMs + AROUND_MS, changeMs)
-            const { when, expected } = RULES[n % RULES.length]?.(walked, zone, changeMs, chance) ?? never()
+            const { when, expected } = MAKES[n % MAKES.length]?.(walked, zone, changeMs, chance) ?? never()
             const problem = whenProblem(when)
             const found = problem ? [] : timesOf(nextTimes, when, walked)
             const shown = expected.slice(0, MOST_TIMES)
@@ -78,6 +104,12 @@ export const proof: Proof = {
             times += found.length
             if (problem !== null || found.join() !== shown.join())
               violations.push(`${JSON.stringify(when)} from ${iso(fromMs)}: ${problem ?? differ(found, shown)}`)
+          }
+          for (let n = 0; n < SERIES_OF_EACH; n++) {
+            const tried = tryRule(asked, zone, changeMs, chance)
+            cases++
+            times += tried.times
+            if (tried.problem) violations.push(tried.problem)
           }
         }
       }
@@ -154,7 +186,7 @@ const EVERY: Fields = {
   weekdays: all(0, 6),
 }
 
-const RULES: Make[] = [
+const MAKES: Make[] = [
   (walked, timeZone, changeMs, chance) => {
     const at = minuteOfDay(walked, changeMs, chance)
     return cronRule({ ...EVERY, minutes: [at % 60], hours: [Math.floor(at / 60)] }, timeZone, walked)

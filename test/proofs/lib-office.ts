@@ -118,6 +118,7 @@ export async function openOffice(world: World, dir: string, modelUrl: string) {
   return {
     clock,
     counts,
+    templates: async (userId: string) => (await source.listTemplates(ctxOf(userId), {})).items,
     useTemplate: async (userId: string, template: string, params: object) => {
       await source.useTemplate(ctxOf(userId), source.NewFromTemplate.parse({ template, params }))
     },
