@@ -205,7 +205,7 @@ test('a turn says how many trips to the database it took', async () => {
   expect(turn).toMatchObject({ ok: true, database: { trips: 2 } })
 })
 
-test('the trips of a turn are trips of its request', async () => {
+test('a message costs one trip before the model is asked and one to write down the answer, as its request says', async () => {
   const call = async (path: string, body: object, accessToken = '', accept = 'application/json') => {
     const headers = { 'content-type': 'application/json', authorization: `Bearer ${accessToken}`, accept }
     return await SELF.fetch(`http://aurelius.test${path}`, { method: 'POST', headers, body: JSON.stringify(body) })
