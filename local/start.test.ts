@@ -1,10 +1,10 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { freePort } from './free-port.ts'
 import { startPostgres } from './postgres.ts'
 
 type Run = { child: ChildProcess; said: () => string; ended: Promise<number | null> }
@@ -41,15 +41,6 @@ async function ready(started: Run): Promise<Run> {
   await Promise.race([isReady, started.ended])
   expect(started.said()).toContain('Aurelius is ready at')
   return started
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 describe('npm start', { timeout: SLOW_MS }, () => {
