@@ -1,12 +1,12 @@
 import { ChildProcess } from 'node:child_process'
 import { subscribe, unsubscribe } from 'node:diagnostics_channel'
 import { existsSync, mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare } from 'miniflare'
 import pg from 'pg'
 import { makeId } from '#test/world'
+import { freePort } from '../local/free-port.ts'
 import { migrate } from '../local/migrate.ts'
 import { type Postgres, startPostgres } from '../local/postgres.ts'
 import { newSecrets } from '../local/secrets.ts'
@@ -171,14 +171,4 @@ async function withRuntime<T>(name: string, start: () => Promise<T>): Promise<[T
   } finally {
     unsubscribe('child_process', onChild)
   }
-}
-
-function freePort(): Promise<number> {
-  return new Promise((found, reject) => {
-    const probe = createServer().once('error', reject)
-    probe.listen(0, HOST, () => {
-      const address = probe.address()
-      probe.close(() => found(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

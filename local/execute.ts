@@ -14,6 +14,8 @@ export type Result = {
 
 /** Lends a connection nobody else uses. When `signal` aborts, nothing more is begun and what is open is rolled back. */
 export type Backend = {
+  /** Whether a statement under way is ended too, when `signal` aborts. */
+  interrupts: boolean
   use<T>(signal: AbortSignal, job: (client: ClientBase) => Promise<T>): Promise<T>
   close(): Promise<void>
 }
@@ -34,6 +36,8 @@ export class PostgresError extends Error {
 
 const MAX_NAMED_STATEMENTS = 500
 const MAX_REMEMBERED_TEXTS = 5000
+// What may stand in a transaction, whatever it says.
+const TRANSACTIONAL = /^\s*(?:with|select|insert|update|delete|merge)\b/i
 
 const text = (value: string) => value
 const asText = { getTypeParser: () => text }
@@ -56,12 +60,16 @@ export function createExecute(backend: Backend, session?: string): Execute {
     return { fields: fields.map(({ name, dataTypeID }) => ({ name, dataTypeID })), rows, command, rowCount }
   }
 
+  // What cannot be interrupted is finished, and then rolled back: a statement alone must have something to roll back.
+  const isKeepable = ({ query }: Statement) => backend.interrupts || !TRANSACTIONAL.test(query)
+  const opening = ({ statements, begin }: Work) => begin ?? (statements.every(isKeepable) ? null : 'begin')
+
   const attempt = (work: Work, signal: AbortSignal) =>
     backend.use(signal, async (client) => {
       try {
         if (session !== undefined && !begun.has(client)) await client.query(session)
         begun.add(client)
-        const results = await transact(client, work, signal, run)
+        const results = await transact(client, { ...work, begin: opening(work) }, signal, run)
         if (results.some(({ command }) => command === 'SET')) {
           await client.query('reset all')
           begun.delete(client)

@@ -56,6 +56,7 @@ export async function openPglite(dataDir: string | undefined, limits: Limits): P
 
   return {
     use,
+    interrupts: false,
     async close() {
       clearInterval(upkeepTimer)
       const patience = AbortSignal.timeout(CLOSE_PATIENCE_MS)

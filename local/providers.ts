@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
-import { createServer } from 'node:net'
 import { createEmulator } from 'emulate'
 import { exportPKCS8, generateKeyPair } from 'jose'
+import { freePort } from './free-port.ts'
 
 const HOST = '127.0.0.1'
 const NAMES = ['google', 'microsoft', 'apple'] as const
@@ -21,16 +21,6 @@ export type ProviderOptions = {
   publicUrl: string
   /** The first of three; without it any that are free. */
   port?: number
-}
-
-async function freePort(): Promise<number> {
-  return await new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject)
-    probe.listen(0, HOST, () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }
 
 /** Google, Microsoft and Apple on this machine, as far as signing in goes. Their accounts are made anew at each start. */

@@ -37,7 +37,7 @@ export async function openRealPostgres(databaseUrl: string, limits: Limits): Pro
     }
   }
 
-  const backend: Backend = { use, close: () => pool.end() }
+  const backend: Backend = { use, interrupts: true, close: () => pool.end() }
   // A wrong URL should be heard of at the start, not at the first request.
   await use(new AbortController().signal, (client) => client.query('select 1')).catch(async (error) => {
     await pool.end()

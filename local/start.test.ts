@@ -1,10 +1,11 @@
 import { type ChildProcess, type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { treeCpuS } from '../test/cpu.ts'
+import { freePort } from './free-port.ts'
 import { startPostgres } from './postgres.ts'
 
 type Run = { child: ChildProcess; said: () => string; ended: Promise<number | null> }
@@ -12,6 +13,8 @@ type Run = { child: ChildProcess; said: () => string; ended: Promise<number | nu
 const SLOW_MS = 60_000
 const ENV = { ...process.env, ANTHROPIC_API_KEY: '', AURELIUS_PASSWORD: '', npm_lifecycle_event: '' }
 const running: ChildProcess[] = []
+// Processor seconds that each start took until it was ready.
+const starts: number[] = []
 
 function run(script: string, args: string[], input = '', env = {}): Run {
   return listen(
@@ -39,17 +42,9 @@ async function ready(started: Run): Promise<Run> {
     })
   })
   await Promise.race([isReady, started.ended])
+  starts.push(treeCpuS(started.child.pid ?? 0))
   expect(started.said()).toContain('Aurelius is ready at')
   return started
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const address = probe.address()
-  probe.close()
-  await once(probe, 'close')
-  return typeof address === 'object' && address ? address.port : 0
 }
 
 describe('npm start', { timeout: SLOW_MS }, () => {
@@ -235,5 +230,12 @@ describe('npm start', { timeout: SLOW_MS }, () => {
     expect(server.said()).toContain('Stopped.')
     const reset = run('reset.ts', ['--data', data, '--yes'])
     expect(await reset.ended).toBe(0)
+  })
+
+  test('alone on one core, the first start would be ready within 25 s and every later one within 10 s', () => {
+    const [first, ...later] = starts
+    expect(first).toBeLessThan(25)
+    expect(later.length).toBeGreaterThan(3)
+    expect(Math.max(...later)).toBeLessThan(10)
   })
 })

@@ -11,11 +11,11 @@ import {
   symlinkSync,
   utimesSync,
 } from 'node:fs'
-import { createServer } from 'node:net'
 import { join, resolve } from 'node:path'
 import { promisify, stripVTControlCharacters } from 'node:util'
 import { convertV4MiniflareOptions, Log, LogLevel, Miniflare, type V4WorkerOptions } from 'miniflare'
 import { unstable_getMiniflareWorkerOptions } from 'wrangler'
+import { freePort } from './free-port.ts'
 import { guardRuntimes } from './guardian.ts'
 
 export type BuildOptions = {
@@ -240,14 +240,4 @@ function logTo(onLog: (line: LogLine) => void): Log {
   const say = (message: string) =>
     onLog({ level: 'warn', message: stripVTControlCharacters(message), timestamp: Date.now() })
   return Object.assign(new Log(LogLevel.WARN), { log: say })
-}
-
-function freePort(): Promise<number> {
-  return new Promise((found, reject) => {
-    const probe = createServer().once('error', reject)
-    probe.listen(0, HOST, () => {
-      const address = probe.address()
-      probe.close(() => found(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

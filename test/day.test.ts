@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { readEvents } from '../local/chat/sse.ts'
+import { freePort } from '../local/free-port.ts'
 import { startWorld, type World } from '../local/world.ts'
 import { door } from './proofs/lib-effects.ts'
 import { type Listener, openListener } from './proofs/lib-listener.ts'
@@ -252,14 +252,4 @@ function wall(date: string, time: string): string {
   const there = new Date(guess.toLocaleString('en-US', { timeZone: ZONE }))
   const utc = new Date(guess.toLocaleString('en-US', { timeZone: 'UTC' }))
   return new Date(guess.getTime() - (there.getTime() - utc.getTime())).toISOString()
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer().once('error', reject)
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address()
-      probe.close(() => resolve(typeof address === 'object' && address ? address.port : 0))
-    })
-  })
 }

@@ -1,6 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, test } from 'vitest'
+import { cpuMs } from './cpu.ts'
 import { codeOf, makeKey } from './matrix-keys.ts'
 import { fillPath, type JsonSchema, pathParameters } from './openapi-document.ts'
 import { type Answer, PASSWORD, type Person, startWorld, type World } from './world.ts'
@@ -216,9 +217,9 @@ test('no pattern of the API takes long, however long and twisted the text', () =
     const regex = new RegExp(pattern, 'u')
     for (const piece of pieces) {
       const text = `${piece.repeat(Math.ceil(100_000 / piece.length))}\u0000`
-      const began = performance.now()
+      const began = cpuMs()
       regex.test(text)
-      const ms = performance.now() - began
+      const ms = cpuMs() - began
       if (ms > 50) slow.push(`${pattern} on ${piece}: ${Math.round(ms)} ms`)
     }
   }

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { cpuMs } from '#test/cpu'
 import { deedsIn, findDone, findMailed } from './deeds.ts'
 
 const open = [
@@ -86,8 +87,8 @@ test.each([
 
 test('a deed is read in time linear in its text', () => {
   for (const text of ['i have '.repeat(5000), 'the '.repeat(9000), 'is '.repeat(9000), 'the report is '.repeat(3000)]) {
-    const started = performance.now()
+    const started = cpuMs()
     deedsIn(text)
-    expect(performance.now() - started).toBeLessThan(100)
+    expect(cpuMs() - started).toBeLessThan(100)
   }
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import { Temporal } from 'temporal-polyfill'
 import { expect, test } from 'vitest'
+import { cpuMs } from '#test/cpu'
 import { nextOccurrence, recurrenceProblem } from './recurrence.ts'
 import type { Wall } from './wall.ts'
 
@@ -225,10 +226,10 @@ test('a part that limits another does so: the 366th day is a Monday in December 
 })
 
 test('a rule that can never fall again ends, and soon', () => {
-  const started = performance.now()
+  const started = cpuMs()
   expect(next('FREQ=YEARLY;BYMONTH=2;BYMONTHDAY=30', '2026-01-01', '2026-01-01T00:00:00Z')).toBeNull()
   expect(next('FREQ=YEARLY;INTERVAL=999', '9500-01-01', '2026-01-01T00:00:00Z')).toBeNull()
-  expect(performance.now() - started).toBeLessThan(1000)
+  expect(cpuMs() - started).toBeLessThan(1000)
 })
 
 test.each([

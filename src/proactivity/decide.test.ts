@@ -226,15 +226,15 @@ test("a stranger's suggestion does not exist, and an ended session decides nothi
   const id = await offered(learner)
   const stranger = await makePerson()
   const tries = [
-    readSuggestion(stranger, id),
-    explainSuggestion(stranger, id),
-    seeSuggestion(stranger, id),
-    approveSuggestion(stranger, id, {}),
-    dismissSuggestion(stranger, id, {}),
-    snoozeSuggestion(stranger, id, { minutes: 1 }),
-    settleSuggestion(stranger, id, { status: 'done' }),
+    () => readSuggestion(stranger, id),
+    () => explainSuggestion(stranger, id),
+    () => seeSuggestion(stranger, id),
+    () => approveSuggestion(stranger, id, {}),
+    () => dismissSuggestion(stranger, id, {}),
+    () => snoozeSuggestion(stranger, id, { minutes: 1 }),
+    () => settleSuggestion(stranger, id, { status: 'done' }),
   ]
-  for (const tried of tries) await expect(tried).rejects.toMatchObject({ code: 'not_found' })
+  for (const tried of tries) await expect(tried()).rejects.toMatchObject({ code: 'not_found' })
   await revoke(learner.ctx)
   await expect(approveSuggestion(learner.ctx, id, {})).rejects.toThrow()
   expect(await decisionsOf(learner)).toEqual([])

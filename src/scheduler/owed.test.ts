@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { cpuMs } from '#test/cpu'
 import { owedRuns } from './owed.ts'
 import type { When } from './schema.ts'
 
@@ -27,12 +28,12 @@ test('one that is in time runs whatever was missed before it', () => {
 
 test('of years of minutes the last hundred are owed, in no time', () => {
   const when: When = { kind: 'every', minutes: 1, from: '2020-01-01T00:00:00.000Z', timeZone: 'UTC' }
-  const started = performance.now()
+  const started = cpuMs()
   const owed = owedRuns(when, 'all', new Date('2020-01-01T00:00:00Z'), at('09:00:00'))
   expect(owed).toHaveLength(100)
   expect(owed.at(-1)?.at).toEqual(at('09:00:00'))
   expect(owed[0]?.at).toEqual(at('07:21:00'))
-  expect(performance.now() - started).toBeLessThan(1000)
+  expect(cpuMs() - started).toBeLessThan(1000)
 })
 
 test('a rare one that was missed for years is owed for each of them', () => {

@@ -1,5 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
+import { cpuMs } from '#test/cpu'
 import { nextTimes, type When, whenProblem } from './index.ts'
 
 const BERLIN = 'Europe/Berlin'
@@ -182,9 +183,9 @@ test('no cron takes long, however it is put together and whether or not it ever 
   fc.assert(
     fc.property(anyCron, fc.constantFrom(BERLIN, 'Pacific/Apia', 'America/St_Johns'), (text, timeZone) => {
       const took = [1, 2, 3].map(() => {
-        const started = performance.now()
+        const started = cpuMs()
         nextTimes({ kind: 'cron', cron: text, timeZone }, new Date('2026-03-28T12:00:00Z'), 100)
-        return performance.now() - started
+        return cpuMs() - started
       })
       expect(Math.min(...took), text).toBeLessThan(250)
     }),

@@ -7,7 +7,7 @@ import { makeId, PASSWORD, type Person, type World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { auditPerson, door, type Report, TOPICS, type Told, toldOf } from './lib-effects.ts'
-import { erasePerson } from './lib-erasure.ts'
+import { erasePerson, signedInAgain } from './lib-erasure.ts'
 import { tryOutward } from './lib-fates.ts'
 import { auditJobs, deliverJobs, jobKinds, jobsOf } from './lib-jobs.ts'
 import { clock, declaredKinds, envelope, live, need, readAll, secondSession, suggest } from './lib-kinds.ts'
@@ -79,14 +79,15 @@ export const proof: Proof = {
         works: new Set(),
         delivered: 0,
       }
-      // Registered as people are, which sends them mail.
-      const people = await eachOf(Array.from({ length: scaled(PEOPLE, share) }), 2, () => quiet.person())
-      await eachOf(people, 2, async (person) => {
+      const people = await eachOf(Array.from({ length: scaled(PEOPLE, share) }), CONSUMERS, async () => {
+        // Registered as people are, which sends them mail, and when they are needed: a sign-in is fresh for five minutes.
+        const person = await quiet.person()
         const { text } = await person.api('POST', '/v1/webhooks', { body: { url: receiver.url } })
         receiver.knows(JSON.parse(text).secret)
+        await tryLife(scene, person)
+        return person
       })
-      await eachOf(people, CONSUMERS, (person) => tryLife(scene, person))
-      await eachOf(people, 1, (person) => tryErasure(scene, person))
+      await eachOf(people, 1, async (person) => await tryErasure(scene, await signedInAgain(world, person)))
       compareKinds(scene)
       const posts = Map.groupBy(receiver.received, ({ id }) => id)
       for (const [id, { length }] of posts) if (length > 1) report(`the webhook ${id} was posted ${length} times`)

@@ -15,10 +15,20 @@ export async function erasePerson(world: World, person: Person): Promise<boolean
 
 /** Schedules it, and lets the grace be over. */
 export async function askForErasure(world: World, person: Person): Promise<string> {
-  const answer = await person.api('DELETE', '/v1/me')
+  const answer = await (await signedInAgain(world, person)).api('DELETE', '/v1/me')
   if (answer.status !== 202) throw new Error(`erasure is answered ${answer.status}: ${answer.text}`)
   await world.query("update users set deletion_at = now() - interval '1 second' where id = $1", [person.userId])
   return String(JSON.parse(answer.text).receiptId)
+}
+
+/** The person, signed in this moment: what asks for a fresh sign-in is asked for however long a run has taken. */
+export async function signedInAgain(world: World, person: Person): Promise<Person> {
+  const accessToken = await world.token(person.userId, person.sessionId)
+  return {
+    ...person,
+    accessToken,
+    api: (method, path, more) => world.call(method, path, { ...more, token: accessToken }),
+  }
 }
 
 /** The receipt as soon as there is one. */

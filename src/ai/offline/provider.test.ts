@@ -1,4 +1,5 @@
 import { describe, expect, test } from 'vitest'
+import { cpuMs } from '#test/cpu'
 import type { ModelEvent, ModelMessage, ModelRequest, PersonFacts } from '../model.ts'
 import { playExample } from './corpus-run.ts'
 import { toolNames } from './fake-tools.ts'
@@ -211,7 +212,7 @@ const SEEDS = [
 ]
 const OPENINGS = ['', 'remind me to ', 'move ', 'what is due ', 'add ', 'rename ', 'forget ', 'im in ', 'quiet hours ']
 
-test('no text of 100 kB takes 50 ms', async () => {
+test('no text of 100 kB takes 50 ms of the processor', async () => {
   await eventsOf(request([said('remind me to call mom tomorrow at 9 and buy milk')]))
   const slow: string[] = []
   for (const opening of OPENINGS) {
@@ -219,9 +220,9 @@ test('no text of 100 kB takes 50 ms', async () => {
       const messages = [said(opening + seed.repeat(Math.ceil(100_000 / seed.length)))]
       let best = Number.POSITIVE_INFINITY
       for (let tries = 0; tries < 3 && best >= 50; tries++) {
-        const from = performance.now()
+        const from = cpuMs()
         await eventsOf(request(messages))
-        best = Math.min(best, performance.now() - from)
+        best = Math.min(best, cpuMs() - from)
       }
       if (best >= 50) slow.push(`${opening}${seed}: ${best.toFixed(0)} ms`)
     }
