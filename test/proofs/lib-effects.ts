@@ -13,6 +13,7 @@ import {
   auditCommitments,
   auditHeard,
   auditLearning,
+  auditMeanings,
   auditSuggestionNotices,
   auditSuggestionTimers,
 } from './lib-suggestions.ts'
@@ -67,6 +68,8 @@ const JOB_AUDITS: Record<string, Audit> = {
   send_mail: auditMail,
   send_webhooks: auditWebhooks,
   ask_assistant: async (world, person, _, report) => auditAsks(world, person, report),
+  deliver_notifications: auditDeliveries,
+  keep_meaning: auditMeanings,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */

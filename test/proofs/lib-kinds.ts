@@ -137,6 +137,8 @@ export async function suggest(world: Pick<World, 'query'>, person: Person): Prom
   await need(person, 'POST', `/v1/suggestions/${later}/snooze`, { minutes: 600 })
   await offer({ world, person }, false)
   await offer({ world, person }, true)
+  const unwanted = await offer({ world, person }, false)
+  await need(person, 'POST', `/v1/suggestions/${unwanted}/dismiss`, {})
 }
 
 /** What can happen to notifications that are there. */
