@@ -31,6 +31,7 @@ export const TOPICS = [
   'effects',
   'me',
   'suggestions',
+  'mail',
 ]
 
 /** An event as it was committed: what everybody must hear of once. */

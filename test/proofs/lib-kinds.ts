@@ -79,6 +79,10 @@ export async function live(person: Person): Promise<void> {
   const talk = await need(person, 'POST', '/v1/conversations', {})
   await need(person, 'POST', `/v1/conversations/${talk.id}/messages`, { text: "I'll send Ana the seeds on Friday" })
   await need(person, 'PATCH', '/v1/me', { displayName: 'Gardener' })
+  const letter = { to: ['ana@example.com'], subject: 'Seeds', text: 'Soon' }
+  const draft = await need(person, 'POST', '/v1/effects', { kind: 'draft_mail', input: letter })
+  await need(person, 'POST', '/v1/effects', { kind: 'discard_mail', input: { id: draft.output.id } })
+  await need(person, 'POST', '/v1/effects', { kind: 'keep_mail', input: { id: draft.output.id } })
   for (const title of ['open the greenhouse', 'feed the cat']) {
     await need(person, 'POST', '/v1/tasks', { title, remindAt: clock(-1) })
   }
