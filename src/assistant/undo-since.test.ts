@@ -40,6 +40,7 @@ test('"undo everything in the last hour" shows what it would take back, and take
   expect(first.said).toMatch(/^I would undo 2 things .*Pay rent.*Shall I\?$/s)
   expect(first.asked).toHaveLength(1)
   const word = await say(person, id, 'yes')
+  expect(word.said).toMatch(/confirm that with a tap/)
   expect(await states(person)).toEqual(['send_mail held', 'create_task done'])
   await act(person, 'create_task', { title: 'Done meanwhile' })
   const { said } = await say(person, id, 'yes', word.asked)
