@@ -91,7 +91,7 @@ function onTurnEvent({ event, data }: ServerEvent): void {
   if (event === 'tool.called') {
     print(sayCall(String(data['name']), data['input']))
     // What it takes back is not among what it answers.
-    if (data['name'] === 'undo_last') isUndoing = true
+    if (data['name'] === 'undo_last' || data['name'] === 'undo_effects') isUndoing = true
   }
   if (event === 'tool.finished') {
     for (const task of tasksIn(data['output'])) own.add(seen(task))

@@ -154,6 +154,7 @@ test('a socket opened by a key, and a stream it follows, end within a second of 
     'effects',
     'conversations',
     'suggestions',
+    'mail',
     'profile',
   ].map((area) => `${area}:read`)
   const key = await makeKey(person, { scopes: ['realtime', 'conversations:write', ...reads] })

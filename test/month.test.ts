@@ -29,6 +29,16 @@ test(
   DAYS_MS,
 )
 
+test(
+  'reminders that are given as often as somebody asks are noticed',
+  async () => {
+    const changes = SABOTAGES['a reminder is given as often as somebody asks'] ?? []
+    const month = await simulateMonth({ seed: SEED, people: 6, days: 3, isSmall: true, changes })
+    expect(violationsOf(month).join()).toMatch(/\d+ reminders were given that nobody expected/)
+  },
+  DAYS_MS,
+)
+
 const month = (shares: number[], over: Partial<Month> = {}): Month => ({
   ...{
     engine: 'none',

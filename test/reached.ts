@@ -26,7 +26,8 @@ export async function startReached() {
     const armed: Timer[] = []
     const steward = { arm: async (timers: Timer[]) => ({ ok: true, armed: armed.push(...timers) }) }
     // What these verbs ask of the platform.
-    const env = { EVENTS: { sendBatch: async () => {} }, STEWARD: { getByName: () => steward } } as unknown as Env
+    const queue = { sendBatch: async () => {} }
+    const env = { EVENTS: queue, JOBS_NOTIFICATIONS: queue, STEWARD: { getByName: () => steward } } as unknown as Env
     const mail = { MAIL_PROVIDER: 'local', MAIL_LOCAL_URL: 'http://127.0.0.1:9' }
     const config = readConfig({ ...inject('vars'), ...services.vars, ...mail, ALLOW_LOOPBACK_URLS: 'true' })
     const person = await makePerson({ config, env, now: () => new Date(own.ms) })

@@ -1,5 +1,7 @@
 import { askScheduled } from '#assistant'
 import { sendQueuedMail } from '#email'
+import { deliverNotifications } from '#notifications'
+import { keepDismissed } from '#proactivity'
 import type { JobHandler, JobQueue } from '#queue'
 import { sendWebhooks } from '#webhooks'
 
@@ -8,6 +10,6 @@ export const handlers: Readonly<Record<JobQueue, Readonly<Record<string, JobHand
   email: { send_mail: sendQueuedMail },
   'ai-tasks': { ask_assistant: askScheduled },
   integrations: { send_webhooks: sendWebhooks },
-  notifications: {},
-  analytics: {},
+  notifications: { deliver_notifications: deliverNotifications },
+  analytics: { keep_meaning: keepDismissed },
 }

@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { keepReminders, upcoming } from '#calendar'
 import { memories } from '#memories/tables'
+import { listNotifications, notify } from '#notifications'
 import type { NewTimer } from '#scheduler'
 import { listTasks } from '#tasks'
 import { makePerson, revoke } from '#test/database'
@@ -178,4 +179,16 @@ test('of events that repeat no more come back than a person may have', async () 
     left,
   })
   expect(await importItems(await makePerson(), read('calendar_events', beyond))).toMatchObject({ left: [] })
+})
+
+test('a notification of what was told here already is known, not left; of what a stranger was told, it is taken', async () => {
+  const [person, stranger] = [await makePerson(), await makePerson()]
+  const told = { kind: 'security' as const, title: 'Welcome', dedupeKey: 'welcome' }
+  const { id } = await notify(person, told)
+  const words = { ...told, body: '', priority: 'medium', link: null }
+  const item = { id: idOf('ntf', 1), ...kept, ...words, ...none('scheduledAt', 'expiresAt', 'readAt') }
+  for (const _ of [1, 2])
+    expect(await importItems(person, read('notifications', [item]))).toEqual({ ...NOTHING, imported: 0, known: 1 })
+  expect((await listNotifications(person, { limit: 10 })).items).toMatchObject([{ id }])
+  expect(await importItems(stranger, read('notifications', [item]))).toEqual({ ...NOTHING, imported: 1, known: 0 })
 })

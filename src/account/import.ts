@@ -77,7 +77,10 @@ const PAST: Record<string, SQL> = {
 }
 
 /** By what else than its id one is known. */
-const KNOWN_BY: Partial<Record<Import['file'], SQL>> = { suggestions: sql`or t.key = g.key` }
+const KNOWN_BY: Partial<Record<Import['file'], SQL>> = {
+  suggestions: sql`or t.key = g.key`,
+  notifications: sql`or t.dedupe_key = g.dedupe_key`,
+}
 
 // A workflow comes with the version in use: without it there is none.
 const withVersion = (rows: string) => sql`, kept as (

@@ -4,7 +4,7 @@ import { scopesOf, toolsWithin } from '#auth'
 import { calendarTools } from '#calendar'
 import { commitmentTools } from '#commitments'
 import { AppError, defineTool, type Tool, type UserCtx } from '#core'
-import { outwardTools, undoLast } from '#effects'
+import { isGone, outwardTools, undoLast, undoTools } from '#effects'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
 import { listSuggestions, suggestionTools, TURN_APPROVAL } from '#proactivity'
@@ -23,7 +23,7 @@ export function standingTools(sourceMessageId: string | null): Tool[] {
 export function toolsFor({ actor }: Pick<UserCtx, 'actor'>, turn: OpenedTurn): Tool[] {
   const scopes = scopesOf(actor)
   const tools = toolsWithin(scopes, [...standingTools(turn.question.id), ...outwardTools(), ...workflowTools()])
-  return [...tools, ...toolsWithin(scopes, [undoTool(turn), ...remoteTools(turn.servers)])]
+  return [...tools, ...toolsWithin(scopes, [undoTool(turn), ...undoTools, ...remoteTools(turn.servers)])]
 }
 
 /** What it may do where nobody can be asked, and nothing is kept that an undo could name. */
@@ -72,7 +72,7 @@ function undoTool(turn: OpenedTurn): Tool {
       const items = await undoLast(ctx, answers, await tappedIn(ctx, answers))
       if (!items)
         throw new AppError('nothing_to_undo', 'Nothing was done in this conversation that could be taken back')
-      const says = (isGone: boolean) => items.flatMap((one) => (GONE.has(one.status) === isGone ? one.says : []))
+      const says = (gone: boolean) => items.flatMap((one) => (isGone(one) === gone ? one.says : []))
       return { output: { undone: says(true), stays: says(false) } }
     },
   })
@@ -85,4 +85,3 @@ async function tappedIn(ctx: UserCtx, answers: string[]): Promise<string[]> {
 }
 
 const MAX_TAPS = 50
-const GONE: ReadonlySet<string> = new Set(['undone', 'cancelled', 'already'])

@@ -96,6 +96,7 @@ export const POLICY: Readonly<Record<string, Rule>> = {
     'effects:read',
     'conversations:read',
     'suggestions:read',
+    'mail:read',
     'profile:read',
   ],
   // What they send is what the person may read, all of it.

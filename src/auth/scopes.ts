@@ -51,6 +51,7 @@ const TOOLS: Partial<Record<Area, readonly string[]>> = {
   workflows: ['run_workflow', 'list_workflows', 'draft_workflow', 'create_workflow'],
   suggestions: ['list_suggestions', 'dismiss_suggestion', 'snooze_suggestion', 'list_commitments', 'end_commitment'],
   conversations: ['list_conversations', 'read_conversation', 'undo_last'],
+  effects: ['list_effects', 'undo_effects'],
 }
 
 /** A session may do all that its person may, a key what it was given. */

@@ -1,4 +1,4 @@
-import { and, desc, eq, lt, type SQL } from 'drizzle-orm'
+import { and, desc, eq, inArray, lt, type SQL } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { ownedBy } from '#database'
@@ -9,7 +9,7 @@ import { recordingEffects } from './record.ts'
 import { shown } from './row.ts'
 import type { Effect, EffectKindShown, EffectQuery, NewEffect, Preview, Undo } from './schema.ts'
 import { effects } from './tables.ts'
-import { type UndonePage, undoEffect, undoRun, undoSince } from './undo.ts'
+import { doneAt, isSince, open, type UndonePage, undoEffect, undoRun, undoSince } from './undo.ts'
 
 const LIST = 'effects'
 const CursorKey = z.tuple([s.id('eff')])
@@ -40,6 +40,28 @@ export async function listEffects(ctx: ReadCtx, { limit, cursor, ...query }: Eff
     limit,
     (last) => encodeCursor(LIST, [last.id]),
   )
+}
+
+type Window = { since: string; until?: string | undefined }
+const windowOf = ({ since, until }: Window) => ({ since: new Date(since), until: until ? new Date(until) : undefined })
+const MAX_STANDING = 100
+
+/** What was done since and stands, newest first; `more`: there was other before. One trip. */
+export async function listStanding(ctx: ReadCtx, window: Window): Promise<{ effects: Effect[]; more: boolean }> {
+  const rows = await ctx.db
+    .select({ effect: shown(e) })
+    .from(e)
+    .where(and(ownedBy(ctx.actor, e.userId), open, isSince(windowOf(window))))
+    .orderBy(desc(doneAt), desc(e.id))
+    .limit(MAX_STANDING + 1)
+  return { effects: rows.slice(0, MAX_STANDING).map(({ effect }) => effect), more: rows.length > MAX_STANDING }
+}
+
+/** What these were, by id. One trip. */
+export async function saysOf({ db, actor }: ReadCtx, ids: string[]): Promise<Map<string, string>> {
+  const isTheirs = and(ownedBy(actor, e.userId), inArray(e.id, ids))
+  const rows = await db.select({ id: e.id, says: e.says }).from(e).where(isTheirs)
+  return new Map(rows.map(({ id, says }) => [id, says]))
 }
 
 export async function getEffect(ctx: ReadCtx, id: string): Promise<Effect> {
@@ -92,8 +114,11 @@ function notAdmitted(outcome: Outcome): AppError {
 }
 
 /** Takes back one effect, those of a run, or all since an instant. */
-export async function undo(ctx: UserCtx, { id, runId, since, ...options }: Undo): Promise<UndonePage> {
+export async function undo(ctx: UserCtx, { id, runId, since, until, ...options }: Undo): Promise<UndonePage> {
   if (runId !== undefined) return await undoRun(ctx, runId, options)
-  if (since !== undefined) return await undoSince(ctx, new Date(since), options)
+  if (since !== undefined) {
+    const window = windowOf({ since, until })
+    return await undoSince(ctx, window.since, { ...options, until: window.until })
+  }
   return { items: id === undefined ? [] : [await undoEffect(ctx, id, options)], nextCursor: null }
 }

@@ -89,6 +89,7 @@ export const EffectKinds = s.later(() =>
 export const Undo = z
   .strictObject({
     since: s.instant.optional(),
+    until: s.instant.optional().openapi({ description: 'With `since`: only what was asked for before then' }),
     id: s.id('eff').optional(),
     runId: s.line(100).optional(),
     force: z.boolean().default(false).openapi({ description: 'Also what was changed since' }),
@@ -96,6 +97,10 @@ export const Undo = z
   })
   .refine(({ id, runId, since }) => [id, runId, since].filter((one) => one !== undefined).length === 1, {
     error: 'must have one of id, runId and since',
+  })
+  .refine(({ since, until }) => until === undefined || since !== undefined, {
+    path: ['until'],
+    error: 'goes with since',
   })
   .openapi('EffectUndo')
 export type Undo = z.infer<typeof Undo>

@@ -29,6 +29,8 @@ const CursorKey = z.tuple([z.string().max(40), s.id('eff')])
 const e = effects
 
 type Options = { force?: boolean; cursor?: string | undefined }
+/** `until`: what was asked for before then. */
+type Since = { since: Date; until?: Date | undefined }
 export type UndonePage = { items: Undone[]; nextCursor: string | null }
 
 /** Takes one back, or cancels what is still held. What was changed since is left as it is, unless by `force`. */
@@ -47,8 +49,12 @@ export async function undoRun(ctx: UserCtx, runId: string, options: Options = {}
 }
 
 /** Takes back what was done since, the last first, a page at a time. */
-export async function undoSince(ctx: UserCtx, since: Date, options: Options = {}): Promise<UndonePage> {
-  return await undoWhere(ctx, sql`${doneAt} >= ${since.toISOString()}::timestamptz`, options)
+export async function undoSince(
+  ctx: UserCtx,
+  since: Date,
+  { until, ...options }: Options & Pick<Since, 'until'> = {},
+): Promise<UndonePage> {
+  return await undoWhere(ctx, isSince({ since, until }), options)
 }
 
 /**
@@ -85,9 +91,14 @@ export async function cancelEffects(ctx: UserCtx, until: Date): Promise<void> {
 }
 
 const isLost = and(eq(e.status, 'intended'), sql`${e.leaseUntil} < now()`)
-const open = inArray(e.status, ['held', 'intended', 'sending', 'done', 'undoing', 'unknown'])
+export const open = inArray(e.status, ['held', 'intended', 'sending', 'done', 'undoing', 'unknown'])
 // When it was done, is to be, or was asked for.
-const doneAt = sql`coalesce(${e.doneAt}, ${e.heldUntil}, ${e.createdAt})`
+export const doneAt = sql`coalesce(${e.doneAt}, ${e.heldUntil}, ${e.createdAt})`
+// What is held is done later than it was asked for: the end is of the asking.
+export const isSince = ({ since, until }: Since): SQL => {
+  const begins = sql`${doneAt} >= ${since.toISOString()}::timestamptz`
+  return until ? sql`(${begins} and ${e.createdAt} < ${until.toISOString()}::timestamptz)` : begins
+}
 
 async function undoWhere(ctx: UserCtx, where: SQL, { force = false, cursor }: Options): Promise<UndonePage> {
   const [at, id] = cursor === undefined ? [] : decodeCursor(LIST, cursor, CursorKey)

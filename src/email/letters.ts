@@ -9,7 +9,7 @@ const FATES = ['sent', 'failed', 'maybe_sent'] as const
 const Settled = z.strictObject({ id: s.id('eml'), status: z.enum(FATES) })
 
 /** What became of a letter is known. */
-export const letterSettled = defineEvent('letter.settled', null, Settled)
+export const letterSettled = defineEvent('letter.settled', 'mail', Settled)
 
 type Changed = Parameters<typeof tell>[2] & ColumnsOf<typeof emailMessages>
 

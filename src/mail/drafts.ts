@@ -2,6 +2,8 @@ import { and, desc, eq, isNotNull, isNull, lt, type SQL, sql } from 'drizzle-orm
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
 import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
+import { kick, tell } from '#queue'
+import { draftCreated, draftDeleted, draftUpdated } from './events.ts'
 import type { MailDraft, NewMail } from './schema.ts'
 import { mailDrafts } from './tables.ts'
 
@@ -27,16 +29,35 @@ function shown(of: ColumnsOf<typeof mailDrafts>): SQL<MailDraft> {
   })
 }
 
+type WriteCtx = ReadCtx & Pick<UserCtx, 'env' | 'waitUntil' | 'log'>
+type Kind = typeof draftCreated
+type Changed = Parameters<typeof tell>[2] & ColumnsOf<typeof mailDrafts>
+
+/** What a CTE made of a draft, with its event; undefined: nothing. One trip. */
+async function telling({ db, ...ctx }: WriteCtx, changed: Changed, kind: Kind): Promise<MailDraft | undefined> {
+  const { id, userId, version } = changed
+  const told = tell(db, 'told', changed, { kind, userId, key: id, version, data: shown(changed) })
+  const [row] = await db
+    .with(changed, told)
+    .select({ draft: shown(changed), eventId: told.id })
+    .from(changed)
+    .leftJoin(told, sql`true`)
+  if (row) kick(ctx, [row.eventId])
+  return row?.draft
+}
+
 /** Writes mail down, unsent. One trip; the same id again answers the draft that is there. */
-export async function draftMail(ctx: ReadCtx & Pick<UserCtx, 'newId'>, input: NewMail): Promise<MailDraft> {
+export async function draftMail(ctx: WriteCtx & Pick<UserCtx, 'newId'>, input: NewMail): Promise<MailDraft> {
   const { db, actor } = ctx
   const id = ctx.newId('mdr')
-  const [row] = await db
-    .insert(d)
-    .values({ ...input, id, userId: ownerId(actor) })
-    .onConflictDoNothing()
-    .returning({ draft: shown(d) })
-  return row?.draft ?? (await getDraft(ctx, id))
+  const made = db.$with('made').as(
+    db
+      .insert(d)
+      .values({ ...input, id, userId: ownerId(actor) })
+      .onConflictDoNothing()
+      .returning(),
+  )
+  return (await telling(ctx, made, draftCreated)) ?? (await getDraft(ctx, id))
 }
 
 export async function getDraft(ctx: ReadCtx, id: string): Promise<MailDraft> {
@@ -70,22 +91,36 @@ export function draftState(ctx: ReadCtx, id: string): SQL<MailDraft> {
 }
 
 /** Throws a draft away; `keepDraft` brings it back for a month. One trip. */
-export async function discardDraft(ctx: ReadCtx, id: string): Promise<MailDraft> {
-  return await change(ctx, id, { deletedAt: sql`now()` }, isNull(d.deletedAt))
+export async function discardDraft(ctx: WriteCtx, id: string): Promise<MailDraft> {
+  return await existing(change(ctx, id, { deletedAt: sql`now()` }, isNull(d.deletedAt), draftDeleted))
 }
 
-export async function keepDraft(ctx: ReadCtx, id: string): Promise<MailDraft> {
-  return await change(ctx, id, { deletedAt: null }, isNotNull(d.deletedAt))
+export async function keepDraft(ctx: WriteCtx, id: string): Promise<MailDraft> {
+  return await existing(change(ctx, id, { deletedAt: null }, isNotNull(d.deletedAt), draftUpdated))
 }
 
-async function change(ctx: ReadCtx, id: string, set: { deletedAt: SQL | null }, from: SQL): Promise<MailDraft> {
-  const [row] = await ctx.db
-    .update(d)
-    .set({ ...set, version: sql`${d.version} + 1`, updatedAt: sql`now()` })
-    .where(and(mine(ctx, id), from))
-    .returning({ draft: shown(d) })
-  if (!row) throw missing()
-  return row.draft
+/** Notes that a draft was sent, where it was not before. One trip. */
+export async function markSent(ctx: WriteCtx, id: string): Promise<void> {
+  await change(ctx, id, { sentAt: sql`now()` }, isNull(d.sentAt), draftUpdated)
+}
+
+async function existing(changed: Promise<MailDraft | undefined>): Promise<MailDraft> {
+  const draft = await changed
+  if (!draft) throw missing()
+  return draft
+}
+
+type Change = { deletedAt: SQL | null } | { sentAt: SQL }
+
+async function change(ctx: WriteCtx, id: string, set: Change, from: SQL, kind: Kind): Promise<MailDraft | undefined> {
+  const changed = ctx.db.$with('changed').as(
+    ctx.db
+      .update(d)
+      .set({ ...set, version: sql`${d.version} + 1`, updatedAt: sql`now()` })
+      .where(and(mine(ctx, id), from))
+      .returning(),
+  )
+  return await telling(ctx, changed, kind)
 }
 
 /** Erases for good what was thrown away a month ago. */

@@ -1,12 +1,11 @@
-import { and, eq, isNull, sql } from 'drizzle-orm'
+import { sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Fate, type UserCtx } from '#core'
-import { ownedBy } from '#database'
 import { fatesOf, isQueued, sendLetter } from '#email'
 import { kick } from '#queue'
 import { getMe } from '#users'
+import { markSent } from './drafts.ts'
 import type { NewMail } from './schema.ts'
-import { mailDrafts } from './tables.ts'
 
 const HandedOn = z.object({ ids: z.array(z.string()), to: z.array(z.string()), refused: z.array(z.string()) })
 
@@ -66,12 +65,4 @@ export async function fateOfMail(ctx: UserCtx, sent: unknown): Promise<Fate | nu
   const status = taken.length > 0 ? 'done' : isUnknown ? 'unknown' : 'failed'
   const detail = status === 'unknown' ? 'It may have been sent: nobody can say' : `Not taken: ${not[0]?.error ?? ''}`
   return { status, detail, output, evidence }
-}
-
-async function markSent({ db, actor }: UserCtx, id: string): Promise<void> {
-  const d = mailDrafts
-  await db
-    .update(d)
-    .set({ sentAt: sql`now()`, version: sql`${d.version} + 1`, updatedAt: sql`now()` })
-    .where(and(eq(d.id, id), ownedBy(actor, d.userId), isNull(d.sentAt)))
 }

@@ -3,7 +3,6 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { revoke } from '#test/database'
 import { after, hear, type Owner, startReached, tell } from '#test/reached'
 import { users } from '#users/tables'
-import { sweepDeliveries } from './deliver.ts'
 import { listDevices, registerDevice } from './devices.ts'
 import { listDeliveries } from './ledger.ts'
 import { markAllRead, markRead, markSeen } from './notification.ts'
@@ -118,8 +117,7 @@ test('whoever was sending and never said leaves unknown, and nothing is sent aga
     .where(and(eq(deliveries.notificationId, id), eq(deliveries.channel, 'push')))
   await after(person, 59)
   expect(await fates(person, id)).toContain('push show sending')
-  person.clock.ms += 2000
-  await sweepDeliveries(person)
+  await after(person, 2)
   expect(await fates(person, id)).toContain('push show unknown')
   await after(person, 3600)
   expect(pushedTo([endpoint])).toEqual([])
@@ -144,7 +142,6 @@ test('a service that asks to wait is left alone as long as it asks, and five tim
   const id = await tell(person, 'a')
   reached.services.fail({ status: 429, headers: { 'retry-after': '100' } })
   await after(person, 30)
-  expect(person.armed.at(-1)?.dueMs).toBeGreaterThanOrEqual(person.clock.ms + 100_000)
   await after(person, 99)
   expect(await fates(person, id)).toContain('push show waiting')
   await after(person, 1)
@@ -223,14 +220,5 @@ test('texts of the most letters there may be still fit, in every service', async
   await tell(person, 'a', { title: '\u{6f22}'.repeat(300), body: '\u{6f22}'.repeat(500), actions })
   await after(person, 30)
   expect(reached.services.refused).toEqual([])
-  expect(pushedTo(targets)).toHaveLength(3)
-})
-
-test('what a lost timer left is found by the sweep', async () => {
-  const person = await makeOwner(longAgo())
-  const { targets } = await makeDevices(person)
-  await tell(person, 'a')
-  person.clock.ms += 46_000
-  expect(await sweepDeliveries(person)).toBeGreaterThan(0)
   expect(pushedTo(targets)).toHaveLength(3)
 })

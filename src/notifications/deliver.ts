@@ -3,7 +3,7 @@ import type { Subscriber } from '#queue'
 import { getMe, type Me } from '#users'
 import { begin, type Claimed, claimDue, giveUp } from './claim.ts'
 import { notificationAllRead, notificationCreated, notificationDeleted, notificationUpdated } from './events.ts'
-import { acknowledge, overduePeople, reachable, recordPlans, settlePush, soonDue } from './ledger.ts'
+import { acknowledge, LEASE_S, reachable, recordPlans, settlePush, soonDue } from './ledger.ts'
 import { mailDigest, mailOne } from './mails.ts'
 import { heldUntil, planDeliveries, type Reached } from './plan.ts'
 import { push, pushOf } from './push.ts'
@@ -11,7 +11,6 @@ import { getSettings } from './settings.ts'
 
 // A Worker has six connections at once; one is left for the database.
 const AT_ONCE = 5
-const SWEEP_LIMIT = 200
 const SECOND_MS = 1000
 const AHEAD_MS = 90_000
 const SWEPT = 1000
@@ -85,7 +84,7 @@ async function armDeliveries(
   version = now().getTime(),
 ): Promise<void> {
   const nowMs = now().getTime()
-  const seconds = new Set(due.map((at) => Math.ceil(Math.max(at.getTime(), nowMs) / SECOND_MS) * SECOND_MS))
+  const seconds = new Set(due.map((at) => secondOf(at.getTime(), nowMs)))
   if (seconds.size === 0) return
   const timers = [...seconds].slice(0, 100).map((dueMs) => ({
     name: `delivery:${dueMs}`,
@@ -98,57 +97,65 @@ async function armDeliveries(
   if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
 }
 
-/** Makes every delivery of a person that is due; answers how many it looked at. */
-export async function deliverDue(ctx: DeliverCtx, { userId }: { userId: string }): Promise<number> {
+// A second that has not come: of one that has, the job may be done.
+const secondOf = (dueMs: number, nowMs: number) =>
+  dueMs > nowMs ? Math.ceil(dueMs / SECOND_MS) * SECOND_MS : (Math.floor(nowMs / SECOND_MS) + 1) * SECOND_MS
+
+/** What has to be tried again, and not before then. */
+type PutOff = { reason: string; retryAfterS: number }
+
+/** Makes every delivery of a person that is due; answers how many it looked at, and what of them is to be tried again. */
+export async function deliverDue(
+  ctx: DeliverCtx,
+  { userId }: { userId: string },
+): Promise<{ taken: number; putOff: PutOff[] }> {
+  const putOff: PutOff[] = []
   const person = await personOf(ctx, userId)
-  if (!person) return 0
+  if (!person) return { taken: 0, putOff }
   const held = (priority: string) => heldUntil(person.reached, priority, ctx.now())
   const { claimed, taken, again } = await claimDue(ctx, userId, { urgent: held('urgent'), others: held('medium') })
   const of = (channel: Claimed['row']['channel']) => claimed.filter(({ row }) => row.channel === channel)
   const queue = of('push').values()
   const work = async () => {
-    for (const one of queue) again.push(...(await pushOne(ctx, one)))
+    for (const one of queue) await noThrow(ctx, [one], putOff, () => pushOne(ctx, one, { again, putOff }))
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-  for (const one of of('mail')) await noThrow(ctx, [one], () => mailOne(ctx, person.me, one))
-  await noThrow(ctx, of('digest'), () => mailDigest(ctx, person.me, of('digest')))
+  for (const one of of('mail')) await noThrow(ctx, [one], putOff, () => mailOne(ctx, person.me, one))
+  await noThrow(ctx, of('digest'), putOff, () => mailDigest(ctx, person.me, of('digest')))
   await armDeliveries(ctx, userId, again)
-  return taken
+  return { taken, putOff }
 }
 
 // What could not be written down is claimed again after its lease, and is `unknown` then where it had begun.
-async function noThrow(ctx: DeliverCtx, claimed: Claimed[], work: () => Promise<void>): Promise<void> {
+async function noThrow(
+  ctx: DeliverCtx,
+  claimed: Claimed[],
+  putOff: PutOff[],
+  work: () => Promise<void>,
+): Promise<void> {
   try {
     await work()
   } catch (error) {
-    ctx.log.error('delivery.unsettled', {
-      deliveryId: claimed[0]?.row.id,
-      deliveries: claimed.length,
-      ...describeError(error),
-    })
+    const about = { deliveryId: claimed[0]?.row.id, deliveries: claimed.length }
+    ctx.log.error('delivery.unsettled', { ...about, ...describeError(error) })
+    putOff.push({ reason: 'it could not be written down', retryAfterS: LEASE_S })
   }
 }
 
-/** The same without being waited for: a service that hangs keeps no other timer waiting. What fails is swept. */
-export async function deliverSoon(ctx: DeliverCtx, { userId }: { userId: string }): Promise<void> {
-  ctx.waitUntil(deliverOf(ctx, userId))
+async function pushOne(ctx: DeliverCtx, claimed: Claimed, told: { again: Date[]; putOff: PutOff[] }): Promise<void> {
+  if (!claimed.device) return await giveUp(ctx, [claimed.row], 'nobody is signed in on the device')
+  const begun = await begin(ctx, claimed)
+  if (!begun) return
+  const { row } = begun
+  const outcome = await push(ctx, claimed.device, pushOf(begun.told, row.id, row.purpose, ctx.now()))
+  const at = await settlePush(ctx, begun, outcome)
+  if (at === null) return
+  if (outcome.kind !== 'later') told.again.push(at)
+  else told.putOff.push({ reason: outcome.reason, retryAfterS: (at.getTime() - ctx.now().getTime()) / SECOND_MS })
 }
 
-async function pushOne(ctx: DeliverCtx, claimed: Claimed): Promise<Date[]> {
-  const again: Date[] = []
-  await noThrow(ctx, [claimed], async () => {
-    if (!claimed.device) return await giveUp(ctx, [claimed.row], 'nobody is signed in on the device')
-    const begun = await begin(ctx, claimed)
-    if (!begun) return
-    const { row, told } = begun
-    const outcome = await push(ctx, claimed.device, pushOf(told, row.id, row.purpose, ctx.now()))
-    again.push(...[await settlePush(ctx, begun, outcome)].filter((at) => at !== null))
-  })
-  return again
-}
-
-// Where a timer of that second is known it is left as it is.
-async function armAgain(ctx: DeliverCtx): Promise<void> {
+/** Arms again what is soon due: a timer that was lost rings on time. Where one of that second is known it is left as it is. */
+export async function armSoon(ctx: DeliverCtx): Promise<void> {
   const soon = await soonDue(ctx, new Date(ctx.now().getTime() + AHEAD_MS), SWEPT)
   const people = Map.groupBy(soon, ({ userId }) => userId).entries()
   const work = async () => {
@@ -161,27 +168,4 @@ async function armAgain(ctx: DeliverCtx): Promise<void> {
       }
   }
   await Promise.all(Array.from({ length: AT_ONCE }, work))
-}
-
-/**
- * Arms again what is soon, makes what a lost timer left, and says of what was being pushed that nobody knows; answers of how
- * many people.
- */
-export async function sweepDeliveries(ctx: DeliverCtx): Promise<number> {
-  await armAgain(ctx)
-  const people = await overduePeople(ctx, SWEEP_LIMIT)
-  const queue = people.values()
-  const work = async () => {
-    for (const userId of queue) await deliverOf(ctx, userId)
-  }
-  await Promise.all(Array.from({ length: AT_ONCE }, work))
-  return people.length
-}
-
-async function deliverOf(ctx: DeliverCtx, userId: string): Promise<void> {
-  try {
-    await deliverDue(ctx, { userId })
-  } catch (error) {
-    ctx.log.error('delivery.failed', { userId, ...describeError(error) })
-  }
 }

@@ -1,6 +1,7 @@
-export { deliverDue, deliverSoon, deliverySubscriber, sweepDeliveries } from './deliver.ts'
+export { deliverDue, deliverySubscriber } from './deliver.ts'
 export { removeDevices } from './devices.ts'
 export { notificationAction } from './events.ts'
+export { deliverNotifications, deliverSoon, sweepDeliveries } from './jobs.ts'
 export { pruneLedger } from './ledger.ts'
 export { deleteNotification, listNotifications, pruneNotifications, readCollapsed } from './notification.ts'
 export { insertNotification, notify, takeTurn } from './notify.ts'

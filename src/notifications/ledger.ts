@@ -3,6 +3,7 @@ import type { PgUpdateSetSource } from 'drizzle-orm/pg-core'
 import { openSessions } from '#auth'
 import { AppError, type Ctx, type UserCtx } from '#core'
 import { iso, jsonObject, ownedBy } from '#database'
+import { chance } from '#queue'
 import { isShown } from './notify.ts'
 import type { Outcome } from './outcome.ts'
 import type { Planned } from './plan.ts'
@@ -124,7 +125,8 @@ export async function settlePush(
         await mark({ status: 'failed', reason: outcome.reason, endedAt: at })
         return null
       }
-      const waitS = Math.max(outcome.retryAfterS, FIRST_DELAY_S * 4 ** (row.attempts - 1))
+      // By chance up to twice as long: what failed together does not come back together.
+      const waitS = Math.max(outcome.retryAfterS, FIRST_DELAY_S * 4 ** (row.attempts - 1) * (1 + chance()))
       const dueAt = new Date(at.getTime() + waitS * 1000)
       await mark({ status: 'waiting', reason: outcome.reason, dueAt, claimedAt: null })
       return dueAt
@@ -173,12 +175,18 @@ export async function acknowledge(
   return cleared.rows.length > 0
 }
 
-/** Who has deliveries that nobody made in time, longest first. */
-export async function overduePeople({ db, now }: Pick<Ctx, 'db' | 'now'>, limit: number): Promise<string[]> {
+/** Who has deliveries that nobody made in time, longest first; `at` is another whenever somebody began them since. */
+export async function overduePeople(
+  { db, now }: Pick<Ctx, 'db' | 'now'>,
+  limit: number,
+): Promise<{ userId: string; at: string }[]> {
   const at = now()
   const lapsed = sql`${stamp(at)} - ${LEASE_S} * interval '1 second'`
-  const rows = await db
-    .select({ userId: d.userId })
+  const msOf = (of: SQL) => sql`coalesce((extract(epoch from ${of}) * 1000)::bigint, 0)`
+  const first = msOf(sql`min(${d.dueAt})`)
+  const last = msOf(sql`max(${d.claimedAt})`)
+  return await db
+    .select({ userId: d.userId, at: sql<string>`'swept:' || ${first} || ':' || ${last}` })
     .from(d)
     .where(
       sql`(${d.status} = 'waiting' and ${d.dueAt} < ${stamp(at)} - ${LATE_S} * interval '1 second'
@@ -188,7 +196,6 @@ export async function overduePeople({ db, now }: Pick<Ctx, 'db' | 'now'>, limit:
     .groupBy(d.userId)
     .orderBy(sql`min(${d.dueAt})`)
     .limit(limit)
-  return rows.map(({ userId }) => userId)
 }
 
 /** When deliveries of people are due until then that are not late yet, soonest first. */

@@ -1,4 +1,4 @@
-import { and, desc, eq, inArray, lt, ne, or, sql } from 'drizzle-orm'
+import { and, desc, eq, inArray, isNotNull, lt, ne, or, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { decodeCursor, encodeCursor, s, toPage } from '#core'
 import { ownedBy } from '#database'
@@ -12,13 +12,15 @@ const t = suggestions
 const rows = ({ db }: ReadCtx) => db.select({ suggestion: shown(t) }).from(t)
 type Found = { suggestion: { id: string; rank: number } }
 
+// What a model was yet to be asked was never offered.
+const wasOffered = sql`${t.source}->>'kind' <> 'analysis'`
+
 /** What was offered, newest first; with `open` what is to be decided, the best first. One trip. */
 export async function listSuggestions(ctx: ReadCtx, { open, ...query }: SuggestionQuery) {
   const own = and(
     ownedBy(ctx.actor, t.userId),
     query.status ? eq(t.status, query.status) : ne(t.status, 'withheld'),
-    // What a model was yet to be asked was never offered.
-    query.status === 'withheld' ? undefined : sql`${t.source}->>'kind' <> 'analysis'`,
+    query.status === 'withheld' ? undefined : wasOffered,
     query.kind ? eq(t.kind, query.kind) : undefined,
   )
   return open ? await listOpen(ctx, query, own) : await listNewest(ctx, 'suggestions', query, own)
@@ -49,6 +51,16 @@ async function listOpen(ctx: ReadCtx, { limit, cursor }: Page, where: Where) {
 }
 
 const only = <F extends Found>({ suggestion }: F): F['suggestion'] => suggestion
+
+/** What the person decided about, the newest suggestion first. One trip. */
+export async function listDecided(ctx: ReadCtx, { kind, limit }: { kind?: string | undefined; limit: number }) {
+  const own = and(ownedBy(ctx.actor, t.userId), ne(t.status, 'withheld'), wasOffered, isNotNull(t.decidedAt))
+  const found = await rows(ctx)
+    .where(and(own, kind === undefined ? undefined : eq(t.kind, kind)))
+    .orderBy(desc(t.id))
+    .limit(limit)
+  return found.map(only)
+}
 
 /** What was thought of and not said, newest first, each with its reason. One trip. */
 export async function listWithheld(ctx: ReadCtx, page: Page) {

@@ -1,11 +1,11 @@
 import { z } from 'zod'
-import { type Ctx, type DomainEvent, describeError } from '#core'
-import type { Subscriber } from '#queue'
+import type { DomainEvent } from '#core'
+import { enqueue, kick, type Subscriber } from '#queue'
 import { armTimers, cancelTimer, type NewTimer } from '#scheduler'
 import type { Act } from './acceptance.ts'
 import { carryOut } from './carry-out.ts'
 import type { Heard } from './learning.ts'
-import { keepMeaning } from './meaning.ts'
+import { meaningJob } from './meaning-job.ts'
 import { readDecided } from './move.ts'
 import { isApproval } from './reasons.ts'
 import { type Decision, LIVE, suggestionCreated, suggestionDecided, suggestionUpdated, Waiting } from './row.ts'
@@ -50,8 +50,16 @@ export const suggestionSubscriber: Subscriber = {
       .map((event) => ({ event, ...readDecided(event.data) }))
     const heard = decided.flatMap(({ event, ...one }) => toHeard(event, one))
     if (heard.length > 0) await ctx.env.STEWARD.getByName(userId).learning({ do: 'learn', heard })
+    const dismissed = decided.filter(({ decision, kind }) => decision === 'dismissed' && !isApproval(kind))
+    if (dismissed.length > 0)
+      kick(
+        ctx,
+        await enqueue(
+          ctx.db,
+          dismissed.map((one) => meaningJob(ctx, userId, one.id)),
+        ),
+      )
     for (const one of decided) {
-      if (one.decision === 'dismissed' && !isApproval(one.kind)) await remember(ctx, userId, one)
       if (one.decision === 'approved') await carryOut(onBehalfOf(ctx, userId), one.id)
     }
     for (const id of endedFor(events)) await carryOut(onBehalfOf(ctx, userId), id)
@@ -84,14 +92,5 @@ function actOf(decision: Decision, isEdited: boolean): Act {
     case 'snoozed':
     case 'undone':
       return decision
-  }
-}
-
-// Where it cannot be kept, words are still compared.
-async function remember(ctx: Ctx, userId: string, { id, title }: Decided): Promise<void> {
-  try {
-    await keepMeaning(onBehalfOf(ctx, userId), id, title)
-  } catch (error) {
-    ctx.log.warn('suggestion.meaning_away', describeError(error))
   }
 }

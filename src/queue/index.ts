@@ -1,6 +1,6 @@
 export { consume, type Message, type Subscriber } from './consume.ts'
 export { cutOff, renewSockets } from './cut-off.ts'
 export { keepDeadLetters } from './dead-letters.ts'
-export { enqueue, enqueueOf, type JobQueue, pruneJobs, type QueuedJob, relayJobs } from './jobs.ts'
+export { chance, enqueue, enqueueOf, type JobQueue, pruneJobs, type QueuedJob, relayJobs } from './jobs.ts'
 export { happenedSince, kick, pruneQueueTables, relay, tell } from './outbox.ts'
 export { type Job, type JobHandler, takeJobs } from './run-jobs.ts'

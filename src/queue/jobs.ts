@@ -22,7 +22,8 @@ export const SETTINGS: Readonly<Record<JobQueue, Settings>> = {
   email: { binding: 'JOBS_EMAIL', maxAttempts: 12, baseS: 4, capS: 1800, deadlineMs: 15_000 },
   'ai-tasks': { binding: 'JOBS_AI_TASKS', maxAttempts: 8, baseS: 30, capS: 3600, deadlineMs: 60_000 },
   integrations: { binding: 'JOBS_INTEGRATIONS', maxAttempts: 6, baseS: 10, capS: 600, deadlineMs: 60_000 },
-  notifications: { binding: 'JOBS_NOTIFICATIONS', maxAttempts: 8, baseS: 2, capS: 300, deadlineMs: 15_000 },
+  // Of a person, twenty-five at most, five at a time.
+  notifications: { binding: 'JOBS_NOTIFICATIONS', maxAttempts: 8, baseS: 2, capS: 300, deadlineMs: 45_000 },
   analytics: { binding: 'JOBS_ANALYTICS', maxAttempts: 6, baseS: 60, capS: 3600, deadlineMs: 30_000 },
 }
 

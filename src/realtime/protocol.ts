@@ -93,6 +93,7 @@ export function snapshotOf(topics: readonly Topic[]): Snapshot {
   return topics.flatMap((topic) => {
     const [room, id] = topic.split(':')
     if (topic === 'presence') return []
+    if (topic === 'mail') return [{ topic, path: '/v1/mail/drafts' }]
     if (topic === 'calendar') return [{ topic, path: '/v1/calendar/upcoming' }]
     return [{ topic, path: id === undefined ? `/v1/${room}` : `/v1/${room}s/${id}` }]
   })

@@ -1,6 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { s } from '#core'
 
+// Each is a domain's, and its events are told there: `mail` is drafts, and what became of letters.
 const ROOMS = [
   'tasks',
   'projects',
@@ -13,6 +14,7 @@ const ROOMS = [
   'me',
   'suggestions',
   'presence',
+  'mail',
 ] as const
 const ROOM_OF_ONE = /^(conversation|run):[a-z]{2,8}_[0-9a-hjkmnp-tv-z]{26}$/
 
@@ -42,7 +44,7 @@ const topics = z
   .openapi({
     type: 'string',
     maxLength: 60 * MAX_TOPICS,
-    description: 'Topics to join, separated by commas',
+    description: `Topics to join, separated by commas: ${ROOMS.join(', ')}, conversation:ID, run:ID`,
     example: 'tasks,notifications',
   })
 

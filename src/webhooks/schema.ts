@@ -37,6 +37,10 @@ export const EVENTS = [
   'suggestion.updated',
   'commitment.created',
   'commitment.updated',
+  'mail_draft.created',
+  'mail_draft.updated',
+  'mail_draft.deleted',
+  'letter.settled',
 ] as const
 
 const MAX_OVERLAP_S = 86_400

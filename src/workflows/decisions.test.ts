@@ -53,3 +53,10 @@ test("a decision on what was made of others' words taints what is made of it", a
   expect((await decisionsOf(person, {})).isTainted).toBe(true)
   expect((await decisionsOf(person, { kind: 'idea' })).isTainted).toBe(false)
 })
+
+test('a decision is found behind however many suggestions that were none', async () => {
+  const person = await makePerson()
+  await keep(person, 'Long ago', { status: 'approved', decidedAt: new Date('2026-11-20T08:00:00Z') })
+  for (let n = 0; n < 101; n++) await keep(person, `Expired ${n}`, { status: 'expired' })
+  expect((await decisionsOf(person, { limit: 1 })).past).toMatchObject([{ title: 'Long ago' }])
+})

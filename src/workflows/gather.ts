@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { findTime, listEvents } from '#calendar'
 import { AppError, type UserCtx } from '#core'
 import { memoriesForPrompt, wordsIn } from '#memories'
-import { listSuggestions } from '#proactivity'
+import { listDecided } from '#proactivity'
 import { getInsights, listTasks, type Task } from '#tasks'
 import { getPreferences } from '#users'
 import { nowIn } from './cel-functions.ts'
@@ -154,8 +154,7 @@ async function find(ctx: FactCtx, reader: Reader, one: Gather, known: Known): Pr
     }
     case 'decisions': {
       const { kind, limit = DEFAULT_LIMIT } = one.query
-      const { items } = await listSuggestions(ctx, { limit: MAX_LIMIT, kind })
-      const decided = items.filter(({ decidedAt }) => decidedAt !== null).slice(0, limit)
+      const decided = await listDecided(ctx, { kind, limit })
       return read(decided, ({ id, title, kind: of, status, decidedAt }) => ({ id, title, kind: of, status, decidedAt }))
     }
   }

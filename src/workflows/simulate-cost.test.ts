@@ -35,6 +35,19 @@ test('a simulation says what a model may cost at most and asks none; asked for, 
     expect(asked.cost.spentMicros).toBeGreaterThan(0)
     expect(asked.cost.spentMicros).toBe(lines[0]?.costMicros)
     expect(asked.cost.spentMicros).toBeLessThanOrEqual(asked.cost.mostMicros)
+    const call = (step: string, workflowId: string) => ({ id: step, do: 'run_workflow', input: { workflowId } })
+    const calling = {
+      ...{ ...definition, analysis: null, actions: [{ id: 'raise', do: 'create_task', input: { title: 'x' } }] },
+      suggestion: { ...definition.suggestion, alternatives: [call('other', id), call('lost', ctx.newId('wfl'))] },
+    }
+    const caller = await createWorkflow(ctx, NewWorkflow().parse({ name: 'Calls', definition: calling }))
+    const { alternatives, ...first } = await simulateWorkflow(ctx, caller.id, {})
+    expect([first.cost.mostMicros, first.effects.map(({ mostMicros }) => mostMicros)]).toEqual([0, [0]])
+    expect(alternatives.map(({ step, mostMicros }) => [step, mostMicros])).toEqual([
+      ['other', cost.mostMicros],
+      ['lost', 0],
+    ])
+    expect(steward.lines()).toHaveLength(1)
   } finally {
     await fake.stop()
   }

@@ -34,6 +34,9 @@ const Would = s.later(() =>
       reversible: z.boolean(),
       autonomy: z.enum(['never', 'ask', 'act_and_tell', 'act_silently']),
       changes: s.list(z.strictObject({ target: z.string().max(200).nullable(), before: State(), after: State() }), 100),
+      mostMicros: s
+        .int(0, Number.MAX_SAFE_INTEGER)
+        .openapi({ description: 'What the model of a workflow it runs may cost at most' }),
     })
     .openapi('WouldDo'),
 )
@@ -68,6 +71,9 @@ export const Simulated = s.later(() =>
       questions: s.list(z.strictObject({ step: z.string().max(100), question: z.string().max(1000) }), 100),
       waits: s.list(z.strictObject({ step: z.string().max(100), until: s.instant }), 100),
       effects: s.list(Would(), 500).openapi({ description: 'What it would do, and what that would change' }),
+      alternatives: s.list(Would(), 10).openapi({
+        description: 'What may be chosen instead of those it asks about, each as though it were done alone now',
+      }),
       evidence: s.list(RunEvidence(), 500),
       cost: z.strictObject({
         model: z.string().max(100).nullable(),

@@ -141,6 +141,35 @@ test('the triggers of the last days are replayed, those of which the past does n
   expect(replay.times).toBe(4)
 })
 
+test('what may be chosen instead is shown as it would be done, where a run asks', async () => {
+  const ctx = await makePerson()
+  const task = await createTask(ctx, { title: 'Rent', due: { date: '2026-01-01' } })
+  const later = { id: 'later', do: 'update_task', title: 'Let it wait', input: { id: task.id, priority: 'low' } }
+  const mail = { id: 'mail', do: 'send_mail', input: { to: ['ana@example.com'], subject: 'Rent', text: 'Late' } }
+  const gone = { id: 'gone', do: 'create_task', when: 'false', input: { title: 'never' } }
+  const definition = {
+    ...TRIAGE,
+    suggestion: { ...TRIAGE.suggestion, alternatives: [later, mail, gone] },
+    actions: [{ id: 'raise', do: 'update_task', input: { id: task.id, priority: 'high' } }],
+  }
+  const { id } = await createWorkflow(ctx, NewWorkflow().parse({ name: 'Rent', definition }))
+  const before = await rowsOf(ctx)
+  const { effects: would, alternatives } = await simulateWorkflow(ctx, id, {})
+  expect(await rowsOf(ctx)).toEqual(before)
+  expect(would.map(({ step }) => step)).toEqual(['raise'])
+  expect(alternatives).toMatchObject([
+    {
+      ...{ step: 'later', kind: 'update_task', says: 'Let it wait', outward: false, reversible: true, autonomy: 'ask' },
+      changes: [{ target: task.id, before: { priority: 'medium' }, after: { priority: 'low' } }],
+    },
+    { step: 'mail', kind: 'send_mail', outward: true, reversible: false, changes: [{ after: mail.input }] },
+  ])
+  // Where nothing is asked there is nothing to choose.
+  const rule = { userId: ctx.actor.userId, workflowId: '', level: 'act_silently' as const, updatedAt: new Date() }
+  await ctx.db.insert(autonomyRules).values({ ...rule, kind: 'update_task', name: 'update_task' })
+  expect((await simulateWorkflow(ctx, id, { trigger: { kind: 'manual' } })).alternatives).toEqual([])
+})
+
 test('what a stranger may set off is shown to be asked about, as the real run asks', async () => {
   const ctx = await makePerson()
   const hook = (id: string) => ({ id, do: 'call_webhook', input: { webhookId: newId('whk', ctx.now()) } })

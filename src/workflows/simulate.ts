@@ -1,20 +1,16 @@
-import { quote } from '#ai'
 import type { UserCtx } from '#core'
 import { happenedSince } from '#queue'
 import { nextTimes } from '#scheduler'
-import { callOf } from './analyse.ts'
 import { nowIn } from './cel-functions.ts'
 import type { Trigger } from './definition.ts'
 import { dryWorld } from './dry.ts'
 import { openExpressions } from './expression.ts'
-import { gather } from './gather.ts'
 import { allowed } from './plan.ts'
-import type { Begun } from './ports.ts'
 import { familyOf, TAINTED } from './react.ts'
 import { readWorkflow } from './read.ts'
 import { cut } from './reader.ts'
-import { redactionOf } from './redact.ts'
 import { runTasa } from './run.ts'
+import { alternativesOf, begunOf, costOf, shownActs } from './simulate-acts.ts'
 import type { Replay, Simulated, Simulation } from './simulate-schema.ts'
 import { filled, isTemporal, type Params, whenOf } from './when-of.ts'
 
@@ -29,14 +25,12 @@ const TIMES_AT_ONCE = 100
  * writes down, and a database that refuses to be written.
  */
 export async function simulateWorkflow(ctx: UserCtx, id: string, asked: Simulation): Promise<Simulated> {
-  const { workflow, definition, triggers, zone } = await readWorkflow(ctx, id)
+  const read = await readWorkflow(ctx, id)
+  const { workflow, triggers, zone } = read
   const { trigger = { kind: 'manual' }, answers = {}, askModel = false, days = DAYS } = asked
   const configs = triggers.map(({ config }) => config)
   const isTainted = (asked.trigger ? [asked.trigger] : configs).some(bringsOthersWords)
-  const run: Begun = {
-    ...{ id: ctx.newId('run'), workflowId: id, name: workflow.name, definition, priority: definition.priority },
-    ...{ params: workflow.params, trigger, triggerKind: 'manual', isTainted, kept: {} },
-  }
+  const run = begunOf(ctx, read, { trigger, isTainted })
   const { port, seen } = dryWorld(ctx, run, { answers, askModel })
   let found: Simulated['findings'] = []
   let spentMicros = 0
@@ -55,20 +49,21 @@ export async function simulateWorkflow(ctx: UserCtx, id: string, asked: Simulati
   })
   const { end } = seen
   if (!end) throw new Error('a simulation did not end')
-  const kinds = seen.acts.map(({ kind, outward, tainted }) => ({ kind, outward, tainted }))
+  const instead = await alternativesOf(ctx, run, seen)
+  const acts = [...seen.acts, ...instead]
+  const kinds = acts.map(({ kind, outward, tainted }) => ({ kind, outward, tainted }))
   const levels = await port.step('levels', (world) => allowed(world, run, kinds))
-  const cost = definition.analysis?.kind === 'model' ? await costOf(ctx, run, definition.analysis) : NO_COST
+  const shown = await shownActs(ctx, acts, levels)
   return {
     ...{ status: end.status, outcome: end.outcome, reason: end.reason ?? end.error?.detail.slice(0, 300) ?? null },
     findings: found,
     suggestion: seen.suggestion && pick(seen.suggestion),
     questions: seen.questions.map(({ step, question }) => ({ step, question })),
     waits: seen.waits,
-    effects: seen.acts.map(({ step, kind, says, outward, reversible, changes }, n) => ({
-      ...{ step, kind, says, outward, reversible, changes, autonomy: levels[n] ?? 'ask' },
-    })),
+    effects: shown.slice(0, seen.acts.length),
+    alternatives: shown.slice(seen.acts.length),
     evidence: end.evidence,
-    cost: { ...cost, spentMicros },
+    cost: { ...(await costOf(ctx, run)), spentMicros },
     replay: await replay(ctx, { triggers: configs, params: workflow.params, zone, days }),
   }
 }
@@ -79,11 +74,6 @@ function bringsOthersWords({ kind, type }: Record<string, unknown>): boolean {
 }
 
 const pick = ({ kind, title, body }: { kind: string; title: string; body: string }) => ({ kind, title, body })
-const NO_COST = { model: null, mostMicros: 0 }
-
-async function costOf(ctx: UserCtx, run: Begun, analysis: Parameters<typeof callOf>[0]) {
-  return await quote(ctx, callOf(analysis, await gather(ctx, run), await redactionOf(ctx)))
-}
 
 type Past = { triggers: Trigger[]; params: Params; zone: string; days: number }
 type Firing = Replay['firings'][number]

@@ -14,6 +14,7 @@ import { sourceAt } from '../proofs/sabotage.ts'
 import { makeSteward, memorySql } from '../steward.ts'
 import type { ClockedDatabase } from './database.ts'
 import type { Timeline } from './timeline.ts'
+import { openWork } from './work.ts'
 
 const MOST_IN_A_BATCH = 10
 const TWICE = 0.1
@@ -38,6 +39,7 @@ async function modulesOf(dir: string) {
     ...(await load<typeof databases>('database')),
     ...(await file<typeof import('../../workers/subscribers.ts')>('workers/subscribers.ts')),
     ...(await file<typeof import('../../workers/timers.ts')>('workers/timers.ts')),
+    ...(await file<typeof import('../../workers/jobs.ts')>('workers/jobs.ts')),
     ...(await file<typeof import('../../src/calendar/create.ts')>('src/calendar/create.ts')),
     ...(await file<typeof import('../../src/calendar/change.ts')>('src/calendar/change.ts')),
     ...(await file<typeof import('../../src/scheduler/schedules.ts')>('src/scheduler/schedules.ts')),
@@ -206,9 +208,8 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
   const USER_SESSION = {
     getByName: () => ({ publish: async () => ({ ok: true }), endSession: async () => ({ closed: 0 }) }),
   }
-  // Letters wait: nobody carries them here.
-  const JOBS_EMAIL = { sendBatch: async () => undefined }
-  const bindings: Record<string, object> = { STEWARD, TASA_RUN, USER_SESSION, JOBS_EMAIL, EVENTS: { sendBatch } }
+  const work = openWork({ clock, timeline, chance })
+  const bindings: Record<string, object> = { STEWARD, TASA_RUN, USER_SESSION, EVENTS: { sendBatch }, ...work.bindings }
   const env = new Proxy(bindings, {
     get: (there, name) => {
       const found = Reflect.get(there, name)
@@ -245,8 +246,10 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
     const late = bodies.filter(() => chance.next() < TWICE / 2)
     if (late.length > 0) timeline.at(clock.ms + chance.int(600_000), async () => void queue.push(...late))
   }
+  const worker = { ctxOf, takeJobs: source.queue.takeJobs, handlers: source.handlers }
   const sweeps = [
     source.queue.relay,
+    source.queue.relayJobs,
     source.scheduler.sweepReminders,
     source.calendar.sweepEventReminders,
     source.scheduler.sweepSchedules,
@@ -289,7 +292,7 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
             running.isIdle = resolve
           })
         else if (queue.length > 0) await deliverBatch()
-        else if (waiting.length === 0) return
+        else if (!(await work.goOn(worker)) && waiting.length === 0) return
       }
     },
   }

@@ -160,7 +160,10 @@ async function hearPushes(scene: Scene, person: Person, endpoint: string): Promi
   const heard = () => scene.pushes.pushed.filter(({ to }) => to === endpoint).length
   const hears = async (count: number) => {
     const deadline = performance.now() + PUSHED_WITHIN_MS
-    while (heard() < count && performance.now() < deadline) await wait(LOOK_AGAIN_MS)
+    while (heard() < count && performance.now() < deadline) {
+      await deliverWork(scene, person)
+      await wait(LOOK_AGAIN_MS)
+    }
     if (heard() < count) scene.report(`of ${count} reminders ${heard()} were pushed`)
   }
   await hears(REMINDERS_NOW)

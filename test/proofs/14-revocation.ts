@@ -50,8 +50,8 @@ export const proof: Proof = {
     'the others are all but ended': [
       {
         file: 'src/auth/sessions.ts',
-        find: 'await endWhere(ctx, ne(sessions.id, sessionOf(ctx.actor)), ',
-        replace: "await endWhere(ctx, eq(sessions.id, sessionOf(ctx.actor) + '-'), ",
+        find: 'ending(ctx, ne(sessions.id, sessionOf(actor)), ',
+        replace: "ending(ctx, eq(sessions.id, sessionOf(actor) + '-'), ",
       },
     ],
   },

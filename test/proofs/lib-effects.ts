@@ -13,6 +13,7 @@ import {
   auditCommitments,
   auditHeard,
   auditLearning,
+  auditMeanings,
   auditSuggestionNotices,
   auditSuggestionTimers,
 } from './lib-suggestions.ts'
@@ -30,6 +31,7 @@ export const TOPICS = [
   'effects',
   'me',
   'suggestions',
+  'mail',
 ]
 
 /** An event as it was committed: what everybody must hear of once. */
@@ -67,6 +69,8 @@ const JOB_AUDITS: Record<string, Audit> = {
   send_mail: auditMail,
   send_webhooks: auditWebhooks,
   ask_assistant: async (world, person, _, report) => auditAsks(world, person, report),
+  deliver_notifications: auditDeliveries,
+  keep_meaning: auditMeanings,
 }
 
 /** A system as an auditor sees it: its database, its Worker, its address, its mail. */

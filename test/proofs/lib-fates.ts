@@ -15,7 +15,7 @@ export async function tryOutward(world: Pick<World, 'query'>, person: Person): P
     await wait(LOOK_AGAIN_MS)
   await world.query(
     `insert into outbox (id, type, user_id, room, key, version, data)
-      values ($1 || '.1.letter.settled', 'letter.settled', $2, null, $1, 1, json_build_object('id', $1::text, 'status', 'sent'))`,
+      values ($1 || '.1.letter.settled', 'letter.settled', $2, 'mail', $1, 1, json_build_object('id', $1::text, 'status', 'sent'))`,
     [makeId('eml'), person.userId],
   )
 }

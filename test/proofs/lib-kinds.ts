@@ -79,6 +79,10 @@ export async function live(person: Person): Promise<void> {
   const talk = await need(person, 'POST', '/v1/conversations', {})
   await need(person, 'POST', `/v1/conversations/${talk.id}/messages`, { text: "I'll send Ana the seeds on Friday" })
   await need(person, 'PATCH', '/v1/me', { displayName: 'Gardener' })
+  const letter = { to: ['ana@example.com'], subject: 'Seeds', text: 'Soon' }
+  const draft = await need(person, 'POST', '/v1/effects', { kind: 'draft_mail', input: letter })
+  await need(person, 'POST', '/v1/effects', { kind: 'discard_mail', input: { id: draft.output.id } })
+  await need(person, 'POST', '/v1/effects', { kind: 'keep_mail', input: { id: draft.output.id } })
   for (const title of ['open the greenhouse', 'feed the cat']) {
     await need(person, 'POST', '/v1/tasks', { title, remindAt: clock(-1) })
   }
@@ -137,6 +141,8 @@ export async function suggest(world: Pick<World, 'query'>, person: Person): Prom
   await need(person, 'POST', `/v1/suggestions/${later}/snooze`, { minutes: 600 })
   await offer({ world, person }, false)
   await offer({ world, person }, true)
+  const unwanted = await offer({ world, person }, false)
+  await need(person, 'POST', `/v1/suggestions/${unwanted}/dismiss`, {})
 }
 
 /** What can happen to notifications that are there. */

@@ -45,7 +45,8 @@ export async function auditCommitments({ query }: Seen, { userId }: Owner, _: un
 export async function auditLearning(world: Seen, { userId }: Owner, _: unknown, report: Report): Promise<void> {
   const [row] = await world.query(
     `select count(*) filter (where data->>'decision' = 'approved')::int as yes,
-        count(*) filter (where data->>'decision' = 'snoozed')::int as snoozed
+        count(*) filter (where data->>'decision' = 'snoozed')::int as snoozed,
+        count(*) filter (where data->>'decision' = 'dismissed')::int as dismissed
       from outbox where user_id = $1 and type = 'suggestion.decided' and (data->>'teaches')::boolean`,
     [userId],
   )
@@ -54,10 +55,22 @@ export async function auditLearning(world: Seen, { userId }: Owner, _: unknown, 
     Math.round(
       lines.filter(({ part, week }) => part === null && week === null).reduce((all, line) => all + line[of], 0) * 100,
     )
-  if (sum('yes') !== Number(row?.yes) * 100 || sum('no') !== Number(row?.snoozed) * 25)
+  const against = Number(row?.dismissed) * 100 + Number(row?.snoozed) * 25
+  if (sum('yes') !== Number(row?.yes) * 100 || sum('no') !== against)
     report(
-      `${row?.yes} approvals and ${row?.snoozed} that were put off were learned as ${sum('yes') / 100} for and ${sum('no') / 100} against`,
+      `${row?.yes} approvals, ${row?.dismissed} that were dismissed and ${row?.snoozed} that were put off were learned as ${sum('yes') / 100} for and ${sum('no') / 100} against`,
     )
+}
+
+// What a dismissed one means is worth one job, however often it is heard of.
+export async function auditMeanings({ query }: Seen, { userId }: Owner, _: unknown, report: Report): Promise<void> {
+  const [row] = await query(
+    `select (select count(*)::int from jobs where owner = $1 and kind = 'keep_meaning') as jobs,
+        (select count(distinct data->>'id')::int from outbox where user_id = $1 and type = 'suggestion.decided'
+          and data->>'decision' = 'dismissed' and data->>'kind' not like '%approval') as dismissed`,
+    [userId],
+  )
+  if (row?.jobs !== row?.dismissed) report(`of ${row?.dismissed} dismissed suggestions ${row?.jobs} are learned`)
 }
 
 // What is offered and not seen is told once, and of what was decided nothing is left to read.

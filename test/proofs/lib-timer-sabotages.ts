@@ -36,7 +36,7 @@ export const TIMER_SABOTAGES: Record<string, Sabotage[]> = {
     },
   ],
   'nobody looks for a delivery whose timer was lost': [
-    { file: 'src/notifications/deliver.ts', find: 'await armAgain(ctx)', replace: '' },
+    { file: 'src/notifications/jobs.ts', find: 'await armSoon(ctx)', replace: '' },
     { file: 'src/notifications/ledger.ts', find: '.orderBy(sql`min(', replace: '.having(sql`false`).orderBy(sql`min(' },
   ],
   'nobody arms again what is soon': [

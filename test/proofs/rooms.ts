@@ -18,6 +18,7 @@ const TOPICS = [
   'me',
   'presence',
   'suggestions',
+  'mail',
 ]
 const MAKERS = ['/v1/tasks', '/v1/projects', '/v1/memories', '/v1/turns']
 

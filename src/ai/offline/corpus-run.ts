@@ -1,7 +1,7 @@
 import type { ModelMessage, ModelRequest, ToolCall } from '../model.ts'
 import { list, record, text } from './conversation.ts'
 import type { FakeEvent } from './fake-calendar.ts'
-import { callTool, type Fake, fakeTools, isRead, toolNames } from './fake-tools.ts'
+import { callTool, type Fake, type FakeSeed, fakeTools, isRead, toolNames } from './fake-tools.ts'
 import { offlineProvider } from './index.ts'
 
 /** One sentence of the corpus, and what a person would want of it. */
@@ -14,6 +14,7 @@ export type Example = {
   projects?: { id: string; name: string }[]
   memories?: { id: string; text: string }[]
   events?: FakeEvent[]
+  effects?: FakeSeed['effects']
   declines?: boolean
   confirms?: boolean
   before?: string[]
@@ -55,6 +56,7 @@ export async function playExample(example: Example): Promise<{ calls: ToolCall[]
     projects: example.projects ?? [],
     memories: example.memories ?? [],
     events: example.events ?? [],
+    effects: example.effects ?? [],
     declines: example.declines ?? false,
     confirms: example.confirms ?? false,
   })

@@ -1,5 +1,6 @@
 import { list, memoriesOf, projectsOf, record, text } from './conversation.ts'
 import { waits } from './do-end.ts'
+import { sayUndone } from './do-undo-since.ts'
 import type { Intent, Outcome, Result, Script, World } from './intent.ts'
 import { likeness } from './resolve.ts'
 import { numbered, plural, quote, trouble } from './say.ts'
@@ -189,6 +190,8 @@ export function* doInsights(): Script {
 /** The calls the person has now said yes to, exactly as they were asked about. */
 export function* doAgain(intent: Of<'repeat-calls'>): Script {
   const results = yield intent.calls
+  if (results.some(waits)) return { text: 'I need you to confirm that with a tap, not by a word. Nothing is done yet.' }
+  if (intent.calls.every(({ name }) => name === 'undo_effects')) return sayUndone(results)
   const good = results.flatMap((r) => (r.ok ? [text(record(r.output).title) || text(record(r.output).name)] : []))
   const bad = results.find((r) => !r.ok)
   const named = good.filter(Boolean).map(quote).join(', ')

@@ -11,6 +11,7 @@ export type FakeSeed = {
   projects: { id: string; name: string }[]
   memories: { id: string; text: string }[]
   events: FakeEvent[]
+  effects: { at: string; says: string; reversible?: boolean }[]
   declines: boolean
   confirms: boolean
 }
@@ -150,6 +151,13 @@ function remove(fake: Fake, id: string): Answer {
   return ok({ id, title: old.title, deletedAt: fake.now })
 }
 
+/** Those of the seed that were done then. */
+const since = (fake: Fake, input: Row): Row[] =>
+  fake.effects
+    .filter(({ at }) => Date.parse(text(at)) >= Date.parse(text(input.since)))
+    .filter(({ at }) => Date.parse(text(at)) < Date.parse(text(input.until)))
+    .map((one) => Object.assign(one, { reversible: one.reversible !== false }))
+
 function clock(fake: Fake, timeZone: string): Answer {
   const at = Temporal.Instant.from(fake.now).toZonedDateTimeISO(timeZone)
   const weekday = at.toLocaleString('en', { weekday: 'long' })
@@ -214,6 +222,20 @@ function run(fake: Fake, name: string, input: Row): Answer {
       const last = fake.log.pop()
       return last ? ok({ undone: [last] }) : fail('nothing_to_undo', 'Nothing to undo')
     }
+    case 'list_effects':
+      return ok({ effects: since(fake, input), more: false })
+    case 'undo_effects': {
+      const asked = JSON.stringify(input)
+      if (fake.confirms && !fake.asked.includes(asked)) {
+        fake.asked.push(asked)
+        return fail('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
+      }
+      const gone = since(fake, input)
+      fake.effects = fake.effects.filter((one) => !gone.includes(one))
+      const says = (isGone: boolean) =>
+        gone.flatMap((one) => ((one.reversible !== false) === isGone ? text(one.says) : []))
+      return ok({ undone: says(true), stays: says(false), nextCursor: null })
+    }
     default:
       return calendarTool(fake.events, name, input) ?? fail('unknown_tool', name)
   }
@@ -222,7 +244,7 @@ function run(fake: Fake, name: string, input: Row): Answer {
 const TOOL_NAMES =
   'create_task find_tasks update_task complete_task reopen_task delete_task task_insights ' +
   'create_project list_projects archive_project remember ' +
-  'search_memories forget update_memory get_preferences set_preferences get_time undo_last'
+  'search_memories forget update_memory get_preferences set_preferences get_time undo_last list_effects undo_effects'
 const CALENDAR_NAMES = 'create_event list_events find_time move_event delete_event'
 
 export const toolNames = (hasCalendar: boolean) =>

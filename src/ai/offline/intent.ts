@@ -112,6 +112,7 @@ export type Intent =
   | { kind: 'prefs-show'; about: string }
   | { kind: 'time'; places: { zone: string; name: string }[] }
   | { kind: 'undo' }
+  | { kind: 'undo-since'; since: string; until: string; name: string }
   | { kind: 'draft'; text: string }
   | { kind: 'room'; room: Room }
   | EventIntent

@@ -2,6 +2,7 @@ import type { Intent, Room, World } from './intent.ts'
 import { raw, re } from './pattern.ts'
 import { draftOf } from './read-create.ts'
 import { ABILITIES } from './read-talk.ts'
+import { readUndoSince } from './read-undo-since.ts'
 import { QUESTION, SENDS, UNSUPPORTED } from './verbs.ts'
 import { readWhen } from './when.ts'
 import { sentence } from './words.ts'
@@ -76,6 +77,8 @@ const room = (name: Room, world: World): Intent =>
 export function readElsewhere(c: string, world: World): Intent | undefined {
   const t = c.replace(/[.!?\s]+$/, '')
   if (t.length > 120) return undefined
+  const since = readUndoSince(t, world)
+  if (since) return since
   if (PROMISES.test(t)) return room('commitments', world)
   if (SUGGESTS.test(t)) return room('suggestions', world)
   if (WORKFLOWS.test(t)) return room('workflows', world)
@@ -89,7 +92,7 @@ export function readElsewhere(c: string, world: World): Intent | undefined {
     return say("I can't book or order anything. To put something into your calendar, tell me its name, day and time.")
   if (UNDOES.test(t))
     return say(
-      "I didn't understand what to undo, so nothing has changed. I take back one change at a time: say \u201cundo\u201d.",
+      "I didn't understand what to undo, so nothing has changed. Say \u201cundo\u201d for the last change, or \u201cundo everything since 9\u201d.",
     )
   if (DRAFTS.test(t) && !readWhen(t, world.clock).when?.dateSaid)
     return offered(t, "I can't write mail or messages", world)

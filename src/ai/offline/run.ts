@@ -21,6 +21,7 @@ import {
   doUndo,
 } from './do-rest.ts'
 import { doRoom } from './do-room.ts'
+import { doUndoSince } from './do-undo-since.ts'
 import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
 import { createMemo } from './memo.ts'
 import { keyOf, understood } from './understood.ts'
@@ -61,6 +62,7 @@ const NEEDS: Partial<Record<Intent['kind'], string>> = {
   'prefs-show': 'get_preferences',
   time: 'get_time',
   undo: 'undo_last',
+  'undo-since': 'undo_effects',
   draft: 'draft_workflow',
 }
 
@@ -101,6 +103,8 @@ function script(intent: Intent, world: World): Script {
       return doTime(intent)
     case 'undo':
       return doUndo()
+    case 'undo-since':
+      return doUndoSince(intent)
     case 'event-create':
     case 'event-list':
     case 'event-free':
