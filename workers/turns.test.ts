@@ -189,6 +189,37 @@ test('the watchdog finds a lost turn, and knows whose it was', async () => {
   expect(await rows()).toEqual([{ turn_id: request.turnId, state: 'ended' }])
 })
 
+test('one watchdog watches all turns, stays while one runs, and waits for none', async () => {
+  const { by, session, conversation, ask, loseOne, statusOf } = await makeWorld()
+  const waiting = () =>
+    runInDurableObject(session(), (_, { storage }) =>
+      storage.sql.exec("select due_ms as due from timers where name like 'turn:%' and due_ms is not null").toArray(),
+    )
+  const later = (times: number) => vi.useFakeTimers({ toFake: ['Date'], now: startedMs + times * (WATCH_MS + 1000) })
+  const startedMs = Date.now()
+  for (let turn = 0; turn < 3; turn++) await session().finishTurn(ask(await conversation()), by)
+  const first = await waiting()
+  expect(first).toHaveLength(1)
+  const lost = await loseOne()
+  expect(await waiting()).toEqual(first)
+  later(1)
+  await runDurableObjectAlarm(session())
+  expect(await statusOf(lost.answerId)).toBe('interrupted')
+  expect(await waiting()).toEqual([])
+
+  const { held, release } = holdTrip(CLOSING)
+  const running = session().finishTurn(ask(await conversation()), by)
+  await held
+  later(2.5)
+  await runDurableObjectAlarm(session())
+  expect(await waiting()).toEqual([{ due: Date.now() + WATCH_MS }])
+  release()
+  expect(await running).toMatchObject({ answer: { status: 'done' } })
+  later(4)
+  await runDurableObjectAlarm(session())
+  expect(await waiting()).toEqual([])
+})
+
 test('an answer that could not be written down is never given as if it had been', async () => {
   const { by, session, conversation, ask } = await makeWorld()
   const request = ask(await conversation())

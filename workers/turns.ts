@@ -14,7 +14,7 @@ import {
   type TurnResult,
   type TurnRow,
 } from '#assistant'
-import { armTimer, describeError, findAppError, keepAlarm, type UserCtx } from '#core'
+import { armOwn, describeError, findAppError, keepAlarm, type UserCtx } from '#core'
 import { type DatabaseMeter, databaseFailure } from '#database'
 import { replay } from '#realtime'
 import { type Asker, askerCtx } from './context.ts'
@@ -78,7 +78,7 @@ export function createTurns(host: Host) {
       if (runningTurns(sql).some((turn) => turn.conversationId === conversationId))
         return refusal('turn_running', 'A turn is already running in this conversation; wait for it or cancel it')
       beginTurn(sql, request, by, host.offset(), Date.now())
-      watch(turnId)
+      if (watch()) host.state.waitUntil(keepAlarm(host.state.storage, Date.now()))
     }
     const opened = await attempt(ctx, () => openTurn(ctx, request))
     if ('code' in opened) {
@@ -128,10 +128,11 @@ export function createTurns(host: Host) {
     endTurn(sql, turnId)
   }
 
-  // No await between the two: the timer and its alarm are one commit.
-  function watch(turnId: string): void {
-    armTimer(sql, { name: TIMER + turnId, dueMs: Date.now() + WATCH_MS, version: Date.now(), payload: null })
-    host.state.waitUntil(keepAlarm(host.state.storage, Date.now()))
+  // It waits already where another turn began; what should have rung is not trusted to. The alarm is of the same commit.
+  function watch(isAgain = false): boolean {
+    const nowMs = Date.now()
+    const isOff = (dueMs: number) => isAgain || dueMs < nowMs || dueMs > nowMs + WATCH_MS
+    return armOwn(sql, `${TIMER}watch`, nowMs + WATCH_MS, isOff)
   }
 
   async function recoverLost(): Promise<void> {
@@ -190,11 +191,10 @@ export function createTurns(host: Host) {
       await Promise.all([...asked.values()].map(({ over }) => over))
     },
     ownsTimer: (name: string) => name.startsWith(TIMER),
-    /** The watchdog: a turn that lives is watched on, one that was lost is ended. */
-    async onTimer(name: string): Promise<void> {
-      const turnId = name.slice(TIMER.length)
-      if (asked.has(turnId)) watch(turnId)
-      else await recoverLost()
+    /** The watchdog: turns that were lost are ended; while one lives here it stays. */
+    async onTimer(): Promise<void> {
+      await recoverLost()
+      if (asked.size > 0) watch(true)
     },
   }
 }

@@ -172,7 +172,7 @@ export class UserSession extends DurableObject<Env> {
   }
 
   async #fire(timer: DueTimer): Promise<void> {
-    if (this.#turns.ownsTimer(timer.name)) await this.#turns.onTimer(timer.name)
+    if (this.#turns.ownsTimer(timer.name)) await this.#turns.onTimer()
     else if (timer.name === SWEEP) this.#room.sweep()
   }
 
