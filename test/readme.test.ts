@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from 'node:fs'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { delimiter, dirname, join, resolve } from 'node:path'
 import { setTimeout as wait } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { freePort } from '../local/free-port.ts'
@@ -30,7 +30,7 @@ sleep() { command curl -s -o /dev/null "$SETTLED"; }
 `
 
 test(
-  "what the README's tour says to type does what it shows",
+  'what the README says to type does what it shows',
   async () => {
     const dir = mkdtempSync(join(tmpdir(), 'aurelius-readme-'))
     const port = await freePort()
@@ -43,7 +43,11 @@ test(
           .replaceAll(`127.0.0.1:${PORT + 1}`, new URL(world.mailbox?.url ?? '').host)
           .replaceAll(String(PORT), String(port))
       const steps = stepsOf(here(readFileSync(join(ROOT, 'README.md'), 'utf8')))
-      const { stdout, stderr } = await bash(scriptOf(steps), dir, { SETTLED: calm.url })
+      const { stdout, stderr } = await bash(scriptOf(steps), dir, {
+        SETTLED: calm.url,
+        AT: world.url,
+        CHAT_TS: join(ROOT, 'local/chat.ts'),
+      })
       const [, ...outputs] = stdout.split(MARK)
       const statuses = [...stderr.matchAll(/^status (\d+) (\w+) /gm)].map(([, status, method]) => `${status} ${method}`)
       for (const [n, { code, shown }] of steps.entries()) {
@@ -63,19 +67,24 @@ test(
   TOUR_MS,
 )
 
-/** All that is to be typed against a server that runs. */
+/** All that is to be typed against a server that runs, the talk in its chat too. */
 function stepsOf(readme: string): Step[] {
   const groups = readme.matchAll(/(?:^```\w+\n.*?^```\n+)+/gms)
   return [...groups].flatMap(([group]) => {
     const blocks = [...group.matchAll(/^```(\w+)\n(.*?)^```\n/gms)].map(([, kind = '', text = '']) => ({ kind, text }))
+    const shown = blocks.find(({ kind }) => kind === 'text')?.text.trimEnd()
+    const [isChat, talk] = /^\$ npm run chat\n(.*)/s.exec(shown ?? '') ?? []
+    if (isChat) return [{ code: [{ kind: 'chat', text: (talk?.match(/(?<=^> ).*\n/gm) ?? []).join('') }], shown: talk }]
     const code = blocks.filter(({ kind, text }) => kind !== 'text' && !/\bnpm (ci|start|run)\b/.test(text))
-    return code.length === 0 ? [] : [{ code, shown: blocks.find(({ kind }) => kind === 'text')?.text.trimEnd() }]
+    return code.length === 0 ? [] : [{ code, shown }]
   })
 }
 
 function scriptOf(steps: Step[]): string {
-  const typed = ({ kind, text }: Step['code'][number]) =>
-    kind === 'sh' ? text : `cat > try.mjs <<'END'\n${text}END\nexport API KEY KEYID TOKEN; node try.mjs\n`
+  const typed = ({ kind, text }: Step['code'][number]) => {
+    if (kind === 'chat') return `TZ=Europe/Berlin node "$CHAT_TS" --url "$AT" --data chat <<'END'\n${text}END\n`
+    return kind === 'sh' ? text : `cat > try.mjs <<'END'\n${text}END\nexport API KEY KEYID TOKEN; node try.mjs\n`
+  }
   return PROLOGUE + steps.map(({ code }) => `printf '${MARK}'\n${code.map(typed).join('')}`).join('')
 }
 
@@ -84,7 +93,9 @@ function patternOf(shown: string): RegExp {
   const lines = shown.split('\n').map((line) => {
     if (line === '…') return ANY_LINES
     return line
-      .split(/(…|\b[0-9a-f]{16}:\d+|\b[a-z]+_01\w+|2026-1[12]-\d\d(?:T[\d:.]+Z)?|\w{3} \d+ Nov\b|dur=[\d.]+)/)
+      .split(
+        /(…|\b[0-9a-f]{16}:\d+|\b[a-z]+_01\w+|2026-1[12]-\d\d(?:T[\d:.]+Z)?|\w{3} \d+ Nov\b|dur=[\d.]+|\d+ ms\b|\d+ tokens\b)/,
+      )
       .map((part, n) => (n % 2 === 0 ? RegExp.escape(part) : openOf(part)))
       .join('')
   })
@@ -96,6 +107,7 @@ function openOf(part: string): string {
   if (part.startsWith('2026'))
     return part.includes('T') ? '\\d{4}-\\d\\d-\\d\\dT\\d\\d:00:00.000Z' : '\\d{4}-\\d\\d-\\d\\d'
   if (part.endsWith('Nov')) return '\\w{3} \\d+ \\w{3}'
+  if (/ (ms|tokens)$/.test(part)) return `\\d+ ${part.split(' ')[1]}`
   if (part.startsWith('dur=')) return 'dur=[\\d.]+'
   return part.includes('_') ? `${part.split('_')[0]}_\\w+` : '[0-9a-f]{16}:\\d+'
 }
@@ -103,7 +115,8 @@ function openOf(part: string): string {
 async function bash(script: string, cwd: string, env: Record<string, string>) {
   const missing = NEEDED.filter((name) => spawnSync(name, ['--version']).error)
   if (missing.length > 0) throw new Error(`The README's tour is typed into a shell: ${missing} must be on the PATH`)
-  const child = spawn('bash', [], { cwd, env: { ...process.env, ...env } })
+  const path = [dirname(process.execPath), process.env.PATH].join(delimiter)
+  const child = spawn('bash', [], { cwd, env: { ...process.env, PATH: path, ...env } })
   const said = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const)
     child[name].setEncoding('utf8').on('data', (chunk) => {
