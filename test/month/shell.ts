@@ -15,7 +15,6 @@ import { makeSteward, memorySql } from '../steward.ts'
 import type { ClockedDatabase } from './database.ts'
 import type { Timeline } from './timeline.ts'
 import { openWork } from './work.ts'
-
 const MOST_IN_A_BATCH = 10
 const TWICE = 0.1
 const MOST_LATE_MS = 900

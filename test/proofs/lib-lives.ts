@@ -65,6 +65,7 @@ export async function live({ query }: Pick<World, 'query'>, person: Person, chan
 
 export type Template = {
   key: string
+  category: string
   parameters: { name: string; type: string; default: unknown; min?: number; max?: number }[]
 }
 const WEEKDAYS = ['monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday']

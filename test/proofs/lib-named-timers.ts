@@ -40,7 +40,8 @@ type Round = { sky: Sky; losses: Loss[]; n: number; startMs: number }
 const DAY_MS = 24 * HOUR_MS
 // Nothing of it is near the clock of this machine.
 const START_MS = Date.parse('2031-03-10T09:20:00Z')
-const LOSSES = ['nothing', 'rows', 'alarm'] as const
+const LOSSES: Loss[] = ['nothing', 'rows', 'alarm', 'rows']
+const FEW: Record<Sky, Loss[]> = { steady: ['rows', 'alarm'], away: ['rows'], ahead: ['nothing'] }
 const SKIES = ['steady', 'away', 'ahead'] as const
 
 /** Hours of people's lives under each sky, by a clock that is set, on a database of its own. */
@@ -50,11 +51,7 @@ export async function liveRounds(dir: string, chance: Chance, share: number) {
     const outcome = { cases: 0, violations: [] as string[] }
     const rounds = SKIES.flatMap((sky) => Array.from({ length: scaled(ROUNDS, share) }, () => sky))
     for (const [n, sky] of rounds.entries()) {
-      // Who lose something while others do not, are not mixed up.
-      const losses =
-        share < 1
-          ? ['rows' as const, sky === 'steady' ? ('alarm' as const) : ('nothing' as const)]
-          : [...LOSSES, 'rows' as const]
+      const losses = share < 1 ? FEW[sky] : LOSSES
       const round = await liveRound({ database, dir, chance }, { sky, losses, n, startMs: START_MS + n * DAY_MS })
       outcome.cases += round.cases
       outcome.violations.push(...round.violations)
