@@ -41,7 +41,8 @@ async function changed(keys: object[], step: Step, make: () => Promise<object> |
       return [first]
     case 'rotate':
       // What the other one sealed might be lost with it.
-      if (others.length >= LIVE - 1) throw new Error('two keys are live already: retire the other first')
+      if (others.length >= LIVE - 1)
+        throw new Error('two keys are live already: retire the other first, once nothing needs it')
       return [await make(), first]
   }
 }

@@ -15,11 +15,11 @@ const TRACEPARENT = /^00-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{
 const LASTS_S = 60
 const EDGE = { quota: 3000, windowS: 60 }
 const OWN_HEADERS =
-  'Authorization, Content-Digest, Content-Type, Aurelius-Session, Idempotency-Key, If-Match, Last-Event-ID, Mcp-Protocol-Version, Signature, Signature-Input, X-CSRF-Token, traceparent'
+  'Authorization, Content-Digest, Content-Type, Aurelius-Session, Idempotency-Key, If-Match, If-Range, Last-Event-ID, Mcp-Protocol-Version, Signature, Signature-Input, X-CSRF-Token, traceparent'
 // Clients of these protocols send many of their own; a wildcard does not stand for Authorization.
 const CLIENT_HEADERS = 'Authorization, *'
 const EXPOSED =
-  'Accept-Signature, ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed'
+  'Accept-Signature, ETag, Location, Allow, WWW-Authenticate, X-Request-Id, Server-Timing, RateLimit, RateLimit-Policy, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, Retry-After, Idempotent-Replayed, Accept-Ranges, Content-Range'
 const AI_EXPOSED =
   'Request-Id, Aurelius-Model, Aurelius-Provider, Aurelius-Cost-Micros, Aurelius-Cache, Aurelius-Overhead-Us, Aurelius-Decision'
 

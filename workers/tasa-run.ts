@@ -1,5 +1,6 @@
 import type { WorkflowStepConfig } from 'cloudflare:workers'
 import { describeError } from '#core'
+import { tellableFailure } from '#database'
 import { overPlatform, realWorld, runTasa } from '#workflows'
 import { askerCtx } from './context.ts'
 import type { StepPlace } from './durable-step.ts'
@@ -23,7 +24,7 @@ export async function tasaRun({ env, runtime, step }: StepPlace, { userId, ...ho
           return await work(realWorld(ctx, holder))
         } catch (error) {
           ctx.log.warn('run.step_failed', { runId: holder.runId, step: name, ...describeError(error) })
-          throw error
+          throw tellableFailure(error)
         }
       }),
     waitForEvent: (name, options) => step.waitForEvent(name, options),

@@ -1,11 +1,11 @@
-import { eq, inArray, lte, sql } from 'drizzle-orm'
+import { type Column, eq, inArray, lte, sql } from 'drizzle-orm'
 import { signStatement } from '#auth'
-import { AppError, type Ctx, inTime, requireFresh, type UserCtx } from '#core'
+import { AppError, type Ctx, inTime, newId, requireFresh, type UserCtx } from '#core'
 import { iso, jsonObject } from '#database'
 import { sendMail } from '#email'
 import { kick } from '#queue'
 import { hashToken } from '#security'
-import { dueDeletions, getDeletion, getMe, type Me, setDeletion } from '#users'
+import { dueDeletions, getDeletion, getMe, holdPerson, type Me, setDeletion } from '#users'
 import type { Deletion, Receipt } from './schema.ts'
 import { STORES, type Store } from './stores.ts'
 import { erasureReceipts, erasures } from './tables.ts'
@@ -20,7 +20,7 @@ const LEASE = sql`now() + interval '15 minutes'`
 /** The steps of an erasure: a store each, and the one that looks at all of them again and signs. */
 export const ERASURE_STEPS: readonly string[] = [...STORES.map(({ name }) => name), 'receipt']
 
-const begun = (userId: string) => sql`exists (select 1 from ${erasures} e where e.user_id = ${userId})`
+const begun = (userId: string | Column) => sql`exists (select 1 from ${erasures} e where e.user_id = ${userId})`
 
 /** Asks for everything of the person's to be erased once the grace is over. Asked twice, the first day stands. */
 export async function scheduleDeletion(ctx: UserCtx): Promise<Deletion> {
@@ -31,7 +31,7 @@ export async function scheduleDeletion(ctx: UserCtx): Promise<Deletion> {
   const receiptId = ctx.newId('era')
   const mail = await deletionMail(ctx, me, at)
   const asked = setDeletion(ctx, { at, erasureId: receiptId }, begun(me.id))
-  const [[row]] = await ctx.db.batch([asked, ...mail.statements])
+  const [, [row]] = await ctx.db.batch([holdPerson(ctx), asked, ...mail.statements])
   // Whoever asked at the same moment was first.
   if (!row) return await scheduleDeletion(ctx)
   kick(ctx, [row.eventId, mail.job])
@@ -52,18 +52,28 @@ function deletionMail(ctx: UserCtx, { id, email, displayName, preferences, versi
 
 /** Takes it back, as long as the grace lasts. `conflict` once the erasure has begun. */
 export async function cancelDeletion(ctx: UserCtx): Promise<Me> {
-  const [row] = await setDeletion(ctx, null, begun(ctx.actor.userId))
+  const [, [row]] = await ctx.db.batch([holdPerson(ctx), setDeletion(ctx, null, begun(ctx.actor.userId))])
   if (row) kick(ctx, [row.eventId])
   const me = row?.me ?? (await getMe(ctx))
   if (me.deletionAt !== null) throw new AppError('conflict', 'The erasure has begun')
   return me
 }
 
+/** Takes back what was asked for by then, unless it has begun. */
+export async function callOffDeletion(ctx: UserCtx, until: Date): Promise<void> {
+  const { erasureId } = await getDeletion(ctx)
+  // Ids are sorted by when they were made.
+  if (erasureId === null || erasureId > newId('era', until)) return
+  const [, [row]] = await ctx.db.batch([holdPerson(ctx), setDeletion(ctx, null, begun(ctx.actor.userId))])
+  if (row) kick(ctx, [row.eventId])
+}
+
 /** Starts the erasures whose day has come, and again those that were left by whoever had them. */
 export async function startErasures(ctx: Ctx): Promise<void> {
   const { db, env } = ctx
-  // One statement: nobody whose day was taken back meanwhile is begun.
-  await db.execute(sql`insert into ${erasures} (id, user_id) ${dueDeletions(ctx, AT_ONCE)} on conflict do nothing`)
+  await db.execute(
+    sql`insert into ${erasures} (id, user_id) ${dueDeletions(ctx, AT_ONCE, begun)} on conflict do nothing`,
+  )
   const free = db.select({ id: erasures.id }).from(erasures).where(lte(erasures.leaseUntil, sql`now()`)).limit(AT_ONCE)
   const taken = await db
     .update(erasures)

@@ -86,7 +86,7 @@ const KNOWN_BY: Partial<Record<Import['file'], SQL>> = {
 const withVersion = (rows: string) => sql`, kept as (
   insert into workflow_versions (id, workflow_id, version, user_id, definition, note, created_at)
   select m.id || '.' || m.definition_version, m.id, m.definition_version, m.user_id, g.in_use->'definition',
-    g.in_use->>'note', (g.in_use->>'createdAt')::timestamptz
+    g.in_use->>'note', least((g.in_use->>'createdAt')::timestamptz, now())
   from made m join jsonb_to_recordset(${rows}::jsonb) as g (id text, in_use jsonb) on g.id = m.id
   on conflict do nothing)`
 

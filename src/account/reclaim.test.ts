@@ -4,8 +4,12 @@ import { accountReclaimed } from '#auth'
 import { addServer } from '#integrations'
 import { mcpServers } from '#integrations/tables'
 import { makePerson, type Person } from '#test/database'
+import { getMe } from '#users'
+import { users } from '#users/tables'
 import { CLAIMS } from './claims.ts'
+import { callOffDeletion } from './erase.ts'
 import { RECLAIMED, reclaimSubscriber } from './reclaim.ts'
+import { erasures } from './tables.ts'
 
 /** By the statement of whoever comes in: what lets in does not wait for an event. */
 const AT_ONCE = [
@@ -58,7 +62,6 @@ const STAYS = [
   'suggestions',
   'tasks',
   'usage_events',
-  'users',
 ]
 
 test('of every table with anything of a person it is decided what becomes of it when its owner comes in', () => {
@@ -77,6 +80,7 @@ const NOT_BY_TRIGGER = [
   'webhook_deliveries',
   'workflow_runs',
   'effects',
+  'users',
 ]
 
 test('whatever opens the account or acts in it later is added by a session that lives when the row is there', async () => {
@@ -106,4 +110,25 @@ test('what the owner adds afterwards stays, however often it is told that they c
   for (let n = 0; n < 3; n++) await reclaimSubscriber.handle(person, reclaimed(person, '2026-01-02T00:00:00+00:00'))
   const rows = await person.db.select({ name: mcpServers.name }).from(mcpServers).where(theirs)
   expect(rows).toEqual([{ name: 'own' }])
+})
+
+test('an erasure that was asked for by then is called off, also where its day has come; what has begun goes on', async () => {
+  for (const [days, state, stays] of [
+    [14, 'asked', true],
+    [-1, 'asked', true],
+    [-1, 'begun', false],
+  ] as const) {
+    const person = await makePerson()
+    const { userId } = person.actor
+    const erasureId = person.newId('era')
+    const deletionAt = new Date(person.now().getTime() + days * 86_400_000)
+    await person.db.update(users).set({ deletionAt, erasureId }).where(eq(users.id, userId))
+    if (state === 'begun') await person.db.insert(erasures).values({ id: erasureId, userId })
+    await callOffDeletion(person, new Date(person.now().getTime() - 60_000))
+    expect((await getMe(person)).deletionAt).not.toBeNull()
+    await callOffDeletion(person, new Date(person.now().getTime() + 60_000))
+    expect([state, (await getMe(person)).deletionAt === null]).toEqual([state, stays])
+    await person.db.delete(users).where(eq(users.id, userId))
+    await person.db.delete(erasures).where(eq(erasures.userId, userId))
+  }
 })

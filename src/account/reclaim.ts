@@ -8,6 +8,7 @@ import type { Subscriber } from '#queue'
 import { onBehalfOf, pauseSchedules } from '#scheduler'
 import { removeSigningKeys } from '#signatures'
 import { endRunsOf, switchOff } from '#workflows'
+import { callOffDeletion } from './erase.ts'
 
 type Act = (ctx: UserCtx, until: Date) => Promise<void>
 
@@ -16,6 +17,7 @@ export const RECLAIMED: Readonly<Record<string, Act>> = {
   // First, that nothing begins any more.
   workflows: switchOff,
   schedules: pauseSchedules,
+  users: callOffDeletion,
   autonomy_rules: forgetAutonomy,
   mcp_servers: removeServers,
   signing_keys: removeSigningKeys,

@@ -5,6 +5,7 @@ import { jsonObject } from '#database'
 import { type DataOf, type MailKind, sendMail } from '#email'
 import { kick, tell } from '#queue'
 import { hashToken } from '#security'
+import { hasAddress } from '#users'
 import { authCodes, type Registrant } from './tables.ts'
 
 const CODE_MINUTES = 15
@@ -119,12 +120,15 @@ export function takeCode(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: str
       .returning(),
   )
 }
+/** What a code opens is of the address as it is now: what was asked for by the one before works no more. */
+export const isTheirs = hasAddress(authCodes.userId, authCodes.email)
+
 /** Whose a code is that is not yet taken. */
-export const holderOf = (ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string) =>
-  sql`${ctx.db
-    .select({ userId: authCodes.userId })
-    .from(authCodes)
-    .where(isLive(ctx, kind, hash))}`
+export function holderOf(ctx: Pick<Ctx, 'db' | 'now'>, kind: CodeKind, hash: string): SQL {
+  const live = and(isLive(ctx, kind, hash), isTheirs)
+  return sql`${ctx.db.select({ userId: authCodes.userId }).from(authCodes).where(live)}`
+}
+
 export const TAKEN = { userId: sql`(select user_id from taken)`, email: sql`(select email from taken)` }
 
 /** `subject`: whose it was, if that is known. */

@@ -1,6 +1,6 @@
 import { and, asc, eq, sql } from 'drizzle-orm'
 import { AppError, requireFresh, type UserCtx } from '#core'
-import { duplicateOf, iso, jsonObject, ownedBy } from '#database'
+import { duplicateOf, iso, jsonObject, ownedBy, ownerId } from '#database'
 import { kick } from '#queue'
 import { getMe, renewStamp } from '#users'
 import { startFlow, takeClaims } from './federation.ts'
@@ -74,7 +74,7 @@ export async function unlinkIdentity(ctx: LinkCtx, id: string): Promise<void> {
   if (found.isLast) throw lastWayIn()
   const told = await identityMail(ctx, await getMe(ctx), { id, ...found }, 'unlinked')
   const [, , gone] = await db.batch([
-    renewStamp(db, sql`${actor.userId}`),
+    renewStamp(db, sql`${ownerId(actor)}`),
     lockWaysIn(db, actor.userId),
     db.delete(identities).where(and(isMine, left)).returning({ id: identities.id }),
     ...told.statements,

@@ -2,8 +2,8 @@ import { sql } from 'drizzle-orm'
 import { revokeAll, revokedKeys } from '#keys'
 import { kick } from '#queue'
 import { hashToken, heedGuesses } from '#security'
-import { hasAddress, renewStamp, stampOf, userById } from '#users'
-import { askCode, badCode, holderOf, TAKEN, takeCode } from './codes.ts'
+import { renewStamp, stampOf, userById } from '#users'
+import { askCode, badCode, holderOf, isTheirs, TAKEN, takeCode } from './codes.ts'
 import { isKnownDevice } from './mails.ts'
 import { type Admission, admit, type SignInCtx } from './open.ts'
 import { RECLAIMED, reclaim, reclaimedEvents } from './reclaim.ts'
@@ -24,8 +24,7 @@ export async function askLink(ctx: SignInCtx, { email }: { email: string }): Pro
 export async function confirmLink(ctx: SignInCtx, { token, deviceName }: MagicLinkConfirm): Promise<Admission> {
   const { db } = ctx
   const hash = await hashToken(token)
-  // Of the address as it is now: what was asked for by the one before works no more.
-  const taken = takeCode(ctx, 'link', hash, hasAddress(authCodes.userId, authCodes.email))
+  const taken = takeCode(ctx, 'link', hash, isTheirs)
   const noPassword = db.$with('no_password', {}).as(sql`delete from ${credentials} where user_id = ${RECLAIMED}`)
   const voided = db.$with('voided', {}).as(sql`
     delete from ${authCodes} where user_id = ${RECLAIMED} and id not in (select id from taken)`)

@@ -165,7 +165,7 @@ export async function removePasskey(ctx: WriteCtx, id: string): Promise<void> {
   if (Number(row.ways) < 2) throw last()
   const mail = await factorMail(ctx, me, `The passkey "${row.name}" was removed`, `passkey-removed:${id}`)
   const [, , gone] = await db.batch([
-    renewStamp(db, sql`${actor.userId}`),
+    renewStamp(db, sql`${ownerId(actor)}`),
     lockWaysIn(db, actor.userId),
     db
       .delete(p)

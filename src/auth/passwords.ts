@@ -4,9 +4,9 @@ import { jsonObject, liveSession, ownerId } from '#database'
 import { revokeAll, revokedKeys } from '#keys'
 import { kick, tell } from '#queue'
 import { hashPassword, hashToken, heedGuesses, noteWrongGuess, verifyPassword } from '#security'
-import { hasAddress, renewStamp, userById } from '#users'
+import { renewStamp, userById } from '#users'
 import { passwordChanged } from './account-mails.ts'
-import { askCode, badCode, holderOf, isLive, TAKEN, takeCode } from './codes.ts'
+import { askCode, badCode, holderOf, isLive, isTheirs, TAKEN, takeCode } from './codes.ts'
 import { secondFactorOf } from './factors.ts'
 import { countFailure, failuresOf, forgotten, isElsewhere, isShut } from './password-failures.ts'
 import { isLongPassword, requireStrong } from './password-rules.ts'
@@ -36,14 +36,14 @@ export async function confirmReset(ctx: ResetCtx, { token, password }: PasswordR
   const [code] = await db
     .select({ userId: authCodes.userId, hasSecondFactor: secondFactorOf(authCodes.userId) })
     .from(authCodes)
-    .where(isLive(ctx, 'reset', hash))
+    .where(and(isLive(ctx, 'reset', hash), isTheirs))
   if (!code?.userId) throw badCode()
   const [known] = await userById(db, code.userId)
   if (!known) throw badCode()
   const hasSecondFactor = code.hasSecondFactor && known.me.emailVerified
   await requireStrong(password, { ...known.me, hasSecondFactor })
   const passwordHash = await hashPassword(ctx, password)
-  const taken = takeCode(ctx, 'reset', hash, hasAddress(authCodes.userId, authCodes.email))
+  const taken = takeCode(ctx, 'reset', hash, isTheirs)
   const others = db.$with('others').as(
     db
       .delete(authCodes)

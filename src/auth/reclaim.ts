@@ -17,11 +17,10 @@ export const reclaimedEvents = sql<string[]>`(select coalesce(json_agg(id), '[]'
 
 /**
  * The address the statement's code was mailed to is confirmed; if it was not before, every factor and webhook goes with
- * it, an erasure that was asked for is called off, and the event has other domains follow. As CTEs; sessions, keys and
- * password are the statement's own to end.
+ * it, and the event has other domains follow. As CTEs; sessions, keys and password are the statement's own to end.
  */
 export function reclaim(db: Ctx['db'], of: { userId: SQL; email: SQL; at: Date }): WithSubquery[] {
-  const reached = reachAddress(db, of, { stays: true })
+  const reached = reachAddress(db, of)
   const gone = WAYS_IN.map((table, n) =>
     db.$with(`stranger_${n}`, {}).as(sql`delete from ${table} where user_id = ${RECLAIMED}`),
   )
@@ -32,7 +31,7 @@ export function reclaim(db: Ctx['db'], of: { userId: SQL; email: SQL; at: Date }
     key: row.id,
     version: row.version,
     // The person is locked by then: what a session added that has now ended is older, what the owner adds is newer.
-    data: jsonObject({ until: sql`clock_timestamp()` }),
+    data: jsonObject({ until: sql`date_trunc('milliseconds', clock_timestamp()) + interval '1 millisecond'` }),
   })
   return [...reached, ...gone, removeWebhooks(db, RECLAIMED), told]
 }

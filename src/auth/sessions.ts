@@ -1,7 +1,7 @@
 import { and, desc, eq, gt, isNull, lt, ne, type SQL, sql, type WithSubquery } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, type Ctx, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, iso, jsonObject, ownedBy, prepared } from '#database'
+import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId, prepared } from '#database'
 import { cutOff, kick, tell } from '#queue'
 import { hashToken } from '#security'
 import { renewStamp } from '#users'
@@ -185,7 +185,7 @@ export async function endSession(ctx: EndCtx, id: string, reason: 'logout' | 're
 export async function endOtherSessions(ctx: EndCtx): Promise<void> {
   const { db, actor } = ctx
   const others = ending(ctx, ne(sessions.id, sessionOf(actor)), 'revoked')
-  const [, rows] = await db.batch([renewStamp(db, sql`${actor.userId}`), others])
+  const [, rows] = await db.batch([renewStamp(db, sql`${ownerId(actor)}`), others])
   hurry(ctx, actor.userId, rows)
 }
 

@@ -172,21 +172,3 @@ test('who is mailed to confirm what somebody else began confirms nothing by it; 
   await expect(last).rejects.toMatchObject({ code: 'invalid_token' })
   expect((await getMe(me)).emailVerified).toBe(false)
 })
-
-test('an erasure that was asked for before the owner came in is called off; what has begun goes on', async () => {
-  for (const [days, stays] of [
-    [14, true],
-    [-1, false],
-  ] as const) {
-    const { ctx, me, mailed } = await person()
-    const mine = eq(users.id, me.actor.userId)
-    const deletionAt = new Date(ctx.now().getTime() + days * 86_400_000)
-    await ctx.db
-      .update(users)
-      .set({ deletionAt, erasureId: ctx.newId('era') })
-      .where(mine)
-    await confirmLink(ctx, { token: await mailed(askLink), deviceName: 'x' })
-    const [row] = await ctx.db.select().from(users).where(mine)
-    expect([row?.deletionAt === null, row?.erasureId === null]).toEqual([stays, stays])
-  }
-})

@@ -1,4 +1,4 @@
-import { AppError } from '#core'
+import { AppError, findAppError } from '#core'
 
 const SESSION_ENDED = 'AU401'
 const DISABLED = 'AU402'
@@ -48,6 +48,13 @@ export function databaseFailure(error: unknown): AppError | undefined {
   if (code && NO_SUCH_VALUE.has(code))
     return new AppError('invalid_request', 'A value cannot be stored or compared', { cause: error })
   return undefined
+}
+
+/** The same as may be told on: what the database says of a failed statement is the statement. */
+export function tellableFailure(error: unknown): unknown {
+  const known = findAppError(error) ?? databaseFailure(error)
+  if (known) return known
+  return codeOf(error) === undefined ? error : new Error('This did not work', { cause: error })
 }
 
 /** Whether Postgres refused a row because what it belongs to is not there (23503). */

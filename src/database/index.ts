@@ -1,6 +1,6 @@
 export { acting, actOf, appendAct, readOnly, recordAct, recordDenial, recordLooks, tainting } from './act.ts'
 export { connect, type Database, type DatabaseMeter } from './connect.ts'
-export { databaseFailure, duplicateOf, isOrphan } from './failure.ts'
+export { databaseFailure, duplicateOf, isOrphan, tellableFailure } from './failure.ts'
 export { liveSession, ownedBy, ownerId } from './owner.ts'
 export { ping } from './ping.ts'
 export { prepared, preparedAs, preparedBatchAs } from './prepared.ts'

@@ -43,13 +43,12 @@ export async function registerDevice(ctx: WriteCtx, { kind, name, ...address }: 
   // The same device of the same person has the same id, for which its address is sealed.
   const id = derivedIds(`${actor.userId}|${hash}`, new Date(0))('dev')
   const sealed = await seal(ctx.config.encryptionKeys, placeOf(id, actor.userId), JSON.stringify(address))
-  const at = ctx.now()
-  const row = { name, sessionId, address: sealed, updatedAt: at }
+  const row = { name, sessionId, address: sealed, updatedAt: sql`now()` }
   const [, [made]] = await db.batch([
     db.delete(devices).where(and(eq(devices.hash, hash), ne(devices.userId, ownerId(actor)))),
     db
       .insert(devices)
-      .values({ ...row, id, hash, kind, userId: ownerId(actor), createdAt: at })
+      .values({ ...row, id, hash, kind, userId: ownerId(actor) })
       .onConflictDoUpdate({ target: devices.id, set: row })
       .returning({ device: shown(devices, ctx) }),
     db
@@ -105,7 +104,7 @@ export async function removeDevice(ctx: ReadCtx, id: string): Promise<void> {
 
 /** The same of every one that was there by then. One trip. */
 export async function removeDevices({ db, actor }: ReadCtx, until: Date): Promise<void> {
-  await db.delete(devices).where(and(ownedBy(actor, devices.userId), lte(devices.createdAt, until)))
+  await db.delete(devices).where(and(ownedBy(actor, devices.userId), lte(devices.updatedAt, until)))
 }
 
 /** Where to send. Throws where it does not open. */

@@ -28,6 +28,7 @@ const COOKIE_S = 600
 const PUBLIC = { 'Cache-Control': 'public, max-age=300' }
 /** What a person may mend on the same page. */
 const AGAIN = new Set(['invalid_credentials', 'wrong_factor', 'invalid_token', 'rate_limited'])
+const BEGUN_ANEW = new Set(['invalid_credentials', 'invalid_token'])
 
 /** A page of ours: it runs nothing, loads nothing, is in no frame, and its form leads to us and the app alone. */
 async function show(c: Context, { html, leadsTo }: Page, status = 200): Promise<Response> {
@@ -99,7 +100,7 @@ const signIn: Handler = async (c, ctx) => {
     c.error = known
     const status = known.code === 'rate_limited' ? 429 : 401
     // A challenge that is used up is begun anew, by the password.
-    const challenge = known.code === 'invalid_token' ? undefined : given['challenge']
+    const challenge = BEGUN_ANEW.has(known.code) ? undefined : given['challenge']
     const page = challenge === undefined ? signInPage(id, known.message) : codePage(id, challenge, known.message)
     return await show(c, page, status)
   }

@@ -47,7 +47,7 @@ function isGraveKind(kind: string): boolean | undefined {
 
 /** Replaces the rules. More freedom for what goes out, deletes or cannot be taken back needs a fresh sign-in; a kind nobody knows is refused. */
 export async function setAutonomy(ctx: UserCtx, { rules }: AutonomyRules): Promise<AutonomyRules> {
-  const { actor, db, now } = ctx
+  const { actor, db } = ctx
   const before = await autonomyOf(ctx)
   const errors = rules.flatMap(({ kind }, index) =>
     kind === ANY || isGraveKind(kind) !== undefined
@@ -60,7 +60,7 @@ export async function setAutonomy(ctx: UserCtx, { rules }: AutonomyRules): Promi
   await db.batch([
     db.delete(autonomyRules).where(and(eq(autonomyRules.userId, actor.userId), liveSession(actor))),
     db.insert(autonomyRules).select(
-      sql`select ${actor.userId}, r.kind || ':' || r.workflow_id, r.kind, r.workflow_id, r.level, ${now().toISOString()}::timestamptz
+      sql`select ${actor.userId}, r.kind || ':' || r.workflow_id, r.kind, r.workflow_id, r.level, now()
         from json_to_recordset(${rows}::json) as r(kind text, workflow_id text, level text)`,
     ),
   ])

@@ -54,6 +54,7 @@ export async function pauseSchedules(ctx: ChangeCtx, until: Date): Promise<void>
         inArray(scheduleRuns.scheduleId, ctx.db.select({ id: schedules.id }).from(schedules).where(theirs)),
         eq(scheduleRuns.status, 'waiting'),
         isNull(scheduleRuns.outcome),
+        lte(scheduleRuns.startedAt, until),
       ),
     )
 }

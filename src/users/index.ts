@@ -7,6 +7,7 @@ export {
   getMe,
   getPreferences,
   hasAddress,
+  holdPerson,
   insertUser,
   people,
   reachAddress,

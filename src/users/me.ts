@@ -120,6 +120,11 @@ export async function setPreferences(ctx: ChangeCtx, input: PreferencesPatch): P
   return (await updateMe(ctx, { preferences: input }, '*')).preferences
 }
 
+/** For the batch that sets or takes back a day of erasure, before it: what begins at the time is waited for, and seen. */
+export function holdPerson({ actor, db }: MeCtx) {
+  return db.select({ id: users.id }).from(users).where(ownedBy(actor, users.id)).for('update')
+}
+
 /** When a person is to be erased and under which id; null: they stay. */
 export type Deletion = { at: Date; erasureId: string } | null
 
@@ -155,13 +160,14 @@ export function setDeletion({ actor, db }: MeCtx, deletion: Deletion, isTooLate:
     .leftJoin(told, sql`true`)
 }
 
-/** Those whose day to be erased has come, a few at a time. */
-export function dueDeletions({ db, now }: Pick<Ctx, 'db' | 'now'>, limit: number) {
+/** Those whose day to be erased has come and is not begun, a few at a time; nobody who is just taking it back. */
+export function dueDeletions({ db, now }: Pick<Ctx, 'db' | 'now'>, limit: number, isBegun: (userId: Column) => SQL) {
   return db
     .select({ id: sql<string>`${users.erasureId}`.as('erasure'), userId: users.id })
     .from(users)
-    .where(lte(users.deletionAt, now()))
+    .where(and(lte(users.deletionAt, now()), not(isBegun(users.id))))
     .limit(limit)
+    .for('update', { skipLocked: true })
 }
 
 export type NewUser = {
@@ -223,20 +229,14 @@ type Reached = { userId: SQL; email: SQL; at: Date }
 
 /**
  * Mail to `email` reached the person: as CTEs, their address is confirmed if it is this one, or becomes it where it
- * `moves`. Who `stays` is not erased, whoever asked for it. No row where nothing changes.
+ * `moves`. No row where nothing changes.
  */
-export function reachAddress(db: Ctx['db'], { userId, email, at }: Reached, { moves = false, stays = false } = {}) {
-  const isAhead = sql`${users.deletionAt} > ${at.toISOString()}::timestamptz`
-  const kept = {
-    deletionAt: sql`case when not ${isAhead} then ${users.deletionAt} end`,
-    erasureId: sql`case when not ${isAhead} then ${users.erasureId} end`,
-  }
+export function reachAddress(db: Ctx['db'], { userId, email, at }: Reached, { moves = false } = {}) {
   const reached = db.$with('reached').as(
     db
       .update(users)
       .set({
         ...(moves && { email: sql`${email}` }),
-        ...(stays && kept),
         emailVerifiedAt: at,
         version: sql`${users.version} + 1`,
         updatedAt: sql`now()`,

@@ -15,6 +15,7 @@ import { makeSteward, memorySql } from '../steward.ts'
 import type { ClockedDatabase } from './database.ts'
 import type { Timeline } from './timeline.ts'
 import { openWork } from './work.ts'
+
 const MOST_IN_A_BATCH = 10
 const TWICE = 0.1
 const MOST_LATE_MS = 900
@@ -211,9 +212,8 @@ export async function openShell({ dir, database, vars, timeline, chance, also }:
   const bindings: Record<string, object> = { STEWARD, TASA_RUN, USER_SESSION, EVENTS: { sendBatch }, ...work.bindings }
   const env = new Proxy(bindings, {
     get: (there, name) => {
-      const found = Reflect.get(there, name)
-      if (!found && typeof name === 'string') trouble.push(`the binding ${name} is not there`)
-      return found
+      if (!Reflect.has(there, name) && typeof name === 'string') trouble.push(`the binding ${name} is not there`)
+      return Reflect.get(there, name)
     },
   }) as unknown as Env
   function ctxOf(): core.Ctx {

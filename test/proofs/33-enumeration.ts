@@ -17,8 +17,8 @@ const NO_DUMMY: Sabotage = {
 const LOOKED_UP: Sabotage[] = [
   {
     file: 'src/auth/passwords.ts',
-    find: "import { hasAddress, renewStamp, userById } from '#users'",
-    replace: "import { hasAddress, renewStamp, userByEmail, userById } from '#users'",
+    find: "import { renewStamp, userById } from '#users'",
+    replace: "import { renewStamp, userByEmail, userById } from '#users'",
   },
   {
     file: 'src/auth/passwords.ts',
