@@ -13,7 +13,14 @@ import { toTranscription, transcribeUpload } from './transcriptions.ts'
 import { watchSession } from './watch.ts'
 
 type Handler = (c: Context, ctx: UserCtx) => Promise<Response>
-type Route = { method: 'GET' | 'POST'; path: string; summary: string; limit: RouteMeta['limit']; handle: Handler }
+type Route = {
+  method: 'GET' | 'POST'
+  path: string
+  summary: string
+  limit: RouteMeta['limit']
+  admitsLate?: boolean
+  handle: Handler
+}
 
 const CLIENT_GONE = 499
 
@@ -169,10 +176,16 @@ const idOf = (c: Context) => c.req.param('id') ?? ''
 const OPENAI = '/compat/openai/v1'
 const ANTHROPIC = '/compat/anthropic/v1'
 const post = { method: 'POST', limit: 'ai' } as const
+const asking = { ...post, admitsLate: true } as const
 const get = { method: 'GET', limit: 'read' } as const
 const ROUTES: Route[] = [
-  { ...post, path: `${OPENAI}/chat/completions`, summary: 'An answer, whole or as a stream', handle: chat },
-  { ...post, path: `${OPENAI}/responses`, summary: 'An answer in the newer form; nothing is kept', handle: responses },
+  { ...asking, path: `${OPENAI}/chat/completions`, summary: 'An answer, whole or as a stream', handle: chat },
+  {
+    ...asking,
+    path: `${OPENAI}/responses`,
+    summary: 'An answer in the newer form; nothing is kept',
+    handle: responses,
+  },
   { ...post, path: `${OPENAI}/embeddings`, summary: 'Vectors of texts', handle: embeddings },
   { ...post, path: `${OPENAI}/audio/transcriptions`, summary: 'The words of a recording', handle: transcriptions },
   {
@@ -187,7 +200,7 @@ const ROUTES: Route[] = [
     summary: 'One model',
     handle: async (c, ctx) => c.json(await openaiModel(ctx, idOf(c))),
   },
-  { ...post, path: `${ANTHROPIC}/messages`, summary: 'An answer, whole or as a stream', handle: messages },
+  { ...asking, path: `${ANTHROPIC}/messages`, summary: 'An answer, whole or as a stream', handle: messages },
   {
     ...post,
     limit: 'read',
@@ -213,7 +226,7 @@ function asPerson({ actor, ...ctx }: Ctx): UserCtx {
 }
 
 export const app = createApp()
-for (const { method, path, limit, handle } of ROUTES) {
+for (const { method, path, limit, admitsLate, handle } of ROUTES) {
   const meta: RouteMeta = {
     operation: `${method} ${path}`,
     auth: 'person',
@@ -221,6 +234,7 @@ for (const { method, path, limit, handle } of ROUTES) {
     path,
     keyed: false,
     hasBody: method === 'POST' && handle !== transcriptions,
+    ...(admitsLate && { admitsLate }),
   }
   if (path.startsWith(ANTHROPIC)) meta.keyHeader = 'x-api-key'
   app.on(
