@@ -12,6 +12,7 @@ export {
   type Settled,
   setBudget,
   settle,
+  stale,
   summary,
 } from './budget.ts'
 export { cacheSubscriber, pruneAnswers } from './cache.ts'
@@ -23,6 +24,7 @@ export { embed, embeddingsHealth } from './embed.ts'
 export { generate } from './gateway.ts'
 export { createInflight } from './inflight.ts'
 export { type Ask, flushed, type Settlement, unflushed } from './ledger.ts'
+export { findCosts, writeUsage } from './ledger-rows.ts'
 export type {
   Format,
   ModelMessage,
@@ -34,4 +36,3 @@ export type {
 export { type Calls, type SharedAsk, shareCall } from './sharing.ts'
 export { explainExhausted, readBudget } from './spending.ts'
 export { MAX_AUDIO_BYTES, type Transcript, transcribe, transcriptionHealth } from './transcribe.ts'
-export { writeUsage } from './usage.ts'
