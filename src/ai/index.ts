@@ -1,4 +1,5 @@
-export { enqueue, getAnswer, runBatches } from './batch.ts'
+export { enqueue, enqueueIfCheaper, getAnswer, runBatches } from './batch.ts'
+export { aiAnswered } from './batch-rows.ts'
 export { breakerStates } from './breaker.ts'
 export {
   BUDGET_MIGRATIONS,
