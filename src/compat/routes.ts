@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { answerHeaders } from '#ai'
 import { AppError, type Ctx, createApp, type RouteMeta, type UserCtx } from '#core'
 import * as anthropic from './anthropic-messages.ts'
 import { type Answering, type Asked, ask, collect, type Whole } from './ask.ts'
@@ -56,8 +57,7 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
     }
     if (!isStream) {
       const said = await collect(ctx, answering).finally(end)
-      const cost = { 'Aurelius-Cost-Micros': String(said.end.receipt.costMicros) }
-      return c.json(whole(frame, said), 200, { ...headersOf(answering), ...cost })
+      return c.json(whole(frame, said), 200, headersOf(answering, said.end.receipt.costMicros))
     }
     const { body, over } = toStream(ctx, answering, teller(frame), controller)
     ctx.waitUntil(over.finally(end))
@@ -79,19 +79,12 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
   }
 }
 
-/** Which model answers and what the gateway took; the cost of a stream is known, and told, at its end. */
-function headersOf({ start: { decision, overhead }, upstreamMs }: Answering): Record<string, string> {
-  const { choiceUs, reserveUs, cacheUs } = overhead
-  const ms = (us: number) => (us / 1000).toFixed(2)
-  return {
-    'Aurelius-Model': decision.model,
-    'Aurelius-Provider': decision.provider,
-    'Aurelius-Cache': decision.cache,
-    'Aurelius-Decision': decision.id,
-    'Aurelius-Overhead-Us': String(choiceUs + reserveUs + cacheUs),
-    'Server-Timing': `choice;dur=${ms(choiceUs)}, reserve;dur=${ms(reserveUs)}, cache;dur=${ms(cacheUs)}, upstream;dur=${upstreamMs.toFixed(1)}`,
-  }
-}
+/** The cost of a stream is known, and told, at its end. */
+const headersOf = ({ start: { decision, overhead }, upstreamMs }: Answering, costMicros?: number) =>
+  answerHeaders({
+    ...{ ...decision, callId: decision.id, costMicros, upstreamMs },
+    overhead: { ...overhead, cache: decision.cache },
+  })
 
 type Used = { provider: string; model: { name: string } } | null
 
