@@ -3,6 +3,7 @@ import { type KeySpending, leftOfKey, periodsOf, spentByKeys } from './key-spend
 import { type Ask, book, type Settlement } from './ledger.ts'
 import { type Limits, PLANS } from './plans.ts'
 import type { PlanName } from './schema.ts'
+import { type Tightest, tightestOf } from './tightest.ts'
 
 export type Left = { day: number; month: number }
 /** A call of which nothing was heard in time. */
@@ -15,7 +16,7 @@ export type Refused = {
   leftMicros: Left
 }
 /** `atMs`: whose day and month it is charged to. */
-export type Reserved = { ok: true; leftMicros: Left; atMs: number } | Refused
+export type Reserved = { ok: true; tightest: Tightest; atMs: number } | Refused
 /** `overMicros`: what it cost beyond its reservation, which should be nothing. */
 export type Settled = { ok: true; chargedMicros: number; overMicros: number } | { ok: false; reason: 'unknown' }
 
@@ -130,9 +131,7 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
     JSON.stringify(ask),
     ask.key?.id ?? null,
   )
-  const { worstMicros } = ask
-  const left = { day: leftMicros.day - worstMicros, month: leftMicros.month - worstMicros }
-  return { ok: true, leftMicros: left, atMs: nowMs }
+  return { ok: true, tightest: tightestOf(windows, leftMicros, ask), atMs: nowMs }
 }
 
 /**

@@ -17,7 +17,7 @@ export {
   summary,
 } from './budget.ts'
 export { cacheSubscriber, pruneAnswers } from './cache.ts'
-export type { Call, Feature, GatewayEvent, Receipt } from './call.ts'
+export type { Call, Feature, GatewayEvent, Receipt, TokensLeft } from './call.ts'
 export { catalogueOf, findModel } from './catalogue.ts'
 export { type ReadTime, readTime } from './dates.ts'
 export { quote } from './direct.ts'

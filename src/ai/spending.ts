@@ -8,6 +8,7 @@ import { writeUsage } from './ledger-rows.ts'
 import { type ModelRequest, NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
 import { sizeOf } from './size.ts'
+import type { Tightest } from './tightest.ts'
 
 export type SpendCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'log'>
 type HoldCtx = SpendCtx & Pick<UserCtx, 'db'>
@@ -22,6 +23,7 @@ export type Hold = {
   isSent: boolean
   /** What was asked for, and when it was held. */
   asked: Asked
+  tightest: Tightest
   end?: { receipt: Receipt; usage: Usage; outcome: 'done' | 'failed' | 'aborted' }
 }
 
@@ -87,7 +89,8 @@ export async function hold(
       const reserveUs = Math.round((performance.now() - started) * 1000)
       const chosen = refusals.length === 0 ? decision : { ...decision, ...cheaper(decision, model) }
       const asked = { ask: input, atMs: reserved.atMs }
-      return { decision: chosen, model, worstMicros: worst, startedMs, reserveUs, isSent: false, asked }
+      const { tightest } = reserved
+      return { decision: chosen, model, worstMicros: worst, startedMs, reserveUs, isSent: false, asked, tightest }
     }
     refusals.push([reserved, worst])
     if (reserved.reason === 'paused' || reserved.reason === 'settled') break
@@ -130,7 +133,7 @@ async function ask(ctx: HoldCtx, input: Ask) {
   }
 }
 
-type Ended = Omit<Hold, 'model' | 'reserveUs' | 'asked'> & Partial<Pick<Hold, 'asked'>>
+type Ended = Omit<Hold, 'model' | 'reserveUs' | 'asked' | 'tightest'> & Partial<Pick<Hold, 'asked'>>
 
 const UNSENT = { outcome: 'unsent' as const, isEstimated: false, costMicros: 0 }
 

@@ -8,7 +8,7 @@ import { anthropicModel, anthropicModels, openaiModel, openaiModels } from './mo
 import { chatTeller, type Frame, readChat, toCompletion } from './openai-chat.ts'
 import { readResponses, responseTeller, toResponse } from './openai-responses.ts'
 import { ChatRequest, CountRequest, EmbeddingsRequest, MessagesRequest, parse, ResponsesRequest } from './schema.ts'
-import { protocolOf } from './speak.ts'
+import { protocolOf, tokenHeadersIn } from './speak.ts'
 import { type Teller, toStream } from './stream.ts'
 import { toTranscription, transcribeUpload } from './transcriptions.ts'
 import { watchSession } from './watch.ts'
@@ -39,10 +39,10 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
   const controller = new AbortController()
   const leave = () => controller.abort()
   gone.addEventListener('abort', leave)
-  const feature = protocolOf(c.req.path) === 'anthropic' ? ('compat.anthropic' as const) : ('compat.openai' as const)
+  const protocol = protocolOf(c.req.path) ?? 'openai'
   const isFresh = /\bno-(?:cache|store)\b/i.test(c.req.header('cache-control') ?? '')
   const work = async () => {
-    const answering = await ask(ctx, feature, asked, isFresh, controller.signal)
+    const answering = await ask(ctx, `compat.${protocol}`, asked, isFresh, controller.signal)
     const watch = watchSession(ctx, controller)
     const end = () => {
       watch.stop()
@@ -55,14 +55,16 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
       createdS,
       path: c.req.path,
     }
+    const left = tokenHeadersIn(protocol, answering.start.tokens, ctx.now())
     if (!isStream) {
       const said = await collect(ctx, answering).finally(end)
-      return c.json(whole(frame, said), 200, headersOf(answering, said.end.receipt.costMicros))
+      return c.json(whole(frame, said), 200, { ...headersOf(answering, said.end.receipt.costMicros), ...left })
     }
     const { body, over } = toStream(ctx, answering, teller(frame), controller)
     ctx.waitUntil(over.finally(end))
     const headers = {
       ...headersOf(answering),
+      ...left,
       'Content-Type': 'text/event-stream; charset=utf-8',
       'X-Accel-Buffering': 'no',
     }
