@@ -125,7 +125,7 @@ export const proof: Proof = {
         counts.stopped += lines.filter(({ outcome }) => outcome === 'aborted').length
         counts.again += paidAgain(upstream.bills)
         counts.micros += sum(lines)
-        counts.caps += capMicros
+        counts.caps += capMicros + capOf('background', capMicros)
       }
       const [person] = await claude.people(1)
       if (person) counts.cases += await leftBehind(claude, person, report)
