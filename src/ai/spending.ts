@@ -22,12 +22,10 @@ export type Hold = {
   reserveUs: number
   isSent: boolean
   /** What was asked for, and when it was held. */
-  asked: Asked
+  asked: { ask: Ask; atMs: number }
   tightest: Tightest
   end?: { receipt: Receipt; usage: Usage; outcome: 'done' | 'failed' | 'aborted' }
 }
-
-type Asked = { ask: Ask; atMs: number }
 
 // Longer than any call lives: what is heard of later is corrected, what is held too long is missing elsewhere.
 const HELD_MS = 10 * 60_000
@@ -162,8 +160,10 @@ export async function settle(ctx: HoldCtx, hold: Ended, isAborted: boolean): Pro
     ctx.log.error('budget.unsettled', { callId: decision.id, ...describeError(error) })
     if (!asked) return false
     const { ask, atMs } = asked
-    const line = hold.isSent ? lineOf(ask, atMs, settlement) : lineOf(ask, atMs, UNSENT, unsentPart(ask))
-    return await write(ctx, line)
+    if (!hold.isSent) return await write(ctx, lineOf(ask, atMs, UNSENT, unsentPart(ask)))
+    // As the Steward would have charged it.
+    const charged = told.isEstimated ? Math.max(ask.worstMicros, told.costMicros) : told.costMicros
+    return await write(ctx, lineOf(ask, atMs, { ...settlement, costMicros: charged }))
   }
 }
 

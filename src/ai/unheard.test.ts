@@ -69,6 +69,17 @@ test('an end the Steward does not hear is told to the ledger, and charged as tha
   expect(await ledger()).toMatchObject({ calls: 1, costMicros: 42, estimatedMicros: 0 })
 })
 
+test('an estimate the Steward does not hear is charged no less than what was held', async () => {
+  const { ctx, steward, hold, ring, day, ledger } = await makeWorld()
+  const held = await hold()
+  vi.spyOn(steward, 'settle').mockRejectedValue(AWAY)
+  const { end, ...rest } = ended(held)
+  await settle(ctx, { ...rest, end: { ...end, receipt: { ...end.receipt, isEstimated: true } } }, false)
+  expect(await ring()).toEqual([])
+  expect(await day()).toEqual({ spentMicros: held.worstMicros, reservedMicros: 0 })
+  expect(await ledger()).toMatchObject({ costMicros: held.worstMicros, estimatedMicros: held.worstMicros })
+})
+
 test('an end the Steward did hear, though we heard nothing of it, is one line', async () => {
   const { ctx, steward, hold, ring, day, ledger } = await makeWorld()
   const held = await hold()
