@@ -38,13 +38,20 @@ const Params = z.looseObject({
   stream: z.literal(false).optional(),
 })
 
+const saysCase = (body: string): string => String(/case-[\w-]+/.exec(body)?.[0])
+
 /** Anthropic's Message Batches and Messages on loopback, with its own clock, books and checks. */
 export async function startBatches(chance: Chance, nowMs: () => number) {
   const batches: Batch[] = []
   let made = 0
   const bills: { id: string; micros: number }[] = []
   /** What comes of a request that says so; how the next creations go; whether batches end by themselves. */
-  const plan = { fate: (_: string): Fate => 'succeeded', creations: [] as (number | 'lost')[], endsAfterMs: 300_000 }
+  const plan = {
+    fate: (_: string): Fate => 'succeeded',
+    creations: [] as (number | 'lost')[],
+    endsAfterMs: 300_000,
+    says: saysCase,
+  }
 
   const work = (body: string, factor: number, id: string) => {
     const input = Math.ceil(Buffer.byteLength(body) / BYTES_PER_TOKEN)
@@ -60,7 +67,7 @@ export async function startBatches(chance: Chance, nowMs: () => number) {
     if (fate === 'overloaded') return error('overloaded_error')
     if (fate === 'invalid') return error('invalid_request_error')
     const usage = work(JSON.stringify(params), 0.5, id)
-    const content = [{ type: 'text', text: `answer to ${/case-[\w-]+/.exec(JSON.stringify(params))?.[0]}` }]
+    const content = [{ type: 'text', text: `answer to ${plan.says(JSON.stringify(params))}` }]
     const model = 'claude-sonnet-5-5'
     const message = { id: `msg_${id}`, type: 'message', role: 'assistant', model, content, stop_reason: 'end_turn' }
     return { type: 'succeeded', message: { ...message, stop_sequence: null, usage } }
@@ -134,7 +141,7 @@ export async function startBatches(chance: Chance, nowMs: () => number) {
   const message = (body: string, response: ServerResponse) => {
     const usage = work(body, 1, 'direct')
     const sse = (type: string, data: object) => `event: ${type}\ndata: ${JSON.stringify({ type, ...data })}\n\n`
-    const text = `direct answer to ${/case-[\w-]+/.exec(body)?.[0]}`
+    const text = `direct answer to ${plan.says(body)}`
     response.writeHead(200, { 'content-type': 'text/event-stream' })
     response.write(
       sse('message_start', { message: { model: 'claude-sonnet-5-5', usage: { ...usage, output_tokens: 1 } } }),

@@ -67,6 +67,16 @@ test('a message is answered in blocks, with its usage and what it cost', async (
   expect(response.headers.get('aurelius-cost-micros')).toBe('54')
   expect(response.headers.get('request-id')).toMatch(/^req_/)
   expect(response.headers.get('anthropic-ratelimit-requests-remaining')).toMatch(/^\d+$/)
+  // A day of the free plan, less what is held for this; Sonnet at 2 dollars a million in, 10 out.
+  const { own } = JSON.parse((await person.api('GET', '/v1/ai/budget')).text)
+  const tokens = (kind: string, what: string) => Number(response.headers.get(`anthropic-ratelimit-${kind}-${what}`))
+  expect(tokens('input-tokens', 'limit')).toBe(Math.floor(own.day.limitMicros / 2))
+  expect(tokens('output-tokens', 'limit')).toBe(Math.floor(own.day.limitMicros / 10))
+  expect(tokens('tokens', 'remaining')).toBe(tokens('output-tokens', 'remaining'))
+  expect(tokens('tokens', 'remaining')).toBeGreaterThan(0)
+  // What was held is given back but for what it cost.
+  expect(tokens('tokens', 'remaining') * 10).toBeLessThan(own.day.leftMicros)
+  expect(response.headers.get('anthropic-ratelimit-tokens-reset')).toBe(own.day.resetsAt.replace(/\.\d+Z$/, 'Z'))
   expect(response.headers.get('anthropic-ratelimit-requests-reset')).toMatch(/^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$/)
 })
 

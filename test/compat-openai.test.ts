@@ -59,6 +59,8 @@ test("the assistant does what is said on the list of the person who says it, and
   expect(response.headers.get('aurelius-decision')).toMatch(/^aic_/)
   expect(response.headers.get('server-timing')).toMatch(/choice;dur=.*reserve;dur=.*cache;dur=.*upstream;dur=/)
   expect(response.headers.get('x-ratelimit-remaining-requests')).toMatch(/^\d+$/)
+  // Rules cost nothing: no number of tokens would be true.
+  expect(response.headers.get('x-ratelimit-remaining-tokens')).toBeNull()
   expect((await person.api('GET', '/v1/tasks')).json).toMatchObject({ items: [{ title: 'Call the dentist' }] })
   expect((await stranger.api('GET', '/v1/tasks')).json).toMatchObject({ items: [] })
   const asked = await clientOf(stranger).chat.completions.create({

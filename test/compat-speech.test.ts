@@ -1,6 +1,6 @@
 import OpenAI, { toFile } from 'openai'
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startOpenAiFake } from './openai-fake.ts'
+import { startOpenAiFake } from '../local/openai-fake.ts'
 import { type Person, startWorld, type World } from './world.ts'
 
 let hearer: Awaited<ReturnType<typeof startOpenAiFake>>

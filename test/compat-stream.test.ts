@@ -154,3 +154,33 @@ test('too many requests are a rate limit error with the time to wait, in each pr
   expect(other).toBeInstanceOf(Anthropic.RateLimitError)
   expect(other).toMatchObject({ type: 'rate_limit_error' })
 })
+
+test('of many calls at once no more reach the model than the limit lets in, and what the others held is given back', async () => {
+  const other = await world.person()
+  const asked = { model: MODEL, messages, max_completion_tokens: 9 }
+  const client = new OpenAI({ apiKey: other.accessToken, maxRetries: 0, baseURL: `${world.url}/compat/openai/v1` })
+  let [reached, isOver] = [0, false]
+  const serve = async (): Promise<void> => {
+    for (;;) {
+      const { answer } = await next()
+      if (isOver) return
+      reached++
+      answer.end(delta('one'))
+    }
+  }
+  const serving = serve()
+  const said = await Promise.all(
+    Array.from({ length: AI_QUOTA + 10 }, () => client.chat.completions.create(asked).catch((error: unknown) => error)),
+  )
+  const refused = said.filter((error) => error instanceof RateLimitError)
+  expect(refused).toHaveLength(10)
+  expect(refused[0]).toMatchObject({ code: 'rate_limit_exceeded' })
+  expect((refused[0] as RateLimitError).headers.get('x-ratelimit-limit-requests')).toBe(String(AI_QUOTA))
+  expect(reached).toBe(AI_QUOTA)
+  isOver = true
+  waiting.shift()?.({ answer: {} as ServerResponse, closed: Promise.resolve() })
+  await serving
+  await expect
+    .poll(async () => (await other.api('GET', '/v1/ai/budget')).json)
+    .toMatchObject({ own: { day: { reservedMicros: 0 } } })
+})

@@ -9,7 +9,11 @@ import { users } from '#users/tables'
 const NOBODY: Client = { address: '192.0.2.1', country: null, userAgent: 'test' }
 // Refuses nothing and remembers nothing: a budget is tested with a Steward of its own.
 const STEWARD = {
-  reserve: async () => ({ ok: true, leftMicros: { day: 1_000_000, month: 1_000_000 } }),
+  reserve: async () => ({
+    ok: true,
+    tightest: { limitMicros: 1_000_000, leftMicros: 1_000_000, resetAtMs: 0 },
+    atMs: 0,
+  }),
   settle: async ({ costMicros }: { costMicros: number }) => ({ ok: true, chargedMicros: costMicros, overMicros: 0 }),
   release: async () => ({ ok: true, released: true }),
   flushUsage: async () => ({ ok: true }),

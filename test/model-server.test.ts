@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { startOpenAiFake } from './openai-fake.ts'
+import { startOpenAiFake } from '../local/openai-fake.ts'
 import { startWorld, type World } from './world.ts'
 
 let fake: Awaited<ReturnType<typeof startOpenAiFake>>

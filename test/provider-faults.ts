@@ -107,6 +107,49 @@ export async function startFaultyServer(name: 'anthropic' | 'openai-compatible',
   return { url: `http://127.0.0.1:${port}`, asked: () => asked, mend, stop }
 }
 
+const DIMENSIONS = 3
+const EMBEDDED = JSON.stringify({
+  data: [{ index: 0, embedding: Array.from({ length: DIMENSIONS }, () => 1) }],
+  usage: { prompt_tokens: 3 },
+})
+
+/** Claude, and a server for embeddings beside it, with whatever fault is set; null: it is well. */
+export async function startSwitchedServer() {
+  let fault: Fault | null = null
+  const server = createServer((request, response) => {
+    request.resume()
+    const isEmbeddings = request.url?.endsWith('/embeddings') === true
+    const words = isEmbeddings ? openai : claude
+    // Whoever is down does not answer; of a port on loopback that is not listened to this is what is seen.
+    if (fault === 'down') return void request.socket.resetAndDestroy()
+    if (fault !== null) return misbehave(fault, response, words)
+    if (isEmbeddings) response.writeHead(200, { 'content-type': 'application/json' }).end(EMBEDDED)
+    else response.writeHead(200, { 'content-type': 'text/event-stream' }).end(words.start + words.word + words.end)
+  })
+  await once(server.listen(0, '127.0.0.1'), 'listening')
+  // A server that listens on a port has an address of this shape.
+  const { port } = server.address() as AddressInfo
+  const url = `http://127.0.0.1:${port}`
+  const vars = {
+    ...{
+      ANTHROPIC_API_KEY: 'k',
+      ANTHROPIC_BASE_URL: url,
+      ANTHROPIC_MODEL: 'claude-opus-5-5',
+      AI_PROVIDERS: 'anthropic',
+    },
+    ...{ EMBEDDINGS_PROVIDER: 'openai-compatible', EMBEDDINGS_BASE_URL: `${url}/v1`, EMBEDDINGS_MODEL: 'e=0/0' },
+    ...{ EMBEDDINGS_DIMENSIONS: String(DIMENSIONS) },
+  }
+  const stop = async () => {
+    server.closeAllConnections()
+    await new Promise((resolve) => server.close(resolve))
+  }
+  const set = (next: Fault | null) => {
+    fault = next
+  }
+  return { vars, set, stop }
+}
+
 /** The binding `AI` with this fault; it is deaf too: it does not heed the signal it is given, neither before nor within the stream. */
 export function faultyBinding(fault: Fault) {
   let asked = 0

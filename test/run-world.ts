@@ -29,6 +29,9 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
     facts: {} as Record<string, unknown>,
     findings: [] as { title: string; confidence: number; alternatives?: string[] }[],
     gate: null as string | null,
+    /** To what its analysis is left, and whether that has ended. */
+    left: null as Awaited<ReturnType<RunWorld['leave']>>,
+    hasEnded: false,
     /** By kind; else asked. */
     levels: {} as Record<string, Level>,
     /** What the person says to a suggestion. */
@@ -135,6 +138,8 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
         error: null,
       }),
       gate: async () => life.gate,
+      leave: async () => life.left,
+      hasEnded: async () => life.hasEnded,
       analyse: async () => ({
         findings: life.findings.map((one) => ({ alternatives: [], ...one, facts: [], impact: null })),
         ...{ reason: null, rule: null, model: null, decisionId: null, costMicros: 0, error: null },

@@ -23,8 +23,10 @@ export function makeSteward(nowMs: () => number, plan = (): ai.BudgetSummary['pl
     budget: async () => ai.summary(sql, nowMs(), plan()),
     setBudget: async (change: ai.BudgetChange) => ai.setBudget(sql, change, nowMs(), plan()),
     flushUsage: async () => ({ ok: true as const }),
+    stale: () => ai.stale(sql, nowMs()),
     /** What its alarm does. */
-    overdue: () => ai.overdue(sql, nowMs()),
+    overdue: (costs: ReadonlyMap<string, number> = new Map()) =>
+      ai.overdue(sql, ai.stale(sql, nowMs()), costs, nowMs()),
     nextDeadlineMs: () => ai.nextDeadlineMs(sql),
     /** The ledger: nothing here takes it to Postgres. */
     lines: () => ai.unflushed(sql, 1_000_000),

@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import type { Script } from './openai-fake.ts'
+import type { Script } from '../local/openai-fake.ts'
 
 const Call = z.looseObject({ id: z.string(), function: z.looseObject({ name: z.string(), arguments: z.string() }) })
 const Inputs = z.looseObject({

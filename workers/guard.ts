@@ -19,6 +19,7 @@ import {
   keepAnswer,
   networkOf,
   releaseKey,
+  type Take,
   takeKey,
   takeLimit,
   takeOwn,
@@ -41,33 +42,47 @@ export const guard: Guard = async (c, meta, next) => {
     await spend(c, ctx, 'public', network)
     throw error
   }
-  const limit = await spend(c, ctx, meta.limit, network)
-  const actor = await permit(c, meta, ctx)
-  if (actor.kind === 'person') await asPerson(c, meta, Object.assign(ctx, { actor }), next)
-  else {
-    if (meta.hasBody) await readBody(c, true)
-    await next()
+  const counted = spend(c, ctx, meta.limit, network)
+  // What is refused from memory is refused at once; else the Steward is asked beside what the handler asks.
+  if (meta.admitsLate && counted instanceof Promise) ctx.admitted = counted
+  else await counted
+  ctx.admitted?.catch(() => undefined)
+  try {
+    const actor = await permit(c, meta, ctx)
+    if (actor.kind === 'person') await asPerson(c, meta, Object.assign(ctx, { actor }), next)
+    else {
+      if (meta.hasBody) await readBody(c, true)
+      await next()
+    }
+  } finally {
+    // Whatever came of it: who is beyond the limit hears of that alone.
+    await counted
   }
+  const limit = await counted
   // A Response of a handler's own, such as a stream, has none of the headers that were set before it.
   if (c.res.status !== 101 && !c.res.headers.has('RateLimit')) limitHeaders(c, limit)
 }
 
 /** Counts the call, and says so whatever is answered; a key has a rate of its own beside the limits of its person. */
-async function spend(c: Context, ctx: RequestCtx, name: LimitClass, network: string): Promise<Limit> {
+function spend(c: Context, ctx: RequestCtx, name: LimitClass, network: string): Limit | Promise<Limit> {
   const { actor, config } = ctx
-  if (actor.kind === 'person' && actor.key) {
-    const take = await takeKey(ctx, actor.userId, actor.key)
-    if (take && !take.ok) throw tooMany('requests of this API key', { ...take, name: 'key' })
+  const heard = (take: Take) => {
+    const limit = { ...take, name }
+    limitHeaders(c, limit)
+    if (take.ok) return limit
+    throw tooMany(`${name} requests`, limit)
   }
-  const take =
-    actor.kind === 'person'
-      ? await takeOwn(ctx, actor.userId, name)
-      : takeLimit(name, network, ctx.now(), config.rateLimitFactor)
-  const limit = { ...take, name }
-  limitHeaders(c, limit)
-  if (take.ok) return limit
-  throw tooMany(`${name} requests`, limit)
+  if (actor.kind !== 'person') return heard(takeLimit(name, network, ctx.now(), config.rateLimitFactor))
+  const { userId, key } = actor
+  return goOn(key && takeKey(ctx, userId, key), (ofKey) => {
+    if (ofKey && !ofKey.ok) throw tooMany('requests of this API key', { ...ofKey, name: 'key' })
+    return goOn(takeOwn(ctx, userId, name), heard)
+  })
 }
+
+/** Goes on with what is known at once, at once. */
+const goOn = <T, R>(known: T | Promise<T>, next: (value: T) => R | Promise<R>): R | Promise<R> =>
+  known instanceof Promise ? known.then(next) : next(known)
 
 const tooMany = (what: string, limit: Limit) =>
   new AppError('rate_limited', `Too many ${what}; wait ${limit.resetS} s`, { limit })

@@ -1,4 +1,4 @@
-import { flushed, unflushed, writeUsage } from '#ai'
+import { findCosts, flushed, stale, unflushed, writeUsage } from '#ai'
 import type { Ctx } from '#core'
 
 const ROWS = 100
@@ -12,4 +12,10 @@ export async function flushLines(sql: SqlStorage, makeCtx: () => Ctx): Promise<v
     await writeUsage(makeCtx(), rows)
     flushed(sql, rows)
   }
+}
+
+/** Calls of which nothing was heard in time, and what the ledger knows that they cost. */
+export async function findStale(sql: SqlStorage, nowMs: number, makeCtx: () => Ctx) {
+  const calls = stale(sql, nowMs)
+  return { calls, costs: calls.length > 0 ? await findCosts(makeCtx(), calls) : new Map<string, number>() }
 }

@@ -33,7 +33,7 @@ import { LEARNING_MIGRATIONS, type LearningAsk, learning } from '#proactivity'
 import { isMomentary, listTimers, type NewTimer, NewTimers, runTimer } from '#scheduler'
 import { type Grant, grant, LIMIT_MIGRATIONS, type LimitAsk } from '#security'
 import { configOf, makeCtx } from './context.ts'
-import { flushLines } from './ledger-lines.ts'
+import { findStale, flushLines } from './ledger-lines.ts'
 import { timers } from './timers.ts'
 
 export type Armed = { ok: true; armed: number } | { ok: false; reason: 'invalid' }
@@ -171,8 +171,9 @@ export class Steward extends DurableObject<Env> {
   }
 
   async #closeOverdue(): Promise<void> {
+    const { calls, costs } = await findStale(this.ctx.storage.sql, Date.now(), () => makeCtx(this.env, this.ctx))
     const lost = await this.#change((sql, nowMs, arm) => {
-      const ids = overdue(sql, nowMs)
+      const ids = overdue(sql, calls, costs, nowMs)
       if (ids.length > 0) arm(FLUSH, nowMs + FLUSH_AFTER_MS)
       const deadlineMs = nextDeadlineMs(sql)
       if (deadlineMs !== null) arm(OVERDUE, deadlineMs, () => true)

@@ -35,7 +35,7 @@ const KEPT_MS = 30 * 24 * 3600_000
 const PRUNE_BATCH = 1000
 
 /** A call that waited has its answer, or has failed for good. */
-const aiAnswered = defineEvent(
+export const aiAnswered = defineEvent(
   'ai.answered',
   null,
   z.strictObject({

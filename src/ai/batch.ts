@@ -16,7 +16,7 @@ import {
   shown,
   sweep,
 } from './batch-rows.ts'
-import type { Call } from './call.ts'
+import type { Call, Decision } from './call.ts'
 import { findModel } from './catalogue.ts'
 import { type AiCtx, chosen, providerOf } from './direct.ts'
 import { type FailureReason, ModelFailure } from './failure.ts'
@@ -44,19 +44,30 @@ const MINUTE_MS = 60_000
 // The provider's own word that it did not take the batch; after anything else it may have.
 const NOT_TAKEN = new Set<FailureReason>(['rate_limited', 'rejected', 'unauthorized'])
 
+type When = { deadline: Date }
+
 /** A call whose answer may wait, at half the price where its provider has one. The event `ai.answered` tells of its end. One trip. */
-export async function enqueue(
-  ctx: AiCtx & Pick<UserCtx, 'db'>,
-  input: Call,
-  { deadline }: { deadline: Date },
-): Promise<string> {
+export async function enqueue(ctx: AiCtx, input: Call, { deadline }: When): Promise<string> {
+  const call: Call = { ...input, background: true }
+  if (!isFit(call)) throw new AppError('invalid_request', 'This is too much for a batch')
+  const { decision } = await chosen(ctx, call)
+  return await put(ctx, call, decision, deadline)
+}
+
+/** The same where a batch makes it cheaper; null where it would only be late. */
+export async function enqueueIfCheaper(ctx: AiCtx, input: Call, { deadline }: When): Promise<string | null> {
+  const call: Call = { ...input, background: true }
+  if (!isFit(call)) return null
+  const { decision } = await chosen(ctx, call)
+  return providerOf(ctx, decision.provider)?.batches ? await put(ctx, call, decision, deadline) : null
+}
+
+const isFit = (call: Call) => JSON.stringify(call).length <= MAX_CALL_BYTES
+
+async function put(ctx: AiCtx, call: Call, decision: Decision, deadline: Date): Promise<string> {
   const now = ctx.now()
   const waitMs = deadline.getTime() - now.getTime()
   if (!(waitMs > 0 && waitMs <= MAX_WAIT_MS)) throw new AppError('invalid_request', 'The deadline is within seven days')
-  const call: Call = { ...input, background: true }
-  if (JSON.stringify(call).length > MAX_CALL_BYTES)
-    throw new AppError('invalid_request', 'This is too much for a batch')
-  const { decision } = await chosen(ctx, call)
   const { id, provider, model } = decision
   await ctx.db
     .insert(batchCalls)

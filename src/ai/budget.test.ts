@@ -60,9 +60,9 @@ function makeBudget() {
 
 test('what is held and what was spent leave no room for one micro-dollar more', async () => {
   const { steward, hold, pay } = makeBudget()
-  expect(await hold('a', own.day - 100)).toMatchObject({ ok: true, leftMicros: { day: 100 } })
+  expect(await hold('a', own.day - 100)).toMatchObject({ ok: true, tightest: { leftMicros: 100 } })
   expect(await hold('b', 101)).toMatchObject({ ok: false, reason: 'day', resetAtMs: Date.parse('2026-11-30') })
-  expect(await hold('b', 100)).toMatchObject({ ok: true, leftMicros: { day: 0 } })
+  expect(await hold('b', 100)).toMatchObject({ ok: true, tightest: { leftMicros: 0 } })
   expect(await hold('c', 0)).toMatchObject({ ok: true })
   await pay('a', 50)
   expect(await hold('d', own.day - 149)).toMatchObject({ ok: false })
@@ -110,7 +110,7 @@ test('a person may stop everything, and set a limit lower than that of the plan,
   await steward.setBudget({ caps: { own: { dayMicros: 10, monthMicros: own.month * 9 }, background: none } })
   expect(await hold('a', 11)).toMatchObject({ ok: false, reason: 'cap' })
   expect(await hold('a', own.day + 1)).toMatchObject({ ok: false, reason: 'day' })
-  expect(await hold('a', 10)).toMatchObject({ ok: true, leftMicros: { month: own.month - 10 } })
+  expect(await hold('a', 10)).toMatchObject({ ok: true, tightest: { limitMicros: 10, leftMicros: 0 } })
   await steward.setBudget({ isPaused: true })
   expect(await hold('b', 0)).toMatchObject({ ok: false, reason: 'paused', resetAtMs: 0 })
   expect(await steward.budget()).toMatchObject({ isPaused: true, own: { day: { capMicros: 10 } } })

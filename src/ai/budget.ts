@@ -3,8 +3,11 @@ import { type KeySpending, leftOfKey, periodsOf, spentByKeys } from './key-spend
 import { type Ask, book, type Settlement } from './ledger.ts'
 import { type Limits, PLANS } from './plans.ts'
 import type { PlanName } from './schema.ts'
+import { type Tightest, tightestOf } from './tightest.ts'
 
 export type Left = { day: number; month: number }
+/** A call of which nothing was heard in time. */
+export type Stale = { id: string; deadlineMs: number }
 /** `settled`: the call of this id is over. `resetAtMs` is 0 where no time helps: the person paused it. */
 export type Refused = {
   ok: false
@@ -12,7 +15,8 @@ export type Refused = {
   resetAtMs: number
   leftMicros: Left
 }
-export type Reserved = { ok: true; leftMicros: Left } | Refused
+/** `atMs`: whose day and month it is charged to. */
+export type Reserved = { ok: true; tightest: Tightest; atMs: number } | Refused
 /** `overMicros`: what it cost beyond its reservation, which should be nothing. */
 export type Settled = { ok: true; chargedMicros: number; overMicros: number } | { ok: false; reason: 'unknown' }
 
@@ -64,6 +68,8 @@ export const BUDGET_MIGRATIONS: readonly Migration[] = [
 
 const CLOSED_KEPT_MS = 7 * 24 * 3600_000
 const SPENT_KEPT_MS = 70 * 24 * 3600_000
+// One statement asks the ledger of them.
+const MAX_STALE = 200
 const NO_CAPS: Caps = { dayMicros: null, monthMicros: null }
 
 type AccountName = 'own' | 'background'
@@ -78,6 +84,7 @@ type CallRow = {
   worst: number
   cost: number
   reserved_ms: number
+  deadline_ms: number
   ask: string
   key_id: string | null
 }
@@ -124,8 +131,7 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
     JSON.stringify(ask),
     ask.key?.id ?? null,
   )
-  const { worstMicros } = ask
-  return { ok: true, leftMicros: { day: leftMicros.day - worstMicros, month: leftMicros.month - worstMicros } }
+  return { ok: true, tightest: tightestOf(windows, leftMicros, ask), atMs: nowMs }
 }
 
 /**
@@ -154,19 +160,34 @@ export function release(sql: SqlStorage, id: string): { ok: true; released: bool
   return { ok: true, released: gone.length > 0 }
 }
 
-/** Charges their worst case to the calls of which nothing was heard in time; answers their ids. */
-export function overdue(sql: SqlStorage, nowMs: number): string[] {
-  const stale = sql
-    .exec<CallRow>("select * from ai_calls where state = 'reserved' and deadline_ms <= ? order by id", nowMs)
+/** Calls of which nothing was heard in time. */
+export function stale(sql: SqlStorage, nowMs: number): Stale[] {
+  return sql
+    .exec<Stale>(
+      `select id, deadline_ms as "deadlineMs" from ai_calls where state = 'reserved' and deadline_ms <= ? order by id limit ?`,
+      ...[nowMs, MAX_STALE],
+    )
     .toArray()
-  for (const call of stale) {
-    const lost = { outcome: 'lost' as const, isEstimated: true, costMicros: call.worst }
-    book(sql, askOf(call), call.reserved_ms, lost)
-    close(sql, call, 'lost', call.worst, nowMs)
-  }
+}
+
+/**
+ * Ends calls that are stale: at what the ledger knows of them (`costs`), whose lines are there; else they are lost, and
+ * charged their worst case. Answers the ids of the lost.
+ */
+export function overdue(sql: SqlStorage, calls: Stale[], costs: ReadonlyMap<string, number>, nowMs: number): string[] {
+  const lost = calls.flatMap(({ id, deadlineMs }) => {
+    const call = findCall(sql, id)
+    // Heard of while the ledger was asked, or held anew.
+    if (call?.state !== 'reserved' || call.deadline_ms !== deadlineMs) return []
+    const known = costs.get(id)
+    if (known === undefined)
+      book(sql, askOf(call), call.reserved_ms, { outcome: 'lost', isEstimated: true, costMicros: call.worst })
+    close(sql, call, known === undefined ? 'lost' : 'settled', known ?? call.worst, nowMs)
+    return known === undefined ? [id] : []
+  })
   sql.exec("delete from ai_calls where state <> 'reserved' and closed_ms < ?", nowMs - CLOSED_KEPT_MS)
   sql.exec('delete from ai_spent where period < ?', periodsOf(nowMs - SPENT_KEPT_MS).month)
-  return stale.map(({ id }) => id)
+  return lost
 }
 
 /** When the next reservation is overdue; null when nothing is held. */

@@ -93,8 +93,12 @@ export type Receipt = {
 /** Microseconds the gateway itself took, by part. */
 export type Overhead = { choiceUs: number; reserveUs: number; cacheUs: number }
 
+type Tokens = { limit: number; remaining: number }
+/** What the tightest budget buys of the model that was asked, all of it spent on one kind; `any` at the dearest rate. */
+export type TokensLeft = { input: Tokens; output: Tokens; any: Tokens; resetAtMs: number }
+
 /** `start` comes first, `end` last, each once; an error comes after `end`. */
 export type GatewayEvent =
-  | { type: 'start'; decision: Decision; overhead: Overhead }
+  | { type: 'start'; decision: Decision; overhead: Overhead; tokens?: TokensLeft }
   | Exclude<ModelEvent, { type: 'end' }>
   | (Extract<ModelEvent, { type: 'end' }> & { receipt: Receipt })

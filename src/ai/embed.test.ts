@@ -164,7 +164,7 @@ function noted(vars: Record<string, string> = {}) {
   const settled: { costMicros: number; isEstimated: boolean }[] = []
   const released: string[] = []
   const steward = {
-    reserve: async () => ({ ok: true, leftMicros: { day: 1, month: 1 } }),
+    reserve: async () => ({ ok: true, tightest: { limitMicros: 1, leftMicros: 1, resetAtMs: 0 }, atMs: 0 }),
     settle: async (one: (typeof settled)[number]) => {
       settled.push(one)
       return { ok: true, chargedMicros: 0, overMicros: 0 }

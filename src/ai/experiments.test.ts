@@ -4,7 +4,7 @@ import { makePerson, type Person } from '#test/database'
 import type { Decision } from './call.ts'
 import { readExperiments } from './experiments.ts'
 import type { LedgerRow } from './ledger.ts'
-import { writeUsage } from './usage.ts'
+import { writeUsage } from './ledger-rows.ts'
 
 const NOW = new Date('2026-11-30T12:00:00Z')
 const MODEL = 'claude-opus-5-5'

@@ -1,4 +1,5 @@
-export { enqueue, getAnswer, runBatches } from './batch.ts'
+export { enqueue, enqueueIfCheaper, getAnswer, runBatches } from './batch.ts'
+export { aiAnswered } from './batch-rows.ts'
 export { breakerStates } from './breaker.ts'
 export {
   BUDGET_MIGRATIONS,
@@ -12,17 +13,20 @@ export {
   type Settled,
   setBudget,
   settle,
+  stale,
   summary,
 } from './budget.ts'
 export { cacheSubscriber, pruneAnswers } from './cache.ts'
-export type { Call, Feature, GatewayEvent, Receipt } from './call.ts'
+export type { Call, Feature, GatewayEvent, Receipt, TokensLeft } from './call.ts'
 export { catalogueOf, findModel } from './catalogue.ts'
 export { type ReadTime, readTime } from './dates.ts'
 export { quote } from './direct.ts'
 export { embed, embeddingsHealth } from './embed.ts'
 export { generate } from './gateway.ts'
+export { answerHeaders } from './headers.ts'
 export { createInflight } from './inflight.ts'
 export { type Ask, flushed, type Settlement, unflushed } from './ledger.ts'
+export { findCosts, writeUsage } from './ledger-rows.ts'
 export type {
   Format,
   ModelMessage,
@@ -34,4 +38,3 @@ export type {
 export { type Calls, type SharedAsk, shareCall } from './sharing.ts'
 export { explainExhausted, readBudget } from './spending.ts'
 export { MAX_AUDIO_BYTES, type Transcript, transcribe, transcriptionHealth } from './transcribe.ts'
-export { writeUsage } from './usage.ts'

@@ -60,7 +60,7 @@ test('a key has a budget of its own beside that of its person, by the day and by
   })
   expect(await holdBy(key, 'a', 60)).toMatchObject({ ok: true })
   expect(await holdBy(key, 'b', 41)).toMatchObject({ reason: 'key' })
-  expect(await holdBy(key, 'b', 40)).toMatchObject({ ok: true, leftMicros: { day: 0, month: 50 } })
+  expect(await holdBy(key, 'b', 40)).toMatchObject({ ok: true, tightest: { limitMicros: 100, leftMicros: 0 } })
   await steward.release('b')
   await pay('a', 50)
   clock.ms += 10 * MINUTE_MS

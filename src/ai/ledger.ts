@@ -33,7 +33,8 @@ export type Settlement = {
 
 /**
  * A line of the ledger; lines are never changed. `lost`: nothing was heard of the call, its worst case is charged. When
- * it is heard of after all, `reversed` takes that back, and a last line says what it really cost.
+ * it is heard of after all, `reversed` takes that back, and a last line says what it really cost. `unsent`: no call, only
+ * the word that what was held for one is free.
  */
 export type LedgerRow = Usage & {
   id: string
@@ -48,7 +49,7 @@ export type LedgerRow = Usage & {
   isEstimated: boolean
   isBackground: boolean
   keyId: string | null
-  outcome: Settlement['outcome'] | 'lost' | 'reversed'
+  outcome: Settlement['outcome'] | 'lost' | 'reversed' | 'unsent'
   cache: CacheState
   firstTokenMs: number | null
   totalMs: number
@@ -59,11 +60,16 @@ export type LedgerRow = Usage & {
 
 type Entry = Pick<LedgerRow, 'outcome' | 'isEstimated' | 'costMicros'> & Partial<Omit<Settlement, 'outcome'>>
 
-/** Writes a line where it waits to be brought to Postgres. `part` names a second and third line of one call. */
-export function book(sql: SqlStorage, ask: Ask, reservedMs: number, entry: Entry, part?: 'reversal' | 'final'): void {
+type Part = 'reversal' | 'final' | ReturnType<typeof unsentPart>
+
+// Under an Idempotency-Key a call comes again with its id: only of this reservation is it said.
+export const unsentPart = ({ deadlineMs }: Pick<Ask, 'deadlineMs'>) => `unsent.${deadlineMs}` as const
+
+/** What the ledger says of a call. `part` names a line beside its first. */
+export function lineOf(ask: Ask, reservedMs: number, entry: Entry, part?: Part): LedgerRow {
   const { id, userId, kind, feature, conversationId, provider, isBackground } = ask
   const { outcome, isEstimated, costMicros, decision = null, model = ask.model, cache = 'off' } = entry
-  const row: LedgerRow = {
+  return {
     ...(entry.usage ?? NO_USAGE),
     id: part ? `${id}.${part}` : id,
     callId: id,
@@ -84,6 +90,11 @@ export function book(sql: SqlStorage, ask: Ask, reservedMs: number, entry: Entry
     decision,
     createdAt: new Date(reservedMs).toISOString(),
   }
+}
+
+/** Writes a line where it waits to be brought to Postgres. */
+export function book(sql: SqlStorage, ...line: Parameters<typeof lineOf>): void {
+  const row = lineOf(...line)
   sql.exec('insert into usage_outbox (id, line) values (?, ?)', row.id, JSON.stringify(row))
 }
 

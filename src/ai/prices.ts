@@ -45,6 +45,16 @@ function priceAt(prices: Prices, at: Date): Price {
   return prices.findLast(({ from }) => from <= day) ?? prices[0]
 }
 
+/** How many tokens so much money buys; undefined where they cost nothing. */
+export function tokensFor(
+  prices: Prices,
+  at: Date,
+): ((micros: number) => { input: number; output: number }) | undefined {
+  const { input, output } = priceAt(prices, at)
+  if (input === 0 || output === 0) return undefined
+  return (micros) => ({ input: Math.floor((micros * PER) / input), output: Math.floor((micros * PER) / output) })
+}
+
 /** Whole micro-dollars, rounded up, at the price of the day `at`. */
 export function costMicros(prices: Prices, usage: Usage, at: Date, isBatch = false): number {
   const current = priceAt(prices, at)

@@ -200,12 +200,12 @@ test('a Steward that is away costs nobody anything: nothing is sent', async () =
   expect(bodies).toEqual([])
 })
 
-test('an end that cannot be told is charged in full once the call is overdue', async () => {
+test('an end that neither the Steward nor the ledger can be told is charged in full once the call is overdue', async () => {
   const { ctx, steward, clock, logged } = makeWorld()
   standIn(() => ({ chunks: whole(10, 10) }))
   vi.spyOn(steward, 'settle').mockRejectedValue(new Error('away'))
   await listen(generate(ctx, callOf('x'), new AbortController().signal))
-  expect(logged).toEqual(['budget.unsettled'])
+  expect(logged).toEqual(['budget.unsettled', 'budget.not_written'])
   clock.ms = steward.nextDeadlineMs() ?? 0
   expect(steward.overdue()).toHaveLength(1)
   expect(steward.lines()).toMatchObject([{ outcome: 'lost', isEstimated: true }])

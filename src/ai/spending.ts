@@ -3,12 +3,15 @@ import type { BudgetChange, BudgetSummary, Refused, Reserved, Settled } from './
 import type { Call, Decision, Receipt } from './call.ts'
 import type { Model } from './catalogue.ts'
 import type { Choice } from './choose.ts'
-import type { Ask, Settlement } from './ledger.ts'
+import { type Ask, type LedgerRow, lineOf, type Settlement, unsentPart } from './ledger.ts'
+import { writeUsage } from './ledger-rows.ts'
 import { type ModelRequest, NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
 import { sizeOf } from './size.ts'
+import type { Tightest } from './tightest.ts'
 
 export type SpendCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'log'>
+type HoldCtx = SpendCtx & Pick<UserCtx, 'db'>
 
 /** What is held for a call until it is settled; `end` is what is known of its end so far. */
 export type Hold = {
@@ -18,6 +21,9 @@ export type Hold = {
   startedMs: number
   reserveUs: number
   isSent: boolean
+  /** What was asked for, and when it was held. */
+  asked: { ask: Ask; atMs: number }
+  tightest: Tightest
   end?: { receipt: Receipt; usage: Usage; outcome: 'done' | 'failed' | 'aborted' }
 }
 
@@ -53,7 +59,7 @@ export function worstMicros(model: Model, request: ModelRequest, at: Date, isBat
  * Holds the worst case of a call, on the first model the budget has room for. `budget_exhausted` when it has room for
  * none; `unavailable` when it cannot be asked: nothing is spent that was not held.
  */
-export async function reserve(ctx: SpendCtx, call: Call, { decision, models }: Choice): Promise<Hold> {
+export async function reserve(ctx: HoldCtx, call: Call, { decision, models }: Choice): Promise<Hold> {
   const candidates = models.map((model) => ({ model, worst: worstMicros(model, call.request, ctx.now()) }))
   return await hold(ctx, call, decision, candidates)
 }
@@ -62,7 +68,7 @@ type Candidate = { model: Model; worst: number }
 
 /** The same, where the worst case of each model is known otherwise. */
 export async function hold(
-  ctx: SpendCtx,
+  ctx: HoldCtx,
   call: Omit<Call, 'request'>,
   decision: Decision,
   candidates: Candidate[],
@@ -75,11 +81,14 @@ export async function hold(
     // What was refused says what is left: a model that does not fit is not asked for.
     const [known] = refusals[0] ?? []
     if (known && worst > Math.min(known.leftMicros.day, known.leftMicros.month)) continue
-    const reserved = await ask(ctx, { ...askFor(ctx, call, decision.id, heldMs), ...named(model), worstMicros: worst })
+    const input = { ...askFor(ctx, call, decision.id, heldMs), ...named(model), worstMicros: worst }
+    const reserved = await ask(ctx, input)
     if (reserved.ok) {
       const reserveUs = Math.round((performance.now() - started) * 1000)
       const chosen = refusals.length === 0 ? decision : { ...decision, ...cheaper(decision, model) }
-      return { decision: chosen, model, worstMicros: worst, startedMs, reserveUs, isSent: false }
+      const asked = { ask: input, atMs: reserved.atMs }
+      const { tightest } = reserved
+      return { decision: chosen, model, worstMicros: worst, startedMs, reserveUs, isSent: false, asked, tightest }
     }
     refusals.push([reserved, worst])
     if (reserved.reason === 'paused' || reserved.reason === 'settled') break
@@ -110,34 +119,38 @@ function askFor(ctx: SpendCtx, call: Omit<Call, 'request'>, id: string, heldMs: 
   }
 }
 
-async function ask(ctx: SpendCtx, input: Ask) {
+async function ask(ctx: HoldCtx, input: Ask) {
   try {
     return await toSteward(ctx, (steward) => steward.reserve(input))
   } catch (cause) {
     // It may have been held without our hearing of it.
-    await toSteward(ctx, (steward) => steward.release(input.id)).catch(() => undefined)
+    await toSteward(ctx, (steward) => steward.release(input.id)).catch(async () => {
+      await write(ctx, lineOf(input, ctx.now().getTime(), UNSENT, unsentPart(input)))
+    })
     throw away(cause)
   }
 }
 
-type Ended = Omit<Hold, 'model' | 'reserveUs'>
+type Ended = Omit<Hold, 'model' | 'reserveUs' | 'asked' | 'tightest'> & Partial<Pick<Hold, 'asked'>>
+
+const UNSENT = { outcome: 'unsent' as const, isEstimated: false, costMicros: 0 }
 
 /**
- * Ends the hold, however the call ended; false when the Steward did not hear of it. Never throws: what cannot be told is
- * charged its worst case in the end.
+ * Ends the hold, however the call ended. What the Steward does not hear the ledger is told, where its alarm finds it;
+ * false when neither heard. Never throws: what cannot be told is charged its worst case in the end.
  */
-export async function settle(ctx: SpendCtx, hold: Ended, isAborted: boolean): Promise<boolean> {
-  const { decision, worstMicros: worst, end } = hold
+export async function settle(ctx: HoldCtx, hold: Ended, isAborted: boolean): Promise<boolean> {
+  const { decision, worstMicros: worst, end, asked } = hold
+  const told: Omit<Settlement, 'id' | 'decision' | 'cache'> = end
+    ? { ...end, ...pick(end.receipt) }
+    : { ...unheard(ctx, hold), outcome: 'aborted' }
+  const outcome = isAborted && told.outcome !== 'done' ? 'aborted' : told.outcome
+  const settlement = { ...told, outcome, id: decision.id, decision, cache: decision.cache }
   try {
     if (!hold.isSent) {
       await toSteward(ctx, (steward) => steward.release(decision.id))
       return true
     }
-    const told: Omit<Settlement, 'id' | 'decision' | 'cache'> = end
-      ? { ...end, ...pick(end.receipt) }
-      : { ...unheard(ctx, hold), outcome: 'aborted' }
-    const outcome = isAborted && told.outcome !== 'done' ? 'aborted' : told.outcome
-    const settlement = { ...told, outcome, id: decision.id, decision, cache: decision.cache }
     const settled = await toSteward(ctx, (steward) => steward.settle(settlement))
     if (!settled.ok) ctx.log.error('budget.unknown_call', { callId: decision.id })
     else if (settled.overMicros > 0)
@@ -145,6 +158,21 @@ export async function settle(ctx: SpendCtx, hold: Ended, isAborted: boolean): Pr
     return true
   } catch (error) {
     ctx.log.error('budget.unsettled', { callId: decision.id, ...describeError(error) })
+    if (!asked) return false
+    const { ask, atMs } = asked
+    if (!hold.isSent) return await write(ctx, lineOf(ask, atMs, UNSENT, unsentPart(ask)))
+    // As the Steward would have charged it.
+    const charged = told.isEstimated ? Math.max(ask.worstMicros, told.costMicros) : told.costMicros
+    return await write(ctx, lineOf(ask, atMs, { ...settlement, costMicros: charged }))
+  }
+}
+
+async function write(ctx: HoldCtx, line: LedgerRow): Promise<boolean> {
+  try {
+    await writeUsage(ctx, [line])
+    return true
+  } catch (error) {
+    ctx.log.error('budget.not_written', { callId: line.callId, ...describeError(error) })
     return false
   }
 }

@@ -39,7 +39,7 @@ export const usageEvents = pgTable(
     isBackground: boolean('is_background').notNull(),
     // No foreign key: what was spent stays spent when the key is gone.
     keyId: text('key_id'),
-    outcome: text({ enum: ['done', 'failed', 'aborted', 'lost', 'reversed'] }).notNull(),
+    outcome: text({ enum: ['done', 'failed', 'aborted', 'lost', 'reversed', 'unsent'] }).notNull(),
     cache: text().notNull(),
     firstTokenMs: integer('first_token_ms'),
     totalMs: integer('total_ms').notNull(),

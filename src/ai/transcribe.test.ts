@@ -59,7 +59,7 @@ function noted(vars: Record<string, string> = {}, env: object = {}) {
   const steward = {
     reserve: async ({ worstMicros }: { worstMicros: number }) => {
       held.push(worstMicros)
-      return { ok: true, leftMicros: { day: 1, month: 1 } }
+      return { ok: true, tightest: { limitMicros: 1, leftMicros: 1, resetAtMs: 0 }, atMs: 0 }
     },
     settle: async (one: Settled) => {
       settled.push(one)

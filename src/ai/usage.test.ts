@@ -4,8 +4,9 @@ import { makePerson, type Person, revoke } from '#test/database'
 import { users } from '#users/tables'
 import type { Decision } from './call.ts'
 import type { LedgerRow } from './ledger.ts'
+import { writeUsage } from './ledger-rows.ts'
 import { usageEvents } from './tables.ts'
-import { getDecision, readUsage, writeUsage } from './usage.ts'
+import { getDecision, readUsage } from './usage.ts'
 
 const NOW = new Date('2026-11-30T12:00:00Z')
 const makeOne = () => makePerson({ now: () => NOW })

@@ -1,6 +1,6 @@
-import { and, eq, getTableColumns, gte, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
-import { AppError, type Ctx, type UserCtx } from '#core'
-import { isOrphan, iso, liveSession, ownedBy, prepared } from '#database'
+import { and, eq, gte, isNotNull, lt, type SQL, sql } from 'drizzle-orm'
+import { AppError, type UserCtx } from '#core'
+import { iso, liveSession, ownedBy } from '#database'
 import type { Decision } from './call.ts'
 import type { LedgerRow } from './ledger.ts'
 import type { Totals, Usage } from './schema.ts'
@@ -10,33 +10,6 @@ import { usageEvents } from './tables.ts'
 type UsageCtx = SpendCtx & Pick<UserCtx, 'db'>
 
 const MAX_CONVERSATIONS = 50
-
-const COLUMNS = Object.entries(getTableColumns(usageEvents))
-const toFields = (row: LedgerRow) => {
-  const values: Record<string, unknown> = row
-  return Object.fromEntries(COLUMNS.map(([key, { name }]) => [name, values[key]]))
-}
-
-// One text for any number of lines: to make one for each number takes longer than all else, and the object serves nobody meanwhile.
-const writing = prepared((db, { rows }: { rows: string }) => {
-  const names = sql.join(
-    COLUMNS.map(([, { name }]) => sql.identifier(name)),
-    sql`, `,
-  )
-  return db
-    .insert(usageEvents)
-    .select(sql`select ${names} from json_populate_recordset(null::${usageEvents}, ${rows}::json)`)
-    .onConflictDoNothing()
-})
-
-/** Adds lines to the ledger, each once however often it is brought; those of a person who is gone go with them. */
-export async function writeUsage(ctx: Pick<Ctx, 'db'>, rows: LedgerRow[]): Promise<void> {
-  try {
-    await writing(ctx.db, { rows: JSON.stringify(rows.map(toFields)) })
-  } catch (error) {
-    if (!isOrphan(error)) throw error
-  }
-}
 
 /** What was spent in a UTC day or month, and on what; what was spent just now is in it. One trip. */
 export async function readUsage(ctx: UsageCtx, period: string): Promise<Usage> {
@@ -65,7 +38,7 @@ export async function readUsage(ctx: UsageCtx, period: string): Promise<Usage> {
 // Three lines tell of a call that was lost and found; the second counts against the first.
 function totals(): SQL<Totals> {
   return sql`json_build_object(
-    'calls', coalesce(sum(case when outcome = 'reversed' then -1 else 1 end), 0),
+    'calls', coalesce(sum(case outcome when 'reversed' then -1 when 'unsent' then 0 else 1 end), 0),
     'costMicros', coalesce(sum(cost_micros), 0),
     'estimatedMicros', coalesce(sum(cost_micros) filter (where is_estimated), 0),
     'inputTokens', coalesce(sum(input_tokens), 0),
@@ -99,7 +72,8 @@ export async function getDecision(ctx: UsageCtx, id: string) {
   const [row] = await ctx.db
     .select({
       decision: sql<Decision>`${e.decision}`,
-      outcome: e.outcome,
+      // What was not sent bears no decision.
+      outcome: sql<Exclude<LedgerRow['outcome'], 'unsent'>>`${e.outcome}`,
       costMicros: e.costMicros,
       isEstimated: e.isEstimated,
       at: sql<string>`${iso(e.createdAt)}`,

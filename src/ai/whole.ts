@@ -9,7 +9,7 @@ import { NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
 import { hold, settle } from './spending.ts'
 
-export type WholeCtx = Pick<UserCtx, 'actor' | 'config' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
+export type WholeCtx = Pick<UserCtx, 'actor' | 'config' | 'db' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
 
 /** What is asked of a model that is no chat. Units are what it is priced by; `most` is all that it could count. */
 type WholeCall = {

@@ -1,6 +1,6 @@
 import { z } from '@hono/zod-openapi'
 import type { Context } from 'hono'
-import { explainExhausted } from '#ai'
+import { answerHeaders, explainExhausted } from '#ai'
 import { requireSession } from '#auth'
 import {
   AppError,
@@ -201,26 +201,8 @@ function count({ meter }: UserCtx, { trips, ms }: UserCtx['meter']): void {
   meter.ms += ms
 }
 
-/** Which model answered and why, what it cost, what the gateway took; of an answer found again only what it keeps. */
-function headersOf({ answer, overhead }: { answer: Message; overhead: TurnOverhead | null }): Record<string, string> {
-  const about = {
-    'Aurelius-Model': answer.model ?? '',
-    'Aurelius-Provider': answer.provider ?? '',
-    'Aurelius-Cost-Micros': String(answer.costMicros),
-    ...(answer.callId !== null && { 'Aurelius-Decision': answer.callId }),
-  }
-  if (!overhead) return about
-  const { choiceUs, reserveUs, cacheUs, cache } = overhead
-  const parts = { choice: choiceUs, reserve: reserveUs, cache: cacheUs, upstream: (answer.totalMs ?? 0) * 1000 }
-  return {
-    ...about,
-    'Aurelius-Cache': cache,
-    'Aurelius-Overhead-Us': String(choiceUs + reserveUs + cacheUs),
-    'Server-Timing': Object.entries(parts)
-      .map(([name, us]) => `${name};dur=${(us / 1000).toFixed(2)}`)
-      .join(', '),
-  }
-}
+const headersOf = ({ answer, overhead }: { answer: Message; overhead: TurnOverhead | null }) =>
+  answerHeaders({ ...answer, upstreamMs: answer.totalMs ?? 0, overhead })
 
 function wantsStream(c: Context): boolean {
   return (c.req.header('accept') ?? '').toLowerCase().includes('text/event-stream')

@@ -63,10 +63,11 @@ export async function ask(
   signal: AbortSignal,
 ): Promise<Answering> {
   const messages = whole(asked.messages)
-  const { events, first } =
-    asked.model === ASSISTANT
-      ? await begun(converse(ctx, toPassage(feature, { ...asked, messages }), signal))
-      : await askModel(ctx, feature, { ...asked, messages }, isFresh, signal)
+  const isAssistant = asked.model === ASSISTANT
+  if (isAssistant) await ctx.admitted
+  const { events, first } = isAssistant
+    ? await begun(converse(ctx, toPassage(feature, { ...asked, messages }), signal))
+    : await askModel(ctx, feature, { ...asked, messages }, isFresh, signal)
   if (first.done || first.value.type !== 'start') throw new Error('an answer begins with its start')
   const startedMs = ctx.now().getTime()
   let second = await events.next()
@@ -104,7 +105,7 @@ async function* tell(
   throw new AppError('model_failed', 'The model stopped in the middle of its answer')
 }
 
-/** One call of a model of the catalogue. The session is asked while the gateway chooses and reserves. */
+/** One call of a model of the catalogue. Limit and session are asked while the gateway chooses and reserves. */
 async function askModel(
   ctx: UserCtx,
   feature: Feature,
@@ -129,10 +130,12 @@ async function askModel(
   const share = isSame ? { share: { sources: [] } } : {}
   const events = generate(ctx, { kind: 'chat', feature, request, model: name, ...share }, signal)
   const opening = begun(events)
-  // Heard below, after the session: nobody must be told more than that theirs has ended.
-  opening.catch(() => undefined)
+  const living = requireSession(ctx)
+  // Heard below, in this order: nobody must be told more than that theirs has ended.
+  for (const beside of [opening, living]) beside.catch(() => undefined)
   try {
-    await requireSession(ctx)
+    await ctx.admitted
+    await living
   } catch (error) {
     await events.return(undefined)
     throw error

@@ -5,7 +5,7 @@ import { toEmbeddings } from './embeddings.ts'
 import { readChat } from './openai-chat.ts'
 import { readResponses } from './openai-responses.ts'
 import { ChatRequest, MessagesRequest, parse, ResponsesRequest } from './schema.ts'
-import { refusalIn, setHeadersIn } from './speak.ts'
+import { refusalIn, setHeadersIn, tokenHeadersIn } from './speak.ts'
 
 const AT = '2026-11-22T09:00:00.000Z'
 const chat = (body: object) =>
@@ -152,6 +152,29 @@ test('a refusal is said in the words of its path, and only there', () => {
     status: 529,
     body: { type: 'error', error: { type: 'overloaded_error', message: 'gone' }, request_id: 'req_1' },
   })
+})
+
+test('what is left of the budget is told in tokens, as each protocol tells it; where they cost nothing, it is not', () => {
+  const resetAtMs = Date.parse(AT) + 90_500
+  const [input, output] = [
+    { limit: 500, remaining: 100 },
+    { limit: 50, remaining: 10 },
+  ]
+  const told = (protocol: 'openai' | 'anthropic') =>
+    tokenHeadersIn(protocol, { input, output, any: output, resetAtMs }, new Date(AT))
+  expect(told('openai')).toEqual({
+    'x-ratelimit-limit-tokens': '50',
+    'x-ratelimit-remaining-tokens': '10',
+    'x-ratelimit-reset-tokens': '91s',
+  })
+  expect(told('anthropic')).toMatchObject({
+    'anthropic-ratelimit-tokens-limit': '50',
+    'anthropic-ratelimit-tokens-remaining': '10',
+    'anthropic-ratelimit-input-tokens-remaining': '100',
+    'anthropic-ratelimit-output-tokens-remaining': '10',
+    'anthropic-ratelimit-tokens-reset': '2026-11-22T09:01:30Z',
+  })
+  expect(tokenHeadersIn('openai', undefined, new Date(AT))).toEqual({})
 })
 
 test('what is left of the limit is told as each protocol tells it', () => {

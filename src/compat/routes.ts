@@ -1,4 +1,5 @@
 import type { Context } from 'hono'
+import { answerHeaders } from '#ai'
 import { AppError, type Ctx, createApp, type RouteMeta, type UserCtx } from '#core'
 import * as anthropic from './anthropic-messages.ts'
 import { type Answering, type Asked, ask, collect, type Whole } from './ask.ts'
@@ -7,13 +8,20 @@ import { anthropicModel, anthropicModels, openaiModel, openaiModels } from './mo
 import { chatTeller, type Frame, readChat, toCompletion } from './openai-chat.ts'
 import { readResponses, responseTeller, toResponse } from './openai-responses.ts'
 import { ChatRequest, CountRequest, EmbeddingsRequest, MessagesRequest, parse, ResponsesRequest } from './schema.ts'
-import { protocolOf } from './speak.ts'
+import { protocolOf, tokenHeadersIn } from './speak.ts'
 import { type Teller, toStream } from './stream.ts'
 import { toTranscription, transcribeUpload } from './transcriptions.ts'
 import { watchSession } from './watch.ts'
 
 type Handler = (c: Context, ctx: UserCtx) => Promise<Response>
-type Route = { method: 'GET' | 'POST'; path: string; summary: string; limit: RouteMeta['limit']; handle: Handler }
+type Route = {
+  method: 'GET' | 'POST'
+  path: string
+  summary: string
+  limit: RouteMeta['limit']
+  admitsLate?: boolean
+  handle: Handler
+}
 
 const CLIENT_GONE = 499
 
@@ -31,10 +39,10 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
   const controller = new AbortController()
   const leave = () => controller.abort()
   gone.addEventListener('abort', leave)
-  const feature = protocolOf(c.req.path) === 'anthropic' ? ('compat.anthropic' as const) : ('compat.openai' as const)
+  const protocol = protocolOf(c.req.path) ?? 'openai'
   const isFresh = /\bno-(?:cache|store)\b/i.test(c.req.header('cache-control') ?? '')
   const work = async () => {
-    const answering = await ask(ctx, feature, asked, isFresh, controller.signal)
+    const answering = await ask(ctx, `compat.${protocol}`, asked, isFresh, controller.signal)
     const watch = watchSession(ctx, controller)
     const end = () => {
       watch.stop()
@@ -47,15 +55,16 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
       createdS,
       path: c.req.path,
     }
+    const left = tokenHeadersIn(protocol, answering.start.tokens, ctx.now())
     if (!isStream) {
       const said = await collect(ctx, answering).finally(end)
-      const cost = { 'Aurelius-Cost-Micros': String(said.end.receipt.costMicros) }
-      return c.json(whole(frame, said), 200, { ...headersOf(answering), ...cost })
+      return c.json(whole(frame, said), 200, { ...headersOf(answering, said.end.receipt.costMicros), ...left })
     }
     const { body, over } = toStream(ctx, answering, teller(frame), controller)
     ctx.waitUntil(over.finally(end))
     const headers = {
       ...headersOf(answering),
+      ...left,
       'Content-Type': 'text/event-stream; charset=utf-8',
       'X-Accel-Buffering': 'no',
     }
@@ -72,19 +81,12 @@ async function answer(c: Context, ctx: UserCtx, { asked, isStream, whole, teller
   }
 }
 
-/** Which model answers and what the gateway took; the cost of a stream is known, and told, at its end. */
-function headersOf({ start: { decision, overhead }, upstreamMs }: Answering): Record<string, string> {
-  const { choiceUs, reserveUs, cacheUs } = overhead
-  const ms = (us: number) => (us / 1000).toFixed(2)
-  return {
-    'Aurelius-Model': decision.model,
-    'Aurelius-Provider': decision.provider,
-    'Aurelius-Cache': decision.cache,
-    'Aurelius-Decision': decision.id,
-    'Aurelius-Overhead-Us': String(choiceUs + reserveUs + cacheUs),
-    'Server-Timing': `choice;dur=${ms(choiceUs)}, reserve;dur=${ms(reserveUs)}, cache;dur=${ms(cacheUs)}, upstream;dur=${upstreamMs.toFixed(1)}`,
-  }
-}
+/** The cost of a stream is known, and told, at its end. */
+const headersOf = ({ start: { decision, overhead }, upstreamMs }: Answering, costMicros?: number) =>
+  answerHeaders({
+    ...{ ...decision, callId: decision.id, costMicros, upstreamMs },
+    overhead: { ...overhead, cache: decision.cache },
+  })
 
 type Used = { provider: string; model: { name: string } } | null
 
@@ -169,10 +171,16 @@ const idOf = (c: Context) => c.req.param('id') ?? ''
 const OPENAI = '/compat/openai/v1'
 const ANTHROPIC = '/compat/anthropic/v1'
 const post = { method: 'POST', limit: 'ai' } as const
+const asking = { ...post, admitsLate: true } as const
 const get = { method: 'GET', limit: 'read' } as const
 const ROUTES: Route[] = [
-  { ...post, path: `${OPENAI}/chat/completions`, summary: 'An answer, whole or as a stream', handle: chat },
-  { ...post, path: `${OPENAI}/responses`, summary: 'An answer in the newer form; nothing is kept', handle: responses },
+  { ...asking, path: `${OPENAI}/chat/completions`, summary: 'An answer, whole or as a stream', handle: chat },
+  {
+    ...asking,
+    path: `${OPENAI}/responses`,
+    summary: 'An answer in the newer form; nothing is kept',
+    handle: responses,
+  },
   { ...post, path: `${OPENAI}/embeddings`, summary: 'Vectors of texts', handle: embeddings },
   { ...post, path: `${OPENAI}/audio/transcriptions`, summary: 'The words of a recording', handle: transcriptions },
   {
@@ -187,7 +195,7 @@ const ROUTES: Route[] = [
     summary: 'One model',
     handle: async (c, ctx) => c.json(await openaiModel(ctx, idOf(c))),
   },
-  { ...post, path: `${ANTHROPIC}/messages`, summary: 'An answer, whole or as a stream', handle: messages },
+  { ...asking, path: `${ANTHROPIC}/messages`, summary: 'An answer, whole or as a stream', handle: messages },
   {
     ...post,
     limit: 'read',
@@ -213,7 +221,7 @@ function asPerson({ actor, ...ctx }: Ctx): UserCtx {
 }
 
 export const app = createApp()
-for (const { method, path, limit, handle } of ROUTES) {
+for (const { method, path, limit, admitsLate, handle } of ROUTES) {
   const meta: RouteMeta = {
     operation: `${method} ${path}`,
     auth: 'person',
@@ -221,6 +229,7 @@ for (const { method, path, limit, handle } of ROUTES) {
     path,
     keyed: false,
     hasBody: method === 'POST' && handle !== transcriptions,
+    ...(admitsLate && { admitsLate }),
   }
   if (path.startsWith(ANTHROPIC)) meta.keyHeader = 'x-api-key'
   app.on(

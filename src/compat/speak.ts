@@ -1,3 +1,4 @@
+import type { TokensLeft } from '#ai'
 import type { toProblem } from '#core'
 import { placeOf } from './schema.ts'
 
@@ -65,6 +66,28 @@ export function refusalIn(path: string, problem: Problem, retryAfterS: number | 
   }
 }
 
+/** What is left of the budget, in tokens of the model that was asked, as a protocol says it. */
+export function tokenHeadersIn(protocol: Protocol, tokens: TokensLeft | undefined, now: Date): Record<string, string> {
+  if (!tokens) return {}
+  const { any, input, output, resetAtMs } = tokens
+  if (protocol === 'openai')
+    return {
+      'x-ratelimit-limit-tokens': String(any.limit),
+      'x-ratelimit-remaining-tokens': String(any.remaining),
+      'x-ratelimit-reset-tokens': `${Math.max(0, Math.ceil((resetAtMs - now.getTime()) / 1000))}s`,
+    }
+  const kinds = { tokens: any, 'input-tokens': input, 'output-tokens': output }
+  return Object.fromEntries(
+    Object.entries(kinds).flatMap(([kind, { limit, remaining }]) => [
+      [`anthropic-ratelimit-${kind}-limit`, String(limit)],
+      [`anthropic-ratelimit-${kind}-remaining`, String(remaining)],
+      [`anthropic-ratelimit-${kind}-reset`, second(new Date(resetAtMs))],
+    ]),
+  )
+}
+
+const second = (at: Date) => at.toISOString().replace(/\.\d+Z$/, 'Z')
+
 /** Names the request and what is left of the limit as the protocol at this path does. */
 export function setHeadersIn(path: string, headers: Headers, requestId: string, now: Date): void {
   const protocol = protocolOf(path)
@@ -81,5 +104,5 @@ export function setHeadersIn(path: string, headers: Headers, requestId: string, 
   const at = new Date(now.getTime() + Number(reset) * 1000)
   headers.set('anthropic-ratelimit-requests-limit', limit)
   headers.set('anthropic-ratelimit-requests-remaining', remaining)
-  headers.set('anthropic-ratelimit-requests-reset', at.toISOString().replace(/\.\d+Z$/, 'Z'))
+  headers.set('anthropic-ratelimit-requests-reset', second(at))
 }

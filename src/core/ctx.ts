@@ -43,6 +43,8 @@ export type Ctx = {
   operation: string
   /** Which of the calls of a request it is, where a turn makes several. */
   callId: string
+  /** Where a route admits late: fulfilled once the call is within its limit. */
+  admitted?: Promise<unknown>
   /** Others' words led to what is done: the rows it writes say so. */
   isTainted?: boolean
   client: Client

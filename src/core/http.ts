@@ -18,6 +18,8 @@ export type RouteMeta = {
   hasBody: boolean
   /** A header that may bear the token where there is no Authorization. */
   keyHeader?: string
+  /** Its handler waits for `ctx.admitted` itself, beside what else it asks, before it spends anything. */
+  admitsLate?: boolean
 }
 export type Guard = (c: Context, meta: RouteMeta, next: Next) => Promise<Response | void>
 export type AppEnv<C> = { Bindings: Env; Variables: { ctx: C; guard: Guard } }

@@ -7,7 +7,7 @@ export {
   pruneKeys,
   releaseKey,
 } from './idempotency.ts'
-export { LIMITS, networkOf, takeLimit, takeQuota } from './limits.ts'
+export { LIMITS, networkOf, type Take, takeLimit, takeQuota } from './limits.ts'
 export {
   acceptSignature,
   claimsSignature,

@@ -1,6 +1,7 @@
 import { z } from 'zod'
-import { generate } from '#ai'
-import { findAppError, type UserCtx } from '#core'
+import { enqueueIfCheaper, generate, getAnswer, type Receipt } from '#ai'
+import { derivedIds, findAppError, type UserCtx } from '#core'
+import { getSettings } from '#proactivity'
 import type { Definition } from './definition.ts'
 import type { FactCtx, Gathered } from './gather.ts'
 import type { Begun } from './ports.ts'
@@ -34,12 +35,40 @@ export const NONE: Analysed = {
 type ModelCtx = Parameters<typeof generate>[0]
 export type AnalyseCtx = ModelCtx & FactCtx & Pick<UserCtx, 'config'>
 
+/** An analysis that was left to a batch: its call, and by when it has surely ended. */
+export type Left = { callId: string; untilMs: number }
+
+// Of a batch most have ended by then; what has not is asked directly.
+const LEFT_FOR_MS = 60 * 60_000
+// For the direct call, tried as often as it may be.
+const SLACK_MS = 30 * 60_000
+
+/** Leaves it to a batch, where that is cheaper; null: it is to be made now. The same however often it is asked. */
+export async function leave(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Promise<Left | null> {
+  const { analysis } = run.definition
+  if (analysis?.kind !== 'model' || gathered.error || isOffline(ctx)) return null
+  // The names are put back by who is known then: by numbers that may be others' by the time of the answer.
+  if ((await getSettings(ctx)).privacy === 'strict') return null
+  const { at } = gathered.now
+  const newId = derivedIds(`analysis|${run.id}|${at}`, new Date(at))
+  const deadline = new Date(ctx.now().getTime() + LEFT_FOR_MS)
+  const call = callOf(analysis, gathered, await redactionOf(ctx))
+  const callId = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline })
+  return callId === null ? null : { callId, untilMs: deadline.getTime() + SLACK_MS }
+}
+
+/** Whether it has been answered, or never will be. One trip. */
+export async function hasEnded(ctx: AnalyseCtx, { callId }: Left): Promise<boolean> {
+  const { state } = await getAnswer(ctx, callId)
+  return state === 'answered' || state === 'failed'
+}
+
 /** What the facts come to, by rules or by a model; a workflow without an analysis finds nothing and needs to find nothing. */
-export async function analyse(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Promise<Analysed> {
+export async function analyse(ctx: AnalyseCtx, run: Begun, gathered: Gathered, left?: Left): Promise<Analysed> {
   const { analysis } = run.definition
   if (gathered.error) return { ...NONE, error: gathered.error }
   if (!analysis) return NONE
-  if (analysis.kind === 'model') return await byModel(ctx, analysis, gathered)
+  if (analysis.kind === 'model') return await byModel(ctx, analysis, gathered, left)
   return await byRules(analysis, {
     ...{ params: run.params, trigger: run.trigger, now: gathered.now, facts: gathered.facts, findings: [], steps: {} },
   })
@@ -119,7 +148,7 @@ export function callOf(
 }
 
 /** A model with a typed result. What it ties to no fact of these is left out. */
-async function byModel(ctx: AnalyseCtx, { ask, maxFindings }: Ask, gathered: Gathered): Promise<Analysed> {
+async function byModel(ctx: AnalyseCtx, asked: Ask, gathered: Gathered, left?: Left): Promise<Analysed> {
   const links = new Map(
     Object.values(gathered.facts)
       .flatMap(linksIn)
@@ -129,24 +158,13 @@ async function byModel(ctx: AnalyseCtx, { ask, maxFindings }: Ask, gathered: Gat
   if (isOffline(ctx)) return { ...NONE, reason: 'no_model' }
   const redaction = await redactionOf(ctx)
   const shown = (words: string, most: number) => cut(redaction.show(words), most)
-  let [text, receipt]: [string, Partial<Analysed>] = ['', {}]
-  try {
-    const call = callOf({ ask, maxFindings }, gathered, redaction)
-    for await (const event of generate(ctx, call, AbortSignal.timeout(DEADLINE_MS))) {
-      if (event.type === 'text') text += event.text
-      if (event.type === 'end') {
-        const { callId, model, costMicros } = event.receipt
-        receipt = { decisionId: callId, model, costMicros }
-      }
-    }
-  } catch (error) {
-    if (findAppError(error)?.code === 'budget_exhausted') return { ...NONE, ...receipt, reason: 'budget' }
-    throw error
-  }
+  const said = (left && (await readLeft(ctx, left))) ?? (await askNow(ctx, callOf(asked, gathered, redaction)))
+  if (said === 'budget') return { ...NONE, reason: 'budget' }
+  const { text, receipt } = said
   const told = Told.safeParse(parse(text))
   if (!told.success) return { ...NONE, ...receipt, reason: 'unreadable_answer' }
   const findings = told.data.findings
-    .slice(0, maxFindings)
+    .slice(0, asked.maxFindings)
     .flatMap(({ title, factIds, confidence, impact, alternatives }) => {
       const seen = [...new Set(factIds)].flatMap((id) => links.get(id) ?? [])
       if (seen.length === 0) return []
@@ -161,6 +179,31 @@ async function byModel(ctx: AnalyseCtx, { ask, maxFindings }: Ask, gathered: Gat
     })
   return { ...NONE, ...receipt, findings }
 }
+
+type Said = { text: string; receipt: Pick<Analysed, 'decisionId' | 'model' | 'costMicros'> }
+
+/** What a batch answered; undefined where it did not, and is to be asked now. One trip. */
+async function readLeft(ctx: AnalyseCtx, { callId }: Left): Promise<Said | 'budget' | undefined> {
+  const { answer, errorCode } = await getAnswer(ctx, callId)
+  if (!answer) return errorCode === 'budget_exhausted' ? 'budget' : undefined
+  return { text: answer.text, receipt: receiptOf(answer.receipt) }
+}
+
+async function askNow(ctx: AnalyseCtx, call: Parameters<typeof generate>[1]): Promise<Said | 'budget'> {
+  const said: Said = { text: '', receipt: { decisionId: null, model: null, costMicros: 0 } }
+  try {
+    for await (const event of generate(ctx, call, AbortSignal.timeout(DEADLINE_MS))) {
+      if (event.type === 'text') said.text += event.text
+      if (event.type === 'end') said.receipt = receiptOf(event.receipt)
+    }
+    return said
+  } catch (error) {
+    if (findAppError(error)?.code === 'budget_exhausted') return 'budget'
+    throw error
+  }
+}
+
+const receiptOf = ({ callId, model, costMicros }: Receipt) => ({ decisionId: callId, model, costMicros })
 
 const isOffline = ({ config }: AnalyseCtx): boolean => config.ai.providers.every((name) => name === 'offline')
 

@@ -1,5 +1,6 @@
-import { and, isNull, lt, sql } from 'drizzle-orm'
+import { and, eq, isNull, lt, sql } from 'drizzle-orm'
 import { z } from 'zod'
+import { aiAnswered } from '#ai'
 import { type Ctx, type DomainEvent, describeError, type PersonActor, type UserCtx } from '#core'
 import { acting } from '#database'
 import { settleRun, suggestionDecided } from '#proactivity'
@@ -7,10 +8,10 @@ import type { Subscriber } from '#queue'
 import { STUCK, tellFailed } from './alarm.ts'
 import { runRequested } from './fire.ts'
 import { heed, lookAgain } from './heed.ts'
-import { BEGINS_WITHIN, begin, nextInstance } from './instances.ts'
+import { BEGINS_WITHIN, begin, nextInstance, wakeRun } from './instances.ts'
 import { endRun, type Holder } from './record.ts'
 import { RUN_UPDATED } from './run-row.ts'
-import { workflowRuns } from './tables.ts'
+import { runSteps, workflowRuns } from './tables.ts'
 import { cancelHeld, standingOf } from './world.ts'
 
 const r = workflowRuns
@@ -19,17 +20,33 @@ const MAX_INSTANCES = 6
 /** What was asked for and not begun, or said nothing past its deadline, has been lost. */
 const LOST_AFTER = sql`interval '1 minute'`
 
-/** Begins runs that are asked for, tells them what was decided, and the person what failed. */
+/** Begins runs that are asked for, tells them what was decided and what a batch answered, and the person what failed. */
 export const runSubscriber: Subscriber = {
   name: 'runs',
-  wants: (type) => type === runRequested.type || type === suggestionDecided.type || type === RUN_UPDATED,
+  wants: (type) => HEARD.has(type),
   handle: async (ctx, events) => {
     for (const event of events) {
       if (event.type === runRequested.type) await begin(ctx, event.userId, runRequested.data.parse(event.data).id)
       else if (event.type === suggestionDecided.type) await hear(ctx, event)
+      else if (event.type === aiAnswered.type) await wakeAnalysed(ctx, event)
       else await tellFailed(personOf(ctx, event.userId), event.data)
     }
   },
+}
+
+const HEARD: ReadonlySet<string> = new Set([runRequested.type, suggestionDecided.type, aiAnswered.type, RUN_UPDATED])
+
+/** Wakes the run that left its analysis to this call. */
+async function wakeAnalysed(ctx: Ctx, { userId, data }: DomainEvent): Promise<void> {
+  const { id, feature } = aiAnswered.data.parse(data)
+  if (feature !== 'workflows') return
+  const isLeft = and(eq(runSteps.step, ':leave'), sql`${runSteps.output}->>'callId' = ${id}`)
+  const [run] = await ctx.db
+    .select({ id: r.id, instanceId: r.instanceId })
+    .from(r)
+    .innerJoin(runSteps, and(eq(runSteps.runId, r.id), isLeft))
+    .where(and(eq(r.userId, userId), isNull(r.endedAt)))
+  if (run) await wakeRun(ctx, run.instanceId ?? run.id, 'analysed')
 }
 
 const Said = z.object({

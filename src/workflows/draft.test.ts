@@ -74,6 +74,23 @@ test('with a model its proposal is judged as what is saved, and what it cost is 
   expect((await listWorkflows(person, { limit: 10 })).items).toEqual([])
 })
 
+test('which model made it, why and for how much is told beside it; of rules nothing is', async () => {
+  const person = await withClaude()
+  claude.on({ userMessage: 'twice', turnIndex: 0 }, proposal({ ...GOOD, priority: 'whenever' }))
+  claude.on({ userMessage: 'twice', turnIndex: 1 }, proposal(GOOD))
+  const told: Record<string, string>[] = []
+  const tell = (headers: Record<string, string>) => void told.push(headers)
+  const { costMicros } = await drafted(person, { text: 'twice' }, tell)
+  await drafted(await makePerson(), { text: 'every weekday at 8 tell me what is due' }, tell)
+  expect(told).toEqual([
+    expect.objectContaining({
+      ...{ 'Aurelius-Model': 'claude-sonnet-5-5', 'Aurelius-Provider': 'anthropic', 'Aurelius-Cache': 'off' },
+      ...{ 'Aurelius-Cost-Micros': String(costMicros), 'Aurelius-Decision': expect.stringMatching(/^aic_/) },
+      'Server-Timing': expect.stringMatching(/^choice;dur=.*upstream;dur=/),
+    }),
+  ])
+})
+
 test('faults are fed back with their places, and the correction is taken', async () => {
   const person = await withClaude()
   claude.on({ userMessage: 'fix me', turnIndex: 0 }, proposal({ ...GOOD, priority: 'whenever' }))

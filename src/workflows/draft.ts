@@ -1,5 +1,5 @@
 import { z } from 'zod'
-import { generate, type ModelMessage, type ModelTool, type ToolCall } from '#ai'
+import { answerHeaders, type GatewayEvent, generate, type ModelMessage, type ModelTool, type ToolCall } from '#ai'
 import { describeError, findAppError, s, type UserCtx } from '#core'
 import { getMe } from '#users'
 import { type CompileCtx, validateWorkflow } from './compile.ts'
@@ -16,14 +16,25 @@ const TOOL = 'propose_workflow'
 
 type DraftCtx = CompileCtx & Parameters<typeof generate>[0] & Pick<UserCtx, 'config'>
 
-/** What a person wants, as a workflow with its next runs and its words; or what was not understood. Nothing is kept. */
-export async function draftWorkflow(ctx: DraftCtx, { text }: { text: string }): Promise<Draft> {
+type Headers = Record<string, string>
+
+/**
+ * What a person wants, as a workflow with its next runs and its words; or what was not understood. Nothing is kept. Where a
+ * model made it, `tell` is told of that as headers.
+ */
+export async function draftWorkflow(
+  ctx: DraftCtx,
+  { text }: { text: string },
+  tell: (headers: Headers) => void = () => undefined,
+): Promise<Draft> {
   const { timeZone } = (await getMe(ctx)).preferences
   const at = { now: ctx.now().toISOString(), timeZone }
   const isOffline = ctx.config.ai.providers.every((name) => name === 'offline')
   if (isOffline) return await byRules(ctx, text, at)
   try {
-    return await byModel(ctx, text, at)
+    const { draft, headers } = await byModel(ctx, text, at)
+    tell({ ...headers, 'Aurelius-Cost-Micros': String(draft.costMicros) })
+    return draft
   } catch (error) {
     // Without a budget, or while every provider is away, rules are better than nothing.
     if (!findAppError(error)) throw error
@@ -89,27 +100,28 @@ function proposal(): ModelTool {
   return { name: TOOL, description: 'Propose the workflow. Nothing is saved by it.', inputSchema }
 }
 
-async function byModel(ctx: DraftCtx, text: string, at: At): Promise<Draft> {
+async function byModel(ctx: DraftCtx, text: string, at: At): Promise<{ draft: Draft; headers: Headers }> {
   const effects = `Effects a step may \`do\`: ${[...effectInputs().keys()].join(', ')}.`
   const messages: ModelMessage[] = [{ role: 'user', at: at.now, parts: [{ type: 'text', text }] }]
   const volatileSystem = `It is ${at.now}; the person lives in ${at.timeZone}. ${effects}`
   let draft: Draft = { ...NOTHING, because: 'The model made no proposal' }
-  let costMicros = 0
+  let [costMicros, headers]: [number, Headers] = [0, {}]
   for (let repairs = 0; repairs <= MAX_REPAIRS; repairs++) {
     const said = await ask(ctx, { volatileSystem, messages })
     costMicros += said.costMicros
+    headers = said.headers
     const judged = await judge(ctx, said.call?.input)
     draft = { ...judged, model: said.model, repairs, costMicros }
-    if (!said.call || draft.understood || draft.faults.length === 0) return draft
+    if (!said.call || draft.understood || draft.faults.length === 0) return { draft, headers }
     const output = { faults: draft.faults, next: 'Correct these and call the tool again' }
     const result = { type: 'tool_result' as const, callId: said.call.id, name: TOOL, output, isError: true }
     messages.push({ role: 'assistant', parts: [said.call] }, { role: 'user', at: at.now, parts: [result] })
   }
-  return draft
+  return { draft, headers }
 }
 
 type Asked = { volatileSystem: string; messages: ModelMessage[] }
-type Said = { call: ToolCall | null; model: string | null; costMicros: number }
+type Said = { call: ToolCall | null; model: string | null; costMicros: number; headers: Headers }
 
 async function ask(ctx: DraftCtx, { volatileSystem, messages }: Asked): Promise<Said> {
   const tools = [proposal()]
@@ -119,12 +131,16 @@ async function ask(ctx: DraftCtx, { volatileSystem, messages }: Asked): Promise<
     feature: 'workflows' as const,
     request: { ...request, toolChoice: { name: TOOL } },
   }
-  const said: Said = { call: null, model: null, costMicros: 0 }
+  const said: Said = { call: null, model: null, costMicros: 0, headers: {} }
+  let start: Extract<GatewayEvent, { type: 'start' }> | undefined
   for await (const event of generate(ctx, call, AbortSignal.timeout(DEADLINE_MS))) {
+    if (event.type === 'start') start = event
     if (event.type === 'tool_call' && event.call.name === TOOL) said.call = event.call
     if (event.type !== 'end') continue
     said.model = event.receipt.model
     said.costMicros = event.receipt.costMicros
+    const overhead = start ? { ...start.overhead, cache: start.decision.cache } : null
+    said.headers = answerHeaders({ ...event.receipt, upstreamMs: event.receipt.totalMs, overhead })
   }
   return said
 }

@@ -33,6 +33,8 @@ export function dryWorld(ctx: UserCtx, run: Begun, { answers, askModel }: Option
     gather: (begun) => gather(reading, begun),
     // To ask the gates would be to use them up.
     gate: async () => null,
+    leave: async () => null,
+    hasEnded: async () => true,
     analyse: async (begun, gathered) => {
       if (begun.definition.analysis?.kind !== 'model') return await analyse(ctx, begun, gathered)
       return askModel ? await analyse(ctx, begun, gathered) : { ...NONE, reason: 'model_not_asked' }

@@ -47,7 +47,7 @@ export async function heed(ctx: UserCtx, runId: string, { id, decision, actions 
 }
 
 // Found out before a model was asked, and to be found out as of then.
-const STALE = [':gather', ':gate', ':analyse'].map((name) => sql`${name}`)
+const STALE = [':gather', ':gate', ':leave', ':analyse'].map((name) => sql`${name}`)
 
 /**
  * Begins a run again that ended before it could ask a model, with what is so by then; heard again, it changes nothing.

@@ -1,6 +1,6 @@
 import type { Effects, Recorded, Undone } from '#effects'
 import type { ActionOffer, Autonomy, NewSuggestion } from '#proactivity'
-import type { Analysed } from './analyse.ts'
+import type { Analysed, Left } from './analyse.ts'
 import type { Definition } from './definition.ts'
 import type { Gathered } from './gather.ts'
 import type { Doing, Finding, RunEnd } from './run-schema.ts'
@@ -37,7 +37,12 @@ export type World = {
   gather(run: Begun): Promise<Gathered>
   /** The reason to be silent, or null. `findings`: what rules found already. */
   gate(run: Begun, gathered: Gathered, findings: Finding[]): Promise<string | null>
-  analyse(run: Begun, gathered: Gathered): Promise<Analysed>
+  /** Leaves the analysis to a batch, where it can wait and is cheaper; null: it is to be made now. */
+  leave(run: Begun, gathered: Gathered): Promise<Left | null>
+  /** Whether that has ended, so that there is nothing to wait for. */
+  hasEnded(left: Left): Promise<boolean>
+  /** What a batch answered where it was left to one; else it is made now. */
+  analyse(run: Begun, gathered: Gathered, left?: Left): Promise<Analysed>
   /** By what the person allowed. */
   allow(acts: (Act & { workflowId: string })[]): Promise<Autonomy[]>
   rehearse(): Effects & { recorded: Recorded[] }
@@ -72,4 +77,4 @@ export type StepPort = {
   waitFor(name: string, type: WakeType, untilMs: number): Promise<void>
   sleepUntil(name: string, untilMs: number): Promise<void>
 }
-export type WakeType = 'decided' | 'answered'
+export type WakeType = 'decided' | 'answered' | 'analysed'

@@ -52,6 +52,25 @@ test('a run that does nothing says so, and why', async () => {
   expect(await idle({ suggestion, actions: [] }, (life) => (life.withheld = 'too_many_today'))).toBe('too_many_today')
 })
 
+test('what the clock alone set off waits for the batch its analysis is left to; what has ended, and anything else, does not', async () => {
+  const found = { kind: 'model', ask: 'What?', maxFindings: 3 }
+  const marksOf = async (triggerKind: string, set: object = {}, priority = 'routine') => {
+    const definition = Definition().parse({ ...made(), analysis: found, actions: [task('one', 'A')], priority })
+    const life = createLife({ definition, triggerKind })
+    Object.assign(life, { levels: ALLOWED, findings: [{ title: 'x', confidence: 1 }], ...set })
+    const untilMs = life.nowMs + 5_400_000
+    life.left = { callId: 'aic_1', untilMs }
+    await life.run(runTasa)
+    expect(life.end).toMatchObject({ outcome: 'acted' })
+    return { marks: life.marks, isPast: life.nowMs >= untilMs, isLeft: life.kept.has(':leave') }
+  }
+  expect(await marksOf('cron')).toMatchObject({ marks: ['waiting', 'running'], isPast: true })
+  expect(await marksOf('cron', { hasEnded: true })).toEqual({ marks: ['running'], isPast: false, isLeft: true })
+  const now = { marks: ['running'], isPast: false, isLeft: false }
+  for (const triggerKind of ['manual', 'event', 'webhook', 'condition']) expect(await marksOf(triggerKind)).toEqual(now)
+  expect(await marksOf('cron', {}, 'important')).toEqual(now)
+})
+
 test('what is not allowed is asked about in one suggestion, and done as it was approved', async () => {
   const life = lifeOf({
     suggestion: { kind: 'idea', title: '{{ facts.n }} ideas', body: 'Do it?', expiresMinutes: 60 },

@@ -1,7 +1,7 @@
 import { agreeTo } from './agree.ts'
-import type { Analysed } from './analyse.ts'
+import type { Analysed, Left } from './analyse.ts'
 import { TAKING_BACK, takeBack } from './compensate.ts'
-import { type Course, Failed, keptOf, Over, once, Stopped } from './course.ts'
+import { type Course, Failed, keptOf, mark, Over, once, Stopped } from './course.ts'
 import type { Gathered } from './gather.ts'
 import { realHands } from './hands.ts'
 import { planOf } from './plan.ts'
@@ -109,10 +109,31 @@ async function carryOut(way: Way): Promise<RunEnd> {
 
 async function look(way: Way, gathered: Gathered): Promise<Analysed> {
   const { run } = way
-  const analysed = await once(way, { step: ':analyse', kind: 'analyse' }, (world) => world.analyse(run, gathered))
+  const left = await awaited(way, gathered)
+  const analysed = await once(way, ANALYSE, (world) => world.analyse(run, gathered, left))
   if (analysed.error) throw new Failed(analysed.error)
   return analysed
 }
+
+const ANALYSE = { step: ':analyse', kind: 'analyse' }
+
+/** Where the analysis is left to a batch, the run waits until that has answered, or should have. */
+async function awaited(way: Way, gathered: Gathered): Promise<Left | undefined> {
+  const { run, port } = way
+  const { priority, triggerKind, definition } = run
+  const mayWait = priority === 'routine' && BY_CLOCK.has(triggerKind) && definition.analysis?.kind === 'model'
+  if (!mayWait || keptOf(run, ANALYSE.step) !== undefined) return undefined
+  const left = await once(way, { step: ':leave', kind: 'analyse' }, (world) => world.leave(run, gathered))
+  if (!left) return undefined
+  if (await port.step(':ended', (world) => world.hasEnded(left))) return left
+  await mark(way, ':left', { status: 'waiting', until: new Date(left.untilMs).toISOString() })
+  await port.waitFor(':await', 'analysed', left.untilMs)
+  await mark(way, ':heard', { status: 'running' })
+  return left
+}
+
+// Nobody waits for what the clock alone set off.
+const BY_CLOCK = new Set(['at', 'every', 'cron', 'rrule'])
 
 /** A person who asks for it themselves is not kept from it. */
 const isGated = ({ definition, triggerKind }: Begun): boolean =>

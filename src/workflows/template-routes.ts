@@ -32,7 +32,8 @@ const draftRoute = personRoute(
     path: '/workflows/draft',
     operationId: 'draftWorkflow',
     summary: 'Draft a workflow from plain words; nothing is kept',
-    description: 'By a model where one is configured, which may correct itself twice; else by rules.',
+    description:
+      'By a model where one is configured, which may correct itself twice: `Aurelius-*` headers name it, the cost of all its tries, and the decision of the last. Else by rules.',
     tags,
     request: { body: body(DraftAsk) },
     responses: { 200: answer(Draft, 'The draft, or what was not understood') },
@@ -41,7 +42,11 @@ const draftRoute = personRoute(
 )
 
 export const templatesApp = createApp()
-  .openapi(draftRoute, async (c) => c.json(await draftWorkflow(c.var.ctx, c.req.valid('json')), 200))
+  .openapi(draftRoute, async (c) => {
+    const headers: Record<string, string> = {}
+    const draft = await draftWorkflow(c.var.ctx, c.req.valid('json'), (told) => Object.assign(headers, told))
+    return c.json(draft, 200, headers)
+  })
   .openapi(listRoute, async (c) => c.json(await listTemplates(c.var.ctx, c.req.valid('query')), 200))
   .openapi(useRoute, async (c) => {
     const made = await useTemplate(c.var.ctx, c.req.valid('json'))

@@ -4,7 +4,7 @@ import { listEffects, realEffects, recordingEffects, undoEffect } from '#effects
 import { notify } from '#notifications'
 import { autonomyOf, decideAutonomy, gate, propose, settleRun } from '#proactivity'
 import { oneLine, triggerWords } from './agree.ts'
-import { analyse } from './analyse.ts'
+import { analyse, hasEnded, leave } from './analyse.ts'
 import { gather, hashOf } from './gather.ts'
 import { goOn } from './heed.ts'
 import type { Decision, Notice, Question, Standing, World } from './ports.ts'
@@ -56,8 +56,10 @@ export function realWorld(ctx: UserCtx, holder: Holder): World {
       const asked = await gate(ctx, needsModel ? { ...ask, later } : ask)
       return asked.open ? null : asked.reason
     },
-    analyse: async (run, gathered) => {
-      const analysed = await analyse(ctx, run, gathered)
+    leave: (run, gathered) => leave(ctx, run, gathered),
+    hasEnded: (left) => hasEnded(ctx, left),
+    analyse: async (run, gathered, left) => {
+      const analysed = await analyse(ctx, run, gathered, left)
       await noteFindings(ctx, holder, analysed)
       return analysed
     },

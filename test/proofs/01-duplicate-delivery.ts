@@ -215,13 +215,13 @@ async function tryCodes(scene: Scene, person: Person): Promise<void> {
   await need(person, 'POST', '/v1/auth/email/confirm', { token })
 }
 
-// No route asks for work that can wait yet: what the cron tells when it is answered is written as it writes it.
+// What may wait does so where a provider has batches, and none has here: what the cron tells is written as it writes it.
 async function answerWhatWaited(world: World, { userId }: Person): Promise<void> {
   const id = makeId('aic')
   await world.query(
     `insert into outbox (id, type, user_id, room, key, version, data)
-      values ($1 || '.1.ai.answered', 'ai.answered', $2, null, $1, 1, '{}')`,
-    [id, userId],
+      values ($1 || '.1.ai.answered', 'ai.answered', $2, null, $1, 1, $3)`,
+    [id, userId, JSON.stringify({ id, kind: 'analyse', feature: 'workflows', state: 'answered', errorCode: null })],
   )
 }
 

@@ -74,8 +74,8 @@ export const proof: Proof = {
     'who is not known is not told what remains': [
       {
         file: 'workers/guard.ts',
-        find: 'limitHeaders(c, limit)\n  if (take.ok)',
-        replace: "if (name !== 'public') limitHeaders(c, limit)\n  if (take.ok)",
+        find: 'limitHeaders(c, limit)\n    if (take.ok)',
+        replace: "if (name !== 'public') limitHeaders(c, limit)\n    if (take.ok)",
       },
     ],
   },

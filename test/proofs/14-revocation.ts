@@ -1,4 +1,4 @@
-import { startOpenAiFake } from '../openai-fake.ts'
+import { startOpenAiFake } from '../../local/openai-fake.ts'
 import type { World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Measured, measure } from './lib-revocation.ts'

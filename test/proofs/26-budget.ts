@@ -6,6 +6,7 @@ import type { Person, World } from '../world.ts'
 import { eachOf } from './all.ts'
 import { type Chance, createChance } from './chance.ts'
 import { ENTRIES, mcpSession, type Said } from './lib-entries.ts'
+import { leftBehind } from './lib-left.ts'
 import { type Proof, scaled } from './proof.ts'
 
 const ROUNDS = 10
@@ -17,11 +18,15 @@ const LEAST_MICROS = 2_500
 const MOST_MICROS = 6_000
 // Every other round leaves room for what goes on where a stream broke.
 const LOOSER = 5
+// Of the person's own: for runs and for what is due.
+const BACKGROUND_SHARE = 0.5
 const LOOK_EACH_MS = 25
 const QUIET_LOOKS = 8
 const QUIET_WITHIN_MS = 30_000
 
-type Line = { micros: number; isEstimated: boolean; outcome: string }
+type Line = { micros: number; isEstimated: boolean; outcome: string; account: Account }
+type Account = (typeof ACCOUNTS)[number]
+const ACCOUNTS = ['own', 'background'] as const
 type Report = (what: string) => void
 
 export const proof: Proof = {
@@ -58,6 +63,13 @@ export const proof: Proof = {
         replace: "new Set<FailureReason>(['unreachable', 'rate_limited',",
       },
     ],
+    'what nobody settled is charged without a look at the ledger': [
+      {
+        file: 'workers/ledger-lines.ts',
+        find: 'calls.length > 0 ? await findCosts(makeCtx(), calls) : new Map',
+        replace: 'new Map',
+      },
+    ],
     'a call that was stopped is not charged': [
       {
         file: 'src/ai/spending.ts',
@@ -85,17 +97,8 @@ export const proof: Proof = {
     }
     const claude = await world.sabotaged([], vars)
     const counts = {
-      cases: 0,
-      exact: 0,
-      estimated: 0,
-      refused: 0,
-      failed: 0,
-      left: 0,
-      stopped: 0,
-      micros: 0,
-      caps: 0,
-      again: 0,
-      tools: 0,
+      ...{ cases: 0, exact: 0, estimated: 0, refused: 0, background: 0, failed: 0, left: 0, stopped: 0 },
+      ...{ micros: 0, caps: 0, again: 0, tools: 0 },
     }
     const streams = scaled(STREAMS, Math.min(1, share * STREAMS_KEPT))
     try {
@@ -118,16 +121,20 @@ export const proof: Proof = {
         counts.left += said.filter(({ status }) => status === 0).length
         counts.estimated += lines.filter(({ isEstimated }) => isEstimated).length
         counts.exact += lines.filter(({ isEstimated }) => !isEstimated).length
+        counts.background += lines.filter(({ account }) => account === 'background').length
         counts.stopped += lines.filter(({ outcome }) => outcome === 'aborted').length
         counts.again += paidAgain(upstream.bills)
         counts.micros += sum(lines)
-        counts.caps += capMicros
+        counts.caps += capMicros + capOf('background', capMicros)
       }
+      const [person] = await claude.people(1)
+      if (person) counts.cases += await leftBehind(claude, person, report)
       // A few calls may all have ended before anybody stopped them.
       const tried = [
         'exact',
         'estimated',
         'refused',
+        'background',
         ...(share < 1 ? [] : ['stopped', 'again']),
       ] as (keyof typeof counts)[]
       for (const kind of tried) if (counts[kind] === 0) report(`nothing was tried: no call was ${kind}`)
@@ -137,7 +144,7 @@ export const proof: Proof = {
     }
     const notes = [
       `${streams} streams at once through ${ENTRIES.length} entries: ${ENTRIES.map(({ name }) => name).join('; ')}:`,
-      `${counts.exact} calls charged exactly, ${counts.estimated} in full (${counts.stopped} stopped);`,
+      `${counts.exact} calls charged exactly, ${counts.estimated} in full (${counts.stopped} stopped), ${counts.background} of all in the background;`,
       `${counts.left} clients left, ${counts.refused} were refused, ${counts.failed} told of a failure;`,
       `${counts.again} bills beyond the first of a request; ${counts.micros} of ${counts.caps} micro-dollars spent;`,
       `a session at /mcp with its ${counts.tools} tools called no model`,
@@ -153,7 +160,8 @@ async function setCap({ worker }: World, person: Person, dayMicros: number): Pro
   const stewards = (await worker.miniflare.getDurableObjectNamespace('STEWARD')) as unknown as Stewards
   await stewards.getByName(person.userId).setBudget({ plan: 'max' })
   const none = { dayMicros: null, monthMicros: null }
-  const body = { isPaused: false, caps: { own: { ...none, dayMicros }, background: none } }
+  const background = { ...none, dayMicros: capOf('background', dayMicros) }
+  const body = { isPaused: false, caps: { own: { ...none, dayMicros }, background } }
   const { status } = await person.api('PUT', '/v1/ai/budget', { body })
   if (status !== 200) throw new Error(`the cap is answered ${status}`)
 }
@@ -180,17 +188,23 @@ async function storm(world: World, person: Person, { chance, streams, capMicros 
 
 type Day = { spentMicros: number; reservedMicros: number }
 
-async function dayOf(person: Person): Promise<Day> {
-  const { text } = await person.api('GET', '/v1/ai/budget')
-  return JSON.parse(text).own.day
+async function daysOf(person: Person): Promise<Record<Account, Day>> {
+  const { own, background } = JSON.parse((await person.api('GET', '/v1/ai/budget')).text)
+  return { own: own.day, background: background.day }
 }
 
-/** At no moment is more spent and held than the cap. */
+const capOf = (account: Account, capMicros: number) =>
+  account === 'own' ? capMicros : Math.ceil(capMicros * BACKGROUND_SHARE)
+
+/** At no moment is more spent and held than the caps. */
 async function watch(person: Person, capMicros: number, over: AbortSignal, report: Report): Promise<void> {
   while (!over.aborted) {
-    const { spentMicros, reservedMicros } = await dayOf(person)
-    const beyond = spentMicros + reservedMicros - capMicros
-    if (beyond > 0) report(`${beyond} micro-dollars over the cap are spent or held`)
+    const days = await daysOf(person)
+    for (const account of ACCOUNTS) {
+      const { spentMicros, reservedMicros } = days[account]
+      const beyond = spentMicros + reservedMicros - capOf(account, capMicros)
+      if (beyond > 0) report(`${beyond} micro-dollars over the cap (${account}) are spent or held`)
+    }
     await wait(LOOK_EACH_MS)
   }
 }
@@ -203,7 +217,8 @@ async function quiet(world: World, person: Person, open: () => number, report: R
     const running = await world.query(`select 1 from messages where user_id = $1 and status = 'streaming'`, [
       person.userId,
     ])
-    if (running.length > 0 || open() > 0 || (await dayOf(person)).reservedMicros > 0) looks = 0
+    const { own, background } = await daysOf(person)
+    if (running.length > 0 || open() > 0 || own.reservedMicros + background.reservedMicros > 0) looks = 0
     await wait(LOOK_EACH_MS)
   }
 }
@@ -211,10 +226,11 @@ async function quiet(world: World, person: Person, open: () => number, report: R
 /** Answers how many tools were called. */
 async function mcpIsFree(world: World, person: Person, asked: () => number, report: Report): Promise<number> {
   await flushLedger(world, person.userId)
-  const before = [asked(), JSON.stringify(await linesOf(world, person)), (await dayOf(person)).spentMicros]
+  const look = async () => [asked(), JSON.stringify([await linesOf(world, person), await daysOf(person)])]
+  const before = await look()
   const tools = await mcpSession({ world, person })
   await flushLedger(world, person.userId)
-  const after = [asked(), JSON.stringify(await linesOf(world, person)), (await dayOf(person)).spentMicros]
+  const after = await look()
   if (before.some((value, index) => value !== after[index])) report('a session at /mcp changed the ledger')
   return tools
 }
@@ -227,13 +243,14 @@ function paidAgain(bills: Bill[]): number {
 
 async function linesOf(world: World, { userId }: Person): Promise<Line[]> {
   const rows = await world.query(
-    'select cost_micros, is_estimated, outcome from usage_events where user_id = $1 order by id',
+    'select cost_micros, is_estimated, is_background, outcome from usage_events where user_id = $1 order by id',
     [userId],
   )
   return rows.map((row) => ({
     micros: Number(row.cost_micros),
     isEstimated: row.is_estimated === true,
     outcome: String(row.outcome),
+    account: row.is_background === true ? ('background' as const) : ('own' as const),
   }))
 }
 
@@ -259,10 +276,17 @@ function compare(lines: Line[], bills: Bill[], report: Report): void {
 
 async function compareSums(person: Person, lines: Line[], bills: Bill[], capMicros: number, report: Report) {
   const spent = sum(lines)
-  if (spent > capMicros) report(`the ledger is ${spent - capMicros} micro-dollars over the cap`)
-  if (sum(bills) > capMicros) report(`the bills are ${sum(bills) - capMicros} micro-dollars over the cap`)
-  const { spentMicros } = await dayOf(person)
-  if (spentMicros !== spent) report(`the budget says ${spentMicros} were spent, the ledger ${spent}`)
+  const days = await daysOf(person)
+  for (const account of ACCOUNTS) {
+    const ofAccount = sum(lines.filter((line) => line.account === account))
+    const beyond = ofAccount - capOf(account, capMicros)
+    if (beyond > 0) report(`the ledger is ${beyond} micro-dollars over the cap (${account})`)
+    const { spentMicros } = days[account]
+    if (spentMicros !== ofAccount)
+      report(`the budget (${account}) says ${spentMicros} were spent, the ledger ${ofAccount}`)
+  }
+  const beyond = sum(bills) - capMicros - capOf('background', capMicros)
+  if (beyond > 0) report(`the bills are ${beyond} micro-dollars over the caps`)
   const usage = JSON.parse((await person.api('GET', '/v1/ai/usage')).text)
   if (usage.total.costMicros !== spent) report(`usage says ${usage.total.costMicros} were spent, the ledger ${spent}`)
 }

@@ -48,6 +48,8 @@ export const ENTRIES: Entry[] = [
     name: '/compat/openai/v1/audio/transcriptions',
     ask: (client, text) => askUpload(client, recordingOf(client.chance, text)),
   },
+  { name: 'the analysis of a run', ask: askRun },
+  { name: 'a scheduled question', ask: askScheduled },
   // Where nothing is left for a model, rules answer.
   { name: '/v1/workflows/draft', ask: (client, text) => askUpload(client, draftOf(text)) },
 ]
@@ -192,6 +194,51 @@ async function askUpload({ world, person, chance }: Client, { path, body, header
     if (leaves) return GONE
     throw error
   }
+}
+
+const ENDS_WITHIN_MS = 120_000
+
+/** What is there once it is over. */
+async function over<T>(person: Person, path: string, find: (found: ReturnType<typeof JSON.parse>) => T | undefined) {
+  const untilMs = Date.now() + ENDS_WITHIN_MS
+  for (;;) {
+    const found = find(JSON.parse((await person.api('GET', path)).text))
+    if (found !== undefined) return found
+    if (Date.now() > untilMs) throw new Error(`${path} does not end`)
+    await wait(MAX_MS)
+  }
+}
+
+const DONE: Said = { status: 200, code: '', retryAfter: null, detail: '' }
+const spent = (detail: string): Said => ({ status: 429, code: 'budget_exhausted', retryAfter: '1', detail })
+
+/** A workflow that has a model look at the facts: its person asks for a run, and comes back when it is over. */
+async function askRun({ person }: Client, text: string): Promise<Said> {
+  await need(person, 'POST', '/v1/tasks', { title: text })
+  const definition = {
+    ...{ triggers: [{ kind: 'manual' }], priority: 'routine', suggestion: null },
+    gather: [{ name: 'tasks', source: 'tasks', query: { limit: 5 } }],
+    analysis: { kind: 'model', ask: `What of ${text}?`, maxFindings: 3 },
+    actions: [{ id: 'one', do: 'create_task', input: { title: 'x' } }],
+  }
+  const { id } = await need(person, 'POST', '/v1/workflows', { name: text, definition })
+  const asked = await person.api('POST', `/v1/workflows/${id}/run`, { body: {} })
+  const { runId } = JSON.parse(asked.text)
+  const run = await over(person, `/v1/runs/${runId}`, ({ run }) => (run.endedAt === null ? undefined : run))
+  // A run that nothing was left for says so; until when, the budget does.
+  return run.reason === 'budget' ? spent('resets at') : DONE
+}
+
+/** A question that is asked when it is due: it is, at once. */
+async function askScheduled({ person }: Client, text: string): Promise<Said> {
+  const when = { kind: 'cron', cron: '0 9 * * MON' }
+  const action = { kind: 'ask_assistant', text }
+  const { id } = await need(person, 'POST', '/v1/schedules', { name: text, when, action })
+  await need(person, 'POST', `/v1/schedules/${id}/run`)
+  const { outcome } = await over(person, `/v1/schedules/${id}/executions`, ({ items: [run] }) =>
+    run && run.status !== 'waiting' ? run : undefined,
+  )
+  return outcome.code === 'budget_exhausted' ? spent(outcome.detail) : DONE
 }
 
 /** Whoever leaves asks again under the same key: it is the same turn, or its first request still runs. */
