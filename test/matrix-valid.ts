@@ -29,7 +29,10 @@ export async function mailedCode(world: World, kind: string, { userId, email }: 
 }
 
 /** For who was made behind the API. */
-export const firstPassword = (owner: Person) => need(owner, 'POST', '/v1/auth/password', { newPassword: PASSWORD })
+export async function firstPassword(world: World, owner: Person): Promise<void> {
+  await world.query('delete from credentials where user_id = $1', [owner.userId])
+  await need(owner, 'POST', '/v1/auth/password', { newPassword: PASSWORD })
+}
 
 /** The code of a registration, and the password that was chosen: that of somebody else, as it is kept. */
 async function registrationCode(world: World) {
@@ -94,7 +97,7 @@ const WANTED: Record<string, (world: World, owner: Person) => Promise<Wanted>> =
   },
   confirmRegistration: async (world) => ({ body: { token: await registrationCode(world), password: PASSWORD } }),
   confirmEmail: async (world, owner) => {
-    await firstPassword(owner)
+    await firstPassword(world, owner)
     return { body: { token: await mailedCode(world, 'verify', owner), password: PASSWORD } }
   },
   changePassword: async () => ({ body: { newPassword: PASSWORD } }),

@@ -109,7 +109,7 @@ const RACES: Race[] = [
     what: 'a mailed link that confirms an address',
     success: 204,
     async make(world, person) {
-      await firstPassword(person)
+      await firstPassword(world, person)
       const body = { token: await mailedCode(world, 'verify', person), password: PASSWORD }
       return { attempt: () => world.call('POST', '/v1/auth/verify-email/confirm', { body }) }
     },

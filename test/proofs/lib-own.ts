@@ -25,6 +25,7 @@ export const OWN: Record<string, (world: World, asked: Try) => Promise<Try[]>> =
   ...OWN_PROVIDERS,
   ...OWN_FACTORS,
   ...OWN_WEBHOOKS,
+  getExportArchive: async (_, asked) => [withHeaders(asked, { range: 'bytes=0-0' })],
   finishMcpConnect: async (_, asked) => [withPath(asked, '/v1/mcp/callback')],
   createRealtimeTicket: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
   connectRealtime: async (_, asked) => [withHeaders(asked, { origin: 'https://evil.example' })],
