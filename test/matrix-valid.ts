@@ -2,7 +2,6 @@ import { Webhook } from 'standardwebhooks'
 import { createAuthenticator } from './authenticator.ts'
 import { askedToSign, confirmedApp, makeChallenges, passkeyOf, pendingApp } from './matrix-factors.ts'
 import { awayFlow, backFlow, beginFlow } from './matrix-flows.ts'
-import { need } from './matrix-identity.ts'
 import { DEFINITION, kindOf, makeEffect } from './matrix-objects.ts'
 import { type Request, requestFor } from './matrix-requests.ts'
 import { fillPath, type Operation } from './openapi-document.ts'
@@ -30,8 +29,12 @@ export async function mailedCode(world: World, kind: string, { userId, email }: 
 
 /** For who was made behind the API. */
 export async function firstPassword(world: World, owner: Person): Promise<void> {
-  await world.query('delete from credentials where user_id = $1', [owner.userId])
-  await need(owner, 'POST', '/v1/auth/password', { newPassword: PASSWORD })
+  const { userId } = await world.person()
+  await world.query(
+    `insert into credentials (user_id, password_hash) select $1, password_hash from credentials where user_id = $2
+      on conflict (user_id) do update set password_hash = excluded.password_hash`,
+    [owner.userId, userId],
+  )
 }
 
 /** The code of a registration, and the password that was chosen: that of somebody else, as it is kept. */

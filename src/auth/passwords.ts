@@ -136,7 +136,7 @@ export async function changePassword(ctx: ChangeCtx, { currentPassword, newPassw
     .select({ changed: changed.id, ended: endedSessions })
     .from(changed)
   const [, [done]] = await db.batch([renewStamp(db, sql`${ownerId(actor)}`), change])
-  if (!done) throw new AppError('conflict', 'The password was changed elsewhere meanwhile')
+  if (!done) throw new AppError('invalid_credentials', 'The password was changed elsewhere meanwhile')
   kick(ctx, [done.changed])
   hurry(ctx, actor.userId, done.ended)
 }
