@@ -54,13 +54,15 @@ async function makeWorld() {
   return { person, by, session, conversation, ask, statusOf, loseOne, rows }
 }
 
-/** Holds back the next trip whose statement says this, until released; `held` is when it was reached. */
-function holdTrip(says: string) {
+/** Holds back the next trip whose statement says this, until released; `held` is when it was reached. Others may be cut. */
+function holdTrip(says: string, areOthersCut = false) {
   const real = globalThis.fetch
   const [held, released] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
   let isSpent = false
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
-    if (!isSpent && typeof init?.body === 'string' && init.body.includes(says)) {
+    if (typeof init?.body === 'string' && init.body.includes(says)) {
+      if (isSpent && areOthersCut) throw new Error('the line is cut')
+      if (isSpent) return await real(input, init)
       isSpent = true
       held.resolve()
       await released.promise
@@ -187,6 +189,41 @@ test('the watchdog finds a lost turn, and knows whose it was', async () => {
   expect(await runDurableObjectAlarm(session())).toBe(true)
   expect(await statusOf(request.answerId)).toBe('interrupted')
   expect(await rows()).toEqual([{ turn_id: request.turnId, state: 'ended' }])
+})
+
+test('a lost turn that cannot be closed keeps no other from being ended', async () => {
+  const { by, session, conversation, ask, statusOf, rows } = await makeWorld()
+  const requests = [ask(await conversation()), ask(await conversation())]
+  cutTrip(CLOSING)
+  await Promise.all(requests.map((request) => session().finishTurn(request, by)))
+  vi.restoreAllMocks()
+  await evictDurableObject(session())
+  const [{ turn_id: firstId } = {}] = await rows()
+  const [first, second] = requests.toSorted((a) => (a.turnId === firstId ? -1 : 1))
+  cutTrip(first?.answerId ?? '')
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + WATCH_MS })
+  await runDurableObjectAlarm(session())
+  vi.restoreAllMocks()
+  expect([await statusOf(first?.answerId ?? ''), await statusOf(second?.answerId ?? '')]).toEqual([
+    'streaming',
+    'interrupted',
+  ])
+})
+
+test('the watchdog stays while a turn runs, also where a lost one cannot be closed', async () => {
+  const { by, session, conversation, ask } = await makeWorld()
+  const { held, release } = holdTrip(CLOSING, true)
+  const running = session().finishTurn(ask(await conversation()), by)
+  await held
+  expect(await session().finishTurn(ask(await conversation()), by)).toMatchObject({ ok: false })
+  vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + WATCH_MS + 1000 })
+  await runDurableObjectAlarm(session())
+  const waiting = await runInDurableObject(session(), (_, { storage }) =>
+    storage.sql.exec("select due_ms as due from timers where name like 'turn:%' and due_ms is not null").toArray(),
+  )
+  expect(waiting).toEqual([{ due: Date.now() + WATCH_MS }])
+  release()
+  expect(await running).toMatchObject({ answer: { status: 'done' } })
 })
 
 test('one watchdog watches all turns, stays while one runs, and waits for none', async () => {

@@ -21,7 +21,6 @@ import { type Asker, askerCtx } from './context.ts'
 
 const WATCH_MS = 20_000
 const TIMER = 'turn:'
-
 export type Refusal = { ok: false; code: string; detail: string }
 export type Ended = { question: Message; answer: Message } & Pick<TurnResult, 'overhead' | 'reason'>
 const UNKNOWN = { receipt: null, errorCode: null, reason: null, overhead: null }
@@ -136,7 +135,10 @@ export function createTurns(host: Host) {
   }
 
   async function recoverLost(): Promise<void> {
-    for (const turn of runningTurns(sql)) if (!asked.has(turn.turnId)) await recover(turn)
+    const failed: unknown[] = []
+    for (const turn of runningTurns(sql))
+      if (!asked.has(turn.turnId)) await recover(turn).catch((error) => failed.push(error))
+    if (failed.length > 0) throw failed[0]
   }
 
   function recover({ turnId }: TurnRow): Promise<void> {
@@ -154,8 +156,7 @@ export function createTurns(host: Host) {
       data: JSON.parse(json ?? 'null'),
     }))
     const parts = partsFromEvents(told, turn.answerId)
-    // What the model took is told at the end of its call and not logged: of a lost turn it stays unknown.
-    // Nor is it known what was read before it.
+    // What the model took is told at the end of its call and not logged: of a lost turn it stays unknown, as what it read.
     const result: TurnResult = { status: 'interrupted', parts, acts: null, isTainted: true, ...UNKNOWN }
     tellEnd(turn, 'interrupted', await closeTurn(systemFor(turn), turn.answerId, result))
   }
@@ -193,8 +194,7 @@ export function createTurns(host: Host) {
     ownsTimer: (name: string) => name.startsWith(TIMER),
     /** The watchdog: turns that were lost are ended; while one lives here it stays. */
     async onTimer(): Promise<void> {
-      await recoverLost()
-      if (asked.size > 0) watch(true)
+      await recoverLost().finally(() => asked.size > 0 && watch(true))
     },
   }
 }

@@ -163,12 +163,13 @@ function timerAt({ userId, id }: Whose, dueMs: number, version: number): NewTime
   return { name: nameOf(id), dueMs, version, payload: { kind: 'event_reminder', userId, id } }
 }
 
-/** Arms again what is soon, and gives what a lost message or alarm left unsaid, oldest first; answers how many it gave. */
+/** Gives what a lost message or alarm left unsaid, oldest first, and arms again what is soon; answers how many it gave. */
 export async function sweepEventReminders(ctx: RingCtx): Promise<number> {
   const found = await ctx.db
     .select({
       ...{ id: e.id, userId: e.userId, armings: e.armings, at: e.nextReminderAt },
-      isLate: sql<boolean>`${e.nextReminderAt} <= now() - interval '1 second' * ${SWEEP_AFTER_S}`,
+      // Imported and never armed: it has no version yet that a timer may have.
+      isLate: sql<boolean>`${e.nextReminderAt} <= now() - interval '1 second' * ${SWEEP_AFTER_S} or ${e.armings} = 0`,
     })
     .from(e)
     .where(
@@ -181,12 +182,12 @@ export async function sweepEventReminders(ctx: RingCtx): Promise<number> {
   const soon = found.flatMap((one) =>
     one.at === null || one.isLate ? [] : timerAt(one, one.at.getTime(), one.armings),
   )
-  await armAgain(ctx, soon)
   let given = 0
   for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
     const counts = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((whose) => keepLate(ctx, whose)))
     given += counts.reduce((sum, count) => sum + count, 0)
   }
+  await armAgain(ctx, soon)
   if (given > 0) ctx.log.warn('event_reminders.swept', { found: late.length, given })
   return given
 }

@@ -16,8 +16,8 @@ const STALE_MINUTES = 15
 const e = effects
 
 /**
- * Arms again what is soon, and goes on, oldest first, with what a lost message, alarm or machine left: held, being taken
- * back, or handed on without a word since. Answers with how many.
+ * Goes on, oldest first, with what a lost message, alarm or machine left: held, being taken back, or handed on without a
+ * word since; and arms again what is soon. Answers with how many.
  */
 export async function sweepEffects(ctx: Ctx): Promise<number> {
   const isOver = lt(e.leaseUntil, sql`now()`)
@@ -40,7 +40,6 @@ export async function sweepEffects(ctx: Ctx): Promise<number> {
       .limit(SWEEP_LIMIT),
     ctx.db.select({ id, userId, heldUntil, version }).from(e).where(isSoon).limit(SWEPT),
   ])
-  await armAgain(ctx, soon.flatMap(holdTimers))
   for (const one of late) {
     try {
       await goOn(ctx, one)
@@ -48,6 +47,7 @@ export async function sweepEffects(ctx: Ctx): Promise<number> {
       ctx.log.error('effect.sweep_failed', { effectId: one.id, ...describeError(error) })
     }
   }
+  await armAgain(ctx, soon.flatMap(holdTimers))
   if (late.length > 0) ctx.log.warn('effects.swept', { found: late.length })
   return late.length
 }

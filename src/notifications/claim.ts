@@ -1,11 +1,13 @@
 import { and, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm'
 import { openSessions } from '#auth'
 import type { Ctx } from '#core'
-import { hasEnded, insertClears, LEASE_S, stamp } from './ledger.ts'
+import { hasEnded, insertClears, LEASE_S, MAX_ATTEMPTS, stamp } from './ledger.ts'
 import { deliveries, devices, notifications } from './tables.ts'
 
 // Five at a time; whoever is slower loses what it has not begun to another.
 const CLAIM = 25
+/** What is due by then is looked at: whoever looks may be behind whoever woke it. */
+export const EARLY_MS = 1000
 /** What was gathered goes out in one mail: not in parts. */
 const MAX_GATHERED = 1000
 
@@ -27,14 +29,15 @@ type Claims = { claimed: Claimed[]; taken: number; again: Date[] }
 /**
  * What is due of a person, for this caller alone until the lease is over; it counts as being sent only from `begin` on.
  * What was seen meanwhile is skipped, what comes in quiet hours put off, and what somebody was pushing and never said is
- * `unknown` from now on. One trip, a second where something is.
+ * `unknown` from now on; mail that was claimed too often has failed. One trip, a second where something is.
  */
 export async function claimDue(ctx: Pick<Ctx, 'db' | 'now' | 'newId'>, userId: string, held: Held): Promise<Claims> {
   const { db, now } = ctx
   const at = now()
+  const soon = new Date(at.getTime() + EARLY_MS)
   const lapsed = sql`${stamp(at)} - ${LEASE_S} * interval '1 second'`
   const isDue = sql`${d.userId} = ${userId} and ((${d.status} = 'sending' and ${d.claimedAt} < ${lapsed})
-    or (${d.status} = 'waiting' and ${d.dueAt} <= ${stamp(at)} and (${d.claimedAt} is null or ${d.claimedAt} < ${lapsed})))`
+    or (${d.status} = 'waiting' and ${d.dueAt} < ${stamp(soon)} and (${d.claimedAt} is null or ${d.claimedAt} < ${lapsed})))`
   const some = (name: string, isOf: SQL, most: number) =>
     db
       .$with(name)
@@ -51,7 +54,10 @@ export async function claimDue(ctx: Pick<Ctx, 'db' | 'now' | 'newId'>, userId: s
   const gathered = some('gathered', sql`${d.channel} = 'digest'`, MAX_GATHERED)
   // Of mail, record and sending are one commit: nothing is lost of it.
   const isLost = sql`(${d.status} = 'sending' and ${d.channel} = 'push')`
+  // Its claim is its attempt: one that cannot be written down would be claimed for ever.
+  const isSpent = sql`(${d.channel} <> 'push' and ${d.attempts} >= ${MAX_ATTEMPTS})`
   const isIdle = sql`${d.purpose} = 'show' and (${n.seenAt} is not null or ${hasEnded(n, at)})`
+  const isOver = sql`(${isLost} or ${isIdle} or ${isSpent})`
   const until = (date: Date | null) => sql`${date?.toISOString() ?? null}::timestamptz`
   const heldTo = sql`case when ${d.purpose} = 'show'
     then case when ${n.priority} = 'urgent' then ${until(held.urgent)} else ${until(held.others)} end end`
@@ -59,13 +65,16 @@ export async function claimDue(ctx: Pick<Ctx, 'db' | 'now' | 'newId'>, userId: s
     db
       .update(d)
       .set({
-        status: sql`case when ${isLost} then 'unknown' when ${isIdle} then 'skipped' else 'waiting' end`,
+        status: sql`case when ${isLost} then 'unknown' when ${isIdle} then 'skipped'
+          when ${isSpent} then 'failed' else 'waiting' end`,
         reason: sql`case when ${isLost} then 'it was being sent, and nobody heard how it went'
-          when not (${isIdle}) then ${d.reason} when ${n.seenAt} is not null then 'it was seen'
-          when ${n.title} = '' then 'it was taken away' else 'it expired' end`,
-        dueAt: sql`case when ${isLost} or ${isIdle} then ${d.dueAt} else coalesce(${heldTo}, ${d.dueAt}) end`,
-        claimedAt: sql`case when ${isLost} or ${isIdle} or ${heldTo} is null then ${stamp(at)} end`,
-        endedAt: sql`case when ${isLost} or ${isIdle} then ${stamp(at)} end`,
+          when ${isIdle} then case when ${n.seenAt} is not null then 'it was seen'
+            when ${n.title} = '' then 'it was taken away' else 'it expired' end
+          when ${isSpent} then 'it could not be written down' else ${d.reason} end`,
+        dueAt: sql`case when ${isOver} then ${d.dueAt} else coalesce(${heldTo}, ${d.dueAt}) end`,
+        attempts: sql`${d.attempts} + case when ${d.channel} = 'push' or ${isOver} or ${heldTo} is not null then 0 else 1 end`,
+        claimedAt: sql`case when ${isOver} or ${heldTo} is null then ${stamp(at)} end`,
+        endedAt: sql`case when ${isOver} then ${stamp(at)} end`,
       })
       .from(n)
       .where(sql`${n.id} = ${d.notificationId} and ${d.id} in (select id from due union all select id from gathered)`)

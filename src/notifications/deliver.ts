@@ -1,7 +1,7 @@
-import { type Ctx, type DomainEvent, describeError, findAppError, type PersonActor } from '#core'
+import { type Ctx, type DomainEvent, describeError, findAppError, inTime, type PersonActor } from '#core'
 import type { Subscriber } from '#queue'
 import { getMe, type Me } from '#users'
-import { begin, type Claimed, claimDue, giveUp } from './claim.ts'
+import { begin, type Claimed, claimDue, EARLY_MS, giveUp } from './claim.ts'
 import { notificationAllRead, notificationCreated, notificationDeleted, notificationUpdated } from './events.ts'
 import { acknowledge, LEASE_S, reachable, recordPlans, settlePush, soonDue } from './ledger.ts'
 import { mailDigest, mailOne } from './mails.ts'
@@ -13,6 +13,7 @@ import { getSettings } from './settings.ts'
 const AT_ONCE = 5
 const SECOND_MS = 1000
 const AHEAD_MS = 90_000
+const STEWARD_MS = 5000
 const SWEPT = 1000
 
 type DeliverCtx = Pick<Ctx, 'db' | 'config' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
@@ -93,7 +94,7 @@ async function armDeliveries(
     payload: { kind: 'delivery' as const, userId, id: String(dueMs) },
   }))
   // Not by the scheduler, which tells people of what is due by this room.
-  const armed = await env.STEWARD.getByName(userId).arm(timers)
+  const armed = await inTime(STEWARD_MS, async () => await env.STEWARD.getByName(userId).arm(timers))
   if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
 }
 
@@ -112,7 +113,8 @@ export async function deliverDue(
   const putOff: PutOff[] = []
   const person = await personOf(ctx, userId)
   if (!person) return { taken: 0, putOff }
-  const held = (priority: string) => heldUntil(person.reached, priority, ctx.now())
+  const soon = new Date(ctx.now().getTime() + EARLY_MS - 1)
+  const held = (priority: string) => heldUntil(person.reached, priority, soon)
   const { claimed, taken, again } = await claimDue(ctx, userId, { urgent: held('urgent'), others: held('medium') })
   const of = (channel: Claimed['row']['channel']) => claimed.filter(({ row }) => row.channel === channel)
   const queue = of('push').values()

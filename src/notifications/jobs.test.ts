@@ -1,5 +1,5 @@
 import { asc, eq, sql } from 'drizzle-orm'
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { afterAll, afterEach, beforeAll, beforeEach, expect, test, vi } from 'vitest'
 import { takeJobs } from '#queue'
 import { jobAttempts, jobs } from '#queue/tables'
 import { emptyQueues, message } from '#test/jobs'
@@ -14,6 +14,7 @@ beforeAll(async () => {
 })
 afterAll(() => reached.services.stop())
 beforeEach(emptyQueues)
+afterEach(() => void vi.useRealTimers())
 
 /** Somebody with a browser and something that is due to be pushed to it. */
 async function makeOwner() {
@@ -123,4 +124,36 @@ test('what a lost timer left is asked for by the sweep, once', async () => {
     all.map(({ id }) => id),
   )
   expect(reached.pushedTo([endpoint])).toHaveLength(1)
+})
+
+test('what is late is asked for before a Steward is asked to arm what is soon', async () => {
+  const { person } = await makeOwner()
+  person.clock.ms += 16_000
+  await tell(person, 'soon')
+  const before: number[] = []
+  const arm = async () => {
+    before.push((await jobsOf(person)).length)
+    return { ok: true, armed: 1 }
+  }
+  person.env = { ...person.env, STEWARD: { getByName: () => ({ arm }) } } as unknown as Env
+  await sweepDeliveries(person)
+  expect(before.length).toBeGreaterThan(0)
+  expect(new Set(before)).toEqual(new Set([1]))
+})
+
+test('a Steward that hangs is left after seconds', async () => {
+  const { person } = await makeOwner()
+  const asked = Promise.withResolvers<void>()
+  const arm = async () => {
+    asked.resolve()
+    return await new Promise(() => {})
+  }
+  person.env = { ...person.env, STEWARD: { getByName: () => ({ arm }) } } as unknown as Env
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  let failed = ''
+  const telling = tell(person, 'b').catch((error) => (failed = String(error)))
+  await asked.promise
+  await vi.advanceTimersByTimeAsync(5000)
+  expect(failed).toContain('took too long')
+  await telling
 })

@@ -35,8 +35,9 @@ export const deliverNotifications: JobHandler = async (ctx, { ref }) => {
   })
 }
 
-/** Arms what is soon, and asks for what a lost timer or job left, once for each time it is left; answers of how many people. */
+/** Asks for what a lost timer or job left, once for each time it is left, and arms what is soon; answers of how many people. */
 export async function sweepDeliveries(ctx: AskCtx): Promise<number> {
+  const asked = await ask(ctx, await overduePeople(ctx, SWEEP_LIMIT))
   await armSoon(ctx)
-  return await ask(ctx, await overduePeople(ctx, SWEEP_LIMIT))
+  return asked
 }

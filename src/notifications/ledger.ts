@@ -12,7 +12,7 @@ import { deliveries, devices, notifications } from './tables.ts'
 
 /** Longer than a send may take, with the token it needs: whoever began it is gone. */
 export const LEASE_S = 60
-const MAX_ATTEMPTS = 5
+export const MAX_ATTEMPTS = 5
 const FIRST_DELAY_S = 30
 const LATE_S = 15
 const MAX_LISTED = 100
@@ -146,7 +146,6 @@ export function settleMailed(
       status: sql`case when ${mail.isQueued} then 'sent' else 'failed' end`,
       reason: sql`case when not ${mail.isQueued} then 'too many mails, or an address that takes none' end`,
       providerId: mail.id,
-      attempts: sql`${d.attempts} + 1`,
       endedAt: now(),
     })
     .where(isTheirs)

@@ -123,7 +123,7 @@ export function timerAt(
   return { name: nameOf(id), dueMs, version, payload: { kind: 'suggestion', userId, id } }
 }
 
-/** Arms again what is soon, and does what lost timers left undone, oldest first; answers how many of these there were. */
+/** Does what lost timers left undone, oldest first, and arms again what is soon; answers how many of the former there were. */
 export async function sweepSuggestions(ctx: Ctx): Promise<number> {
   const nowMs = ctx.now().getTime()
   const [late, ahead] = [new Date(nowMs - SWEEP_AFTER_MS), new Date(nowMs + AHEAD_MS)]
@@ -142,10 +142,6 @@ export async function sweepSuggestions(ctx: Ctx): Promise<number> {
   ])
   const dueMsOf = (one: (typeof soon)[number]) =>
     (isOffered(one) ? one.expiresAt : (one.wakeAt ?? one.expiresAt)).getTime()
-  await armAgain(
-    ctx,
-    soon.map((one) => timerAt(one, dueMsOf(one))),
-  )
   for (const one of due) {
     try {
       await wakeSuggestion(ctx, one)
@@ -154,6 +150,10 @@ export async function sweepSuggestions(ctx: Ctx): Promise<number> {
       ctx.log.error('suggestion.sweep_failed', { suggestionId: one.id, ...describeError(error) })
     }
   }
+  await armAgain(
+    ctx,
+    soon.map((one) => timerAt(one, dueMsOf(one))),
+  )
   return due.length
 }
 

@@ -235,13 +235,14 @@ test('the sweep runs what was lost, once, wakes the Steward that lost it, and ar
   expect(await told(person)).toEqual([])
 })
 
-test('one that cannot be run keeps no other from being swept', async () => {
-  const { person, system, clock, make, runsOf } = await makeWorld()
-  const [broken, good] = [await make(), await make()]
+test('one that cannot be run keeps no other from being swept, and what is late is run before what is soon is armed', async () => {
+  const { person, system, clock, calls, make, runsOf } = await makeWorld()
+  const [broken, good] = [await make(), await make(), await make({ when: { ...HOURLY, cron: '2 9 * * *' } })]
   await person.db.execute(`update schedules set "when" = '{"kind":"never"}' where id = '${broken.id}'`)
   clock.at = at('09:01:00')
   await sweepSchedules(system)
   expect([await runsOf(broken.id), await runsOf(good.id)]).toEqual([[], ['09:00 waiting 0']])
+  expect(calls.map(([verb]) => verb)).toEqual(['wake', 'arm'])
 })
 
 test('runs are paged and filtered, and counted with how late they began', async () => {

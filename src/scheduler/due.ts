@@ -6,7 +6,7 @@ import { owedRuns } from './owed.ts'
 import { type CreateCtx, mine, missing, scheduleDue, shown, shownRun } from './row.ts'
 import { type NewTimer, type ScheduleRun, When } from './schema.ts'
 import { scheduleRuns, schedules } from './tables.ts'
-import { AHEAD_MS, armAgain, SWEPT } from './timer.ts'
+import { AHEAD_MS, armAgain, SWEPT, wakeSteward } from './timer.ts'
 import { nextTimes } from './when.ts'
 
 const EARLY_MS = 1000
@@ -112,7 +112,7 @@ export async function runNow(ctx: CreateCtx, id: string): Promise<ScheduleRun> {
 }
 
 /**
- * Arms again what is soon, and runs what a lost message or alarm left undone, oldest first, and wakes its Steward; answers
+ * Runs what a lost message or alarm left undone, oldest first, and wakes its Steward, and arms again what is soon; answers
  * how many it ran.
  */
 export async function sweepSchedules(ctx: DueCtx): Promise<number> {
@@ -127,12 +127,12 @@ export async function sweepSchedules(ctx: DueCtx): Promise<number> {
   const isLate = (one: (typeof found)[number]) => (one.nextAt?.getTime() ?? 0) <= nowMs - SWEEP_AFTER_MS
   const late = found.filter(isLate).slice(0, SWEEP_LIMIT)
   const soon = found.flatMap((one) => (one.nextAt === null || isLate(one) ? [] : timerAt(one, one.nextAt.getTime())))
-  await armAgain(ctx, soon)
   let ran = 0
   for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
     const each = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((schedule) => runLate(ctx, schedule)))
     ran += each.filter((one) => one === 'ran').length
   }
+  await armAgain(ctx, soon)
   if (ran > 0) ctx.log.warn('schedules.swept', { found: late.length, ran })
   return ran
 }
@@ -141,7 +141,7 @@ export async function sweepSchedules(ctx: DueCtx): Promise<number> {
 async function runLate(ctx: DueCtx, { id, userId }: { id: string; userId: string }): Promise<Ran> {
   try {
     const ran = await runSchedule(ctx, { userId, id })
-    if (ran === 'ran') await ctx.env.STEWARD.getByName(userId).wake()
+    if (ran === 'ran') await wakeSteward(ctx, userId)
     return ran
   } catch (error) {
     ctx.log.error('schedule.sweep_failed', { scheduleId: id, userId, ...describeError(error) })

@@ -197,6 +197,14 @@ test('the sweep rings what was lost, once, wakes the Steward that lost it, and a
   expect(armed).toEqual(Array.from({ length: 3 }, () => ['arm', ...timers]))
 })
 
+test('what is late is rung before a Steward is asked to arm what is soon', async () => {
+  const { person, system, calls } = await makeWorld(new Date().toISOString())
+  await remind(person, wall(Date.now() - MINUTE_MS))
+  await remind(person, wall(Date.now() + MINUTE_MS))
+  await sweepReminders(system)
+  expect(calls.map(([verb]) => verb)).toEqual(['wake', 'arm'])
+})
+
 test('a Steward that cannot be reached keeps no other reminder from being swept', async () => {
   const { person, system } = await makeWorld(new Date().toISOString())
   const away = { getByName: () => ({ wake: () => Promise.reject(new Error('overloaded')) }) }

@@ -4,7 +4,7 @@ import { insertNotification, takeTurn } from '#notifications'
 import { kick, type Subscriber } from '#queue'
 import { getReminder, markReminded, stillReminds, waitingReminders } from '#tasks'
 import type { NewTimer } from './schema.ts'
-import { AHEAD_MS, armAgain, armTimers, cancelTimer, SWEPT } from './timer.ts'
+import { AHEAD_MS, armAgain, armTimers, cancelTimer, SWEPT, wakeSteward } from './timer.ts'
 
 const DAY_MS = 24 * 3600_000
 const EARLY_MS = 1000
@@ -109,7 +109,7 @@ export async function ringReminder(ctx: RingCtx, input: { userId: string; taskId
 }
 
 /**
- * Arms again what is soon, and rings what a lost message or alarm left unsaid, oldest first, and wakes its Steward; answers
+ * Rings what a lost message or alarm left unsaid, oldest first, and wakes its Steward, and arms again what is soon; answers
  * how many it rang.
  */
 export async function sweepReminders(ctx: RingCtx): Promise<number> {
@@ -120,12 +120,12 @@ export async function sweepReminders(ctx: RingCtx): Promise<number> {
   const soon = found.flatMap((one) =>
     one.remindAt === null || isLate(one) ? [] : timerAt(one.userId, one, one.remindAt.getTime()),
   )
-  await armAgain(ctx, soon)
   let rung = 0
   for (let at = 0; at < late.length; at += SWEEP_AT_ONCE) {
     const rings = await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((reminder) => ringLate(ctx, reminder)))
     rung += rings.filter((ring) => ring === 'rung').length
   }
+  await armAgain(ctx, soon)
   if (rung > 0) ctx.log.warn('reminders.swept', { found: late.length, rung })
   return rung
 }
@@ -134,7 +134,7 @@ export async function sweepReminders(ctx: RingCtx): Promise<number> {
 async function ringLate(ctx: RingCtx, { id, userId }: { id: string; userId: string }): Promise<Ring> {
   try {
     const ring = await ringReminder(ctx, { userId, taskId: id })
-    if (ring === 'rung') await ctx.env.STEWARD.getByName(userId).wake()
+    if (ring === 'rung') await wakeSteward(ctx, userId)
     return ring
   } catch (error) {
     ctx.log.error('reminder.sweep_failed', { taskId: id, userId, ...describeError(error) })

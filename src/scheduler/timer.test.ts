@@ -1,10 +1,13 @@
-import { expect, test } from 'vitest'
+import { afterEach, expect, test, vi } from 'vitest'
 import { newId } from '#core'
 import { testCtx } from '#test/database'
 import { armAgain, armTimers, cancelTimer, type NewTimer, runTimer, type TimerHandlers } from './index.ts'
+import { wakeSteward } from './timer.ts'
 
 const AT = new Date('2031-03-10T09:00:00.000Z')
 const USER = newId('usr', AT)
+
+afterEach(() => void vi.useRealTimers())
 
 /** Handlers that write down what they were given, and a Steward that does. */
 function makeWorld() {
@@ -92,4 +95,33 @@ test('what is soon is armed again in one call for each person, and a Steward tha
     [USER, ...others].flatMap((userId, n) => [of(userId, n), of(userId, n + 100)]),
   )
   expect([...armed].sort()).toEqual(others.map((userId): [string, number] => [userId, 1]).sort())
+})
+
+test('a Steward that hangs is left after seconds, whatever it is asked, and the others are armed', async () => {
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  const hanging = Array.from({ length: 6 }, () => newId('usr', AT))
+  const other = newId('usr', AT)
+  const armed: string[] = []
+  const hangs = () => new Promise(() => {})
+  const getByName = (userId: string) => ({
+    arm: async (timers: NewTimer[]) => {
+      if (userId !== other) return await hangs()
+      armed.push(userId)
+      return { ok: true, armed: timers.length }
+    },
+    cancel: hangs,
+    wake: hangs,
+  })
+  const ctx = testCtx({ env: { STEWARD: { getByName } } as unknown as Env })
+  const ended: string[] = []
+  const end = (name: string, work: Promise<void>) => void work.catch(() => {}).finally(() => ended.push(name))
+  const timers = [...hanging, other].map((userId): NewTimer => {
+    return { ...timer(1), payload: { kind: 'schedule', userId, id: '1' } }
+  })
+  end('again', armAgain(ctx, timers))
+  end('arm', armTimers(ctx, USER, [timer(1)]))
+  end('cancel', cancelTimer(ctx, USER, 'schedule:1', 1))
+  end('wake', wakeSteward(ctx, USER))
+  await vi.advanceTimersByTimeAsync(15_000)
+  expect([armed, ended.sort()]).toEqual([[other], ['again', 'arm', 'cancel', 'wake']])
 })

@@ -1,4 +1,4 @@
-import { type Ctx, describeError } from '#core'
+import { type Ctx, describeError, inTime } from '#core'
 import { type NewTimer, type ReminderPayload, type RoomPayload, TimerPayload } from './schema.ts'
 
 type Handler<P> = (ctx: Ctx, payload: P) => Promise<unknown>
@@ -25,12 +25,14 @@ export const isMomentary = ({ payload }: { payload: unknown }): boolean =>
 
 type ArmCtx = Pick<Ctx, 'env'>
 const MAX_ARMED = 100
+// One that hangs keeps a sweep no longer from the others.
+const STEWARD_MS = 5000
 
 /** Arms timers of a person; one whose version is known, or a newer one, is left as it is. Throws where it is refused. */
 export async function armTimers(ctx: ArmCtx, userId: string, timers: NewTimer[]): Promise<void> {
   const steward = ctx.env.STEWARD.getByName(userId)
   for (let at = 0; at < timers.length; at += MAX_ARMED) {
-    const armed = await steward.arm(timers.slice(at, at + MAX_ARMED))
+    const armed = await inTime(STEWARD_MS, async () => await steward.arm(timers.slice(at, at + MAX_ARMED)))
     if (!armed.ok) throw new Error(`the timer was refused: ${armed.reason}`)
   }
 }
@@ -58,7 +60,12 @@ export async function armAgain(ctx: ArmCtx & Pick<Ctx, 'log'>, timers: NewTimer[
 
 /** Cancels this version of a timer and every older one, also one that arrives later. */
 export async function cancelTimer(ctx: ArmCtx, userId: string, name: string, version: number): Promise<void> {
-  await ctx.env.STEWARD.getByName(userId).cancel(name, version)
+  await inTime(STEWARD_MS, async () => await ctx.env.STEWARD.getByName(userId).cancel(name, version))
+}
+
+/** Has a Steward look whether an alarm of its own was lost. */
+export async function wakeSteward(ctx: ArmCtx, userId: string): Promise<void> {
+  await inTime(STEWARD_MS, async () => await ctx.env.STEWARD.getByName(userId).wake())
 }
 
 const MAX_LISTED = 100

@@ -147,7 +147,7 @@ async function firePending(ctx: FireCtx, armed: Armed): Promise<void> {
   else await ctx.db.execute(done)
 }
 
-/** Arms again what is soon, and fires what a lost alarm left waiting, oldest first; answers how many it fired. */
+/** Fires what a lost alarm left waiting, oldest first, and arms again what is soon; answers how many it fired. */
 export async function sweepTriggers(ctx: Ctx): Promise<number> {
   const nowMs = ctx.now().getTime()
   const soon = sql`${new Date(nowMs + AHEAD_MS).toISOString()}::timestamptz`
@@ -160,13 +160,13 @@ export async function sweepTriggers(ctx: Ctx): Promise<number> {
     order by at limit ${SWEPT}`)
   const found = rows.map((row) => ({ ...row, at: new Date(row.at) }))
   const isLate = ({ at }: { at: Date }) => at.getTime() < nowMs - SWEEP_AFTER_MS
+  const late = found.filter(isLate).slice(0, SWEEP_LIMIT)
+  for (let at = 0; at < late.length; at += SWEEP_AT_ONCE)
+    await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((one) => runLate(ctx, one)))
   await armSoon(
     ctx,
     found.filter((one) => !isLate(one)),
   )
-  const late = found.filter(isLate).slice(0, SWEEP_LIMIT)
-  for (let at = 0; at < late.length; at += SWEEP_AT_ONCE)
-    await Promise.all(late.slice(at, at + SWEEP_AT_ONCE).map((one) => runLate(ctx, one)))
   if (late.length > 0) ctx.log.warn('triggers.swept', { found: late.length })
   return late.length
 }
