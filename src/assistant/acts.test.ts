@@ -1,5 +1,5 @@
 import { LLMock } from '@copilotkit/aimock'
-import { eq, sql } from 'drizzle-orm'
+import { eq, inArray, sql } from 'drizzle-orm'
 import { afterAll, beforeAll, expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
 import { tainting } from '#database'
@@ -269,6 +269,16 @@ test('what a tainted turn remembers taints whoever is told of it later, and what
   await call(person, later, 'send_mail', MAIL)
   expect((await listEffects(person, { limit: 10, kind: 'send_mail' })).items).toEqual([])
   expect((await listSuggestions(person, { limit: 10 })).items).toMatchObject([{ kind: 'turn_approval' }])
+})
+
+test('what is no kind of effect is refused, not asked for, where others led to what it names', async () => {
+  const person = await withModel()
+  const { conversation, items } = await act(person, 'remember', { text: 'Likes tea' })
+  const ids = items.map(({ id }) => id)
+  const refused = { isError: true, output: { code: 'forbidden', detail: expect.stringContaining('in the app') } }
+  await person.db.update(effects).set({ tainted: true }).where(inArray(effects.id, ids))
+  expect(await call(person, conversation, 'undo_effects', { ids })).toMatchObject(refused)
+  expect(await call(person, conversation, 'create_workflow', { workflow: {} })).toMatchObject(refused)
 })
 
 test('a long text was pasted, and is nobody to give orders', async () => {

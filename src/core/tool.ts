@@ -42,6 +42,8 @@ export type Tool = {
   plan?(input: unknown, before: unknown, newId: NewId): Plan
   /** Of one that only hands on, by its output: null while it is on its way. */
   fate?(ctx: UserCtx, output: unknown): Promise<Fate | null>
+  /** Of one that must be agreed to: what it would be done to, for whoever is asked. Throws where it is not to be asked about. */
+  about?(ctx: Asking, input: unknown): Promise<unknown>
 }
 
 /** `before`: what it acted upon as it was found; what takes the act back follows from it. */
@@ -59,11 +61,12 @@ type ToolSpec<T extends z.ZodType, B> = {
   state?(ctx: Asking, input: z.output<T>, newId: NewId): SQL<B>
   plan?(input: z.output<T>, before: B | null, newId: NewId): Plan
   fate?(ctx: UserCtx, output: unknown): Promise<Fate | null>
+  about?(ctx: Asking, input: z.output<T>): Promise<unknown>
 }
 
 /** Ties `run` to its schema; whatever calls the tool, the input is checked. `invalid_request` where it does not fit. */
 export function defineTool<T extends z.ZodType, B = never>(given: ToolSpec<T, B>): Tool {
-  const { destructive = false, readOnly = false, state, plan, ...spec } = given
+  const { destructive = false, readOnly = false, state, plan, about, ...spec } = given
   return {
     ...spec,
     destructive,
@@ -75,6 +78,7 @@ export function defineTool<T extends z.ZodType, B = never>(given: ToolSpec<T, B>
       const planned = plan(input, answer.before ?? null, () => idOf(answer.output))
       return { ...answer, plan: planned, ...(planned.undo && { undo: planned.undo }) }
     },
+    ...(about && { about: async (ctx, input) => await about(ctx, read(spec, input)) }),
     ...(state && { state: (ctx, input, newId) => state(ctx, read(spec, input), newId) }),
     ...(plan && {
       // biome-ignore lint/nursery/noUnsafeTypeAssertion: what `state` of the same tool made Postgres write

@@ -6,7 +6,7 @@ import { effectKinds } from './kinds.ts'
 import { realEffects } from './perform.ts'
 import { MAX_SAYS, type Outcome } from './port.ts'
 import { recordingEffects } from './record.ts'
-import { shown } from './row.ts'
+import { isReversible, shown } from './row.ts'
 import type { Effect, EffectKindShown, EffectQuery, NewEffect, Preview, Undo } from './schema.ts'
 import { effects } from './tables.ts'
 import { doneAt, isSince, open, type UndonePage, undoEffect, undoRun, undoSince } from './undo.ts'
@@ -43,25 +43,35 @@ export async function listEffects(ctx: ReadCtx, { limit, cursor, ...query }: Eff
 }
 
 type Window = { since: string; until?: string | undefined }
+type Standing = Partial<Window> & { runId?: string | undefined }
 const windowOf = ({ since, until }: Window) => ({ since: new Date(since), until: until ? new Date(until) : undefined })
-const MAX_STANDING = 100
+/** So many are shown, and agreed to, at once. */
+export const MAX_STANDING = 25
 
-/** What was done since and stands, newest first; `more`: there was other before. One trip. */
-export async function listStanding(ctx: ReadCtx, window: Window): Promise<{ effects: Effect[]; more: boolean }> {
+/** What was done since, or by a run, and stands: first what can be taken back, of that the newest; `more`: there is other. One trip. */
+export async function listStanding(
+  ctx: ReadCtx,
+  { since, until, runId }: Standing,
+): Promise<{ items: Effect[]; more: boolean }> {
+  const isWithin = since === undefined ? undefined : isSince(windowOf({ since, until }))
+  const isOfRun = runId === undefined ? undefined : eq(e.runId, runId)
   const rows = await ctx.db
     .select({ effect: shown(e) })
     .from(e)
-    .where(and(ownedBy(ctx.actor, e.userId), open, isSince(windowOf(window))))
-    .orderBy(desc(doneAt), desc(e.id))
+    .where(and(ownedBy(ctx.actor, e.userId), open, isWithin, isOfRun))
+    .orderBy(desc(isReversible(e)), desc(doneAt), desc(e.id))
     .limit(MAX_STANDING + 1)
-  return { effects: rows.slice(0, MAX_STANDING).map(({ effect }) => effect), more: rows.length > MAX_STANDING }
+  return { items: rows.slice(0, MAX_STANDING).map(({ effect }) => effect), more: rows.length > MAX_STANDING }
 }
 
-/** What these were, by id. One trip. */
-export async function saysOf({ db, actor }: ReadCtx, ids: string[]): Promise<Map<string, string>> {
+/** These of the person's, as asked for; what is not there is left out. One trip. */
+export async function getEffects({ db, actor }: ReadCtx, ids: string[]): Promise<Effect[]> {
   const isTheirs = and(ownedBy(actor, e.userId), inArray(e.id, ids))
-  const rows = await db.select({ id: e.id, says: e.says }).from(e).where(isTheirs)
-  return new Map(rows.map(({ id, says }) => [id, says]))
+  const rows = await db
+    .select({ effect: shown(e) })
+    .from(e)
+    .where(isTheirs)
+  return ids.flatMap((id) => rows.find(({ effect }) => effect.id === id)?.effect ?? [])
 }
 
 export async function getEffect(ctx: ReadCtx, id: string): Promise<Effect> {

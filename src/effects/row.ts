@@ -23,6 +23,10 @@ export function idsOf({ userId, key, createdAt }: Pick<EffectRow, 'userId' | 'ke
   return derivedIds(`effects|${userId}|${key}|${part}`, createdAt)
 }
 
+/** Whether it may be taken back now. */
+export const isReversible = (e: Columns) =>
+  sql`(${e.status} = 'held' or (${e.status} = 'done' and ${e.undo} is not null and ${e.undoUntil} > now()))`
+
 /** The chosen columns of an effect, as JSON made by Postgres. */
 export function shown(e: Columns): SQL<Effect> {
   return jsonObject<Effect>({
@@ -35,7 +39,7 @@ export function shown(e: Columns): SQL<Effect> {
     outward: e.outward,
     tainted: e.tainted,
     agreed: e.agreed,
-    reversible: sql`(${e.status} = 'held' or (${e.status} = 'done' and ${e.undo} is not null and ${e.undoUntil} > now()))`,
+    reversible: isReversible(e),
     undoUntil: iso(e.undoUntil),
     heldUntil: iso(e.heldUntil),
     output: e.output,

@@ -19,7 +19,7 @@ import { isHandedOn } from '#mail'
 import { kick } from '#queue'
 import { actingFor, save } from './act.ts'
 import { effectKind, planOf } from './kinds.ts'
-import { changing, type EffectRow, eventOf, idsOf, lease, tellOf, versionsIn, versionsOf } from './row.ts'
+import { changing, type EffectRow, eventOf, idsOf, isReversible, lease, tellOf, versionsIn, versionsOf } from './row.ts'
 import type { Undone } from './schema.ts'
 import { effects } from './tables.ts'
 
@@ -55,6 +55,11 @@ export async function undoSince(
   { until, ...options }: Options & Pick<Since, 'until'> = {},
 ): Promise<UndonePage> {
   return await undoWhere(ctx, isSince({ since, until }), options)
+}
+
+/** Takes back those of these that may be now, the last first. */
+export async function undoThese(ctx: UserCtx, ids: string[]): Promise<Undone[]> {
+  return (await undoWhere(ctx, sql`(${inArray(e.id, ids)} and ${isReversible(e)})`, {})).items
 }
 
 /**

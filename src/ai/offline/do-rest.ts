@@ -1,7 +1,7 @@
 import { list, memoriesOf, projectsOf, record, text } from './conversation.ts'
 import { waits } from './do-end.ts'
 import { sayUndone } from './do-undo-since.ts'
-import type { Intent, Outcome, Result, Script, World } from './intent.ts'
+import type { Call, Intent, Outcome, Result, Script, World } from './intent.ts'
 import { likeness } from './resolve.ts'
 import { numbered, plural, quote, trouble } from './say.ts'
 import { telling } from './words.ts'
@@ -189,13 +189,26 @@ export function* doInsights(): Script {
 
 /** The calls the person has now said yes to, exactly as they were asked about. */
 export function* doAgain(intent: Of<'repeat-calls'>): Script {
-  const results = yield intent.calls
-  if (results.some(waits)) return { text: 'I need you to confirm that with a tap, not by a word. Nothing is done yet.' }
-  if (intent.calls.every(({ name }) => name === 'undo_effects')) return sayUndone(results)
+  const results = yield intent.calls.map(({ name, input }) => ({ name, input }))
+  if (results.every(waits))
+    return { text: 'I need you to confirm that with a tap, not by a word. Nothing is done yet.' }
+  const waiting = intent.calls.filter((_, i) => waits(results[i]))
+  const made = intent.calls.filter((call) => !waiting.includes(call))
+  const said = sayMade(
+    made,
+    results.filter((result) => !waits(result)),
+  )
+  if (waiting.length === 0) return said
+  const names = waiting.map(({ name, title }) => (title ? quote(title) : name.replaceAll('_', ' '))).join(', ')
+  return { ...said, text: `${said.text} Not done yet: ${names}. I need you to confirm that with a tap, not by a word.` }
+}
+
+function sayMade(calls: Call[], results: Result[]): Outcome {
+  if (calls.every(({ name }) => name === 'undo_effects')) return sayUndone(results)
   const good = results.flatMap((r) => (r.ok ? [text(record(r.output).title) || text(record(r.output).name)] : []))
   const bad = results.find((r) => !r.ok)
   const named = good.filter(Boolean).map(quote).join(', ')
-  const done = intent.calls.every((c) => c.name.startsWith('delete_'))
+  const done = calls.every((c) => c.name.startsWith('delete_'))
     ? `Deleted ${named || 'it'}.`
     : `Done${named ? `: ${named}` : ''}.`
   const sorry = !bad

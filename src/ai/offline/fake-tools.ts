@@ -18,7 +18,7 @@ export type FakeSeed = {
 
 type Row = Record<string, unknown>
 type Answer = { output: unknown; isError: boolean }
-type Fake = FakeSeed & { made: number; log: string[]; asked: string[] }
+type Fake = Omit<FakeSeed, 'effects'> & { effects: Row[]; made: number; log: string[]; asked: string[] }
 
 const fail = (code: string, detail: string): Answer => ({ output: { code, detail }, isError: true })
 const ok = (output: unknown): Answer => ({ output, isError: false })
@@ -62,6 +62,7 @@ export function fakeTools(seed: FakeSeed): Fake {
     ...seed,
     projects: [...seed.projects],
     memories: [...seed.memories],
+    effects: seed.effects.map((one, i) => ({ reversible: true, ...one, id: `eff_${i + 1}` })),
     made: 0,
     log: [],
     asked: [],
@@ -156,7 +157,6 @@ const since = (fake: Fake, input: Row): Row[] =>
   fake.effects
     .filter(({ at }) => Date.parse(text(at)) >= Date.parse(text(input.since)))
     .filter(({ at }) => Date.parse(text(at)) < Date.parse(text(input.until)))
-    .map((one) => Object.assign(one, { reversible: one.reversible !== false }))
 
 function clock(fake: Fake, timeZone: string): Answer {
   const at = Temporal.Instant.from(fake.now).toZonedDateTimeISO(timeZone)
@@ -223,18 +223,16 @@ function run(fake: Fake, name: string, input: Row): Answer {
       return last ? ok({ undone: [last] }) : fail('nothing_to_undo', 'Nothing to undo')
     }
     case 'list_effects':
-      return ok({ effects: since(fake, input), more: false })
+      return ok({ items: since(fake, input), more: false })
     case 'undo_effects': {
       const asked = JSON.stringify(input)
       if (fake.confirms && !fake.asked.includes(asked)) {
         fake.asked.push(asked)
         return fail('confirmation_required', 'Ask whether to go ahead; after they agree, make the same call again')
       }
-      const gone = since(fake, input)
+      const gone = fake.effects.filter((one) => list(input.ids).includes(one.id))
       fake.effects = fake.effects.filter((one) => !gone.includes(one))
-      const says = (isGone: boolean) =>
-        gone.flatMap((one) => ((one.reversible !== false) === isGone ? text(one.says) : []))
-      return ok({ undone: says(true), stays: says(false), nextCursor: null })
+      return ok({ items: gone.map(({ id, says }) => ({ id, says, isUndone: true })) })
     }
     default:
       return calendarTool(fake.events, name, input) ?? fail('unknown_tool', name)

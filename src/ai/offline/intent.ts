@@ -116,7 +116,7 @@ export type Intent =
   | { kind: 'draft'; text: string }
   | { kind: 'room'; room: Room }
   | EventIntent
-  | { kind: 'repeat-calls'; calls: Call[] }
+  | { kind: 'repeat-calls'; calls: Asked[] }
   | { kind: 'say'; text: string; ask?: Ask; about?: string }
 
 /** What of the product is listed as it is. */
@@ -148,7 +148,7 @@ export type State = {
   ask?: Ask
   query?: Extract<Intent, { kind: 'find' }>
   projectId?: string
-  unconfirmed?: Call[]
+  unconfirmed?: Asked[]
 }
 
 export type World = {
@@ -160,6 +160,8 @@ export type World = {
 }
 
 export type Call = { name: string; input: Record<string, unknown> }
+/** A call that waits for its tap, and what it is about where that was read. */
+export type Asked = Call & { title?: string }
 export type Result = { ok: true; output: unknown } | { ok: false; code: string; detail: string }
 export type Outcome = {
   text: string

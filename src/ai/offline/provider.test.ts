@@ -158,6 +158,44 @@ describe('a task that is to be deleted', () => {
     expect(calls.map((c) => c.name)).toEqual(['delete_task', 'delete_task'])
   })
 
+  test('says of two which is done and which waits, where one was tapped', async () => {
+    const at = NOW
+    const calls = tasks.map(({ id }, i) => ({
+      type: 'tool_call' as const,
+      id: `c${i}`,
+      name: 'delete_task',
+      input: { id },
+    }))
+    const result = (callId: string, name: string, output: object, isError = false) => ({
+      type: 'tool_result' as const,
+      callId,
+      name,
+      output,
+      isError,
+    })
+    const waits = { code: 'confirmation_required', detail: 'Ask' }
+    const find = { type: 'tool_call' as const, id: 'f', name: 'find_tasks', input: {} }
+    const messages: ModelMessage[] = [
+      said('delete report and milk'),
+      { role: 'assistant', parts: [find] },
+      { role: 'user', at, parts: [result('f', 'find_tasks', { items: tasks, nextCursor: null })] },
+      { role: 'assistant', parts: calls },
+      { role: 'user', at, parts: calls.map(({ id }) => result(id, 'delete_task', waits, true)) },
+      { role: 'assistant', parts: [{ type: 'text', text: 'Shall I?' }] },
+      said('yes'),
+      { role: 'assistant', parts: calls },
+      {
+        role: 'user',
+        at,
+        parts: [
+          result('c0', 'delete_task', { id: 'task_1', title: 'Report' }),
+          result('c1', 'delete_task', waits, true),
+        ],
+      },
+    ]
+    expect(textOf(await eventsOf(request(messages)))).toMatch(/^Deleted “Report”\. Not done yet: “Milk”\./)
+  })
+
   test('stays after a no', async () => {
     const before = ['delete the report']
     const { calls, reply } = await playExample({ ...example('no'), before, tasks, confirms: true })

@@ -6,7 +6,7 @@ import { doChange } from './do-change.ts'
 import { doCreate, doFill } from './do-create.ts'
 import { doDay } from './do-day.ts'
 import { doDraft } from './do-draft.ts'
-import { doAskWhen, doEnd, waits } from './do-end.ts'
+import { doAskWhen, doEnd } from './do-end.ts'
 import { doFind } from './do-find.ts'
 import {
   doAgain,
@@ -24,6 +24,7 @@ import { doRoom } from './do-room.ts'
 import { doUndoSince } from './do-undo-since.ts'
 import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
 import { createMemo } from './memo.ts'
+import { unconfirmedIn } from './unconfirmed.ts'
 import { keyOf, understood } from './understood.ts'
 import { wrapUp } from './wrap-up.ts'
 
@@ -207,12 +208,6 @@ function stateSeen(turn: Turn, before: State): State {
   if (listed.length > 0) return { focus: listed, focusIs: 'listed', wrote }
   const { ask: _, ...rest } = before
   return { ...rest, wrote }
-}
-
-function unconfirmedIn(turn: Turn): State['unconfirmed'] {
-  const step = turn.steps.at(-1)
-  const waiting = step ? resultsOf(step).flatMap((r, i) => (waits(r) ? (step.calls[i] ?? []) : [])) : []
-  return waiting.length > 0 ? waiting.map(({ name, input }) => ({ name, input: record(input) })) : undefined
 }
 
 /** A field is refused only by a schema that lists its fields without it. */
