@@ -182,7 +182,8 @@ test('"undo that" takes back what was tapped last: its mail is not sent, and wha
   await call(person, elsewhere, 'undo_last', {})
   expect(await kinds()).toEqual(['send_mail held', 'remember done'])
   const undo = await call(person, conversation, 'undo_last', {})
-  expect(undo).toMatchObject({ output: { undone: ['It was not done'], stays: [] } })
+  // It was asked for where others' words had been read: so is what is said of it.
+  expect(undo).toMatchObject({ output: { undone: ['It was not done'], stays: [], tainted: true } })
   expect(await kinds()).toEqual(['send_mail cancelled', 'remember done'])
 })
 

@@ -4,7 +4,7 @@ import { scopesOf, toolsWithin } from '#auth'
 import { calendarTools } from '#calendar'
 import { commitmentTools } from '#commitments'
 import { AppError, defineTool, type Tool, type UserCtx } from '#core'
-import { isGone, outwardTools, undoLast, undoTools } from '#effects'
+import { getEffects, isGone, outwardTools, undoLast, undoTools } from '#effects'
 import { remoteTools } from '#integrations'
 import { memoryTools } from '#memories'
 import { listSuggestions, suggestionTools, TURN_APPROVAL } from '#proactivity'
@@ -73,7 +73,13 @@ function undoTool(turn: OpenedTurn): Tool {
       if (!items)
         throw new AppError('nothing_to_undo', 'Nothing was done in this conversation that could be taken back')
       const says = (gone: boolean) => items.flatMap((one) => (isGone(one) === gone ? one.says : []))
-      return { output: { undone: says(true), stays: says(false) } }
+      // What is said of an act may be others' words.
+      const undone = await getEffects(
+        ctx,
+        items.map(({ id }) => id),
+      )
+      const tainted = undone.some((one) => one.tainted)
+      return { output: { undone: says(true), stays: says(false), ...(tainted && { tainted }) } }
     },
   })
 }

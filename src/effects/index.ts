@@ -1,5 +1,5 @@
 export { NOT_TAKEN } from './act.ts'
-export { getEffect, listEffects } from './effects.ts'
+export { getEffect, getEffects, listEffects } from './effects.ts'
 export { fateSubscriber } from './fate.ts'
 export { performHeld } from './held.ts'
 export { type EffectKind, effectKind, effectKinds, isGrave, outwardTools } from './kinds.ts'
