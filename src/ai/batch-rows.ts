@@ -1,7 +1,7 @@
 import { and, asc, eq, gt, inArray, isNotNull, isNull, lt, lte, notInArray, or, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { type Ctx, defineEvent } from '#core'
-import { iso } from '#database'
+import { type Ctx, defineEvent, type UserCtx } from '#core'
+import { iso, ownedBy } from '#database'
 import { kick, tell } from '#queue'
 import type { Call, Decision, Receipt } from './call.ts'
 import type { ProviderName, Stop, ToolCall } from './model.ts'
@@ -231,6 +231,18 @@ type FinishCtx = DbCtx & Pick<Ctx, 'env' | 'waitUntil' | 'log'>
 
 /** Ends a call with its event, once; a hold that is settled goes with it, also where the call had ended before. */
 export async function finish(ctx: FinishCtx, id: string, end: End, settledHoldId?: string): Promise<void> {
+  await finishOpen(ctx, eq(b.id, id), end, settledHoldId)
+}
+
+/**
+ * Ends a call of theirs that nobody waits for any more: what has not gone with a batch never will, what has is paid for
+ * when that ends. Again, or after its answer, it changes nothing. One trip.
+ */
+export async function withdraw(ctx: FinishCtx & Pick<UserCtx, 'actor'>, id: string): Promise<void> {
+  await finishOpen(ctx, and(eq(b.id, id), ownedBy(ctx.actor, b.userId)), { errorCode: 'cancelled' })
+}
+
+async function finishOpen(ctx: FinishCtx, which: SQL | undefined, end: End, settledHoldId?: string): Promise<void> {
   const { db } = ctx
   const set =
     'answer' in end
@@ -240,7 +252,7 @@ export async function finish(ctx: FinishCtx, id: string, end: End, settledHoldId
     db
       .update(b)
       .set({ ...set, updatedAt: ctx.now() })
-      .where(and(eq(b.id, id), isOpen))
+      .where(and(which, isOpen))
       .returning(),
   )
   const told = tell(db, 'told', changed, {

@@ -1,11 +1,12 @@
 import { z } from 'zod'
-import { enqueueIfCheaper, generate, getAnswer, type Receipt } from '#ai'
+import { enqueueIfCheaper, generate, getAnswer, type Receipt, withdraw } from '#ai'
 import { derivedIds, findAppError, type UserCtx } from '#core'
 import { getSettings } from '#proactivity'
 import type { Definition } from './definition.ts'
 import type { FactCtx, Gathered } from './gather.ts'
 import type { Begun } from './ports.ts'
 import { cut, ExpressionError, openReader, type Values } from './reader.ts'
+import { saidTo } from './record.ts'
 import { type Redaction, redactionOf } from './redact.ts'
 import type { FactLink, Finding, RunError } from './run-schema.ts'
 
@@ -55,6 +56,12 @@ export async function leave(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Pr
   const call = callOf(analysis, gathered, await redactionOf(ctx))
   const callId = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline })
   return callId === null ? null : { callId, untilMs: deadline.getTime() + SLACK_MS }
+}
+
+/** Of a run that is over nothing is asked any more. One trip, two where a call was left. */
+export async function withdrawLeft(ctx: UserCtx, runId: string): Promise<void> {
+  const left = z.looseObject({ callId: z.string() }).safeParse(await saidTo(ctx, runId, ':leave')).data
+  if (left) await withdraw(ctx, left.callId)
 }
 
 /** Whether it has been answered, or never will be. One trip. */
@@ -182,8 +189,10 @@ async function byModel(ctx: AnalyseCtx, asked: Ask, gathered: Gathered, left?: L
 
 type Said = { text: string; receipt: Pick<Analysed, 'decisionId' | 'model' | 'costMicros'> }
 
-/** What a batch answered; undefined where it did not, and is to be asked now. One trip. */
+/** What a batch answered; undefined where it did not, and is to be asked now. Two trips. */
 async function readLeft(ctx: AnalyseCtx, { callId }: Left): Promise<Said | 'budget' | undefined> {
+  // First: what answered until then is read, and nothing answers later.
+  await withdraw(ctx, callId)
   const { answer, errorCode } = await getAnswer(ctx, callId)
   if (!answer) return errorCode === 'budget_exhausted' ? 'budget' : undefined
   return { text: answer.text, receipt: receiptOf(answer.receipt) }

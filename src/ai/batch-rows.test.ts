@@ -1,0 +1,39 @@
+import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { callOf, MINUTE_MS, startBatchWorld } from '#test/batch-world'
+import { enqueue, withdraw } from './index.ts'
+
+const HOUR_MS = 60 * MINUTE_MS
+let world: Awaited<ReturnType<typeof startBatchWorld>>
+beforeAll(async () => {
+  world = await startBatchWorld()
+}, 60_000)
+afterAll(() => world.stop())
+beforeEach(() => world.clear())
+
+type Person = Awaited<ReturnType<typeof world.person>>
+const within = (ms: number) => ({ deadline: new Date(world.clock.ms + ms) })
+const ask = (person: Person, text: string, ms = 6 * HOUR_MS) => enqueue(person.ctx, callOf(text), within(ms))
+
+test('a call that is withdrawn is asked no more; one that has gone with a batch is paid for, and nothing follows it', async () => {
+  const [person, other] = [await world.person(), await world.person()]
+  world.claude.plan.fate = (text) => (text.includes('case-expired') ? 'expired' : 'succeeded')
+  const sent = [await ask(person, 'case-sent', HOUR_MS), await ask(person, 'case-expired', HOUR_MS)]
+  await world.tick()
+  const waiting = await ask(person, 'case-waiting', HOUR_MS)
+  for (const id of [...sent, waiting]) {
+    await withdraw(other.ctx, id)
+    expect(await person.answer(id)).not.toMatchObject({ state: 'failed' })
+    await withdraw(person.ctx, id)
+    await withdraw(person.ctx, id)
+    expect(await person.answer(id)).toMatchObject({ state: 'failed', errorCode: 'cancelled', answer: null })
+  }
+  await world.pass(90)
+  expect(world.claude.bills.map(({ id }) => id)).toEqual([sent[0]])
+  expect(person.ledgerMicros()).toBe(world.claude.billedMicros())
+  expect(await person.steward.nextDeadlineMs()).toBeNull()
+  expect(await person.events()).toHaveLength(3)
+  const answered = await ask(person, 'case-answered')
+  await world.pass(10)
+  await withdraw(person.ctx, answered)
+  expect(await person.answer(answered)).toMatchObject({ state: 'answered' })
+})
