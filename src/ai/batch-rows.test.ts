@@ -37,3 +37,15 @@ test('a call that is withdrawn is asked no more; one that has gone with a batch 
   await withdraw(person.ctx, answered)
   expect(await person.answer(answered)).toMatchObject({ state: 'answered' })
 })
+
+test('a call is made directly at its deadline, however long the provider has its batches wait', async () => {
+  const person = await world.person()
+  Object.assign(world.claude.plan, { creations: [429], retryAfterS: 5 * 3600 })
+  const id = await ask(person, 'case-refused', HOUR_MS)
+  await world.tick()
+  await world.pass(61)
+  expect(await person.answer(id)).toMatchObject({
+    state: 'answered',
+    answer: { text: 'direct answer to case-refused' },
+  })
+})

@@ -155,7 +155,7 @@ async function send(ctx: BatchCtx, provider: ProviderName, batches: ModelBatches
     if (isTaken) return
     const waitMs = error instanceof ModelFailure && error.retryAfterS ? error.retryAfterS * 1000 : AGAIN_MS
     await each(held, async (row) => {
-      if (await release(ctx, row)) await giveBack(ctx, [row.holdId], true, new Date(ctx.now().getTime() + waitMs))
+      if (await release(ctx, row)) await giveBack(ctx, [row.holdId], true, inOrBy(ctx, waitMs, row))
     })
     return
   }
@@ -166,6 +166,10 @@ async function send(ctx: BatchCtx, provider: ProviderName, batches: ModelBatches
   )
   ctx.log.info('batch.sent', { provider, batchId, calls: calls.length })
 }
+
+// However long we are told to wait: at its deadline a call is made directly.
+const inOrBy = ({ now }: BatchCtx, waitMs: number, { deadlineMs }: BatchRow) =>
+  new Date(Math.min(deadlineMs, now().getTime() + waitMs))
 
 // What was refused waits for room; of what was not heard, nothing is known until it is looked for.
 async function isHeld(ctx: BatchCtx, row: BatchRow): Promise<boolean> {
@@ -183,7 +187,7 @@ async function isHeld(ctx: BatchCtx, row: BatchRow): Promise<boolean> {
     return true
   } catch (error) {
     if (error instanceof AppError && error.code === 'budget_exhausted')
-      await giveBack(ctx, [row.holdId], true, new Date(ctx.now().getTime() + AGAIN_MS))
+      await giveBack(ctx, [row.holdId], true, inOrBy(ctx, AGAIN_MS, row))
     else ctx.log.warn('batch.not_held', { callId: row.id, ...describeError(error) })
     return false
   }
@@ -197,8 +201,7 @@ async function callDirectly(ctx: BatchCtx, row: BatchRow): Promise<void> {
     const code = error instanceof AppError ? error.code : 'internal'
     const isBudget = code === 'budget_exhausted'
     ctx.log.warn('batch.direct_failed', { callId: row.id, attempts: row.attempts, ...describeError(error) })
-    if (isBudget && nowMs() < row.deadlineMs)
-      await putOff(ctx, row.id, new Date(Math.min(row.deadlineMs, nowMs() + AGAIN_MS)), false)
+    if (isBudget && nowMs() < row.deadlineMs) await putOff(ctx, row.id, inOrBy(ctx, AGAIN_MS, row), false)
     else if (isBudget || row.attempts >= MAX_ATTEMPTS) await finish(ctx, row.id, { errorCode: code })
     else await putOff(ctx, row.id, new Date(nowMs() + MINUTE_MS * 2 ** row.attempts), true)
   }
