@@ -21,10 +21,10 @@ test('a call that is withdrawn is asked no more; one that has gone with a batch 
   await world.tick()
   const waiting = await ask(person, 'case-waiting', HOUR_MS)
   for (const id of [...sent, waiting]) {
-    await withdraw(other.ctx, id)
+    await withdraw(other.ctx, { id })
     expect(await person.answer(id)).not.toMatchObject({ state: 'failed' })
-    await withdraw(person.ctx, id)
-    await withdraw(person.ctx, id)
+    await withdraw(person.ctx, { id })
+    await withdraw(person.ctx, { id })
     expect(await person.answer(id)).toMatchObject({ state: 'failed', errorCode: 'cancelled', answer: null })
   }
   await world.pass(90)
@@ -34,7 +34,7 @@ test('a call that is withdrawn is asked no more; one that has gone with a batch 
   expect(await person.events()).toHaveLength(3)
   const answered = await ask(person, 'case-answered')
   await world.pass(10)
-  await withdraw(person.ctx, answered)
+  await withdraw(person.ctx, { id: answered })
   expect(await person.answer(answered)).toMatchObject({ state: 'answered' })
 })
 

@@ -3,7 +3,7 @@ import { z } from 'zod'
 import { type Ctx, defineEvent, type UserCtx } from '#core'
 import { iso, ownedBy } from '#database'
 import { kick, tell } from '#queue'
-import type { Call, Decision, Receipt } from './call.ts'
+import type { Call, Decision, Feature, Receipt } from './call.ts'
 import type { ProviderName, Stop, ToolCall } from './model.ts'
 import { batchCalls as b } from './tables.ts'
 
@@ -234,12 +234,15 @@ export async function finish(ctx: FinishCtx, id: string, end: End, settledHoldId
   await finishOpen(ctx, eq(b.id, id), end, settledHoldId)
 }
 
+type Which = { id: string } | { feature: Feature }
+
 /**
- * Ends a call of theirs that nobody waits for any more: what has not gone with a batch never will, what has is paid for
+ * Ends calls of theirs whose answer nobody wants any more: what has not gone with a batch never will, what has is paid for
  * when that ends. Again, or after its answer, it changes nothing. One trip.
  */
-export async function withdraw(ctx: FinishCtx & Pick<UserCtx, 'actor'>, id: string): Promise<void> {
-  await finishOpen(ctx, and(eq(b.id, id), ownedBy(ctx.actor, b.userId)), { errorCode: 'cancelled' })
+export async function withdraw(ctx: FinishCtx & Pick<UserCtx, 'actor'>, which: Which): Promise<void> {
+  const these = 'id' in which ? eq(b.id, which.id) : eq(b.feature, which.feature)
+  await finishOpen(ctx, and(these, ownedBy(ctx.actor, b.userId)), { errorCode: 'cancelled' })
 }
 
 async function finishOpen(ctx: FinishCtx, which: SQL | undefined, end: End, settledHoldId?: string): Promise<void> {
