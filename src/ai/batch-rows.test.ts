@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { callOf, MINUTE_MS, startBatchWorld } from '#test/batch-world'
-import { enqueue, withdraw } from './index.ts'
+import { enqueue, enqueueIfCheaper, withdraw } from './index.ts'
 
 const HOUR_MS = 60 * MINUTE_MS
 let world: Awaited<ReturnType<typeof startBatchWorld>>
@@ -48,4 +48,15 @@ test('a call is made directly at its deadline, however long the provider has its
     state: 'answered',
     answer: { text: 'direct answer to case-refused' },
   })
+})
+
+test('what was left to a batch stays left, with its deadline, whatever would be chosen by now', async () => {
+  const { ctx } = await world.person()
+  const again = { ...ctx, newId: () => ctx.actor.userId.replace('usr', 'aic') }
+  const left = await enqueueIfCheaper(again, callOf('case-left'), within(HOUR_MS))
+  world.clock.ms += MINUTE_MS
+  const config = world.configOf({ AI_PROVIDERS: 'offline' })
+  expect(left?.id).toBe(again.newId())
+  expect(await enqueueIfCheaper({ ...again, config }, callOf('case-left'), within(HOUR_MS))).toEqual(left)
+  expect(await enqueueIfCheaper({ ...ctx, config }, callOf('case-other'), within(HOUR_MS))).toBeNull()
 })

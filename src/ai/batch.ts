@@ -45,6 +45,7 @@ const MINUTE_MS = 60_000
 const NOT_TAKEN = new Set<FailureReason>(['rate_limited', 'rejected', 'unauthorized'])
 
 type When = { deadline: Date }
+type Id = { id: string }
 
 /** A call whose answer may wait, at half the price where its provider has one. The event `ai.answered` tells of its end. One trip. */
 export async function enqueue(ctx: AiCtx, input: Call, { deadline }: When): Promise<string> {
@@ -54,12 +55,19 @@ export async function enqueue(ctx: AiCtx, input: Call, { deadline }: When): Prom
   return await put(ctx, call, decision, deadline)
 }
 
-/** The same where a batch makes it cheaper; null where it would only be late. */
-export async function enqueueIfCheaper(ctx: AiCtx, input: Call, { deadline }: When): Promise<string | null> {
+/** The same where a batch makes it cheaper; null where it would only be late. A row that is there decides. Up to two trips. */
+export async function enqueueIfCheaper(ctx: AiCtx, input: Call, { deadline }: When): Promise<(When & Id) | null> {
+  const id = ctx.newId('aic')
+  const [known] = await ctx.db
+    .select({ id: batchCalls.id, deadline: batchCalls.deadlineAt })
+    .from(batchCalls)
+    .where(and(eq(batchCalls.id, id), ownedBy(ctx.actor, batchCalls.userId)))
+  if (known) return known
   const call: Call = { ...input, background: true }
   if (!isFit(call)) return null
-  const { decision } = await chosen(ctx, call)
-  return providerOf(ctx, decision.provider)?.batches ? await put(ctx, call, decision, deadline) : null
+  const { decision } = await chosen({ ...ctx, newId: () => id }, call)
+  if (!providerOf(ctx, decision.provider)?.batches) return null
+  return { id: await put(ctx, call, decision, deadline), deadline }
 }
 
 const isFit = (call: Call) => JSON.stringify(call).length <= MAX_CALL_BYTES

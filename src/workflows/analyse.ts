@@ -55,8 +55,8 @@ export async function leave(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Pr
   const newId = derivedIds(`analysis|${run.id}|${at}`, new Date(at))
   const deadline = new Date(ctx.now().getTime() + LEFT_FOR_MS)
   const call = callOf(analysis, gathered, redaction(privacy))
-  const callId = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline })
-  return callId === null ? null : { callId, untilMs: deadline.getTime() + SLACK_MS }
+  const left = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline })
+  return left && { callId: left.id, untilMs: left.deadline.getTime() + SLACK_MS }
 }
 
 /** Of a run that is over nothing is asked any more. One trip, two where a call was left. */
