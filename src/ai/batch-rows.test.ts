@@ -1,4 +1,6 @@
+import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
+import { batchCalls } from '#ai/tables'
 import { callOf, MINUTE_MS, startBatchWorld } from '#test/batch-world'
 import { enqueue, enqueueIfCheaper, withdraw } from './index.ts'
 
@@ -59,4 +61,27 @@ test('what was left to a batch stays left, with its deadline, whatever would be 
   expect(left?.id).toBe(again.newId())
   expect(await enqueueIfCheaper({ ...again, config }, callOf('case-left'), within(HOUR_MS))).toEqual(left)
   expect(await enqueueIfCheaper({ ...ctx, config }, callOf('case-other'), within(HOUR_MS))).toBeNull()
+})
+
+test('what was asked is forgotten once it can neither be asked again nor settled', async () => {
+  const person = await world.person()
+  world.claude.plan.endsAfterMs = 2 * HOUR_MS
+  const inBatch = await ask(person, 'case-late', HOUR_MS)
+  const other = await ask(person, 'case-lost', HOUR_MS)
+  world.claude.plan.fate = (text) => (text.includes('case-lost') ? 'no line' : 'succeeded')
+  await world.tick()
+  const waiting = await ask(person, 'case-waiting', HOUR_MS)
+  const isKept = async (id: string) => {
+    const [row] = await world.ctx.db.select().from(batchCalls).where(eq(batchCalls.id, id))
+    return JSON.stringify(row?.call).includes('case-')
+  }
+  const all = () => Promise.all([inBatch, other, waiting].map(isKept))
+  expect(await all()).toEqual([true, true, true])
+  await withdraw(person.ctx, { id: waiting })
+  await world.pass(61)
+  expect((await person.answer(inBatch)).answer?.text).toBe('direct answer to case-late')
+  expect(await all()).toEqual([true, true, false])
+  await world.pass(90)
+  expect(await all()).toEqual([false, false, false])
+  expect(world.claude.bills.map(({ id }) => id)).toContain(inBatch)
 })

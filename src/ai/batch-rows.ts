@@ -63,10 +63,13 @@ const isOpen = inArray(b.state, ['waiting', 'sent'])
 const isHeld = isNotNull(b.holdId)
 const after = ({ now }: DbCtx, ms: number) => new Date(now().getTime() + ms)
 const back = sql`case when ${b.state} = 'sent' then 'waiting' else ${b.state} end`
+const isOver = inArray(b.state, ['answered', 'failed'])
+// What was asked is kept only while it may be asked again, or settled.
+const forgotten = sql`case when ${isOver} then '{}'::jsonb else ${b.call} end`
 
 /** Forgets what was over a month ago; whether anything is left to do. One trip. */
 export async function sweep(ctx: DbCtx): Promise<boolean> {
-  const isOld = and(inArray(b.state, ['answered', 'failed']), lt(b.updatedAt, after(ctx, -KEPT_MS)))
+  const isOld = and(isOver, lt(b.updatedAt, after(ctx, -KEPT_MS)))
   const old = ctx.db.select({ id: b.id }).from(b).where(isOld).limit(PRUNE_BATCH)
   const [, left] = await ctx.db.batch([
     ctx.db.delete(b).where(inArray(b.id, old)),
@@ -122,6 +125,7 @@ export async function giveBack(ctx: DbCtx, holdIds: string[], unsent: boolean, d
     .update(b)
     .set({
       state: back,
+      call: forgotten,
       holdId: null,
       batchId: null,
       dueAt,
@@ -137,7 +141,10 @@ export async function tryAgain(ctx: DbCtx, holdIds: string[]): Promise<void> {
   const now = ctx.now()
   await ctx.db
     .update(b)
-    .set({ state: back, holdId: null, batchId: null, attempts: sql`${b.attempts} + 1`, dueAt: now, updatedAt: now })
+    .set({
+      ...{ state: back, call: forgotten, holdId: null, batchId: null },
+      ...{ attempts: sql`${b.attempts} + 1`, dueAt: now, updatedAt: now },
+    })
     .where(inArray(b.holdId, holdIds))
 }
 
@@ -254,7 +261,7 @@ async function finishOpen(ctx: FinishCtx, which: SQL | undefined, end: End, sett
   const changed = db.$with('changed').as(
     db
       .update(b)
-      .set({ ...set, updatedAt: ctx.now() })
+      .set({ ...set, call: sql`case when ${isHeld} then ${b.call} else '{}'::jsonb end`, updatedAt: ctx.now() })
       .where(and(which, isOpen))
       .returning(),
   )
@@ -270,7 +277,7 @@ async function finishOpen(ctx: FinishCtx, which: SQL | undefined, end: End, sett
     db.with(changed, told).select({ eventId: told.id }).from(told),
     db
       .update(b)
-      .set({ holdId: null })
+      .set({ holdId: null, call: forgotten })
       .where(settledHoldId === undefined ? sql`false` : eq(b.holdId, settledHoldId)),
   ])
   kick(
