@@ -104,7 +104,12 @@ export async function startBatchWorld() {
       claude.drop()
       claude.bills.splice(0)
       logged.splice(0)
-      Object.assign(claude.plan, { fate: () => 'succeeded', creations: [], endsAfterMs: 5 * MINUTE_MS })
+      Object.assign(claude.plan, {
+        fate: () => 'succeeded',
+        creations: [],
+        retryAfterS: 60,
+        endsAfterMs: 5 * MINUTE_MS,
+      })
     },
     async stop() {
       globalThis.fetch = real

@@ -103,3 +103,16 @@ test('where names are hidden from the model, their numbers do not wait: it is as
   expect(await found(person)).toBe(true)
   expect(await callsOf(person)).toEqual([])
 })
+
+test('what waits for a batch when somebody would have less told is not sent: the model is asked anew, with less', async () => {
+  const person = await world.person()
+  const runId = await begin(person)
+  await expect.poll(async () => (await runOf(person, runId)).status, WITHIN).toBe('waiting')
+  const headers = { 'if-match': '*' }
+  await person.api('PATCH', '/v1/suggestions/settings', { body: { privacy: 'strict' }, headers })
+  expect(await callsOf(person)).toMatchObject([{ state: 'failed', batch_id: null }])
+  await expect.poll(async () => (await runOf(person, runId)).status, WITHIN).toBe('done')
+  expect(await found(person)).toBe(true)
+  await look(person)
+  expect(claude.bills).toEqual([{ id: 'direct', micros: expect.any(Number) }])
+})

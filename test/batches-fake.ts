@@ -49,6 +49,7 @@ export async function startBatches(chance: Chance, nowMs: () => number) {
   const plan = {
     fate: (_: string): Fate => 'succeeded',
     creations: [] as (number | 'lost')[],
+    retryAfterS: 60,
     endsAfterMs: 300_000,
     says: saysCase,
   }
@@ -113,7 +114,9 @@ export async function startBatches(chance: Chance, nowMs: () => number) {
   const create = (body: string, response: ServerResponse, url: string) => {
     const next = plan.creations.shift()
     if (typeof next === 'number')
-      return refuse(response, next, next === 429 ? 'rate_limit_error' : 'api_error', { 'retry-after': '60' })
+      return refuse(response, next, next === 429 ? 'rate_limit_error' : 'api_error', {
+        'retry-after': plan.retryAfterS,
+      })
     const parsed = Create.safeParse(JSON.parse(body))
     if (!parsed.success) return refuse(response, 400, 'invalid_request_error')
     if (body.length > MAX_BYTES) return refuse(response, 413, 'request_too_large')

@@ -22,6 +22,11 @@ const BEGINNING =
     },
   }) + event('content_block_start', { index: 0, content_block: { type: 'text', text: '' } })
 
+const ENDING =
+  event('content_block_stop', { index: 0 }) +
+  event('message_delta', { delta: { stop_reason: 'end_turn' }, usage: { output_tokens: 2 } }) +
+  event('message_stop', {})
+
 /** A Claude whose answers are told by the test. */
 type Upstream = { answer: ServerResponse; closed: Promise<void> }
 const waiting: ((upstream: Upstream) => void)[] = []
@@ -155,32 +160,41 @@ test('too many requests are a rate limit error with the time to wait, in each pr
   expect(other).toMatchObject({ type: 'rate_limit_error' })
 })
 
-test('of many calls at once no more reach the model than the limit lets in, and what the others held is given back', async () => {
-  const other = await world.person()
-  const asked = { model: MODEL, messages, max_completion_tokens: 9 }
-  const client = new OpenAI({ apiKey: other.accessToken, maxRetries: 0, baseURL: `${world.url}/compat/openai/v1` })
-  let [reached, isOver] = [0, false]
-  const serve = async (): Promise<void> => {
-    for (;;) {
-      const { answer } = await next()
-      if (isOver) return
-      reached++
-      answer.end(delta('one'))
+test.each([1, 0])(
+  'of many calls at once at temperature %d no more reach the model than the limit lets in, and what the others held is given back',
+  async (temperature) => {
+    const other = await world.person()
+    // None is another's answer.
+    const askedOf = (n: number) => ({
+      ...{ model: MODEL, max_completion_tokens: 9, temperature },
+      messages: [{ role: 'user' as const, content: `say ${n}` }],
+    })
+    const client = new OpenAI({ apiKey: other.accessToken, maxRetries: 0, baseURL: `${world.url}/compat/openai/v1` })
+    let [reached, isOver] = [0, false]
+    const serve = async (): Promise<void> => {
+      for (;;) {
+        const { answer } = await next()
+        if (isOver) return
+        reached++
+        answer.end(delta('one') + ENDING)
+      }
     }
-  }
-  const serving = serve()
-  const said = await Promise.all(
-    Array.from({ length: AI_QUOTA + 10 }, () => client.chat.completions.create(asked).catch((error: unknown) => error)),
-  )
-  const refused = said.filter((error) => error instanceof RateLimitError)
-  expect(refused).toHaveLength(10)
-  expect(refused[0]).toMatchObject({ code: 'rate_limit_exceeded' })
-  expect((refused[0] as RateLimitError).headers.get('x-ratelimit-limit-requests')).toBe(String(AI_QUOTA))
-  expect(reached).toBe(AI_QUOTA)
-  isOver = true
-  waiting.shift()?.({ answer: {} as ServerResponse, closed: Promise.resolve() })
-  await serving
-  await expect
-    .poll(async () => (await other.api('GET', '/v1/ai/budget')).json)
-    .toMatchObject({ own: { day: { reservedMicros: 0 } } })
-})
+    const serving = serve()
+    const said = await Promise.all(
+      Array.from({ length: AI_QUOTA + 10 }, (_, n) =>
+        client.chat.completions.create(askedOf(n)).catch((error: unknown) => error),
+      ),
+    )
+    const refused = said.filter((error) => error instanceof Error)
+    expect(refused).toHaveLength(10)
+    expect(refused[0]).toMatchObject({ code: 'rate_limit_exceeded' })
+    expect((refused[0] as RateLimitError).headers.get('x-ratelimit-limit-requests')).toBe(String(AI_QUOTA))
+    expect(reached).toBe(AI_QUOTA)
+    isOver = true
+    waiting.shift()?.({ answer: {} as ServerResponse, closed: Promise.resolve() })
+    await serving
+    await expect
+      .poll(async () => (await other.api('GET', '/v1/ai/budget')).json)
+      .toMatchObject({ own: { day: { reservedMicros: 0 } } })
+  },
+)

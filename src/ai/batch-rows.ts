@@ -1,9 +1,9 @@
 import { and, asc, eq, gt, inArray, isNotNull, isNull, lt, lte, notInArray, or, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
-import { type Ctx, defineEvent } from '#core'
-import { iso } from '#database'
+import { type Ctx, defineEvent, type UserCtx } from '#core'
+import { iso, ownedBy } from '#database'
 import { kick, tell } from '#queue'
-import type { Call, Decision, Receipt } from './call.ts'
+import type { Call, Decision, Feature, Receipt } from './call.ts'
 import type { ProviderName, Stop, ToolCall } from './model.ts'
 import { batchCalls as b } from './tables.ts'
 
@@ -63,10 +63,13 @@ const isOpen = inArray(b.state, ['waiting', 'sent'])
 const isHeld = isNotNull(b.holdId)
 const after = ({ now }: DbCtx, ms: number) => new Date(now().getTime() + ms)
 const back = sql`case when ${b.state} = 'sent' then 'waiting' else ${b.state} end`
+const isOver = inArray(b.state, ['answered', 'failed'])
+// What was asked is kept only while it may be asked again, or settled.
+const forgotten = sql`case when ${isOver} then '{}'::jsonb else ${b.call} end`
 
 /** Forgets what was over a month ago; whether anything is left to do. One trip. */
 export async function sweep(ctx: DbCtx): Promise<boolean> {
-  const isOld = and(inArray(b.state, ['answered', 'failed']), lt(b.updatedAt, after(ctx, -KEPT_MS)))
+  const isOld = and(isOver, lt(b.updatedAt, after(ctx, -KEPT_MS)))
   const old = ctx.db.select({ id: b.id }).from(b).where(isOld).limit(PRUNE_BATCH)
   const [, left] = await ctx.db.batch([
     ctx.db.delete(b).where(inArray(b.id, old)),
@@ -122,6 +125,7 @@ export async function giveBack(ctx: DbCtx, holdIds: string[], unsent: boolean, d
     .update(b)
     .set({
       state: back,
+      call: forgotten,
       holdId: null,
       batchId: null,
       dueAt,
@@ -137,7 +141,10 @@ export async function tryAgain(ctx: DbCtx, holdIds: string[]): Promise<void> {
   const now = ctx.now()
   await ctx.db
     .update(b)
-    .set({ state: back, holdId: null, batchId: null, attempts: sql`${b.attempts} + 1`, dueAt: now, updatedAt: now })
+    .set({
+      ...{ state: back, call: forgotten, holdId: null, batchId: null },
+      ...{ attempts: sql`${b.attempts} + 1`, dueAt: now, updatedAt: now },
+    })
     .where(inArray(b.holdId, holdIds))
 }
 
@@ -231,6 +238,21 @@ type FinishCtx = DbCtx & Pick<Ctx, 'env' | 'waitUntil' | 'log'>
 
 /** Ends a call with its event, once; a hold that is settled goes with it, also where the call had ended before. */
 export async function finish(ctx: FinishCtx, id: string, end: End, settledHoldId?: string): Promise<void> {
+  await finishOpen(ctx, eq(b.id, id), end, settledHoldId)
+}
+
+type Which = { id: string } | { feature: Feature }
+
+/**
+ * Ends calls of theirs whose answer nobody wants any more: what has not gone with a batch never will, what has is paid for
+ * when that ends. Again, or after its answer, it changes nothing. One trip.
+ */
+export async function withdraw(ctx: FinishCtx & Pick<UserCtx, 'actor'>, which: Which): Promise<void> {
+  const these = 'id' in which ? eq(b.id, which.id) : eq(b.feature, which.feature)
+  await finishOpen(ctx, and(these, ownedBy(ctx.actor, b.userId)), { errorCode: 'cancelled' })
+}
+
+async function finishOpen(ctx: FinishCtx, which: SQL | undefined, end: End, settledHoldId?: string): Promise<void> {
   const { db } = ctx
   const set =
     'answer' in end
@@ -239,8 +261,8 @@ export async function finish(ctx: FinishCtx, id: string, end: End, settledHoldId
   const changed = db.$with('changed').as(
     db
       .update(b)
-      .set({ ...set, updatedAt: ctx.now() })
-      .where(and(eq(b.id, id), isOpen))
+      .set({ ...set, call: sql`case when ${isHeld} then ${b.call} else '{}'::jsonb end`, updatedAt: ctx.now() })
+      .where(and(which, isOpen))
       .returning(),
   )
   const told = tell(db, 'told', changed, {
@@ -255,7 +277,7 @@ export async function finish(ctx: FinishCtx, id: string, end: End, settledHoldId
     db.with(changed, told).select({ eventId: told.id }).from(told),
     db
       .update(b)
-      .set({ holdId: null })
+      .set({ holdId: null, call: forgotten })
       .where(settledHoldId === undefined ? sql`false` : eq(b.holdId, settledHoldId)),
   ])
   kick(

@@ -45,6 +45,7 @@ const MINUTE_MS = 60_000
 const NOT_TAKEN = new Set<FailureReason>(['rate_limited', 'rejected', 'unauthorized'])
 
 type When = { deadline: Date }
+type Id = { id: string }
 
 /** A call whose answer may wait, at half the price where its provider has one. The event `ai.answered` tells of its end. One trip. */
 export async function enqueue(ctx: AiCtx, input: Call, { deadline }: When): Promise<string> {
@@ -54,12 +55,19 @@ export async function enqueue(ctx: AiCtx, input: Call, { deadline }: When): Prom
   return await put(ctx, call, decision, deadline)
 }
 
-/** The same where a batch makes it cheaper; null where it would only be late. */
-export async function enqueueIfCheaper(ctx: AiCtx, input: Call, { deadline }: When): Promise<string | null> {
+/** The same where a batch makes it cheaper; null where it would only be late. A row that is there decides. Up to two trips. */
+export async function enqueueIfCheaper(ctx: AiCtx, input: Call, { deadline }: When): Promise<(When & Id) | null> {
+  const id = ctx.newId('aic')
+  const [known] = await ctx.db
+    .select({ id: batchCalls.id, deadline: batchCalls.deadlineAt })
+    .from(batchCalls)
+    .where(and(eq(batchCalls.id, id), ownedBy(ctx.actor, batchCalls.userId)))
+  if (known) return known
   const call: Call = { ...input, background: true }
   if (!isFit(call)) return null
-  const { decision } = await chosen(ctx, call)
-  return providerOf(ctx, decision.provider)?.batches ? await put(ctx, call, decision, deadline) : null
+  const { decision } = await chosen({ ...ctx, newId: () => id }, call)
+  if (!providerOf(ctx, decision.provider)?.batches) return null
+  return { id: await put(ctx, call, decision, deadline), deadline }
 }
 
 const isFit = (call: Call) => JSON.stringify(call).length <= MAX_CALL_BYTES
@@ -155,7 +163,7 @@ async function send(ctx: BatchCtx, provider: ProviderName, batches: ModelBatches
     if (isTaken) return
     const waitMs = error instanceof ModelFailure && error.retryAfterS ? error.retryAfterS * 1000 : AGAIN_MS
     await each(held, async (row) => {
-      if (await release(ctx, row)) await giveBack(ctx, [row.holdId], true, new Date(ctx.now().getTime() + waitMs))
+      if (await release(ctx, row)) await giveBack(ctx, [row.holdId], true, inOrBy(ctx, waitMs, row))
     })
     return
   }
@@ -166,6 +174,10 @@ async function send(ctx: BatchCtx, provider: ProviderName, batches: ModelBatches
   )
   ctx.log.info('batch.sent', { provider, batchId, calls: calls.length })
 }
+
+// However long we are told to wait: at its deadline a call is made directly.
+const inOrBy = ({ now }: BatchCtx, waitMs: number, { deadlineMs }: BatchRow) =>
+  new Date(Math.min(deadlineMs, now().getTime() + waitMs))
 
 // What was refused waits for room; of what was not heard, nothing is known until it is looked for.
 async function isHeld(ctx: BatchCtx, row: BatchRow): Promise<boolean> {
@@ -183,7 +195,7 @@ async function isHeld(ctx: BatchCtx, row: BatchRow): Promise<boolean> {
     return true
   } catch (error) {
     if (error instanceof AppError && error.code === 'budget_exhausted')
-      await giveBack(ctx, [row.holdId], true, new Date(ctx.now().getTime() + AGAIN_MS))
+      await giveBack(ctx, [row.holdId], true, inOrBy(ctx, AGAIN_MS, row))
     else ctx.log.warn('batch.not_held', { callId: row.id, ...describeError(error) })
     return false
   }
@@ -197,8 +209,7 @@ async function callDirectly(ctx: BatchCtx, row: BatchRow): Promise<void> {
     const code = error instanceof AppError ? error.code : 'internal'
     const isBudget = code === 'budget_exhausted'
     ctx.log.warn('batch.direct_failed', { callId: row.id, attempts: row.attempts, ...describeError(error) })
-    if (isBudget && nowMs() < row.deadlineMs)
-      await putOff(ctx, row.id, new Date(Math.min(row.deadlineMs, nowMs() + AGAIN_MS)), false)
+    if (isBudget && nowMs() < row.deadlineMs) await putOff(ctx, row.id, inOrBy(ctx, AGAIN_MS, row), false)
     else if (isBudget || row.attempts >= MAX_ATTEMPTS) await finish(ctx, row.id, { errorCode: code })
     else await putOff(ctx, row.id, new Date(nowMs() + MINUTE_MS * 2 ** row.attempts), true)
   }

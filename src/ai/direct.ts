@@ -9,7 +9,7 @@ import type { ModelProvider, ProviderName } from './model.ts'
 import { offlineProvider } from './offline/index.ts'
 import { openaiProvider } from './openai.ts'
 import { tokensFor } from './prices.ts'
-import { type Hold, reserve, worstMicros } from './spending.ts'
+import { type Hold, promptTokens, reserve, worstMicros } from './spending.ts'
 import { standingOf } from './standing.ts'
 import { workersAiProvider } from './workers-ai.ts'
 
@@ -54,7 +54,7 @@ export async function* direct(
   const noted = { ...choice.decision, ...note }
   const hold = await reserve(ctx, call, { decision: noted, models: [first, ...others] })
   const { decision, reserveUs } = hold
-  const tokens = tokensLeft(hold)
+  const tokens = tokensLeft(hold, call)
   yield* metered(ctx, call, hold, attempts, signal, {
     type: 'start',
     decision,
@@ -63,9 +63,9 @@ export async function* direct(
   })
 }
 
-function tokensLeft({ model, startedMs, tightest }: Hold): TokensLeft | undefined {
+function tokensLeft({ model, startedMs, tightest }: Hold, { request }: Call): TokensLeft | undefined {
   const { limitMicros, leftMicros, resetAtMs } = tightest
-  const buy = tokensFor(model.prices, new Date(startedMs))
+  const buy = tokensFor(model.prices, new Date(startedMs), promptTokens(request))
   if (!buy) return undefined
   const [all, left] = [buy(limitMicros), buy(leftMicros)]
   const of = (kind: 'input' | 'output') => ({ limit: all[kind], remaining: left[kind] })

@@ -1,5 +1,5 @@
 export { enqueue, enqueueIfCheaper, getAnswer, runBatches } from './batch.ts'
-export { aiAnswered } from './batch-rows.ts'
+export { aiAnswered, withdraw } from './batch-rows.ts'
 export { breakerStates } from './breaker.ts'
 export {
   BUDGET_MIGRATIONS,

@@ -1,7 +1,7 @@
 import { expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
 import { findModel } from './catalogue.ts'
-import { costMicros, type Prices, price } from './prices.ts'
+import { costMicros, type Prices, price, tokensFor } from './prices.ts'
 
 const config = readConfig({ ...inject('vars'), ANTHROPIC_API_KEY: 'k', AI_PROVIDERS: 'anthropic,offline' })
 const findPrices = (name: string) => findModel(config, name)?.prices
@@ -67,4 +67,10 @@ test('a model without a price has none, whatever it is called', () => {
 test('a day before the first price is paid for at the first', () => {
   const prices = findPrices('claude-sonnet-5-5')
   expect(prices && costMicros(prices, usage(1000, 0), new Date('2025-01-01'))).toBe(2000)
+})
+
+test('money buys fewer tokens where the prompt is in the dearer band', () => {
+  const prices: Prices = [{ ...price('2026-01-01', 1, 2), longPrompt: { over: 100, input: 4e6, output: 8e6 } }]
+  expect(tokensFor(prices, at, 100)?.(80)).toEqual({ input: 80, output: 40 })
+  expect(tokensFor(prices, at, 101)?.(80)).toEqual({ input: 20, output: 10 })
 })

@@ -45,22 +45,27 @@ function priceAt(prices: Prices, at: Date): Price {
   return prices.findLast(({ from }) => from <= day) ?? prices[0]
 }
 
-/** How many tokens so much money buys; undefined where they cost nothing. */
+/** How many tokens so much money buys with a prompt of this length; undefined where they cost nothing. */
 export function tokensFor(
   prices: Prices,
   at: Date,
+  promptTokens: number,
 ): ((micros: number) => { input: number; output: number }) | undefined {
-  const { input, output } = priceAt(prices, at)
+  const current = priceAt(prices, at)
+  const { input, output } = bandOf(current, promptTokens) ?? current
   if (input === 0 || output === 0) return undefined
   return (micros) => ({ input: Math.floor((micros * PER) / input), output: Math.floor((micros * PER) / output) })
 }
+
+const bandOf = ({ longPrompt }: Price, promptTokens: number) =>
+  longPrompt && promptTokens > longPrompt.over ? longPrompt : undefined
 
 /** Whole micro-dollars, rounded up, at the price of the day `at`. */
 export function costMicros(prices: Prices, usage: Usage, at: Date, isBatch = false): number {
   const current = priceAt(prices, at)
   const { inputTokens, cacheReadTokens, cacheWriteTokens, cacheWrite1hTokens, outputTokens } = usage
   const prompt = inputTokens + cacheReadTokens + cacheWriteTokens + cacheWrite1hTokens
-  const long = current.longPrompt && prompt > current.longPrompt.over ? current.longPrompt : undefined
+  const long = bandOf(current, prompt)
   // The factors of the cache hold in both bands; integers throughout, so that no sum depends on its order.
   const input = long?.input ?? current.input
   const scaled = (tokens: number, rate: number) =>

@@ -199,7 +199,9 @@ async function* joined(ctx: AiCtx, call: Call, events: AsyncIterable<GatewayEven
     if (event.type === 'start') {
       const note = { cache: 'shared' as const, cacheReason: `asked while ${event.decision.id} was answered` }
       decision = { ...event.decision, ...note, id: ctx.newId('aic') }
-      yield { ...event, decision }
+      // What is left was told to who pays: nothing is held here.
+      const { tokens: _, ...start } = event
+      yield { ...start, decision }
     } else if (event.type === 'end' && decision) {
       const receipt = unpaid(decision)
       ctx.waitUntil(book(ctx, call, decision, receipt))

@@ -41,7 +41,7 @@ const MICROS_PER_DOLLAR = 1_000_000
  * alphabets, and what the provider adds of its own is allowed for. Noise (random base64, say) can take fewer; such a
  * call is charged what it cost, beyond its reservation, and logged.
  */
-function promptTokens(request: ModelRequest): number {
+export function promptTokens(request: ModelRequest): number {
   const { messages, tools, closedTools = [] } = request
   const around = TOKENS_PER_MESSAGE * messages.length + TOKENS_PER_TOOL * (tools.length + closedTools.length)
   return Math.ceil(sizeOf(request).bytes / BYTES_PER_TOKEN) + around + TOKENS_AROUND

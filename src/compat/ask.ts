@@ -128,6 +128,8 @@ async function askModel(
   // Left out, a temperature is 1 in these protocols: whoever wants variety is not given an answer again.
   const isSame = !isFresh && (rest.temperature ?? 1) <= SAME_TEMPERATURE
   const share = isSame ? { share: { sources: [] } } : {}
+  // Looking for one that was given may cost, and one that is shared is read ahead, whoever waits for it.
+  if (isSame) await ctx.admitted
   const events = generate(ctx, { kind: 'chat', feature, request, model: name, ...share }, signal)
   const opening = begun(events)
   const living = requireSession(ctx)

@@ -1,8 +1,9 @@
 import { and, eq, sql } from 'drizzle-orm'
+import { withdraw } from '#ai'
 import { AppError } from '#core'
 import { ownedBy, ownerId } from '#database'
 import { DEFAULTS } from './reasons.ts'
-import type { ReadCtx } from './row.ts'
+import type { ReadCtx, WriteCtx } from './row.ts'
 import type { Settings, SettingsPatch } from './schema.ts'
 import { suggestionSettings } from './tables.ts'
 
@@ -31,8 +32,8 @@ export async function getSettings(ctx: ReadCtx): Promise<Settings> {
   return settingsOf(row)
 }
 
-/** Changes what is given; `version` is the one that was read (0: the defaults), or `*`. Two trips; 412 when it moved on. */
-export async function setSettings(ctx: ReadCtx, patch: SettingsPatch, version: number | '*'): Promise<Settings> {
+/** Changes what is given; `version` is the one that was read (0: the defaults), or `*`. Two trips, three where `privacy` is given; 412 when it moved on. */
+export async function setSettings(ctx: WriteCtx, patch: SettingsPatch, version: number | '*'): Promise<Settings> {
   const before = await getSettings(ctx)
   if (version !== '*' && version !== before.version) throw stale()
   const { version: read, ...values } = { ...before, ...patch }
@@ -46,6 +47,8 @@ export async function setSettings(ctx: ReadCtx, patch: SettingsPatch, version: n
     })
     .returning(columns)
   if (!row) throw stale()
+  // What waits for a batch was written as they had it before: the runs ask anew.
+  if (patch.privacy !== undefined) await withdraw(ctx, { feature: 'workflows' })
   return row
 }
 

@@ -5,6 +5,7 @@ import { memoryTools } from '#memories'
 import { suggestionSettings } from '#proactivity/tables'
 import { createTask } from '#tasks'
 import { makePerson, type Person } from '#test/database'
+import { endOf, leftCall } from '#test/left-call'
 import { startOpenAiFake } from '#test/openai-fake'
 import { analyse, callOf } from './analyse.ts'
 import { Definition } from './definition.ts'
@@ -203,6 +204,21 @@ test('a model answers with findings, of which those that name no fact it was giv
       ...{ findings: [{ title: 'Rent is late', facts: [{ id: rent.id }] }], model: 'llama', reason: null },
     })
     expect(await askedOf('What else?')).toMatchObject({ findings: [], reason: 'unreadable_answer' })
+  } finally {
+    await fake.stop()
+  }
+})
+
+test('what a batch has not answered by then is withdrawn before it is asked now', async () => {
+  const fake = await startOpenAiFake({ models: ['llama'] })
+  try {
+    const vars = { OPENAI_BASE_URL: fake.url, OPENAI_MODELS: 'llama=1/2@131072/8192' }
+    const { ctx } = await personWith({ config: readConfig({ ...inject('vars'), ...vars }) })
+    const run = runOf({ analysis: { kind: 'model', ask: 'What?', maxFindings: 3 } })
+    const gathered = await gather(ctx, run)
+    const callId = await leftCall(ctx)
+    await analyse(ctx, run, gathered, { callId, untilMs: 0 })
+    expect([await endOf(ctx, callId), fake.requests.length]).toEqual(['failed cancelled', 1])
   } finally {
     await fake.stop()
   }

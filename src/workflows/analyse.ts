@@ -1,12 +1,13 @@
 import { z } from 'zod'
-import { enqueueIfCheaper, generate, getAnswer, type Receipt } from '#ai'
+import { enqueueIfCheaper, generate, getAnswer, type Receipt, withdraw } from '#ai'
 import { derivedIds, findAppError, type UserCtx } from '#core'
 import { getSettings } from '#proactivity'
 import type { Definition } from './definition.ts'
 import type { FactCtx, Gathered } from './gather.ts'
 import type { Begun } from './ports.ts'
 import { cut, ExpressionError, openReader, type Values } from './reader.ts'
-import { type Redaction, redactionOf } from './redact.ts'
+import { saidTo } from './record.ts'
+import { type Redaction, redaction, redactionOf } from './redact.ts'
 import type { FactLink, Finding, RunError } from './run-schema.ts'
 
 const MAX_TITLE = 500
@@ -48,13 +49,20 @@ export async function leave(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Pr
   const { analysis } = run.definition
   if (analysis?.kind !== 'model' || gathered.error || isOffline(ctx)) return null
   // The names are put back by who is known then: by numbers that may be others' by the time of the answer.
-  if ((await getSettings(ctx)).privacy === 'strict') return null
+  const { privacy } = await getSettings(ctx)
+  if (privacy === 'strict') return null
   const { at } = gathered.now
   const newId = derivedIds(`analysis|${run.id}|${at}`, new Date(at))
   const deadline = new Date(ctx.now().getTime() + LEFT_FOR_MS)
-  const call = callOf(analysis, gathered, await redactionOf(ctx))
-  const callId = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline })
-  return callId === null ? null : { callId, untilMs: deadline.getTime() + SLACK_MS }
+  const call = callOf(analysis, gathered, redaction(privacy))
+  const left = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline })
+  return left && { callId: left.id, untilMs: left.deadline.getTime() + SLACK_MS }
+}
+
+/** Of a run that is over nothing is asked any more. One trip, two where a call was left. */
+export async function withdrawLeft(ctx: UserCtx, runId: string): Promise<void> {
+  const left = z.looseObject({ callId: z.string() }).safeParse(await saidTo(ctx, runId, ':leave')).data
+  if (left) await withdraw(ctx, { id: left.callId })
 }
 
 /** Whether it has been answered, or never will be. One trip. */
@@ -156,9 +164,9 @@ async function byModel(ctx: AnalyseCtx, asked: Ask, gathered: Gathered, left?: L
   )
   // The rules that stand in where no model is configured talk; they do not answer in a schema.
   if (isOffline(ctx)) return { ...NONE, reason: 'no_model' }
-  const redaction = await redactionOf(ctx)
-  const shown = (words: string, most: number) => cut(redaction.show(words), most)
-  const said = (left && (await readLeft(ctx, left))) ?? (await askNow(ctx, callOf(asked, gathered, redaction)))
+  const own = await redactionOf(ctx)
+  const shown = (words: string, most: number) => cut(own.show(words), most)
+  const said = (left && (await readLeft(ctx, left))) ?? (await askNow(ctx, callOf(asked, gathered, own)))
   if (said === 'budget') return { ...NONE, reason: 'budget' }
   const { text, receipt } = said
   const told = Told.safeParse(parse(text))
@@ -182,8 +190,10 @@ async function byModel(ctx: AnalyseCtx, asked: Ask, gathered: Gathered, left?: L
 
 type Said = { text: string; receipt: Pick<Analysed, 'decisionId' | 'model' | 'costMicros'> }
 
-/** What a batch answered; undefined where it did not, and is to be asked now. One trip. */
+/** What a batch answered; undefined where it did not, and is to be asked now. Two trips. */
 async function readLeft(ctx: AnalyseCtx, { callId }: Left): Promise<Said | 'budget' | undefined> {
+  // First: what answered until then is read, and nothing answers later.
+  await withdraw(ctx, { id: callId })
   const { answer, errorCode } = await getAnswer(ctx, callId)
   if (!answer) return errorCode === 'budget_exhausted' ? 'budget' : undefined
   return { text: answer.text, receipt: receiptOf(answer.receipt) }

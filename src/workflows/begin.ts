@@ -6,6 +6,7 @@ import { acting } from '#database'
 import { settleRun, suggestionDecided } from '#proactivity'
 import type { Subscriber } from '#queue'
 import { STUCK, tellFailed } from './alarm.ts'
+import { withdrawLeft } from './analyse.ts'
 import { runRequested } from './fire.ts'
 import { heed, lookAgain } from './heed.ts'
 import { BEGINS_WITHIN, begin, nextInstance, wakeRun } from './instances.ts'
@@ -104,6 +105,7 @@ function personOf(ctx: Ctx, userId: string): UserCtx {
 
 async function giveUp(ctx: UserCtx, holder: Holder): Promise<void> {
   await cancelHeld(ctx, holder.runId)
+  await withdrawLeft(ctx, holder.runId)
   const standing = await standingOf(ctx, holder.runId)
   const parked = standing.map(({ step, effectId, says }) => ({ step, effectId, says, reason: 'Nobody took it back' }))
   const detail = 'The run was lost again and again'

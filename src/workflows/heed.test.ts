@@ -5,6 +5,7 @@ import { effects } from '#effects/tables'
 import { propose, suggestionSubscriber } from '#proactivity'
 import { suggestions } from '#proactivity/tables'
 import { outbox } from '#queue/tables'
+import { endOf, leftCall } from '#test/left-call'
 import { act, makeLearner, offer } from '#test/suggestions'
 import { makePlatform } from '#test/workflow-platform'
 import { runSubscriber, sweepRuns } from './begin.ts'
@@ -12,7 +13,7 @@ import { Definition } from './definition.ts'
 import { amendStep, beginRun, endRun, keepStep, markRun } from './record.ts'
 import type { RunEnd } from './run-schema.ts'
 import { answerRun, cancelRun, getRun, retryRun } from './runs.ts'
-import { workflowRuns, workflows, workflowVersions } from './tables.ts'
+import { runSteps, workflowRuns, workflows, workflowVersions } from './tables.ts'
 import { realWorld } from './world.ts'
 
 const end = (outcome: RunEnd['outcome'], status: RunEnd['status'] = 'done'): RunEnd => ({
@@ -78,7 +79,13 @@ async function world() {
     })
     return async () => (await ctx.db.select().from(effects).where(eq(effects.id, id)))[0]?.status
   }
-  return { ctx, instances, run, ask, approve, statusOf, hold, pass }
+  const leave = async (runId: string) => {
+    const callId = await leftCall(ctx)
+    const of = { runId, step: ':leave', userId, kind: 'analyse', status: 'done' as const }
+    await ctx.db.insert(runSteps).values({ ...of, id: `${runId}.leave`, output: { callId, untilMs: 0 } })
+    return () => endOf(ctx, callId)
+  }
+  return { ctx, instances, run, ask, approve, statusOf, hold, leave, pass }
 }
 
 test.each(['acted', 'nothing', 'expired'] as const)(
@@ -159,21 +166,22 @@ test('the same may be told again another day', async () => {
   expect(await statusOf(await tell())).toBe('proposed')
 })
 
-test('of a run that is cancelled nothing more is asked, and what it holds back is not done', async () => {
-  const { ctx, run, ask, statusOf, hold } = await world()
+test('of a run that is cancelled nothing more is asked, also of a model, and what it holds back is not done', async () => {
+  const { ctx, run, ask, statusOf, hold, leave } = await world()
   const { runId } = await run()
   const [offered, agreed] = [await ask(runId), await ask(runId)]
   await ctx.db.update(suggestions).set({ status: 'approved' }).where(eq(suggestions.id, agreed))
-  const held = await hold(runId)
+  const [held, left] = [await hold(runId), await leave(runId)]
   await cancelRun(ctx, runId)
   expect([await statusOf(offered), await statusOf(agreed), await held()]).toEqual(['expired', 'failed', 'cancelled'])
+  expect(await left()).toBe('failed cancelled')
 })
 
 test('of a run that was given up as well, and the person hears of it even where the machine died over it', async () => {
-  const { ctx, run, ask, statusOf, hold } = await world()
+  const { ctx, run, ask, statusOf, hold, leave } = await world()
   const { runId } = await run()
   const offered = await ask(runId)
-  const held = await hold(runId)
+  const [held, left] = [await hold(runId), await leave(runId)]
   await ctx.db
     .update(workflowRuns)
     .set({ deadlineAt: new Date(0), instanceId: `${runId}-6` })
@@ -186,6 +194,7 @@ test('of a run that was given up as well, and the person hears of it even where 
     'expired',
     'cancelled',
   ])
+  expect(await left()).toBe('failed cancelled')
   const told = await ctx.db.select().from(outbox).where(eq(outbox.key, runId))
   expect(told.some(({ type, data }) => type === 'run.updated' && Object(data).reason === 'stuck')).toBe(true)
 })

@@ -4,6 +4,7 @@ import { AppError, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#
 import { ownedBy, recordAct } from '#database'
 import { settleRun } from '#proactivity'
 import { kick, tell as tellEvent } from '#queue'
+import { withdrawLeft } from './analyse.ts'
 import { runRequested } from './fire.ts'
 import { stopRun, wakeRun } from './instances.ts'
 import { answerStep } from './record.ts'
@@ -74,7 +75,7 @@ export async function getRun(ctx: ReadCtx, id: string): Promise<RunDetail> {
 
 /**
  * Ends a run where it stands; what it did stays, and is among its effects, and what it holds back is not done. What it asks
- * is asked no more. Again, it changes nothing. Up to five trips.
+ * is asked no more. Again, it changes nothing. Up to seven trips.
  */
 export async function cancelRun(ctx: UserCtx, id: string): Promise<Run> {
   const { db } = ctx
@@ -99,6 +100,7 @@ export async function cancelRun(ctx: UserCtx, id: string): Promise<Run> {
   const run = row?.run ?? (await getRun(ctx, id)).run
   if (run.status === 'cancelled') {
     await cancelHeld(ctx, id)
+    await withdrawLeft(ctx, id)
     await settleRun(ctx, id, { status: 'failed', detail: 'The run was cancelled' })
     return run
   }
