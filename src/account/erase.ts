@@ -1,6 +1,6 @@
 import { type Column, eq, inArray, lte, sql } from 'drizzle-orm'
 import { signStatement } from '#auth'
-import { AppError, type Ctx, inTime, newId, requireFresh, type UserCtx } from '#core'
+import { AppError, type Ctx, findAppError, inTime, newId, requireFresh, type UserCtx } from '#core'
 import { iso, jsonObject } from '#database'
 import { sendMail } from '#email'
 import { kick } from '#queue'
@@ -61,7 +61,11 @@ export async function cancelDeletion(ctx: UserCtx): Promise<Me> {
 
 /** Takes back what was asked for by then, unless it has begun. */
 export async function callOffDeletion(ctx: UserCtx, until: Date): Promise<void> {
-  const { erasureId } = await getDeletion(ctx)
+  const found = await getDeletion(ctx).catch((error: unknown) => {
+    if (findAppError(error)?.code === 'not_found') return null
+    throw error
+  })
+  const erasureId = found?.erasureId ?? null
   // Ids are sorted by when they were made.
   if (erasureId === null || erasureId > newId('era', until)) return
   const [, [row]] = await ctx.db.batch([holdPerson(ctx), setDeletion(ctx, null, begun(ctx.actor.userId))])

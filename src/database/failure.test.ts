@@ -1,8 +1,8 @@
-import { sql } from 'drizzle-orm'
+import { DrizzleQueryError, sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
 import { createLog, describeError } from '#core'
 import { makePerson, testCtx } from '#test/database'
-import { databaseFailure } from './failure.ts'
+import { databaseFailure, tellableFailure } from './failure.ts'
 
 test.each([
   ['a zone it does not know', sql`select now() at time zone ${'US/Pacific-New'}`],
@@ -70,4 +70,16 @@ test('a log line of a refused value names where and why, and holds nothing of th
 
 test('a mistake in a statement of ours is logged in its own words', async () => {
   expect(await logged(testCtx().db.execute(sql`select nonsense`))).toContain('column \\"nonsense\\" does not exist')
+})
+
+test('what fails in the database is told on without its statement, all else as it is', () => {
+  const query = (cause: Error) => new DrizzleQueryError('select secret', ['a parameter'], cause)
+  const refused = Object.assign(new Error('violates'), { code: '23502' })
+  for (const error of [query(refused), refused, query(new Error('the gateway answered 413'))])
+    expect(tellableFailure(error)).toMatchObject({ message: 'This did not work', cause: error })
+  expect(tellableFailure(query(Object.assign(new Error('x'), { code: '57P03' })))).toMatchObject({
+    code: 'unavailable',
+  })
+  const own = new Error('the step has no tool')
+  expect(tellableFailure(own)).toBe(own)
 })

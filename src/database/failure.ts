@@ -1,3 +1,4 @@
+import { DrizzleQueryError } from 'drizzle-orm'
 import { AppError, findAppError } from '#core'
 
 const SESSION_ENDED = 'AU401'
@@ -54,7 +55,14 @@ export function databaseFailure(error: unknown): AppError | undefined {
 export function tellableFailure(error: unknown): unknown {
   const known = findAppError(error) ?? databaseFailure(error)
   if (known) return known
-  return codeOf(error) === undefined ? error : new Error('This did not work', { cause: error })
+  const isOurs = codeOf(error) === undefined && !isQuery(error)
+  return isOurs ? error : new Error('This did not work', { cause: error })
+}
+
+function isQuery(error: unknown): boolean {
+  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++)
+    if (at instanceof DrizzleQueryError) return true
+  return false
 }
 
 /** Whether Postgres refused a row because what it belongs to is not there (23503). */

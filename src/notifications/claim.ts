@@ -1,7 +1,7 @@
 import { and, eq, getTableColumns, inArray, type SQL, sql } from 'drizzle-orm'
 import { openSessions } from '#auth'
 import type { Ctx } from '#core'
-import { hasEnded, insertClears, LEASE_S, MAX_ATTEMPTS, stamp } from './ledger.ts'
+import { hasEnded, insertClears, isLapsed, MAX_ATTEMPTS, stamp } from './ledger.ts'
 import { deliveries, devices, notifications } from './tables.ts'
 
 // Five at a time; whoever is slower loses what it has not begun to another.
@@ -35,9 +35,8 @@ export async function claimDue(ctx: Pick<Ctx, 'db' | 'now' | 'newId'>, userId: s
   const { db, now } = ctx
   const at = now()
   const soon = new Date(at.getTime() + EARLY_MS)
-  const lapsed = sql`${stamp(at)} - ${LEASE_S} * interval '1 second'`
-  const isDue = sql`${d.userId} = ${userId} and ((${d.status} = 'sending' and ${d.claimedAt} < ${lapsed})
-    or (${d.status} = 'waiting' and ${d.dueAt} < ${stamp(soon)} and (${d.claimedAt} is null or ${d.claimedAt} < ${lapsed})))`
+  const isDue = sql`${d.userId} = ${userId} and ((${d.status} = 'sending' and ${isLapsed(at)})
+    or (${d.status} = 'waiting' and ${d.dueAt} < ${stamp(soon)} and (${d.claimedAt} is null or ${isLapsed(at)})))`
   const some = (name: string, isOf: SQL, most: number) =>
     db
       .$with(name)

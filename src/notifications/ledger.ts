@@ -174,13 +174,16 @@ export async function acknowledge(
   return cleared.rows.length > 0
 }
 
+/** Whoever claimed it was lost. Mail that could not be written down is claimed again each time four times later: an hour and more in all. */
+export const isLapsed = (at: Date) => sql`(${d.claimedAt} < ${stamp(at)} - ${LEASE_S} * interval '1 second'
+  * case when ${d.channel} = 'push' then 1 else power(4, least(greatest(${d.attempts}, 1), 4) - 1) end)`
+
 /** Who has deliveries that nobody made in time, longest first; `at` is another whenever somebody began them since. */
 export async function overduePeople(
   { db, now }: Pick<Ctx, 'db' | 'now'>,
   limit: number,
 ): Promise<{ userId: string; at: string }[]> {
   const at = now()
-  const lapsed = sql`${stamp(at)} - ${LEASE_S} * interval '1 second'`
   const msOf = (of: SQL) => sql`coalesce((extract(epoch from ${of}) * 1000)::bigint, 0)`
   const first = msOf(sql`min(${d.dueAt})`)
   const last = msOf(sql`max(${d.claimedAt})`)
@@ -189,8 +192,8 @@ export async function overduePeople(
     .from(d)
     .where(
       sql`(${d.status} = 'waiting' and ${d.dueAt} < ${stamp(at)} - ${LATE_S} * interval '1 second'
-          and (${d.claimedAt} is null or ${d.claimedAt} < ${lapsed}))
-        or (${d.status} = 'sending' and ${d.claimedAt} < ${lapsed})`,
+          and (${d.claimedAt} is null or ${isLapsed(at)}))
+        or (${d.status} = 'sending' and ${isLapsed(at)})`,
     )
     .groupBy(d.userId)
     .orderBy(sql`min(${d.dueAt})`)

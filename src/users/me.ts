@@ -122,7 +122,7 @@ export async function setPreferences(ctx: ChangeCtx, input: PreferencesPatch): P
 
 /** For the batch that sets or takes back a day of erasure, before it: what begins at the time is waited for, and seen. */
 export function holdPerson({ actor, db }: MeCtx) {
-  return db.select({ id: users.id }).from(users).where(ownedBy(actor, users.id)).for('update')
+  return db.select({ id: users.id }).from(users).where(ownedBy(actor, users.id)).for('no key update')
 }
 
 /** When a person is to be erased and under which id; null: they stay. */
@@ -167,7 +167,7 @@ export function dueDeletions({ db, now }: Pick<Ctx, 'db' | 'now'>, limit: number
     .from(users)
     .where(and(lte(users.deletionAt, now()), not(isBegun(users.id))))
     .limit(limit)
-    .for('update', { skipLocked: true })
+    .for('no key update', { skipLocked: true })
 }
 
 export type NewUser = {
