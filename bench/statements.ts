@@ -18,7 +18,7 @@ type Vars = Record<string, string> & { REFRESH_KEY: string }
 // A budget costs no trip.
 const STEWARD = {
   getByName: () => ({
-    reserve: async () => ({ ok: true, leftMicros: { day: 1, month: 1 } }),
+    reserve: async () => ({ ok: true, tightest: { limitMicros: 1, leftMicros: 1, resetAtMs: 0 }, atMs: 0 }),
     settle: async () => ({ ok: true, chargedMicros: 0, overMicros: 0 }),
   }),
 }
