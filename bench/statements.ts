@@ -1,4 +1,5 @@
 import { createHmac } from 'node:crypto'
+import type { Reserved } from '#ai'
 import { closeTurn, openTurn, runTurn } from '#assistant'
 import { app as auth } from '#auth/routes'
 import { readConfig } from '#config'
@@ -18,7 +19,11 @@ type Vars = Record<string, string> & { REFRESH_KEY: string }
 // A budget costs no trip.
 const STEWARD = {
   getByName: () => ({
-    reserve: async () => ({ ok: true, tightest: { limitMicros: 1, leftMicros: 1, resetAtMs: 0 }, atMs: 0 }),
+    reserve: async (): Promise<Reserved> => ({
+      ok: true,
+      tightest: { limitMicros: 1, leftMicros: 1, resetAtMs: 0 },
+      atMs: 0,
+    }),
     settle: async () => ({ ok: true, chargedMicros: 0, overMicros: 0 }),
   }),
 }

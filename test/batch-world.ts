@@ -1,6 +1,6 @@
 import { sql } from 'drizzle-orm'
 import { inject } from 'vitest'
-import { type Call, getAnswer, runBatches } from '#ai'
+import { type Call, enqueue, getAnswer, runBatches } from '#ai'
 import { batchCalls } from '#ai/tables'
 import { readConfig } from '#config'
 import { newId, type UserCtx } from '#core'
@@ -14,6 +14,7 @@ import { createChance } from './proofs/chance.ts'
 import { makeSteward } from './steward.ts'
 
 export const MINUTE_MS = 60_000
+const HOUR_MS = 60 * MINUTE_MS
 const START_MS = Date.parse('2026-11-03T09:00:00Z')
 
 /** `crash`: how many more trips (to the database, a Steward or the provider) the machine lives; the last may be made. */
@@ -73,6 +74,9 @@ export async function startBatchWorld() {
     logged,
     configOf,
     tick,
+    /** A call of theirs that may wait so long. */
+    ask: (whose: { ctx: UserCtx }, text: string, ms = 6 * HOUR_MS) =>
+      enqueue(whose.ctx, callOf(text), { deadline: new Date(clock.ms + ms) }),
     async person(plan: 'free' | 'max' = 'max') {
       const userId = newId('usr', new Date(clock.ms))
       await ctx.db.insert(users).values({ id: userId, email: `${userId}@example.com`, displayName: 'Test Person' })

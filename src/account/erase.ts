@@ -52,9 +52,7 @@ function deletionMail(ctx: UserCtx, { id, email, displayName, preferences, versi
 
 /** Takes it back, as long as the grace lasts. `conflict` once the erasure has begun. */
 export async function cancelDeletion(ctx: UserCtx): Promise<Me> {
-  const [, [row]] = await ctx.db.batch([holdPerson(ctx), setDeletion(ctx, null, begun(ctx.actor.userId))])
-  if (row) kick(ctx, [row.eventId])
-  const me = row?.me ?? (await getMe(ctx))
+  const me = (await takeBack(ctx)) ?? (await getMe(ctx))
   if (me.deletionAt !== null) throw new AppError('conflict', 'The erasure has begun')
   return me
 }
@@ -68,8 +66,14 @@ export async function callOffDeletion(ctx: UserCtx, until: Date): Promise<void> 
   const erasureId = found?.erasureId ?? null
   // Ids are sorted by when they were made.
   if (erasureId === null || erasureId > newId('era', until)) return
+  await takeBack(ctx)
+}
+
+// Undefined: there was nothing to take back, or it has begun.
+async function takeBack(ctx: UserCtx): Promise<Me | undefined> {
   const [, [row]] = await ctx.db.batch([holdPerson(ctx), setDeletion(ctx, null, begun(ctx.actor.userId))])
   if (row) kick(ctx, [row.eventId])
+  return row?.me
 }
 
 /** Starts the erasures whose day has come, and again those that were left by whoever had them. */

@@ -2,7 +2,7 @@ import { eq } from 'drizzle-orm'
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest'
 import { batchCalls } from '#ai/tables'
 import { callOf, MINUTE_MS, startBatchWorld } from '#test/batch-world'
-import { enqueue, enqueueIfCheaper, withdraw } from './index.ts'
+import { enqueueIfCheaper, withdraw } from './index.ts'
 
 const HOUR_MS = 60 * MINUTE_MS
 let world: Awaited<ReturnType<typeof startBatchWorld>>
@@ -12,9 +12,8 @@ beforeAll(async () => {
 afterAll(() => world.stop())
 beforeEach(() => world.clear())
 
-type Person = Awaited<ReturnType<typeof world.person>>
 const within = (ms: number) => ({ deadline: new Date(world.clock.ms + ms) })
-const ask = (person: Person, text: string, ms = 6 * HOUR_MS) => enqueue(person.ctx, callOf(text), within(ms))
+const ask: typeof world.ask = (...asked) => world.ask(...asked)
 
 test('a call that is withdrawn is asked no more; one that has gone with a batch is paid for, and nothing follows it', async () => {
   const [person, other] = [await world.person(), await world.person()]
@@ -84,4 +83,20 @@ test('what was asked is forgotten once it can neither be asked again nor settled
   await world.pass(90)
   expect(await all()).toEqual([false, false, false])
   expect(world.claude.bills.map(({ id }) => id)).toContain(inBatch)
+})
+
+test('what is withdrawn while its batch is put together is not sent with it, and costs nothing', async () => {
+  const [person, other] = [await world.person(), await world.person()]
+  const [kept, left] = [await ask(other, 'case-kept'), await ask(person, 'case-left')]
+  // Its budget is asked after it was taken to be sent.
+  const { reserve } = person.steward
+  person.steward.reserve = async (...asked) => {
+    await withdraw(person.ctx, { id: left })
+    return await reserve(...asked)
+  }
+  await world.pass(8)
+  expect(world.claude.batches.flatMap(({ requests }) => requests.map((each) => each.custom_id))).toEqual([kept])
+  expect(await person.answer(left)).toMatchObject({ state: 'failed', errorCode: 'cancelled' })
+  expect(await other.answer(kept)).toMatchObject({ state: 'answered' })
+  expect(person.ledgerMicros()).toBe(0)
 })

@@ -118,6 +118,15 @@ export async function markSent({ db, now }: DbCtx, holdIds: string[], batchId: s
   await db.update(b).set(set).where(inArray(b.holdId, holdIds))
 }
 
+/** Which of these are still to be sent. One trip. */
+export async function stillToSend({ db }: Pick<Ctx, 'db'>, holdIds: string[]): Promise<Set<string | null>> {
+  const rows = await db
+    .select({ holdId: b.holdId })
+    .from(b)
+    .where(and(inArray(b.holdId, holdIds), eq(b.state, 'sent')))
+  return new Set(rows.map(({ holdId }) => holdId))
+}
+
 /** Back to those that wait; `unsent`: their id was never seen by the provider, and may be had again. */
 export async function giveBack(ctx: DbCtx, holdIds: string[], unsent: boolean, dueAt: Date): Promise<void> {
   if (holdIds.length === 0) return

@@ -15,7 +15,7 @@ beforeEach(() => world.clear())
 
 type Person = Awaited<ReturnType<typeof world.person>>
 const within = (ms: number) => ({ deadline: new Date(world.clock.ms + ms) })
-const ask = (person: Person, text: string, ms = 6 * HOUR_MS) => enqueue(person.ctx, callOf(text), within(ms))
+const ask: typeof world.ask = (...asked) => world.ask(...asked)
 
 test('calls of several people go in one batch, and each answer, in whatever order it comes, finds its own call', async () => {
   const [sam, kim] = [await world.person(), await world.person()]

@@ -14,6 +14,7 @@ import {
   markSent,
   putOff,
   shown,
+  stillToSend,
   sweep,
 } from './batch-rows.ts'
 import type { Call, Decision } from './call.ts'
@@ -149,10 +150,22 @@ async function each(rows: BatchRow[], work: (row: BatchRow) => Promise<void>): P
 async function send(ctx: BatchCtx, provider: ProviderName, batches: ModelBatches): Promise<void> {
   const claimedMs = ctx.now().getTime()
   const rows = await claimToSend(ctx, provider, PER_BATCH)
-  const held: BatchRow[] = []
-  await each(rows, async (row) => void ((await isHeld(ctx, row)) && held.push(row)))
+  const taken: BatchRow[] = []
+  await each(rows, async (row) => void ((await isHeld(ctx, row)) && taken.push(row)))
   // Whoever looks for lost ones is not to find us still at it.
-  if (held.length === 0 || ctx.now().getTime() - claimedMs > LEASE_MS / 2) return
+  if (taken.length === 0 || ctx.now().getTime() - claimedMs > LEASE_MS / 2) return
+  // To hold them took a while: what was withdrawn meanwhile is not sent.
+  const wanted = await stillToSend(
+    ctx,
+    taken.map(({ holdId }) => holdId),
+  )
+  const held = taken.filter(({ holdId }) => wanted.has(holdId))
+  await unsend(
+    ctx,
+    taken.filter(({ holdId }) => !wanted.has(holdId)),
+    AGAIN_MS,
+  )
+  if (held.length === 0) return
   const calls = held.map(({ holdId: id, model, call: { request } }) => ({ id, model, request }))
   let batchId: string
   try {
@@ -162,9 +175,7 @@ async function send(ctx: BatchCtx, provider: ProviderName, batches: ModelBatches
     ctx.log.warn('batch.not_sent', { provider, calls: calls.length, isTaken, ...describeError(error) })
     if (isTaken) return
     const waitMs = error instanceof ModelFailure && error.retryAfterS ? error.retryAfterS * 1000 : AGAIN_MS
-    await each(held, async (row) => {
-      if (await release(ctx, row)) await giveBack(ctx, [row.holdId], true, inOrBy(ctx, waitMs, row))
-    })
+    await unsend(ctx, held, waitMs)
     return
   }
   await markSent(
@@ -173,6 +184,12 @@ async function send(ctx: BatchCtx, provider: ProviderName, batches: ModelBatches
     batchId,
   )
   ctx.log.info('batch.sent', { provider, batchId, calls: calls.length })
+}
+
+async function unsend(ctx: BatchCtx, rows: BatchRow[], waitMs: number): Promise<void> {
+  await each(rows, async (row) => {
+    if (await release(ctx, row)) await giveBack(ctx, [row.holdId], true, inOrBy(ctx, waitMs, row))
+  })
 }
 
 // However long we are told to wait: at its deadline a call is made directly.

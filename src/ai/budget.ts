@@ -7,7 +7,7 @@ import { type Tightest, tightestOf } from './tightest.ts'
 
 export type Left = { day: number; month: number }
 /** A call of which nothing was heard in time. */
-export type Stale = { id: string; deadlineMs: number }
+export type Stale = { id: string; userId: string; deadlineMs: number }
 /** `settled`: the call of this id is over. `resetAtMs` is 0 where no time helps: the person paused it. */
 export type Refused = {
   ok: false
@@ -164,7 +164,7 @@ export function release(sql: SqlStorage, id: string): { ok: true; released: bool
 export function stale(sql: SqlStorage, nowMs: number): Stale[] {
   return sql
     .exec<Stale>(
-      `select id, deadline_ms as "deadlineMs" from ai_calls where state = 'reserved' and deadline_ms <= ? order by id limit ?`,
+      `select id, json_extract(ask, '$.userId') as "userId", deadline_ms as "deadlineMs" from ai_calls where state = 'reserved' and deadline_ms <= ? order by id limit ?`,
       ...[nowMs, MAX_STALE],
     )
     .toArray()

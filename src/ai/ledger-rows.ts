@@ -1,4 +1,4 @@
-import { getTableColumns, inArray, sql } from 'drizzle-orm'
+import { and, getTableColumns, inArray, sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
 import { isOrphan, prepared } from '#database'
 import type { Stale } from './budget.ts'
@@ -32,14 +32,15 @@ export async function writeUsage(ctx: Pick<Ctx, 'db'>, rows: LedgerRow[]): Promi
   }
 }
 
-/** What the ledger says that these calls cost, for those it knows. One trip. */
+/** What the ledger says that these calls of their people cost, for those it knows. One trip. */
 export async function findCosts({ db }: Pick<Ctx, 'db'>, calls: Stale[]): Promise<Map<string, number>> {
   const e = usageEvents
+  const whose = calls.map(({ userId }) => userId)
   const ids = calls.flatMap((call) => [call.id, `${call.id}.${unsentPart(call)}`])
   const rows = await db
     .select({ id: e.callId, micros: sql<number>`sum(${e.costMicros})::float8` })
     .from(e)
-    .where(inArray(e.id, ids))
+    .where(and(inArray(e.userId, whose), inArray(e.id, ids)))
     .groupBy(e.callId)
   return new Map(rows.map(({ id, micros }) => [id, micros]))
 }

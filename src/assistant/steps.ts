@@ -142,12 +142,8 @@ async function act(run: Run, calls: Made[]): Promise<void> {
   if (failures.length > 0) throw failures[0]
 }
 
-const ROUTES: Record<string, string> = { undo_effects: 'POST /v1/effects/undo', create_workflow: 'POST /v1/workflows' }
-
-const byHand = (tool: string) => {
-  const route = ROUTES[tool] ? ` (${ROUTES[tool]})` : ''
-  return `Not done: words of others were read in this conversation, and from there it is never done. Tell the user to do it in the app${route}`
-}
+const toDoByHand = ({ byHand }: Tool) =>
+  `Not done: words of others were read in this conversation, and from there it is never done. Tell the user to do it in the app${byHand ? ` (${byHand})` : ''}`
 
 /** Whether what a tool answers is of others: it may hold words meant for a model. Servers of others have it in their names. */
 export const isForeign = (tool: string) => tool.includes('__')
@@ -173,14 +169,14 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
   if (mustAsk && tainted && kind && messageId !== null)
     return { ...base, ...(await askTap(run.ctx, { kind, input: effect.input, messageId, conversationId })) }
   // There is no suggestion of what is no kind of effect, and nothing said here is a tap.
-  if (mustAsk && tainted && !kind) return refuse('forbidden', byHand(call.name))
+  if (mustAsk && tainted && !kind) return refuse('forbidden', toDoByHand(tool))
   const agreed = mustAsk && run.isAgreed(call, tainted)
   try {
     if (mustAsk && !agreed) {
       const about = await tool.about?.(run.ctx, input.data)
       if (holdsOthersWords(about)) {
         run.isTainted = true
-        return refuse('forbidden', byHand(call.name))
+        return refuse('forbidden', toDoByHand(tool))
       }
       const warning = kind?.undoWindowMs === null ? ' Say that it cannot be taken back.' : ''
       const detail = `Not done. Ask whether to go ahead: they agree by confirming this call, not by words. Then make the same call again.${warning}`

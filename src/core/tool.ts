@@ -44,6 +44,8 @@ export type Tool = {
   fate?(ctx: UserCtx, output: unknown): Promise<Fate | null>
   /** Of one that must be agreed to: what it would be done to, for whoever is asked. Throws where it is not to be asked about. */
   about?(ctx: Asking, input: unknown): Promise<unknown>
+  /** The route by which the person does it themselves, where a conversation may not. */
+  byHand?: string
 }
 
 /** `before`: what it acted upon as it was found; what takes the act back follows from it. */
@@ -62,6 +64,7 @@ type ToolSpec<T extends z.ZodType, B> = {
   plan?(input: z.output<T>, before: B | null, newId: NewId): Plan
   fate?(ctx: UserCtx, output: unknown): Promise<Fate | null>
   about?(ctx: Asking, input: z.output<T>): Promise<unknown>
+  byHand?: string
 }
 
 /** Ties `run` to its schema; whatever calls the tool, the input is checked. `invalid_request` where it does not fit. */

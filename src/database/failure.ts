@@ -11,19 +11,24 @@ const TIMED_OUT = new Set(['57014', '25P03'])
 const NO_SUCH_VALUE = new Set(['22003', '22007', '22008', '22009', '22021', '22023', '22P02', '22P05'])
 const NOT_READY = new Set(['57P01', '57P03', '53300', '08001', '08004', '40001', '40P01'])
 
+/** An error and what caused it, the outermost first. */
+function chainOf(error: unknown): Error[] {
+  const chain: Error[] = []
+  for (let at = error; at instanceof Error && chain.length < 8; at = at.cause) chain.push(at)
+  return chain
+}
+
 function codeOf(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    if ('code' in at && typeof at.code === 'string' && /^[0-9A-Z]{5}$/.test(at.code)) return at.code
-  }
-  return undefined
+  return chainOf(error)
+    .map((at) => ('code' in at ? at.code : undefined))
+    .find((code): code is string => typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code))
 }
 
 // Of a refused sign-in, whose it was.
 function detailOf(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    if ('detail' in at && typeof at.detail === 'string') return at.detail
-  }
-  return undefined
+  return chainOf(error)
+    .map((at) => ('detail' in at ? at.detail : undefined))
+    .find((detail) => typeof detail === 'string')
 }
 
 /** What a database failure means to the caller; undefined where it is a bug. */
@@ -55,14 +60,8 @@ export function databaseFailure(error: unknown): AppError | undefined {
 export function tellableFailure(error: unknown): unknown {
   const known = findAppError(error) ?? databaseFailure(error)
   if (known) return known
-  const isOurs = codeOf(error) === undefined && !isQuery(error)
-  return isOurs ? error : new Error('This did not work', { cause: error })
-}
-
-function isQuery(error: unknown): boolean {
-  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++)
-    if (at instanceof DrizzleQueryError) return true
-  return false
+  const isQuery = codeOf(error) !== undefined || chainOf(error).some((at) => at instanceof DrizzleQueryError)
+  return isQuery ? new Error('This did not work', { cause: error }) : error
 }
 
 /** Whether Postgres refused a row because what it belongs to is not there (23503). */
@@ -72,9 +71,7 @@ export function isOrphan(error: unknown): boolean {
 
 /** The violated constraint's name when Postgres refused a duplicate (23505), else undefined. */
 export function duplicateOf(error: unknown): string | undefined {
-  for (let at = error, depth = 0; at instanceof Error && depth < 8; at = at.cause, depth++) {
-    if ('code' in at && at.code === '23505' && 'constraint' in at && typeof at.constraint === 'string')
-      return at.constraint
-  }
-  return undefined
+  return chainOf(error)
+    .map((at) => ('code' in at && at.code === '23505' && 'constraint' in at ? at.constraint : undefined))
+    .find((constraint) => typeof constraint === 'string')
 }

@@ -46,6 +46,7 @@ export const undoTools: Tool[] = [
       ' says of them, which these are and which stay. Each that was not taken back tells why.',
     input: What,
     destructive: true,
+    byHand: 'POST /v1/effects/undo',
     about: async (ctx, { ids }) => {
       const found = await getEffects(ctx, ids)
       const open = found.filter(({ reversible }) => reversible)

@@ -42,6 +42,7 @@ export function workflowTools(): Tool[] {
       input: z.strictObject({ workflow: z.record(s.line(100), z.unknown()) }),
       // Saved, it goes on by itself: the person says yes to what they were shown.
       destructive: true,
+      byHand: 'POST /v1/workflows',
       run: async (ctx, { workflow }) => {
         const read = NewWorkflow().safeParse(workflow)
         if (read.success) return { output: savedOf(await createWorkflow(ctx, read.data)) }
