@@ -17,7 +17,7 @@ import {
   replay,
 } from './log.ts'
 import { ServerMessage } from './protocol.ts'
-import { openTail, type TailOptions } from './tail.ts'
+import { openTail, type Tail, type TailOptions } from './tail.ts'
 
 const T0 = Date.UTC(2026, 10, 23, 9)
 const MINUTE = 60_000
@@ -36,6 +36,12 @@ function makeLog(): SqlStorage {
 function say(log: SqlStorage, id: string, topic = 'tasks', nowMs = T0, data: unknown = { id }) {
   const appended = append(log, { id, topic, event: 'task.updated', data }, nowMs)
   return appended.isNew ? appended.event.offset : -appended.offset
+}
+
+/** As a room does it. */
+function tell(log: SqlStorage, tail: Tail, id: string, topic = 'tasks'): void {
+  const appended = append(log, { id, topic, event: 'task.updated', data: { id } }, T0)
+  if (appended.isNew && topic === tail.topic) tail.wake(appended.event)
 }
 
 function fill(log: SqlStorage, count: number, nowMs: number, from = 0): void {
@@ -196,10 +202,7 @@ describe('a tail', () => {
     const log = makeLog()
     const { tail, ids } = tailOf(log)
     expect(await ids()).toBe(undefined)
-    for (let i = 0; i < 250; i++) {
-      say(log, `e${i}`)
-      tail.wake()
-    }
+    for (let i = 0; i < 250; i++) tell(log, tail, `e${i}`)
     const seen: number[] = []
     while (seen.length < 250) seen.push(...((await ids()) ?? []))
     expect(seen).toEqual(Array.from({ length: 250 }, (_, i) => i + 1))
@@ -214,11 +217,29 @@ describe('a tail', () => {
     beat()
     expect(await quiet).toBe(': still here\n\n')
     const next = read()
-    say(log, 'a', 'me')
-    tail.wake()
-    say(log, 'b')
-    tail.wake()
+    tell(log, tail, 'a', 'me')
+    tell(log, tail, 'b')
     expect(await next).toContain(':2\n')
+  })
+
+  it('tells a reader who keeps up without asking the log, and does not lose their place while others are told', async () => {
+    const log = makeLog()
+    const { tail, ids } = tailOf(log)
+    expect(await ids()).toBe(undefined)
+    const waiting = ids()
+    await new Promise(setImmediate)
+    const { exec } = log
+    log.exec = () => {
+      throw new Error('the log was asked')
+    }
+    tail.wake({ offset: 1, id: 'a', topic: 'tasks', event: 'task.updated', atMs: T0, json: null })
+    expect(await waiting).toEqual([1])
+    log.exec = exec
+    // A thousand of another topic, all that came before them forgotten: nothing of this one was missed.
+    for (let i = 0; i < 1000; i++) tell(log, tail, `m${i}`, 'me')
+    prune(log, T0 + 11 * MINUTE)
+    for (let i = 0; i < 30; i++) tell(log, tail, `e${i}`)
+    expect([...((await ids()) ?? [])]).toEqual(Array.from({ length: 30 }, (_, i) => 1001 + i))
   })
 
   it('says what to read where its place is lost, and goes on from there', async () => {
@@ -231,8 +252,7 @@ describe('a tail', () => {
     const lagging = tailOf(log, { after: `${epoch}:0` })
     prune(log, T0 + 11 * MINUTE)
     expect(await lagging.read()).toContain('event: reset')
-    say(log, 'next')
-    lagging.tail.wake()
+    tell(log, lagging.tail, 'next')
     expect(await lagging.ids()).toEqual([601])
     const bounded = tailOf(log, { after: `${epoch}:0`, until: ['turn.ended'] })
     expect(await bounded.read()).toContain('event: reset')

@@ -63,6 +63,9 @@ export function oldestOffset(storage: SqlStorage): number {
 
 type Row = { seq: number; id: string; topic: string; event: string; at_ms: number; data: string | null }
 
+// A statement with json_each is prepared anew each time it runs.
+const isAmong = (topics: readonly string[]) => `topic in (${topics.map(() => '?').join()})`
+
 /** What these topics said after an offset, in order. */
 export function replay(
   storage: SqlStorage,
@@ -71,11 +74,8 @@ export function replay(
   limit = MAX_REPLAY_EVENTS,
 ): LoggedEvent[] {
   const rows = storage.exec<Row>(
-    `select seq, id, topic, event, at_ms, data from events
-     where seq > ? and topic in (select value from json_each(?)) order by seq limit ?`,
-    after,
-    JSON.stringify(topics),
-    limit,
+    `select seq, id, topic, event, at_ms, data from events where seq > ? and ${isAmong(topics)} order by seq limit ?`,
+    ...[after, ...topics, limit],
   )
   return [...rows].map(({ seq, at_ms, data, ...row }) => ({ ...row, offset: seq, atMs: at_ms, json: data }))
 }
@@ -87,10 +87,8 @@ export function recover(storage: SqlStorage, from: Position | null, topics: read
   if (from && isRetained(storage, from)) {
     const { events, chars } = storage
       .exec<{ events: number; chars: number }>(
-        `select count(*) as events, coalesce(sum(length(data)), 0) as chars from events
-         where seq > ? and topic in (select value from json_each(?))`,
-        from.offset,
-        JSON.stringify(topics),
+        `select count(*) as events, coalesce(sum(length(data)), 0) as chars from events where seq > ? and ${isAmong(topics)}`,
+        ...[from.offset, ...topics],
       )
       .one()
     if (events <= MAX_REPLAY_EVENTS && chars <= MAX_REPLAY_CHARS) {

@@ -59,7 +59,7 @@ export function openRoom(ctx: DurableObjectState, world: World) {
     const open = sockets()
     const text = open.length > 0 ? eventFrame(appended.event) : ''
     for (const ws of open) if (listens(ws, topic)) send(ws, text)
-    for (const tail of tails) if (tail.topic === topic) tail.wake()
+    for (const tail of tails) if (tail.topic === topic) tail.wake(appended.event)
     if (isMilestone(offset)) {
       prune(sql, nowMs)
       for (const ws of open) send(ws, frame({ type: 'synced', offset }))

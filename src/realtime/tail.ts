@@ -1,12 +1,20 @@
-import { eventSse, oldestOffset, position, readPosition, replay } from './log.ts'
+import { eventSse, type LoggedEvent, oldestOffset, position, readPosition, replay } from './log.ts'
 import { snapshotOf } from './protocol.ts'
 import { Topic } from './schema.ts'
 
 const HEARTBEAT_MS = 20_000
 const BATCH = 100
+// What a reader who keeps up may have waiting beside the log.
+const MAX_FRESH = 10
 
 /** An open stream of one topic, as the object that holds it sees it. */
-export type Tail = { topic: string; sessionId: string | null; openedMs: number; wake(): void; end(): void }
+export type Tail = {
+  topic: string
+  sessionId: string | null
+  openedMs: number
+  wake(event: LoggedEvent): void
+  end(): void
+}
 export type TailOptions = {
   topic: string
   /** A Last-Event-ID; null: only what comes next. */
@@ -20,7 +28,7 @@ export type TailOptions = {
 }
 
 /**
- * A topic as server-sent events. The log is the buffer: a slow reader falls behind in it and holds no memory, and
+ * A topic as server-sent events. The log is the buffer: a slow reader falls behind in it and holds little memory, and
  * what was appended while nobody read is read later.
  */
 export function openTail(
@@ -32,11 +40,11 @@ export function openTail(
   let isLost = from === null || from.epoch !== epoch || from.offset > offset
   let cursor = isLost || from === null ? offset : from.offset
   let isOver = false
-  // Whether the log may hold what was not read yet: asking it costs more than all else here.
+  // Whether the log may hold what is in neither: asking it costs more than all else here.
   let isBehind = true
+  let fresh: LoggedEvent[] = []
   let bell = Promise.withResolvers<void>()
   const ring = () => {
-    isBehind = true
     bell.resolve()
     bell = Promise.withResolvers()
   }
@@ -44,7 +52,13 @@ export function openTail(
     topic: options.topic,
     sessionId: options.sessionId,
     openedMs: options.openedMs,
-    wake: ring,
+    wake(event) {
+      // All before it was read.
+      if (!isBehind && fresh.length === 0) cursor = event.offset - 1
+      isBehind ||= fresh.length === MAX_FRESH
+      fresh = isBehind ? [] : [...fresh, event]
+      ring()
+    },
     end() {
       isOver = true
       ring()
@@ -52,14 +66,20 @@ export function openTail(
   }
 
   function next(): string {
+    if (!isBehind) return shown(fresh.splice(0))
     if (isLost || cursor < oldestOffset(storage) - 1) return startAnew()
     const events = replay(storage, cursor, [options.topic], BATCH)
+    isBehind = events.length === BATCH
+    if (events.length === 0) cursor = position(storage).offset
+    return shown(events)
+  }
+
+  function shown(events: LoggedEvent[]): string {
     const last = events.findIndex(({ event }) => options.until.includes(event))
     if (last >= 0) isOver = true
-    const shown = last >= 0 ? events.slice(0, last + 1) : events
-    cursor = shown.at(-1)?.offset ?? position(storage).offset
-    isBehind = events.length === BATCH
-    return shown.map((event) => eventSse(epoch, event)).join('')
+    const told = last >= 0 ? events.slice(0, last + 1) : events
+    cursor = told.at(-1)?.offset ?? cursor
+    return told.map((event) => eventSse(epoch, event)).join('')
   }
 
   function startAnew(): string {
@@ -98,7 +118,7 @@ export function openTail(
     async pull(controller) {
       let text = isFirst ? 'retry: 1000\n\n' : ''
       isFirst = false
-      if (!isOver && isBehind) text += next()
+      if (!isOver && (isBehind || fresh.length > 0)) text += next()
       if (text === '' && !isOver) {
         await quiet()
         if (!isOver) text = next() || ': still here\n\n'
