@@ -1,5 +1,5 @@
 import { Buffer } from 'node:buffer'
-import type { ModelRequest, ModelTool } from './model.ts'
+import type { ModelMessage, ModelRequest, ModelTool } from './model.ts'
 
 /** A prompt as JSON: `bytes` of all of it, `chars` without what stands around the words of a message. */
 export type Size = { bytes: number; chars: number }
@@ -11,6 +11,8 @@ const EMPTY: Measured = { chars: 2, bytes: 2 }
 const known = new WeakMap<ModelTool, Measured>()
 const schemas = new WeakMap<ModelTool['inputSchema'], Measured>()
 const sizes = new WeakMap<ModelRequest, Size>()
+// What was said before is the same to each step of a turn.
+const said = new WeakMap<ModelMessage, Measured>()
 
 /** Measured once for a request, which nobody changes once it was asked. */
 export function sizeOf(request: ModelRequest): Size {
@@ -22,16 +24,16 @@ export function sizeOf(request: ModelRequest): Size {
 }
 
 function measure({ system, volatileSystem, messages, tools, closedTools = [], format }: ModelRequest): Size {
-  const parts = messages.map(({ parts }) => inJson(parts))
+  const parts = messages.map(ofMessage)
   const around = inJson([system, volatileSystem, messages.map((message) => ({ ...message, parts: 0 })), 0, 0, format])
-  const [said, open, closed] = [sum(parts), sum(tools.map(ofTool)), sum(closedTools.map(ofTool))]
+  const [words, open, closed] = [sum(parts), sum(tools.map(ofTool)), sum(closedTools.map(ofTool))]
   const array = (count: number) => (count === 0 ? 0 : count + 1)
   return {
     // Each part in place of its 0; an array has brackets and commas.
     bytes:
       around.bytes -
       messages.length +
-      said.bytes -
+      words.bytes -
       EMPTY.bytes +
       open.bytes +
       closed.bytes +
@@ -43,9 +45,15 @@ function measure({ system, volatileSystem, messages, tools, closedTools = [], fo
       open.chars +
       closed.chars +
       array(tools.length + closedTools.length) +
-      said.chars +
+      words.chars +
       array(messages.length),
   }
+}
+
+function ofMessage(message: ModelMessage): Measured {
+  const size = said.get(message) ?? inJson(message.parts)
+  said.set(message, size)
+  return size
 }
 
 function ofTool(tool: ModelTool): Measured {

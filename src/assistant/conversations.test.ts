@@ -9,7 +9,7 @@ import {
   listMessages,
   renameConversation,
 } from './conversations.ts'
-import { split, toModelMessages } from './history.ts'
+import { modelMessages, split } from './history.ts'
 import { openTurn } from './open.ts'
 import { type Conversation, NewMessage } from './schema.ts'
 import { conversations } from './tables.ts'
@@ -138,24 +138,22 @@ test('a long history is cut at a question', () => {
     createdAt: '2026-11-21T12:00:00Z',
   })
   const long = Array.from({ length: 20 }, (_, i) => message(i % 2 ? 'assistant' : 'user', 'x'.repeat(5000)))
-  const read = toModelMessages(long)
+  const read = modelMessages(long)([])
   expect(read.length).toBeLessThan(20)
   expect(read[0]?.role).toBe('user')
 })
 
 test('what a model refuses is never sent to it: blank texts, empty messages, inputs and results of no call', () => {
   const at = '2026-11-21T12:00:00Z'
-  const read = toModelMessages(
-    [
-      { role: 'user', parts: [said(' ')], createdAt: at },
-      { role: 'assistant', parts: [said('hello?')], createdAt: at },
-      { role: 'user', parts: [said('hi')], createdAt: at },
-      { role: 'assistant', parts: [said('\n\n'), { ...call('1'), input: '{"tit' }, result('0')], createdAt: at },
-      { role: 'assistant', parts: [said('\n')], createdAt: at },
-      { role: 'user', parts: [said('go on')], createdAt: at },
-    ],
-    [said(' '), { ...call('2'), input: null }, result('2')],
-  )
+  const past = modelMessages([
+    { role: 'user', parts: [said(' ')], createdAt: at },
+    { role: 'assistant', parts: [said('hello?')], createdAt: at },
+    { role: 'user', parts: [said('hi')], createdAt: at },
+    { role: 'assistant', parts: [said('\n\n'), { ...call('1'), input: '{"tit' }, result('0')], createdAt: at },
+    { role: 'assistant', parts: [said('\n')], createdAt: at },
+    { role: 'user', parts: [said('go on')], createdAt: at },
+  ])
+  const read = past([said(' '), { ...call('2'), input: null }, result('2')])
   expect(read.map(({ role, parts }) => [role, parts.map(({ type }) => type)])).toEqual([
     ['user', ['text']],
     ['assistant', ['tool_call']],
@@ -177,9 +175,10 @@ test('the turn under way takes its share of what a model reads, and its question
     createdAt: at,
   }))
   const results = [call('1'), { ...result('1'), output: 'y'.repeat(40_000) }]
-  expect(toModelMessages(past)).toHaveLength(10)
-  expect(toModelMessages(past, results)).toHaveLength(3 + 2)
-  expect(toModelMessages(past, [call('1'), { ...result('1'), output: 'y'.repeat(90_000) }])).toHaveLength(1 + 2)
+  const read = modelMessages(past)
+  expect(read([])).toHaveLength(10)
+  expect(read(results)).toHaveLength(3 + 2)
+  expect(read([call('1'), { ...result('1'), output: 'y'.repeat(90_000) }])).toHaveLength(1 + 2)
 })
 
 test('every tool is offered with a schema a model can read', async () => {

@@ -6,23 +6,34 @@ const MAX_HISTORY_CHARS = 60_000
 
 const isSaid = (part: Part) => part.type === 'text' && /\S/.test(part.text)
 
+type Said = Pick<Message, 'role' | 'parts' | 'createdAt'>
+
 /**
  * What was said, as a model reads it: an answer with tools becomes a turn of calls, a turn of results and a turn of
  * words. A call that never got its result (a turn cut short) is given one, so that the record stays well-formed; a
- * blank text and an empty message, which a model refuses, are left out. `underWay` is the turn's own answer so far.
+ * blank text and an empty message, which a model refuses, are left out. It is asked with the turn's own answer so far.
  */
-export function toModelMessages(
-  messages: Pick<Message, 'role' | 'parts' | 'createdAt'>[],
-  underWay: Part[] = [],
-): ModelMessage[] {
-  const whole: ModelMessage[] = []
-  for (const { role, parts, createdAt } of recent(messages, JSON.stringify(underWay).length)) {
-    const said = role === 'user' ? parts.flatMap((part) => (part.type === 'text' && isSaid(part) ? [part] : [])) : []
-    if (said.length > 0) whole.push({ role: 'user', at: createdAt, parts: said })
-    // A model's history starts with its person.
-    else if (role === 'assistant' && whole.length > 0) whole.push(...split(parts, createdAt))
+export function modelMessages(messages: Said[]): (underWay: Part[]) => ModelMessage[] {
+  const chars = messages.map(({ parts }) => JSON.stringify(parts).length)
+  const at = messages.at(-1)?.createdAt ?? ''
+  let known: { from: number; whole: ModelMessage[] } | undefined
+  return (underWay) => {
+    const from = firstThatFits(messages, chars, JSON.stringify(underWay).length)
+    // The same to each step of a turn: what is known of a message is known of it still.
+    if (known?.from !== from) known = { from, whole: whole(messages.slice(from)) }
+    return [...known.whole, ...split(underWay, at)]
   }
-  return [...whole, ...split(underWay, messages.at(-1)?.createdAt ?? '')]
+}
+
+function whole(messages: Said[]): ModelMessage[] {
+  const all: ModelMessage[] = []
+  for (const { role, parts, createdAt } of messages) {
+    const said = role === 'user' ? parts.flatMap((part) => (part.type === 'text' && isSaid(part) ? [part] : [])) : []
+    if (said.length > 0) all.push({ role: 'user', at: createdAt, parts: said })
+    // A model's history starts with its person.
+    else if (role === 'assistant' && all.length > 0) all.push(...split(parts, createdAt))
+  }
+  return all
 }
 
 /** One answer in that form. */
@@ -57,16 +68,15 @@ export function split(parts: Part[], at: string): ModelMessage[] {
   return out
 }
 
-// The newest messages that fit, beginning with a question.
-function recent<T extends Pick<Message, 'role' | 'parts'>>(messages: T[], taken: number): T[] {
+// Of the newest messages that fit, beginning with a question.
+function firstThatFits(messages: Said[], chars: number[], taken: number): number {
   let left = MAX_HISTORY_CHARS - taken
   let from = messages.length
   while (from > 0) {
-    const message = messages[from - 1]
-    left -= message ? JSON.stringify(message.parts).length : 0
+    left -= chars[from - 1] ?? 0
     if (left < 0 && from < messages.length) break
     from--
   }
   while (from < messages.length && messages[from]?.role !== 'user') from++
-  return messages.slice(from)
+  return from
 }

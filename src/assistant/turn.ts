@@ -2,7 +2,7 @@ import type { GatewayEvent, PersonFacts, Receipt } from '#ai'
 import { canonical, describeError, findAppError, holdsOthersWords, type PersonActor, type UserCtx } from '#core'
 import { databaseFailure } from '#database'
 import type { Act } from '#effects'
-import { toModelMessages } from './history.ts'
+import { modelMessages } from './history.ts'
 import type { OpenedTurn } from './open.ts'
 import { SYSTEM, volatilePrompt } from './prompt.ts'
 import type { Part, ToolResultPart } from './schema.ts'
@@ -103,7 +103,7 @@ function runOf(told: Told): Run {
       ...{ kind: 'chat', feature: 'assistant', request, conversationId, background: turn.isBackground },
       ...(previousModel && { previousModel }),
     },
-    messages: (parts) => toModelMessages([...turn.history, turn.question], parts),
+    messages: modelMessages([...turn.history, turn.question]),
     tools: toolsFor(ctx, turn),
     clientTools: [],
     isAgreed: tapsOf(turn, ctx.actor),

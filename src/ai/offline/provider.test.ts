@@ -39,13 +39,15 @@ const example = (say: string) => ({ id: 'x', now: NOW, timeZone: 'America/New_Yo
 
 describe('the stream', () => {
   test('is words in groups, then one end with what it took', async () => {
-    const events = await eventsOf(request([said('help')]))
+    const asked = request([said('help')])
+    const events = await eventsOf(asked)
     expect(events.filter((e) => e.type === 'text').length).toBeGreaterThan(5)
     const end = events.at(-1)
     expect(events.filter((e) => e.type === 'end')).toHaveLength(1)
     expect(end).toMatchObject({ type: 'end', stop: 'done', model: 'offline-1', usage: { cacheReadTokens: 0 } })
-    const chars = 'system'.length + 'help'.length
-    expect(end?.type === 'end' && end.usage.inputTokens).toBe(Math.ceil(chars / 4))
+    const { system, volatileSystem, messages, tools } = asked
+    const read = system + volatileSystem + JSON.stringify(tools) + JSON.stringify(messages.map(({ parts }) => parts))
+    expect(end?.type === 'end' && end.usage.inputTokens).toBe(Math.ceil(read.length / 4))
     expect(end?.type === 'end' && end.usage.outputTokens).toBe(Math.ceil(textOf(events).length / 4))
   })
 

@@ -6,6 +6,7 @@ import {
   type PersonFacts,
   type Usage,
 } from '../model.ts'
+import { sizeOf } from '../size.ts'
 import type { Move } from './run.ts'
 
 const MODEL = 'offline-1'
@@ -14,17 +15,6 @@ const WORDS_PER_DELTA = 3
 
 const tokensIn = (chars: number) => Math.ceil(chars / CHARS_PER_TOKEN)
 
-function charsOf(request: ModelRequest): number {
-  let chars = request.system.length + request.volatileSystem.length
-  for (const message of request.messages) {
-    for (const part of message.parts) {
-      if (part.type === 'text') chars += part.text.length
-      else chars += JSON.stringify(part.type === 'tool_call' ? part.input : part.output)?.length ?? 0
-    }
-  }
-  return chars
-}
-
 /** A few words at a time, as a model streams; joined again they are the text. */
 function* deltas(text: string): Generator<string> {
   const words = text.match(/\s*\S+/g) ?? []
@@ -32,7 +22,7 @@ function* deltas(text: string): Generator<string> {
 }
 
 function usage(request: ModelRequest, output: number): Usage {
-  return { ...NO_USAGE, inputTokens: tokensIn(charsOf(request)), outputTokens: output }
+  return { ...NO_USAGE, inputTokens: tokensIn(sizeOf(request).chars), outputTokens: output }
 }
 
 function* events(request: ModelRequest, move: Move): Generator<ModelEvent> {

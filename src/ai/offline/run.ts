@@ -1,4 +1,4 @@
-import type { ModelTool, PersonFacts } from '../model.ts'
+import type { ModelTool, PersonFacts, ToolCall, ToolResult } from '../model.ts'
 import { clockAt } from './clock.ts'
 import { asTask, record, resultsOf, type Turn, tasksOf } from './conversation.ts'
 import { doCalendar } from './do-calendar.ts'
@@ -248,11 +248,18 @@ type Played = { move: Move | undefined; state: State }
 // Calls that are still to be made are somebody's to make, once.
 const memo = createMemo<Played>(({ move }) => move === undefined || 'text' in move)
 
+// What was recorded is the same to each step of a turn.
+const jsons = new WeakMap<ToolCall | ToolResult, string>()
+function jsonOf(part: ToolCall | ToolResult): string {
+  const json = jsons.get(part) ?? JSON.stringify(part)
+  jsons.set(part, json)
+  return json
+}
+
 /** Plays a turn against what was recorded: to its end, or to the first calls still to be made. */
-function play(turn: Turn, world: World, tools: ModelTool[]): Played {
-  const offered = tools.map(({ name }) => name).join()
-  const steps = turn.steps.map(({ calls, results }) => [calls, [...results]])
-  return memo(`${keyOf(turn.said, world)} ${offered} ${JSON.stringify(steps)}`, () => playAnew(turn, world))
+function play(turn: Turn, world: World, offered: string): Played {
+  const steps = turn.steps.map(({ calls, results }) => [...calls, ...results.values()].map(jsonOf).join())
+  return memo([keyOf(turn.said, world), offered, ...steps].join('\n'), () => playAnew(turn, world))
 }
 
 function playAnew(turn: Turn, world: World): Played {
@@ -278,13 +285,14 @@ function playAnew(turn: Turn, world: World): Played {
 export function nextMove(turns: Turn[], person: PersonFacts, tools: ModelTool[]): Move {
   const last = turns.at(-1)
   if (!last) return { text: 'What can I do for you?' }
+  const offered = tools.map(({ name }) => name).join()
   let state = NOTHING
   const recent = turns.slice(-MAX_TURNS - 1)
   for (const [i, turn] of recent.slice(0, -1).entries()) {
-    const played = play(turn, worldAt(turn, recent.slice(i), person, state, tools), tools)
+    const played = play(turn, worldAt(turn, recent.slice(i), person, state, tools), offered)
     const unconfirmed = unconfirmedIn(turn)
     const isOver = played.move !== undefined && 'text' in played.move
     state = { ...(isOver ? played.state : stateSeen(turn, state)), ...(unconfirmed ? { unconfirmed } : {}) }
   }
-  return play(last, worldAt(last, [last], person, state, tools), tools).move ?? { text: wrapUp(last) }
+  return play(last, worldAt(last, [last], person, state, tools), offered).move ?? { text: wrapUp(last) }
 }
