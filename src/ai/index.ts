@@ -27,14 +27,8 @@ export { answerHeaders } from './headers.ts'
 export { createInflight } from './inflight.ts'
 export { type Ask, flushed, type Settlement, unflushed } from './ledger.ts'
 export { findCosts, writeUsage } from './ledger-rows.ts'
-export type {
-  Format,
-  ModelMessage,
-  ModelTool,
-  PersonFacts,
-  ToolCall,
-  ToolChoice,
-} from './model.ts'
+export type { Format, ModelMessage, ModelTool, PersonFacts, ToolCall, ToolChoice } from './model.ts'
 export { type Calls, type SharedAsk, shareCall } from './sharing.ts'
+export { charsOf } from './size.ts'
 export { explainExhausted, readBudget } from './spending.ts'
 export { MAX_AUDIO_BYTES, type Transcript, transcribe, transcriptionHealth } from './transcribe.ts'

@@ -23,6 +23,9 @@ export function sizeOf(request: ModelRequest): Size {
   return size
 }
 
+/** How long the words, calls and results of these messages are as JSON. */
+export const charsOf = (messages: ModelMessage[]): number => sum(messages.map(ofMessage)).chars
+
 function measure({ system, volatileSystem, messages, tools, closedTools = [], format }: ModelRequest): Size {
   const parts = messages.map(ofMessage)
   const around = inJson([system, volatileSystem, messages.map((message) => ({ ...message, parts: 0 })), 0, 0, format])

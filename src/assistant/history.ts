@@ -1,4 +1,4 @@
-import type { ModelMessage } from '#ai'
+import { charsOf, type ModelMessage } from '#ai'
 import { isRecord } from '#core'
 import type { Message, Part } from './schema.ts'
 
@@ -14,14 +14,12 @@ type Said = Pick<Message, 'role' | 'parts' | 'createdAt'>
  * blank text and an empty message, which a model refuses, are left out. It is asked with the turn's own answer so far.
  */
 export function modelMessages(messages: Said[]): (underWay: Part[]) => ModelMessage[] {
-  const chars = messages.map(({ parts }) => JSON.stringify(parts).length)
+  const past = whole(messages)
   const at = messages.at(-1)?.createdAt ?? ''
-  let known: { from: number; whole: ModelMessage[] } | undefined
   return (underWay) => {
-    const from = firstThatFits(messages, chars, JSON.stringify(underWay).length)
+    const now = split(underWay, at)
     // The same to each step of a turn: what is known of a message is known of it still.
-    if (known?.from !== from) known = { from, whole: whole(messages.slice(from)) }
-    return [...known.whole, ...split(underWay, at)]
+    return [...recent(past, charsOf(now)), ...now]
   }
 }
 
@@ -68,15 +66,14 @@ export function split(parts: Part[], at: string): ModelMessage[] {
   return out
 }
 
-// Of the newest messages that fit, beginning with a question.
-function firstThatFits(messages: Said[], chars: number[], taken: number): number {
+// The newest messages that fit, beginning with a question; the last one always stays.
+function recent(messages: ModelMessage[], taken: number): ModelMessage[] {
   let left = MAX_HISTORY_CHARS - taken
   let from = messages.length
-  while (from > 0) {
-    left -= chars[from - 1] ?? 0
+  for (const [i, message] of [...messages.entries()].reverse()) {
+    left -= charsOf([message])
     if (left < 0 && from < messages.length) break
-    from--
+    if (message.role === 'user' && message.parts.some(({ type }) => type === 'text')) from = i
   }
-  while (from < messages.length && messages[from]?.role !== 'user') from++
-  return from
+  return messages.slice(from)
 }

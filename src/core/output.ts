@@ -31,10 +31,16 @@ function fitting(items: unknown[], max: number): unknown[] {
   return over < 0 ? items : items.slice(0, over)
 }
 
+// In an output that `bounded` made text of.
 const OTHERS = /\\?"tainted\\?":true/
 
 /** Whether rows that others' words are in are among an output. */
-export const holdsOthersWords = (output: unknown): boolean => OTHERS.test(JSON.stringify(output) ?? '')
+export function holdsOthersWords(output: unknown): boolean {
+  if (typeof output === 'string') return OTHERS.test(output)
+  if (Array.isArray(output)) return output.some(holdsOthersWords)
+  if (!isRecord(output)) return false
+  return output['tainted'] === true || Object.values(output).some(holdsOthersWords)
+}
 /** Whether `bounded` left something of it out. */
 export const wasCut = (output: unknown): boolean =>
   isRecord(output) && typeof output['note'] === 'string' && ('beginning' in output || 'more' in output)

@@ -10,13 +10,11 @@ const isText = (part: { type: string }): part is TextPart => part.type === 'text
 const isCall = (part: { type: string }): part is ToolCall => part.type === 'tool_call'
 const isResult = (part: { type: string }): part is ToolResult => part.type === 'tool_result'
 
-export function turnsOf(messages: ModelMessage[]): Turn[] {
+/** The newest turns, at most so many. */
+export function turnsOf(messages: ModelMessage[], most: number): Turn[] {
   const turns: Turn[] = []
-  for (const message of messages) {
-    const text = message.parts
-      .filter(isText)
-      .map((p) => p.text)
-      .join('\n')
+  for (const message of messages.slice(newest(messages, most))) {
+    const text = textOf(message)
     if (message.role === 'user') {
       const step = turns.at(-1)?.steps.at(-1)
       for (const result of message.parts.filter(isResult)) step?.results.set(result.callId, result)
@@ -30,6 +28,21 @@ export function turnsOf(messages: ModelMessage[]): Turn[] {
     turn.reply = text
   }
   return turns
+}
+
+const textOf = ({ parts }: ModelMessage) =>
+  parts
+    .filter(isText)
+    .map((part) => part.text)
+    .join('\n')
+
+function newest(messages: ModelMessage[], most: number): number {
+  let from = messages.length
+  for (let left = most; from > 0 && left > 0; from--) {
+    const message = messages[from - 1]
+    if (message?.role === 'user' && textOf(message).trim()) left--
+  }
+  return from
 }
 
 export function resultsOf(step: Step): Result[] {

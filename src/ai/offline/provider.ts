@@ -56,8 +56,8 @@ function stranger({ messages }: ModelRequest): PersonFacts {
 async function* generate(_model: string, request: ModelRequest, signal: AbortSignal): AsyncGenerator<ModelEvent> {
   signal.throwIfAborted()
   // The rules are a fifth of the bundle, and where a model is configured nobody asks for them.
-  const [{ turnsOf }, { nextMove }] = await Promise.all([import('./conversation.ts'), import('./run.ts')])
-  const move = nextMove(turnsOf(request.messages), request.person ?? stranger(request), request.tools)
+  const { nextMove } = await import('./run.ts')
+  const move = nextMove(request.messages, request.person ?? stranger(request), request.tools)
   for (const event of events(request, move)) {
     signal.throwIfAborted()
     yield event

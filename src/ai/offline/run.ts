@@ -1,6 +1,6 @@
-import type { ModelTool, PersonFacts, ToolCall, ToolResult } from '../model.ts'
+import type { ModelMessage, ModelTool, PersonFacts, ToolCall, ToolResult } from '../model.ts'
 import { clockAt } from './clock.ts'
-import { asTask, record, resultsOf, type Turn, tasksOf } from './conversation.ts'
+import { asTask, record, resultsOf, type Turn, tasksOf, text, turnsOf } from './conversation.ts'
 import { doCalendar } from './do-calendar.ts'
 import { doChange } from './do-change.ts'
 import { doCreate, doFill } from './do-create.ts'
@@ -25,7 +25,7 @@ import { doUndoSince } from './do-undo-since.ts'
 import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
 import { createMemo } from './memo.ts'
 import { unconfirmedIn } from './unconfirmed.ts'
-import { keyOf, understood } from './understood.ts'
+import { flagsOf, understood } from './understood.ts'
 import { wrapUp } from './wrap-up.ts'
 
 /** Older turns hold nothing that "it" or "the second one" could still mean. */
@@ -219,47 +219,49 @@ function takes(tools: ModelTool[], name: string, field: string | undefined): boo
 }
 
 /** What a turn made was not there when it was understood. */
-function madeIn(turns: Turn[]): Set<string> {
-  const ids = turns
-    .flatMap((t) => t.steps)
-    .flatMap((step) =>
-      resultsOf(step).map((r, i) =>
-        r.ok && step.calls[i]?.name === 'create_project' ? String(record(r.output).id) : '',
-      ),
-    )
-  return new Set(ids)
+const madeIn = ({ steps }: Turn): string[] =>
+  steps.flatMap((step) =>
+    step.calls.some(({ name }) => name === 'create_project')
+      ? resultsOf(step).flatMap((r, i) =>
+          r.ok && step.calls[i]?.name === 'create_project' ? text(record(r.output).id) : [],
+        )
+      : [],
+  )
+
+/** What all turns of a conversation are read against; `key` is all of it that an understanding depends on. */
+type Scene = { person: PersonFacts; can: World['can']; key: string }
+
+function sceneOf(person: PersonFacts, tools: ModelTool[]): Scene {
+  const { timeZone, locale, displayName, projects } = person
+  const can: World['can'] = (tool, field) => takes(tools, tool, field)
+  const offered = tools.map(({ name }) => name).join()
+  return { person, can, key: JSON.stringify([timeZone, locale, displayName, projects, offered, flagsOf(can)]) }
 }
 
-function worldAt(turn: Turn, onward: Turn[], person: PersonFacts, state: State, tools: ModelTool[]): World {
-  const later = madeIn(onward)
-  const at = Number.isFinite(Date.parse(turn.at)) ? turn.at : person.now
-  return {
-    clock: clockAt(at, person.timeZone, person.locale),
-    projects: person.projects.filter((p) => !later.has(p.id)),
-    displayName: person.displayName,
-    state,
-    can: (tool, field) => takes(tools, tool, field),
-  }
-}
-
-/** `move` is undefined where it strayed from what was recorded. */
 type Played = { move: Move | undefined; state: State }
 
 // Calls that are still to be made are somebody's to make, once.
 const memo = createMemo<Played>(({ move }) => move === undefined || 'text' in move)
-
-// What was recorded is the same to each step of a turn.
-const jsons = new WeakMap<ToolCall | ToolResult, string>()
-function jsonOf(part: ToolCall | ToolResult): string {
-  const json = jsons.get(part) ?? JSON.stringify(part)
-  jsons.set(part, json)
+// What was recorded is the same to each step of a turn, and what came of a turn to each turn after it.
+const jsons = new WeakMap<object, string>()
+function jsonOf(value: ToolCall | ToolResult | State): string {
+  const json = jsons.get(value) ?? JSON.stringify(value)
+  jsons.set(value, json)
   return json
 }
 
-/** Plays a turn against what was recorded: to its end, or to the first calls still to be made. */
-function play(turn: Turn, world: World, offered: string): Played {
+/**
+ * Plays a turn against what was recorded: to its end, or to the first calls still to be made. `later` are the projects
+ * that were not there yet; `move` is undefined where it strayed from what was recorded.
+ */
+function play(turn: Turn, { person, can, key }: Scene, state: State, later: string[]): Played {
+  const at = Number.isFinite(Date.parse(turn.at)) ? turn.at : person.now
   const steps = turn.steps.map(({ calls, results }) => [...calls, ...results.values()].map(jsonOf).join())
-  return memo([keyOf(turn.said, world), offered, ...steps].join('\n'), () => playAnew(turn, world))
+  return memo([turn.said, at, key, later.join(), jsonOf(state), ...steps].join('\n'), () => {
+    const { displayName, timeZone, locale } = person
+    const projects = person.projects.filter(({ id }) => !later.includes(id))
+    return playAnew(turn, { clock: clockAt(at, timeZone, locale), projects, displayName, state, can })
+  })
 }
 
 function playAnew(turn: Turn, world: World): Played {
@@ -282,17 +284,20 @@ function playAnew(turn: Turn, world: World): Played {
 }
 
 /** The next move of the conversation, found by replaying it: the provider keeps no state of its own. */
-export function nextMove(turns: Turn[], person: PersonFacts, tools: ModelTool[]): Move {
+export function nextMove(messages: ModelMessage[], person: PersonFacts, tools: ModelTool[]): Move {
+  const turns = turnsOf(messages, MAX_TURNS + 1)
   const last = turns.at(-1)
   if (!last) return { text: 'What can I do for you?' }
-  const offered = tools.map(({ name }) => name).join()
+  const scene = sceneOf(person, tools)
+  const made = turns.map(madeIn)
   let state = NOTHING
-  const recent = turns.slice(-MAX_TURNS - 1)
-  for (const [i, turn] of recent.slice(0, -1).entries()) {
-    const played = play(turn, worldAt(turn, recent.slice(i), person, state, tools), offered)
+  for (const [i, turn] of turns.slice(0, -1).entries()) {
+    // Of the oldest it is not known what was before it: to play it would be to read it anew for each next turn.
+    const played = i === 0 && turns.length > MAX_TURNS ? undefined : play(turn, scene, state, made.slice(i).flat())
+    const isOver = played?.move !== undefined && 'text' in played.move
+    state = isOver ? played.state : stateSeen(turn, state)
     const unconfirmed = unconfirmedIn(turn)
-    const isOver = played.move !== undefined && 'text' in played.move
-    state = { ...(isOver ? played.state : stateSeen(turn, state)), ...(unconfirmed ? { unconfirmed } : {}) }
+    if (unconfirmed) state = { ...state, unconfirmed }
   }
-  return play(last, worldAt(last, [last], person, state, tools), offered).move ?? { text: wrapUp(last) }
+  return play(last, scene, state, made.slice(-1).flat()).move ?? { text: wrapUp(last) }
 }

@@ -6,12 +6,12 @@ import type { State } from './intent.ts'
 export function unconfirmedIn(turn: Turn): State['unconfirmed'] {
   const step = turn.steps.at(-1)
   const waiting = step ? resultsOf(step).flatMap((r, i) => (waits(r) ? (step.calls[i] ?? []) : [])) : []
+  if (waiting.length === 0) return undefined
   const known = turn.steps.flatMap(resultsOf).flatMap((r) => (r.ok ? list(record(r.output).items).map(record) : []))
-  const asked = waiting.map(({ name, input: given }) => {
+  return waiting.map(({ name, input: given }) => {
     const input = record(given)
     const about = known.find(({ id }) => text(id) && id === input.id)
     const title = text(about?.title) || text(about?.name) || text(input.title) || text(input.subject)
     return { name, input, ...(title && { title }) }
   })
-  return asked.length > 0 ? asked : undefined
 }

@@ -8,17 +8,16 @@ const memo = createMemo<Intent[]>()
 export const understood = (said: string, world: World): Intent[] =>
   memo(keyOf(said, world), () => understand(said, world))
 
-/** All that an understanding depends on. */
-export function keyOf(said: string, { clock, projects, displayName, state, can }: World): string {
-  const tools = [can('set_preferences', 'displayName'), can('delete_project'), can('create_event'), can('list_events')]
-  return JSON.stringify([
-    said,
-    clock.now.epochMilliseconds,
-    clock.zone,
-    clock.locale,
-    projects,
-    displayName,
-    state,
-    tools,
-  ])
+/** Of what may be done that which words are understood by. */
+export const flagsOf = (can: World['can']): boolean[] => [
+  can('set_preferences', 'displayName'),
+  can('delete_project'),
+  can('create_event'),
+  can('list_events'),
+]
+
+// All that an understanding depends on.
+function keyOf(said: string, { clock, projects, displayName, state, can }: World): string {
+  const { now, zone, locale } = clock
+  return JSON.stringify([said, now.epochMilliseconds, zone, locale, projects, displayName, state, flagsOf(can)])
 }
