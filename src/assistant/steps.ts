@@ -59,12 +59,22 @@ type Made = ToolCall & { problem: string | undefined }
 export async function* takeSteps(run: Run): AsyncGenerator<GatewayEvent> {
   for (let step = 0; step <= MAX_STEPS; step++) {
     const calls: Made[] = []
-    for await (const event of generate(run.ctx, callOf(run, step < MAX_STEPS), run.signal)) {
-      keep(run, event, calls)
-      yield event
+    const events = generate(run.ctx, callOf(run, step < MAX_STEPS), run.signal)
+    let bill: Promise<unknown> | undefined
+    try {
+      for (let heard = await events.next(); !heard.done; heard = await events.next()) {
+        keep(run, heard.value, calls)
+        yield heard.value
+        // What follows its end is its bill, which is settled while its tools run.
+        if (heard.value.type !== 'end' || heard.value.stop !== 'tools') continue
+        bill = events.next()
+        break
+      }
+    } finally {
+      if (!bill) await events.return(undefined)
     }
     const ours = calls.filter((call) => !isForClient(run, call))
-    await act(run, ours)
+    await Promise.all([bill, act(run, ours)])
     if (ours.length < calls.length || calls.length === 0) return
     run.signal.throwIfAborted()
   }
