@@ -116,3 +116,16 @@ test('what waits for a batch when somebody would have less told is not sent: the
   await look(person)
   expect(claude.bills).toEqual([{ id: 'direct', micros: expect.any(Number) }])
 })
+
+test('of a workflow that is deleted nothing goes to a batch, and its run ends without asking a model or doing anything', async () => {
+  const person = await world.person()
+  const runId = await begin(person)
+  await expect.poll(async () => (await runOf(person, runId)).status, WITHIN).toBe('waiting')
+  const { workflowId } = await runOf(person, runId)
+  expect((await person.api('DELETE', `/v1/workflows/${workflowId}`, { headers: { 'if-match': '*' } })).status).toBe(204)
+  expect(await callsOf(person)).toMatchObject([{ state: 'failed', batch_id: null }])
+  const cancelled = { status: 'cancelled', reason: 'workflow_deleted' }
+  await expect.poll(() => runOf(person, runId), WITHIN).toMatchObject(cancelled)
+  await look(person)
+  expect([claude.bills, await found(person)]).toEqual([[], false])
+})

@@ -62,7 +62,7 @@ export async function leave(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Pr
 /** Of a run that is over nothing is asked any more. One trip, two where a call was left. */
 export async function withdrawLeft(ctx: UserCtx, runId: string): Promise<void> {
   const left = z.looseObject({ callId: z.string() }).safeParse(await saidTo(ctx, runId, ':leave')).data
-  if (left) await withdraw(ctx, { id: left.callId })
+  if (left) await withdraw(ctx, { ids: [left.callId] })
 }
 
 /** Whether it has been answered, or never will be. One trip. */
@@ -193,7 +193,7 @@ type Said = { text: string; receipt: Pick<Analysed, 'decisionId' | 'model' | 'co
 /** What a batch answered; undefined where it did not, and is to be asked now. Two trips. */
 async function readLeft(ctx: AnalyseCtx, { callId }: Left): Promise<Said | 'budget' | undefined> {
   // First: what answered until then is read, and nothing answers later.
-  await withdraw(ctx, { id: callId })
+  await withdraw(ctx, { ids: [callId] })
   const { answer, errorCode } = await getAnswer(ctx, callId)
   if (!answer) return errorCode === 'budget_exhausted' ? 'budget' : undefined
   return { text: answer.text, receipt: receiptOf(answer.receipt) }
