@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { enqueueIfCheaper, generate, getAnswer, type Receipt, withdraw } from '#ai'
 import { derivedIds, findAppError, type UserCtx } from '#core'
-import { getSettings } from '#proactivity'
+import { getSettings, privacyIs } from '#proactivity'
 import type { Definition } from './definition.ts'
 import type { FactCtx, Gathered } from './gather.ts'
 import type { Begun } from './ports.ts'
@@ -55,7 +55,9 @@ export async function leave(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Pr
   const newId = derivedIds(`analysis|${run.id}|${at}`, new Date(at))
   const deadline = new Date(ctx.now().getTime() + LEFT_FOR_MS)
   const call = callOf(analysis, gathered, redaction(privacy))
-  const left = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline })
+  // Who sets it otherwise meanwhile withdraws what is there by then, and this is not.
+  const isWanted = privacyIs(ctx, privacy)
+  const left = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline, isWanted })
   return left && { callId: left.id, untilMs: left.deadline.getTime() + SLACK_MS }
 }
 
