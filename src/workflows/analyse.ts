@@ -25,6 +25,17 @@ export type Analysed = {
   decisionId: string | null
   costMicros: number
   error: RunError | null
+  /** Of an analysis that was left: ids of facts that have changed since they were gathered. */
+  changed?: string[]
+}
+
+/** Whether it rests on what has changed since, or names it: then it is asked about. */
+export const isStale = (
+  { findings, changed = [] }: Pick<Analysed, 'findings' | 'changed'>,
+  input: unknown,
+): boolean => {
+  const used = JSON.stringify([input, findings.map(({ facts }) => facts.map(({ id }) => id))])
+  return changed.some((id) => used.includes(id))
 }
 
 type Analysis = NonNullable<Definition['analysis']>

@@ -87,7 +87,7 @@ async function carryOut(way: Way): Promise<RunEnd> {
   const values = valuesOf(run, gathered, analysed)
   const isTainted = run.isTainted || gathered.isTainted
   const plan = await once(way, { step: ':plan', kind: 'plan' }, (world) =>
-    planOf(world, { run, reader, values, isTainted }),
+    planOf(world, { run, reader, values, analysed, isTainted }),
   )
   if (plan.error) throw new Failed(plan.error)
   const course: Course = {
