@@ -116,3 +116,40 @@ test('what waits for a batch when somebody would have less told is not sent: the
   await look(person)
   expect(claude.bills).toEqual([{ id: 'direct', micros: expect.any(Number) }])
 })
+
+test('of a workflow that is deleted nothing goes to a batch, and its run ends without asking a model or doing anything', async () => {
+  const person = await world.person()
+  const runId = await begin(person)
+  await expect.poll(async () => (await runOf(person, runId)).status, WITHIN).toBe('waiting')
+  const { workflowId } = await runOf(person, runId)
+  expect((await person.api('DELETE', `/v1/workflows/${workflowId}`, { headers: { 'if-match': '*' } })).status).toBe(204)
+  expect(await callsOf(person)).toMatchObject([{ state: 'failed', batch_id: null }])
+  const cancelled = { status: 'cancelled', reason: 'workflow_deleted' }
+  await expect.poll(() => runOf(person, runId), WITHIN).toMatchObject(cancelled)
+  await look(person)
+  expect([claude.bills, await found(person)]).toEqual([[], false])
+})
+
+test('what the person allowed is asked about where a fact it rests on changed meanwhile, and done where another did', async () => {
+  const titled = async (title: string, act: (person: Person, id: string) => Promise<unknown>) => {
+    const person = await world.person()
+    const runId = await begin(person)
+    await expect.poll(async () => (await runOf(person, runId)).status, WITHIN).toBe('waiting')
+    await look(person)
+    const { items } = await get(person, '/v1/tasks')
+    await act(person, items.find((one: { title: string }) => one.title === title)?.id)
+    await look(person)
+    await expect.poll(async () => (await runOf(person, runId)).status, WITHIN).not.toBe('waiting')
+    await expect.poll(async () => (await runOf(person, runId)).status, WITHIN).not.toBe('running')
+    return { person, runId, status: (await runOf(person, runId)).status, isDone: await found(person) }
+  }
+  const headers = { 'if-match': '*' }
+  const added = await titled('Pay the rent', (person) => person.api('POST', '/v1/tasks', { body: { title: 'Else' } }))
+  expect(added).toMatchObject({ status: 'done', isDone: true })
+  const edited = await titled('Pay the rent', (person, id) =>
+    person.api('PATCH', `/v1/tasks/${id}`, { body: { notes: 'Paid by Ada' }, headers }),
+  )
+  expect(edited).toMatchObject({ status: 'proposed', isDone: false })
+  const { suggestionId } = await runOf(edited.person, edited.runId)
+  expect((await get(edited.person, `/v1/suggestions/${suggestionId}`)).body).toContain('has changed since')
+})

@@ -3,6 +3,7 @@ import { createPlatform, type Fault } from './run-platform.ts'
 
 type Begun = NonNullable<Awaited<ReturnType<RunWorld['begin']>>>
 type Effect = Parameters<RunWorld['effects']['perform']>[0]
+type Finding = Awaited<ReturnType<RunWorld['analyse']>>['findings'][number]
 type Outcome = Awaited<ReturnType<RunWorld['effects']['perform']>>
 type Done = {
   key: string
@@ -27,7 +28,9 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
   const life = {
     nowMs: Date.parse('2026-11-23T09:00:00Z'),
     facts: {} as Record<string, unknown>,
-    findings: [] as { title: string; confidence: number; alternatives?: string[] }[],
+    findings: [] as (Pick<Finding, 'title' | 'confidence'> & Partial<Finding>)[],
+    /** Ids of facts that changed while it was analysed. */
+    changed: [] as string[],
     gate: null as string | null,
     /** To what its analysis is left, and whether that has ended. */
     left: null as Awaited<ReturnType<RunWorld['leave']>>,
@@ -141,8 +144,9 @@ export function createLife(given: Partial<Begun> & { definition: Definition }) {
       leave: async () => life.left,
       hasEnded: async () => life.hasEnded,
       analyse: async () => ({
-        findings: life.findings.map((one) => ({ alternatives: [], ...one, facts: [], impact: null })),
+        findings: life.findings.map((one) => ({ alternatives: [], facts: [], impact: null, ...one })),
         ...{ reason: null, rule: null, model: null, decisionId: null, costMicros: 0, error: null },
+        changed: life.changed,
       }),
       allow: async (acts) =>
         acts.map(({ kind, outward, tainted }) => {

@@ -22,10 +22,10 @@ test('a call that is withdrawn is asked no more; one that has gone with a batch 
   await world.tick()
   const waiting = await ask(person, 'case-waiting', HOUR_MS)
   for (const id of [...sent, waiting]) {
-    await withdraw(other.ctx, { id })
+    await withdraw(other.ctx, { ids: [id] })
     expect(await person.answer(id)).not.toMatchObject({ state: 'failed' })
-    await withdraw(person.ctx, { id })
-    await withdraw(person.ctx, { id })
+    await withdraw(person.ctx, { ids: [id] })
+    await withdraw(person.ctx, { ids: [id] })
     expect(await person.answer(id)).toMatchObject({ state: 'failed', errorCode: 'cancelled', answer: null })
   }
   await world.pass(90)
@@ -35,7 +35,7 @@ test('a call that is withdrawn is asked no more; one that has gone with a batch 
   expect(await person.events()).toHaveLength(3)
   const answered = await ask(person, 'case-answered')
   await world.pass(10)
-  await withdraw(person.ctx, { id: answered })
+  await withdraw(person.ctx, { ids: [answered] })
   expect(await person.answer(answered)).toMatchObject({ state: 'answered' })
 })
 
@@ -76,7 +76,7 @@ test('what was asked is forgotten once it can neither be asked again nor settled
   }
   const all = () => Promise.all([inBatch, other, waiting].map(isKept))
   expect(await all()).toEqual([true, true, true])
-  await withdraw(person.ctx, { id: waiting })
+  await withdraw(person.ctx, { ids: [waiting] })
   await world.pass(61)
   expect((await person.answer(inBatch)).answer?.text).toBe('direct answer to case-late')
   expect(await all()).toEqual([true, true, false])
@@ -91,7 +91,7 @@ test('what is withdrawn while its batch is put together is not sent with it, and
   // Its budget is asked after it was taken to be sent.
   const { reserve } = person.steward
   person.steward.reserve = async (...asked) => {
-    await withdraw(person.ctx, { id: left })
+    await withdraw(person.ctx, { ids: [left] })
     return await reserve(...asked)
   }
   await world.pass(8)

@@ -250,14 +250,14 @@ export async function finish(ctx: FinishCtx, id: string, end: End, settledHoldId
   await finishOpen(ctx, eq(b.id, id), end, settledHoldId)
 }
 
-type Which = { id: string } | { feature: Feature }
+type Which = { ids: string[] } | { feature: Feature }
 
 /**
  * Ends calls of theirs whose answer nobody wants any more: what has not gone with a batch never will, what has is paid for
  * when that ends. Again, or after its answer, it changes nothing. One trip.
  */
 export async function withdraw(ctx: FinishCtx & Pick<UserCtx, 'actor'>, which: Which): Promise<void> {
-  const these = 'id' in which ? eq(b.id, which.id) : eq(b.feature, which.feature)
+  const these = 'ids' in which ? inArray(b.id, which.ids) : eq(b.feature, which.feature)
   await finishOpen(ctx, and(these, ownedBy(ctx.actor, b.userId)), { errorCode: 'cancelled' })
 }
 

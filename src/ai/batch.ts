@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { AppError, type Ctx, describeError, type UserCtx, withTimeout } from '#core'
 import { ownedBy, ownerId } from '#database'
 import { asPerson, decisionOf, readBatches, recoverBatches, release } from './batch-results.ts'
@@ -45,19 +45,20 @@ const MINUTE_MS = 60_000
 // The provider's own word that it did not take the batch; after anything else it may have.
 const NOT_TAKEN = new Set<FailureReason>(['rate_limited', 'rejected', 'unauthorized'])
 
-type When = { deadline: Date }
-type Id = { id: string }
+/** `isWanted`: asked as it is written; where it does not hold the call ends as withdrawn, and nothing of it is kept. */
+type When = { deadline: Date; isWanted?: SQL }
+type Left = { id: string; deadline: Date }
 
 /** A call whose answer may wait, at half the price where its provider has one. The event `ai.answered` tells of its end. One trip. */
-export async function enqueue(ctx: AiCtx, input: Call, { deadline }: When): Promise<string> {
+export async function enqueue(ctx: AiCtx, input: Call, when: When): Promise<string> {
   const call: Call = { ...input, background: true }
   if (!isFit(call)) throw new AppError('invalid_request', 'This is too much for a batch')
   const { decision } = await chosen(ctx, call)
-  return await put(ctx, call, decision, deadline)
+  return await put(ctx, call, decision, when)
 }
 
 /** The same where a batch makes it cheaper; null where it would only be late. A row that is there decides. Up to two trips. */
-export async function enqueueIfCheaper(ctx: AiCtx, input: Call, { deadline }: When): Promise<(When & Id) | null> {
+export async function enqueueIfCheaper(ctx: AiCtx, input: Call, when: When): Promise<Left | null> {
   const id = ctx.newId('aic')
   const [known] = await ctx.db
     .select({ id: batchCalls.id, deadline: batchCalls.deadlineAt })
@@ -68,24 +69,30 @@ export async function enqueueIfCheaper(ctx: AiCtx, input: Call, { deadline }: Wh
   if (!isFit(call)) return null
   const { decision } = await chosen({ ...ctx, newId: () => id }, call)
   if (!providerOf(ctx, decision.provider)?.batches) return null
-  return { id: await put(ctx, call, decision, deadline), deadline }
+  return { id: await put(ctx, call, decision, when), deadline: when.deadline }
 }
 
 const isFit = (call: Call) => JSON.stringify(call).length <= MAX_CALL_BYTES
 
-async function put(ctx: AiCtx, call: Call, decision: Decision, deadline: Date): Promise<string> {
+async function put(ctx: AiCtx, call: Call, decision: Decision, { deadline, isWanted }: When): Promise<string> {
   const now = ctx.now()
   const waitMs = deadline.getTime() - now.getTime()
   if (!(waitMs > 0 && waitMs <= MAX_WAIT_MS)) throw new AppError('invalid_request', 'The deadline is within seven days')
   const { id, provider, model } = decision
+  const asked = ctx.db.$with('asked', {}).as(sql`select ${isWanted ?? sql`true`} as is_wanted`)
+  const ifWanted = (value: SQL, otherwise: SQL) =>
+    sql`case when (select is_wanted from asked) then ${value} else ${otherwise} end`
   await ctx.db
+    .with(asked)
     .insert(batchCalls)
     .values({
       id,
       userId: ownerId(ctx.actor),
       kind: call.kind,
       feature: call.feature,
-      call,
+      call: ifWanted(sql`${JSON.stringify(call)}::jsonb`, sql`'{}'::jsonb`),
+      state: ifWanted(sql`'waiting'`, sql`'failed'`),
+      errorCode: ifWanted(sql`null`, sql`'cancelled'`),
       decision,
       provider,
       model,

@@ -1,4 +1,4 @@
-import { and, eq, sql } from 'drizzle-orm'
+import { and, eq, type SQL, sql } from 'drizzle-orm'
 import { withdraw } from '#ai'
 import { AppError } from '#core'
 import { ownedBy, ownerId } from '#database'
@@ -31,6 +31,10 @@ export async function getSettings(ctx: ReadCtx): Promise<Settings> {
   const [row] = await settingsRead(ctx)
   return settingsOf(row)
 }
+
+/** Whether a model is told this much of them, for a statement that hangs on it. */
+export const privacyIs = ({ actor, db }: ReadCtx, privacy: Settings['privacy']): SQL =>
+  sql`coalesce(${db.select({ privacy: t.privacy }).from(t).where(ownedBy(actor, t.userId))}, ${DEFAULTS.privacy}) = ${privacy}`
 
 /** Changes what is given; `version` is the one that was read (0: the defaults), or `*`. Two trips, three where `privacy` is given; 412 when it moved on. */
 export async function setSettings(ctx: WriteCtx, patch: SettingsPatch, version: number | '*'): Promise<Settings> {

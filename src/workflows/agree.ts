@@ -1,5 +1,6 @@
 import { effectKind } from '#effects'
 import { type ActionOffer, type NewSuggestion, RUN_APPROVAL } from '#proactivity'
+import { isStale } from './analyse.ts'
 import { type Course, mark, once, Stopped } from './course.ts'
 import type { Begun, Decision } from './ports.ts'
 import { cut } from './reader.ts'
@@ -113,13 +114,17 @@ const bare = ({ id, kind, input, says, outward, reversible }: ActionOffer): Acti
   ...{ id, kind, input, says, outward, reversible },
 })
 
+// Why they are asked about what they allow.
+const CHANGED = '\n\nSomething that this rests on has changed since it was looked at.'
+
 type Draft = { minutes: number; suggestion: Omit<NewSuggestion, 'expiresAt'> }
 
 function suggestionOf(course: Course, { offers, others }: Put, at: string): Draft {
   const { run, reader, values, analysed, isTainted } = course
   const own = at === '' ? run.definition.suggestion : null
   const minutes = own?.expiresMinutes ?? run.definition.suggestion?.expiresMinutes ?? DEFAULT_EXPIRES_MINUTES
-  const list = offers.map(({ says }) => `- ${says}`).join('\n')
+  const isOld = offers.some(({ input }) => isStale(analysed, input))
+  const list = `${offers.map(({ says }) => `- ${says}`).join('\n')}${isOld ? CHANGED : ''}`
   const { findings } = analysed
   const facts = new Map(findings.flatMap((finding) => finding.facts).map((fact) => [fact.id, fact]))
   const confidence = findings.length === 0 ? 1 : Math.max(...findings.map((finding) => finding.confidence))

@@ -1,4 +1,6 @@
-import { expect, inject, test } from 'vitest'
+import { eq } from 'drizzle-orm'
+import { afterEach, expect, inject, test, vi } from 'vitest'
+import { batchCalls } from '#ai/tables'
 import { calendarTools } from '#calendar'
 import { readConfig } from '#config'
 import { memoryTools } from '#memories'
@@ -7,12 +9,14 @@ import { createTask } from '#tasks'
 import { makePerson, type Person } from '#test/database'
 import { endOf, leftCall } from '#test/left-call'
 import { startOpenAiFake } from '#test/openai-fake'
-import { analyse, callOf } from './analyse.ts'
+import { analyse, callOf, leave } from './analyse.ts'
 import { Definition } from './definition.ts'
 import { boundOf, gather } from './gather.ts'
 import type { Begun } from './ports.ts'
 import { redaction, redactionOf } from './redact.ts'
 import { realWorld } from './world.ts'
+
+afterEach(() => vi.restoreAllMocks())
 
 const DEFINITION = {
   ...{ triggers: [{ kind: 'manual' }], priority: 'routine', suggestion: null, actions: [], analysis: null },
@@ -222,4 +226,43 @@ test('what a batch has not answered by then is withdrawn before it is asked now'
   } finally {
     await fake.stop()
   }
+})
+
+test('what is left to a batch goes by what somebody wants told as it is written, not by what they wanted before', async () => {
+  const vars = {
+    ANTHROPIC_API_KEY: 'k',
+    ANTHROPIC_BASE_URL: 'http://claude.test',
+    ANTHROPIC_MODEL: 'claude-sonnet-5-5',
+  }
+  const { ctx } = await personWith({ config: readConfig({ ...inject('vars'), ...vars }) })
+  const of = { userId: ctx.actor.userId }
+  const run = runOf({ analysis: { kind: 'model', ask: 'What?', maxFindings: 3 } })
+  const gathered = await gather(ctx, run)
+  const leftAs = async (id: string) => {
+    const left = await leave(ctx, { ...run, id }, gathered)
+    const [row] = await ctx.db
+      .select()
+      .from(batchCalls)
+      .where(eq(batchCalls.id, left?.callId ?? ''))
+    return [row?.state, row?.errorCode, JSON.stringify(row?.call).includes('Rent')]
+  }
+  const set = (privacy: 'contacts' | 'strict' | 'secrets') =>
+    ctx.db
+      .insert(suggestionSettings)
+      .values({ ...of, privacy })
+      .onConflictDoUpdate({ target: suggestionSettings.userId, set: { privacy } })
+  expect(await leftAs('run_1')).toEqual(['waiting', null, true])
+  const real = globalThis.fetch
+  const meanwhile = (privacy: 'contacts' | 'strict') =>
+    vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+      if (String(init?.body).includes('insert into \\"batch_calls\\"')) await set(privacy)
+      return await real(input, init)
+    })
+  meanwhile('strict')
+  expect(await leftAs('run_2')).toEqual(['failed', 'cancelled', false])
+  await set('secrets')
+  meanwhile('contacts')
+  expect(await leftAs('run_3')).toEqual(['failed', 'cancelled', false])
+  vi.restoreAllMocks()
+  expect(await leftAs('run_4')).toEqual(['waiting', null, true])
 })

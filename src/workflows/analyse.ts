@@ -1,7 +1,7 @@
 import { z } from 'zod'
 import { enqueueIfCheaper, generate, getAnswer, type Receipt, withdraw } from '#ai'
 import { derivedIds, findAppError, type UserCtx } from '#core'
-import { getSettings } from '#proactivity'
+import { getSettings, privacyIs } from '#proactivity'
 import type { Definition } from './definition.ts'
 import type { FactCtx, Gathered } from './gather.ts'
 import type { Begun } from './ports.ts'
@@ -25,6 +25,17 @@ export type Analysed = {
   decisionId: string | null
   costMicros: number
   error: RunError | null
+  /** Of an analysis that was left: ids of facts that have changed since they were gathered. */
+  changed?: string[]
+}
+
+/** Whether it rests on what has changed since, or names it: then it is asked about. */
+export const isStale = (
+  { findings, changed = [] }: Pick<Analysed, 'findings' | 'changed'>,
+  input: unknown,
+): boolean => {
+  const used = JSON.stringify([input, findings.map(({ facts }) => facts.map(({ id }) => id))])
+  return changed.some((id) => used.includes(id))
 }
 
 type Analysis = NonNullable<Definition['analysis']>
@@ -55,14 +66,16 @@ export async function leave(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Pr
   const newId = derivedIds(`analysis|${run.id}|${at}`, new Date(at))
   const deadline = new Date(ctx.now().getTime() + LEFT_FOR_MS)
   const call = callOf(analysis, gathered, redaction(privacy))
-  const left = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline })
+  // Who sets it otherwise meanwhile withdraws what is there by then, and this is not.
+  const isWanted = privacyIs(ctx, privacy)
+  const left = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline, isWanted })
   return left && { callId: left.id, untilMs: left.deadline.getTime() + SLACK_MS }
 }
 
 /** Of a run that is over nothing is asked any more. One trip, two where a call was left. */
 export async function withdrawLeft(ctx: UserCtx, runId: string): Promise<void> {
   const left = z.looseObject({ callId: z.string() }).safeParse(await saidTo(ctx, runId, ':leave')).data
-  if (left) await withdraw(ctx, { id: left.callId })
+  if (left) await withdraw(ctx, { ids: [left.callId] })
 }
 
 /** Whether it has been answered, or never will be. One trip. */
@@ -193,7 +206,7 @@ type Said = { text: string; receipt: Pick<Analysed, 'decisionId' | 'model' | 'co
 /** What a batch answered; undefined where it did not, and is to be asked now. Two trips. */
 async function readLeft(ctx: AnalyseCtx, { callId }: Left): Promise<Said | 'budget' | undefined> {
   // First: what answered until then is read, and nothing answers later.
-  await withdraw(ctx, { id: callId })
+  await withdraw(ctx, { ids: [callId] })
   const { answer, errorCode } = await getAnswer(ctx, callId)
   if (!answer) return errorCode === 'budget_exhausted' ? 'budget' : undefined
   return { text: answer.text, receipt: receiptOf(answer.receipt) }

@@ -21,7 +21,9 @@ export const Draft = s.later(() =>
       faults: s.list(z.strictObject({ pointer: z.string().max(400), detail: z.string().max(500) }), 50),
       model: z.string().max(100).nullable().openapi({ description: 'Null: it was read by rules' }),
       repairs: s.int(0, 2).openapi({ description: 'How often the model corrected itself' }),
-      costMicros: s.int(0, Number.MAX_SAFE_INTEGER),
+      costMicros: s
+        .int(0, Number.MAX_SAFE_INTEGER)
+        .openapi({ description: 'What a model was paid, also where rules made the draft after it failed' }),
     })
     .openapi('WorkflowDraft'),
 )

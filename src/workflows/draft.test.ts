@@ -134,6 +134,26 @@ test('while the model is away the rules read it', async () => {
   })
 })
 
+test('what a model was paid before the rules read it is told, in the answer and beside it', async () => {
+  const person = await withClaude()
+  const text = 'every 2 hours remind me to drink'
+  const unfit = proposal({ ...GOOD, actions: [] })
+  claude.on({ userMessage: 'drink', turnIndex: 0 }, unfit)
+  claude.on(
+    { userMessage: 'drink', turnIndex: 1 },
+    { error: { message: 'no', type: 'invalid_request_error' }, status: 400 },
+  )
+  const told: Record<string, string> = {}
+  const draft = Draft().parse(await drafted(person, { text }, (headers) => void Object.assign(told, headers)))
+  expect(draft).toMatchObject({ understood: true, model: null, workflow: { name: 'Drink' } })
+  // 1,000 read at 2 dollars a million and 100 written at 10.
+  expect(draft.costMicros).toBe(3000)
+  expect(told).toMatchObject({
+    ...{ 'Aurelius-Model': 'claude-sonnet-5-5', 'Aurelius-Provider': 'anthropic', 'Aurelius-Cost-Micros': '3000' },
+    ...{ 'Aurelius-Cache': 'off', 'Aurelius-Decision': expect.stringMatching(/^aic_/) },
+  })
+})
+
 test('an ended session drafts nothing', async () => {
   const person = await makePerson()
   await revoke(person)

@@ -17,10 +17,12 @@ const TOOL = 'propose_workflow'
 type DraftCtx = CompileCtx & Parameters<typeof generate>[0] & Pick<UserCtx, 'config'>
 
 type Headers = Record<string, string>
+/** What a model was paid for the draft, whoever made it in the end; the headers are of its last call. */
+type Spent = { costMicros: number; headers: Headers }
 
 /**
  * What a person wants, as a workflow with its next runs and its words; or what was not understood. Nothing is kept. Where a
- * model made it, `tell` is told of that as headers.
+ * model was asked, `tell` is told of that as headers.
  */
 export async function draftWorkflow(
   ctx: DraftCtx,
@@ -31,16 +33,16 @@ export async function draftWorkflow(
   const at = { now: ctx.now().toISOString(), timeZone }
   const isOffline = ctx.config.ai.providers.every((name) => name === 'offline')
   if (isOffline) return await byRules(ctx, text, at)
-  try {
-    const { draft, headers } = await byModel(ctx, text, at)
-    tell({ ...headers, 'Aurelius-Cost-Micros': String(draft.costMicros) })
-    return draft
-  } catch (error) {
+  const spent: Spent = { costMicros: 0, headers: {} }
+  const draft = await byModel(ctx, text, at, spent).catch(async (error: unknown) => {
     // Without a budget, or while every provider is away, rules are better than nothing.
     if (!findAppError(error)) throw error
     ctx.log.warn('workflow.draft_without_model', describeError(error))
     return await byRules(ctx, text, at)
-  }
+  })
+  const { costMicros, headers } = spent
+  if (Object.keys(headers).length > 0) tell({ ...headers, 'Aurelius-Cost-Micros': String(costMicros) })
+  return { ...draft, costMicros }
 }
 
 type At = { now: string; timeZone: string }
@@ -100,30 +102,27 @@ function proposal(): ModelTool {
   return { name: TOOL, description: 'Propose the workflow. Nothing is saved by it.', inputSchema }
 }
 
-async function byModel(ctx: DraftCtx, text: string, at: At): Promise<{ draft: Draft; headers: Headers }> {
+async function byModel(ctx: DraftCtx, text: string, at: At, spent: Spent): Promise<Draft> {
   const effects = `Effects a step may \`do\`: ${[...effectInputs().keys()].join(', ')}.`
   const messages: ModelMessage[] = [{ role: 'user', at: at.now, parts: [{ type: 'text', text }] }]
   const volatileSystem = `It is ${at.now}; the person lives in ${at.timeZone}. ${effects}`
   let draft: Draft = { ...NOTHING, because: 'The model made no proposal' }
-  let [costMicros, headers]: [number, Headers] = [0, {}]
   for (let repairs = 0; repairs <= MAX_REPAIRS; repairs++) {
-    const said = await ask(ctx, { volatileSystem, messages })
-    costMicros += said.costMicros
-    headers = said.headers
+    const said = await ask(ctx, { volatileSystem, messages }, spent)
     const judged = await judge(ctx, said.call?.input)
-    draft = { ...judged, model: said.model, repairs, costMicros }
-    if (!said.call || draft.understood || draft.faults.length === 0) return { draft, headers }
+    draft = { ...judged, model: said.model, repairs }
+    if (!said.call || draft.understood || draft.faults.length === 0) return draft
     const output = { faults: draft.faults, next: 'Correct these and call the tool again' }
     const result = { type: 'tool_result' as const, callId: said.call.id, name: TOOL, output, isError: true }
     messages.push({ role: 'assistant', parts: [said.call] }, { role: 'user', at: at.now, parts: [result] })
   }
-  return { draft, headers }
+  return draft
 }
 
 type Asked = { volatileSystem: string; messages: ModelMessage[] }
-type Said = { call: ToolCall | null; model: string | null; costMicros: number; headers: Headers }
+type Said = { call: ToolCall | null; model: string | null }
 
-async function ask(ctx: DraftCtx, { volatileSystem, messages }: Asked): Promise<Said> {
+async function ask(ctx: DraftCtx, { volatileSystem, messages }: Asked, spent: Spent): Promise<Said> {
   const tools = [proposal()]
   const request = { system: SYSTEM, volatileSystem, messages, tools, maxOutputTokens: MAX_OUTPUT_TOKENS }
   const call = {
@@ -131,16 +130,17 @@ async function ask(ctx: DraftCtx, { volatileSystem, messages }: Asked): Promise<
     feature: 'workflows' as const,
     request: { ...request, toolChoice: { name: TOOL } },
   }
-  const said: Said = { call: null, model: null, costMicros: 0, headers: {} }
+  const said: Said = { call: null, model: null }
   let start: Extract<GatewayEvent, { type: 'start' }> | undefined
   for await (const event of generate(ctx, call, AbortSignal.timeout(DEADLINE_MS))) {
     if (event.type === 'start') start = event
     if (event.type === 'tool_call' && event.call.name === TOOL) said.call = event.call
     if (event.type !== 'end') continue
     said.model = event.receipt.model
-    said.costMicros = event.receipt.costMicros
+    // Also of a call that fails after that.
+    spent.costMicros += event.receipt.costMicros
     const overhead = start ? { ...start.overhead, cache: start.decision.cache } : null
-    said.headers = answerHeaders({ ...event.receipt, upstreamMs: event.receipt.totalMs, overhead })
+    spent.headers = answerHeaders({ ...event.receipt, upstreamMs: event.receipt.totalMs, overhead })
   }
   return said
 }

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto'
+import { z } from 'zod'
 import { findTime, listEvents } from '#calendar'
-import { AppError, type UserCtx } from '#core'
+import { AppError, canonical, type UserCtx } from '#core'
 import { memoriesForPrompt, wordsIn } from '#memories'
 import { listDecided } from '#proactivity'
 import { getInsights, listTasks, type Task } from '#tasks'
@@ -11,6 +12,7 @@ import type { Begun } from './ports.ts'
 import { cut, ExpressionError, openReader, type Reader, type Values } from './reader.ts'
 import type { RunError } from './run-schema.ts'
 
+const WithId = z.looseObject({ id: z.string() })
 const MAX_TEXT = 500
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 100
@@ -88,6 +90,21 @@ export function hashOf(...known: unknown[]): string {
   const lasting = (name: string, value: unknown) => (name === 'overdueDays' ? undefined : value)
   return createHash('sha256').update(JSON.stringify(known, lasting)).digest('base64url').slice(0, 32)
 }
+
+/** The ids of facts that are no longer as they were, or no longer found. */
+export function changedSince(before: Gathered, after: Gathered): string[] {
+  const still = new Set(factsIn(after).map(asKept))
+  const gone = factsIn(before).filter((fact) => !still.has(asKept(fact)))
+  return [...new Set(gone.map(({ id }) => id))]
+}
+
+const factsIn = ({ facts }: Gathered) =>
+  Object.values(facts)
+    .flat()
+    .flatMap((fact) => WithId.safeParse(fact).data ?? [])
+
+// Postgres gives what a run kept back with its names in another order; that a day has passed is no change.
+const asKept = (fact: object) => canonical({ ...fact, overdueDays: null })
 
 // What the workflow asks for cannot be: trying again would end the same.
 function faultOf(error: unknown): RunError | null {

@@ -3,6 +3,7 @@ import { holdsOthersWords, wasCut } from '#core'
 import { effectKind, type Outcome } from '#effects'
 import type { ActionOffer } from '#proactivity'
 import { agreeTo, answerTo, isCovered } from './agree.ts'
+import { isStale } from './analyse.ts'
 import { nowIn } from './cel-functions.ts'
 import { type Course, Failed, keptOf, keyOf, mark, Over, once } from './course.ts'
 import { allowed, isTainting, QUESTION } from './plan.ts'
@@ -130,7 +131,7 @@ type Leave = { skip: string } | { input: Input; isAgreed: boolean; isTold: boole
 
 /** Whether it may be done: by what the person agreed to, by what they allow; else they are asked now. */
 async function whetherTo(course: Course, path: string, kind: string, wanted: Input): Promise<Leave> {
-  const { asked, agreed, plan, run } = course
+  const { asked, agreed, plan, run, analysed } = course
   const shown = [...plan.offers, ...(plan.alternatives ?? [])].find(({ id }) => id === path)
   const theirs = agreed.get(path)
   if (asked.has(path)) {
@@ -142,7 +143,7 @@ async function whetherTo(course: Course, path: string, kind: string, wanted: Inp
   const outward = effectKind(kind)?.outward ?? true
   const tainted = course.isTainted
   const level = await once(course, { step: `${path}:allow`, kind: 'allow' }, async (world) => {
-    const [found] = await allowed(world, run, [{ kind, outward, tainted }])
+    const [found] = await allowed(world, run, [{ kind, outward, tainted, isStale: isStale(analysed, wanted) }])
     return found ?? 'ask'
   })
   if (level === 'never') return { skip: 'never_allowed' }

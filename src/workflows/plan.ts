@@ -1,6 +1,7 @@
 import type { Change } from '#core'
 import { effectKind } from '#effects'
 import type { ActionOffer, Autonomy } from '#proactivity'
+import { type Analysed, isStale } from './analyse.ts'
 import { Failed } from './course.ts'
 import type { Act, Begun, World } from './ports.ts'
 import { cut, ExpressionError, type Reader, type Values } from './reader.ts'
@@ -37,10 +38,14 @@ export async function allowed(
 ): Promise<Autonomy[]> {
   if (acts.length === 0) return []
   const levels = await world.allow(acts.map((act) => ({ ...act, workflowId })))
-  return levels.map((level, n) => (level === 'ask' && isHarmless(acts[n]?.kind ?? '') ? 'act_silently' : level))
+  return levels.map((level, n) => {
+    const { kind = '', isStale: isOld = false } = acts[n] ?? {}
+    if (isHarmless(kind)) return level === 'ask' ? 'act_silently' : level
+    return isOld && level !== 'never' ? 'ask' : level
+  })
 }
 
-type Planned = { run: Begun; reader: Reader; values: Values; isTainted: boolean }
+type Planned = { run: Begun; reader: Reader; values: Values; analysed: Analysed; isTainted: boolean }
 
 /**
  * What the graph would do with these facts, found by going through it with a port that only writes down. Of what is not
@@ -81,7 +86,7 @@ async function others(world: World, planned: Planned): Promise<Found[]> {
 
 const saysOf = ({ says }: Record<string, unknown>) => (says === undefined ? {} : { says: cut(String(says), 500) })
 
-function rehearsal(world: World, { run, reader, isTainted }: Planned) {
+function rehearsal(world: World, { run, reader, analysed, isTainted }: Planned) {
   const recorder = world.rehearse()
   const found: Found[] = []
   const changes: Change[] = []
@@ -111,7 +116,7 @@ function rehearsal(world: World, { run, reader, isTainted }: Planned) {
       const { says } = outcome
       found.push({
         offer: { id: path, kind: step.do, input, says, outward, reversible: said?.reversible ?? false },
-        act: { kind: step.do, outward, tainted },
+        act: { kind: step.do, outward, tainted, isStale: isStale(analysed, input) },
       })
       changes.push(...(said?.changes ?? []))
       tainted ||= isTainting(step.do)

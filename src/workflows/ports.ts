@@ -20,7 +20,8 @@ export type Begun = {
   kept: Record<string, string>
 }
 
-export type Act = { kind: string; outward: boolean; tainted: boolean }
+/** `isStale`: what it comes from has changed since. */
+export type Act = { kind: string; outward: boolean; tainted: boolean; isStale?: boolean }
 export type Decision = { decision: 'approved' | 'dismissed' | 'expired'; actions: ActionOffer[] }
 export type Asked = { status: 'proposed'; id: string } | { status: 'withheld'; id: string; reason: string }
 export type Notice = { key: string; title: string; body: string; isAlert: boolean }

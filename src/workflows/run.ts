@@ -87,7 +87,7 @@ async function carryOut(way: Way): Promise<RunEnd> {
   const values = valuesOf(run, gathered, analysed)
   const isTainted = run.isTainted || gathered.isTainted
   const plan = await once(way, { step: ':plan', kind: 'plan' }, (world) =>
-    planOf(world, { run, reader, values, isTainted }),
+    planOf(world, { run, reader, values, analysed, isTainted }),
   )
   if (plan.error) throw new Failed(plan.error)
   const course: Course = {
@@ -125,10 +125,12 @@ async function awaited(way: Way, gathered: Gathered): Promise<Left | undefined> 
   if (!mayWait || keptOf(run, ANALYSE.step) !== undefined) return undefined
   const left = await once(way, { step: ':leave', kind: 'analyse' }, (world) => world.leave(run, gathered))
   if (!left) return undefined
-  if (await port.step(':ended', (world) => world.hasEnded(left))) return left
-  await mark(way, ':left', { status: 'waiting', until: new Date(left.untilMs).toISOString() })
-  await port.waitFor(':await', 'analysed', left.untilMs)
-  await mark(way, ':heard', { status: 'running' })
+  if (!(await port.step(':ended', (world) => world.hasEnded(left)))) {
+    await mark(way, ':left', { status: 'waiting', until: new Date(left.untilMs).toISOString() })
+    await port.waitFor(':await', 'analysed', left.untilMs)
+  }
+  // It begins once more: of a workflow that was deleted meanwhile nothing is asked or done.
+  if (!(await port.step(':heard', async (world) => (await world.begin()) !== null))) throw new Stopped()
   return left
 }
 

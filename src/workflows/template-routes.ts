@@ -33,7 +33,7 @@ const draftRoute = personRoute(
     operationId: 'draftWorkflow',
     summary: 'Draft a workflow from plain words; nothing is kept',
     description:
-      'By a model where one is configured, which may correct itself twice: `Aurelius-*` headers name it, the cost of all its tries, and the decision of the last. Else by rules.',
+      'By a model where one is configured, which may correct itself twice: `Aurelius-*` headers name it, the cost of all its tries, and the decision of the last. Else, and where it fails, by rules: the headers then tell what was spent on it.',
     tags,
     request: { body: body(DraftAsk) },
     responses: { 200: answer(Draft, 'The draft, or what was not understood') },

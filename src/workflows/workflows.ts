@@ -1,5 +1,6 @@
 import { and, eq, lt, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
+import { withdraw } from '#ai'
 import { AppError, findAppError } from '#core'
 import { ownedBy, ownerId } from '#database'
 import { kick, tell } from '#queue'
@@ -21,7 +22,7 @@ import {
   step,
   tellUpdated,
 } from './row.ts'
-import { triggers, workflows, workflowVersions } from './tables.ts'
+import { runSteps, triggers, workflowRuns, workflows, workflowVersions } from './tables.ts'
 import type { Params } from './when-of.ts'
 import type { NewWorkflow, Workflow, WorkflowPatch, WorkflowWhole } from './workflow-schema.ts'
 
@@ -220,7 +221,10 @@ async function stand(ctx: ChangeCtx, id: string, standing: Standing): Promise<Wo
   return await change(ctx, id, set, workflow.version, { triggers })
 }
 
-/** Deletes it: nothing sets it off any more, and its runs go with it in thirty days. One trip. */
+/**
+ * Deletes it: nothing sets it off any more, no model is asked for it, and its runs go with it in thirty days. One trip, two
+ * where a call waits.
+ */
 export async function deleteWorkflow(ctx: ChangeCtx, id: string): Promise<void> {
   const { db } = ctx
   const gone = db.$with('gone').as(
@@ -238,9 +242,14 @@ export async function deleteWorkflow(ctx: ChangeCtx, id: string): Promise<void> 
     version: gone.version,
     data: shown(gone),
   })
-  const [row] = await db.with(gone, silenced, told).select({ eventId: told.id }).from(told)
+  const left = sql<string[]>`(select coalesce(json_agg(s.output->>'callId'), '[]') from ${runSteps} s
+    join ${workflowRuns} r on r.id = s.run_id and r.workflow_id = ${id} and r.ended_at is null
+    where s.step = ':leave' and s.output->>'callId' is not null)`
+  const [row] = await db.with(gone, silenced, told).select({ eventId: told.id, left }).from(told)
   if (!row) throw missing()
   kick(ctx, [row.eventId])
+  // Their end wakes the runs, which find that the workflow is gone.
+  if (row.left.length > 0) await withdraw(ctx, { ids: row.left })
 }
 
 /** Erases what was deleted thirty days ago, with its runs. */

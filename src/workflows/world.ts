@@ -5,7 +5,7 @@ import { notify } from '#notifications'
 import { autonomyOf, decideAutonomy, gate, propose, settleRun } from '#proactivity'
 import { oneLine, triggerWords } from './agree.ts'
 import { analyse, hasEnded, leave } from './analyse.ts'
-import { gather, hashOf } from './gather.ts'
+import { changedSince, gather, hashOf } from './gather.ts'
 import { goOn } from './heed.ts'
 import type { Decision, Notice, Question, Standing, World } from './ports.ts'
 import { cut } from './reader.ts'
@@ -61,7 +61,8 @@ export function realWorld(ctx: UserCtx, holder: Holder): World {
     analyse: async (run, gathered, left) => {
       const analysed = await analyse(ctx, run, gathered, left)
       await noteFindings(ctx, holder, analysed)
-      return analysed
+      if (!left || analysed.findings.length === 0) return analysed
+      return { ...analysed, changed: changedSince(gathered, await gather(ctx, run)) }
     },
     allow: async (acts) => {
       const rules = await autonomyOf(ctx)
