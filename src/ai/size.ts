@@ -6,13 +6,13 @@ export type Size = { bytes: number; chars: number }
 
 type Measured = { chars: number; bytes: number }
 
-const EMPTY: Measured = { chars: 2, bytes: 2 }
+const EMPTY_BYTES = 2
 // A tool is mostly the same one for every step of every turn, its schema always.
 const known = new WeakMap<ModelTool, Measured>()
 const schemas = new WeakMap<ModelTool['inputSchema'], Measured>()
 const sizes = new WeakMap<ModelRequest, Size>()
 // What was said before is the same to each step of a turn.
-const said = new WeakMap<ModelMessage, Measured>()
+const told = new WeakMap<ModelMessage, Measured>()
 
 /** Measured once for a request, which nobody changes once it was asked. */
 export function sizeOf(request: ModelRequest): Size {
@@ -27,36 +27,36 @@ export function sizeOf(request: ModelRequest): Size {
 export const charsOf = (messages: ModelMessage[]): number => sum(messages.map(ofMessage)).chars
 
 function measure({ system, volatileSystem, messages, tools, closedTools = [], format }: ModelRequest): Size {
-  const parts = messages.map(ofMessage)
-  const around = inJson([system, volatileSystem, messages.map((message) => ({ ...message, parts: 0 })), 0, 0, format])
-  const [words, open, closed] = [sum(parts), sum(tools.map(ofTool)), sum(closedTools.map(ofTool))]
+  // The zeros stand for what is measured piece by piece.
+  const around = inJson([system, volatileSystem, 0, 0, 0, format])
+  const said = sum(messages.map(ofMessage))
+  const [open, closed] = [sum(tools.map(ofTool)), sum(closedTools.map(ofTool))]
+  // Brackets and commas.
   const array = (count: number) => (count === 0 ? 0 : count + 1)
+  const lists = [messages, tools, closedTools].map(({ length }) => Math.max(EMPTY_BYTES, array(length)) - 1)
   return {
-    // Each part in place of its 0; an array has brackets and commas.
-    bytes:
-      around.bytes -
-      messages.length +
-      words.bytes -
-      EMPTY.bytes +
-      open.bytes +
-      closed.bytes +
-      Math.max(EMPTY.bytes, array(tools.length)) +
-      Math.max(EMPTY.bytes, array(closedTools.length)),
+    bytes: around.bytes + said.bytes + open.bytes + closed.bytes + lists.reduce((total, bytes) => total + bytes),
     chars:
       system.length +
       volatileSystem.length +
       open.chars +
       closed.chars +
       array(tools.length + closedTools.length) +
-      words.chars +
+      said.chars +
       array(messages.length),
   }
 }
 
+/** All its bytes, and the characters of its parts. */
 function ofMessage(message: ModelMessage): Measured {
-  const size = said.get(message) ?? inJson(message.parts)
-  said.set(message, size)
+  const size = told.get(message) ?? measureMessage(message)
+  told.set(message, size)
   return size
+}
+
+function measureMessage(message: ModelMessage): Measured {
+  const { chars, bytes } = inJson(message)
+  return { chars: chars - JSON.stringify({ ...message, parts: 0 }).length + 1, bytes }
 }
 
 function ofTool(tool: ModelTool): Measured {
