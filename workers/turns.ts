@@ -113,7 +113,7 @@ export function createTurns(host: Host) {
       const system: UserCtx = { ...ctx, actor: { ...ctx.actor, sessionId: null } }
       const message = (await closeTurn(system, answer.id, result, turn)) ?? { ...answer, status: result.status }
       tellEnd(turn, result.status, message, result.reason)
-      return { ...result, question, answer: message }
+      return { question, answer: message, overhead: result.overhead, reason: result.reason }
     } catch (error) {
       ctx.log.error('turn.close_failed', { turnId: turn.turnId, ...describeError(error) })
       throw error

@@ -10,7 +10,7 @@ import { messageSaid } from './heard.ts'
 import type { TurnRequest } from './open.ts'
 import type { Message, Part } from './schema.ts'
 import { messages } from './tables.ts'
-import type { TurnResult } from './turn.ts'
+import type { RunResult } from './turn.ts'
 
 const STALE_MINUTES = 15
 
@@ -96,7 +96,7 @@ const closing = prepared((db, given: Closing) => {
 export async function closeTurn(
   ctx: Pick<UserCtx, 'actor' | 'db' | 'env' | 'now' | 'waitUntil' | 'log'>,
   answerId: string,
-  { receipt, status, parts, acts, isTainted, errorCode }: TurnResult,
+  { receipt, status, parts, acts, isTainted, errorCode, bill }: RunResult,
   question?: Pick<TurnRequest, 'text' | 'isBackground'>,
 ): Promise<Message | undefined> {
   const { json, eventIds } = actRows(acts ?? actsIn(parts, isTainted), answerId, ctx.now())
@@ -105,7 +105,7 @@ export async function closeTurn(
   const said = { parts: JSON.stringify(parts), acts: json, tainted: String(isTainted), heard, relayed }
   const given = { answerId, userId: ctx.actor.userId, status, errorCode, ...said }
   const { isEstimated: _, ...told } = receipt ?? { ...NO_RECEIPT, isEstimated: false }
-  const [row] = await closing(ctx.db, { ...told, ...given })
+  const [[row]] = await Promise.all([closing(ctx.db, { ...told, ...given }), bill])
   if (row) kick(ctx, [...eventIds, row.heardId])
   return row?.message
 }

@@ -51,6 +51,7 @@ export async function* converse(ctx: UserCtx, passage: Passage, signal: AbortSig
       else if (isForClient(run, { name: event.call.name, problem: event.problem })) calls.push(event.call)
       else yield { type: 'working', tool: event.call.name }
     }
+    await run.bill
     // What was done here is not in the history the client comes back with: unsaid, it would be done again.
     if (calls.length > 0 && acts.length > 0) yield { type: 'text', text: `\n[Already done: ${acts.join('; ')}]\n` }
     for (const call of calls) yield { type: 'tool_call', call }

@@ -29,7 +29,8 @@ test('a call is paid for while its tools run, and before the next one is asked',
   const turn = await openTurn(person, { ...ids, conversationId, text: 'remember that I like coffee' })
   const signal = new AbortController().signal
   const emit = (event: string) => void (event === 'tool.finished' && acted.resolve())
-  const { status, parts } = await runTurn({ ...person, env }, turn, { signal, emit })
+  const { status, parts, bill } = await runTurn({ ...person, env }, turn, { signal, emit })
+  await bill
   expect(status).toBe('done')
   expect(parts.map(({ type }) => type)).toEqual(['tool_call', 'tool_result', 'text'])
   expect(told).toEqual(['reserved', 'settled', 'reserved', 'settled'])

@@ -50,6 +50,8 @@ export type Run = {
   messageId: string | null
   parts: Part[]
   receipt: Receipt | null
+  /** What is still to be heard of its last call: that it is paid for. Awaited by whoever runs it. */
+  bill?: Promise<unknown>
 }
 
 /** A call, and why it is not to be carried out. */
@@ -65,17 +67,19 @@ export async function* takeSteps(run: Run): AsyncGenerator<GatewayEvent> {
       for (let heard = await events.next(); !heard.done; heard = await events.next()) {
         keep(run, heard.value, calls)
         yield heard.value
-        // What follows its end is its bill, which is settled while its tools run.
-        if (heard.value.type !== 'end' || heard.value.stop !== 'tools') continue
+        // What follows a good end is the bill alone, which is settled beside what comes next.
+        if (heard.value.type !== 'end' || heard.value.stop === 'aborted') continue
         bill = events.next()
         break
       }
     } finally {
       if (!bill) await events.return(undefined)
     }
+    if (bill) run.bill = bill
+    if (calls.length === 0) return
     const ours = calls.filter((call) => !isForClient(run, call))
     await Promise.all([bill, act(run, ours)])
-    if (ours.length < calls.length || calls.length === 0) return
+    if (ours.length < calls.length) return
     run.signal.throwIfAborted()
   }
   throw new AppError('model_failed', 'The model went on calling tools beyond its steps')

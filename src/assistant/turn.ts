@@ -37,15 +37,17 @@ export type TurnResult = {
   reason: TurnReason | null
   overhead: TurnOverhead | null
 }
+/** `bill`: what is awaited before anybody is told, that its last call is paid for. It does not fail. */
+export type RunResult = TurnResult & { bill?: Promise<unknown> }
 
 /**
  * Runs one turn to its end: model, tools, model, … Never throws: whatever happens is the result, with all that was
  * said and done before it.
  */
-export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): Promise<TurnResult> {
+export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): Promise<RunResult> {
   const told: Told = { ctx, turn, port, unsent: '', flushedMs: ctx.now().getTime(), overhead: null }
   const run = runOf(told)
-  const ended = (status: TurnStatus, errorCode: string | null = null, reason: TurnReason | null = null): TurnResult => {
+  const ended = (status: TurnStatus, errorCode: string | null = null, reason: TurnReason | null = null): RunResult => {
     return {
       status,
       parts: run.parts,
@@ -55,6 +57,7 @@ export async function runTurn(ctx: UserCtx, turn: OpenedTurn, port: TurnPort): P
       errorCode,
       reason,
       overhead: told.overhead,
+      ...(run.bill && { bill: run.bill }),
     }
   }
   try {
