@@ -110,6 +110,8 @@ test('a host of MCP sees and calls with a key the tools and resources of its sco
     'update_memory',
     'forget',
     'recall',
+    'search',
+    'fetch',
   ])
   const found = await client.callTool({ name: 'find_tasks', arguments: {} })
   expect(JSON.stringify(found)).toContain('Water the ferns')

@@ -73,6 +73,27 @@ test('a tool that is not read-only runs only after the person agreed', async () 
   expect(remote.calls.slice(before)).toEqual([{ tool: 'stations.wipe', input: { city: 'Oslo' } }])
 })
 
+test('once it was read, a server is asked again only where the person trusts it, and then for reading alone', async () => {
+  const { person, server, conversation } = await makeOwner()
+  const headers = { 'if-match': '*' }
+  const trust = (trusted: boolean) =>
+    person.api('PATCH', `/v1/mcp/servers/${server.id}`, { body: { trusted }, headers })
+  script('weather in Hammerfest', 'weather__forecast', { city: 'Hammerfest' }, 'Sunny.')
+  await say(person, conversation, 'weather in Hammerfest')
+  script('weather in Vardø', 'weather__forecast', { city: 'Vardø' }, 'It waits for you.')
+  const waits = await say(person, conversation, 'weather in Vardø')
+  expect(waits.results).toMatchObject([{ output: { suggestionId: expect.stringMatching(/^sug_/) } }])
+  expect((await trust(true)).json).toMatchObject({ trusted: true })
+  script('weather in Bodø', 'weather__forecast', { city: 'Bodø' }, 'Sunny.')
+  const told = await say(person, conversation, 'weather in Bodø')
+  expect(told.results).toMatchObject([{ isError: false, output: { text: 'Sunny in Bodø' } }])
+  const before = remote.calls.length
+  script('wipe those of Bodø', 'weather__stations_wipe', { city: 'Bodø' }, 'It waits for you.')
+  const asked = await say(person, conversation, 'wipe those of Bodø')
+  expect(asked.results).toMatchObject([{ output: { suggestionId: expect.stringMatching(/^sug_/) } }])
+  expect(remote.calls).toHaveLength(before)
+})
+
 test('a result too long for a turn is cut', async () => {
   const { person, conversation } = await makeOwner()
   script('everything about it', 'weather__much', {}, 'A lot.')

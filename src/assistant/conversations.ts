@@ -1,12 +1,13 @@
-import { and, asc, desc, eq, gt, sql } from 'drizzle-orm'
+import { and, asc, type Column, desc, eq, gt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
+import { type ColumnsOf, finding, iso, jsonObject, ownedBy, ownerId, type Sought, saysAll } from '#database'
 import type { Conversation, Message, NewConversation } from './schema.ts'
 import { conversations, messages } from './tables.ts'
 
 const LIST = 'conversations'
 const MESSAGES = 'messages'
+const SEARCHED = 200
 const ConversationKey = z.tuple([s.instant, s.id('cnv')])
 const MessageKey = z.tuple([s.id('msg')])
 
@@ -20,15 +21,17 @@ function shownConversation(c: ColumnsOf<typeof conversations>) {
   })
 }
 
+const textOf = (parts: Column) =>
+  sql`coalesce((select string_agg(p->>'text', '' order by n) from jsonb_array_elements(${parts}) with ordinality as x(p, n) where p->>'type' = 'text'), '')`
+
 export function shownMessage(m: ColumnsOf<typeof messages>) {
-  const text = sql`coalesce((select string_agg(p->>'text', '' order by n) from jsonb_array_elements(${m.parts}) with ordinality as x(p, n) where p->>'type' = 'text'), '')`
   return jsonObject<Message>({
     id: m.id,
     conversationId: m.conversationId,
     turnId: m.turnId,
     role: m.role,
     status: m.status,
-    text,
+    text: textOf(m.parts),
     parts: m.parts,
     model: m.model,
     provider: m.provider,
@@ -93,6 +96,19 @@ export async function listConversations(ctx: ReadCtx, page: Page) {
     page.limit,
     (last) => encodeCursor(LIST, [last.updatedAt, last.id]),
   )
+}
+
+/** Of the two hundred last spoken in those that say it, with the newest message that does, for a union over kinds. */
+export function conversationsSaying({ actor }: Pick<ReadCtx, 'actor'>, sought: Sought): SQL {
+  const { id, title, updatedAt, userId } = conversations
+  const says = saysAll(sought.words, sql`text`)
+  const from = sql`(select c.*, m.text, coalesce(m.tainted, false) as tainted
+    from (select ${id}, ${title}, ${updatedAt} from ${conversations} where ${ownedBy(actor, userId)}
+      order by ${updatedAt} desc, ${id} desc limit ${SEARCHED}::int) c
+    left join lateral (select s.text, s.tainted from (select ${messages.id}, ${messages.tainted}, ${textOf(messages.parts)} as text
+      from ${messages} where ${messages.conversationId} = c.id) s where ${says} order by s.id desc limit 1) m on true) f`
+  const columns = { id: sql`f.id`, title: sql`f.title`, body: sql`f.text`, updatedAt: sql`f.updated_at` }
+  return finding({ area: 'conversations', from, ...columns, tainted: sql`f.tainted`, where: undefined }, sought)
 }
 
 /** Renames. One trip; 412 when it has changed since it was read. */

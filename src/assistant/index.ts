@@ -1,6 +1,6 @@
 export { closeLostTurns, closeTurn } from './close.ts'
 export { conversationTools, readConversation } from './conversation-tools.ts'
-export { listConversations } from './conversations.ts'
+export { conversationsSaying, listConversations } from './conversations.ts'
 export { heardSubscriber } from './heard.ts'
 export {
   beginTurn,

@@ -1,5 +1,6 @@
 import type { Feature, Format, GatewayEvent, ModelMessage, ModelTool, PersonFacts, ToolCall, ToolChoice } from '#ai'
 import { AppError, type UserCtx } from '#core'
+import { type ServerRow, serversForTurn } from '#integrations'
 import { memoriesForPrompt, wordsIn } from '#memories'
 import { projectsForPrompt } from '#tasks'
 import { factsForPrompt } from '#users'
@@ -62,26 +63,30 @@ export async function* converse(ctx: UserCtx, passage: Passage, signal: AbortSig
   if (last && run.receipt) yield { ...last, receipt: run.receipt }
 }
 
-/** Who asks and what is remembered that may matter; fails when their session has ended. */
-async function openPassage(ctx: UserCtx, { messages }: Passage): Promise<PersonFacts> {
+type Opened = { person: PersonFacts; servers: ServerRow[] }
+
+/** Who asks, what is remembered that may matter and which servers they added; fails when their session has ended. */
+async function openPassage(ctx: UserCtx, { messages }: Passage): Promise<Opened> {
   const said = messages.findLast(({ role, parts }) => role === 'user' && parts.some(({ type }) => type === 'text'))
   const text = said?.parts.map((part) => (part.type === 'text' ? part.text : '')).join('\n') ?? ''
-  const [facts, projects, memories] = await ctx.db.batch([
+  const [facts, projects, memories, servers] = await ctx.db.batch([
     factsForPrompt(ctx),
     projectsForPrompt(ctx),
     memoriesForPrompt(ctx, wordsIn(text.slice(-MAX_SAID_CHARS).toWellFormed())),
+    serversForTurn(ctx),
   ])
   const [person] = facts
   if (!person) throw new AppError('not_found', 'This person no longer exists')
-  return factsWithin(ctx, { ...person, now: ctx.now().toISOString(), projects, memories })
+  const known = factsWithin(ctx, { ...person, now: ctx.now().toISOString(), projects, memories })
+  return { person: known, servers }
 }
 
-function runOf(ctx: UserCtx, passage: Passage, person: PersonFacts, signal: AbortSignal, acts: string[]): Run {
+function runOf(ctx: UserCtx, passage: Passage, { person, servers }: Opened, signal: AbortSignal, acts: string[]): Run {
   const { feature, system, messages, tools: clientTools, toolChoice, ...request } = passage
   // Their choice is about their tools: asked for one of them, ours are not among those to choose from.
   const isTheirs = toolChoice === 'required' || typeof toolChoice === 'object'
   const taken = new Set(clientTools.map(({ name }) => name))
-  const tools = isTheirs ? [] : toolsWithoutAsking(ctx).filter(({ name }) => !taken.has(name))
+  const tools = isTheirs ? [] : toolsWithoutAsking(ctx, servers).filter(({ name }) => !taken.has(name))
   const asked = {
     ...request,
     system: system === '' ? SYSTEM : `${SYSTEM}\n\nThe client they write from asks of you:\n${system}`,

@@ -177,8 +177,8 @@ async function runTool(run: Run, call: Made): Promise<ToolResultPart> {
   const effect = tool.asEffect?.(input.data) ?? { kind: call.name, input: input.data }
   const kind = effectKind(effect.kind)
   const { isTainted: tainted, messageId } = run
-  // What others wrote leads nothing out of here, whatever their server says of its tool.
-  const mustAsk = tool.destructive || (tainted && kind?.outward === true)
+  // What others wrote leads nothing out of here, whatever their server says of its tool: the person says so, or taps.
+  const mustAsk = tool.destructive || (tainted && kind?.outward === true && !tool.trusted)
   const conversationId = run.call.conversationId ?? ''
   if (mustAsk && tainted && kind && messageId !== null)
     return { ...base, ...(await askTap(run.ctx, { kind, input: effect.input, messageId, conversationId })) }

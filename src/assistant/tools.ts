@@ -5,7 +5,7 @@ import { calendarTools } from '#calendar'
 import { commitmentTools } from '#commitments'
 import { AppError, defineTool, type Tool, type UserCtx } from '#core'
 import { getEffects, isGone, outwardTools, undoLast, undoTools } from '#effects'
-import { remoteTools } from '#integrations'
+import { remoteTools, type ServerRow } from '#integrations'
 import { memoryTools } from '#memories'
 import { listSuggestions, suggestionTools, TURN_APPROVAL } from '#proactivity'
 import { taskTools } from '#tasks'
@@ -26,9 +26,10 @@ export function toolsFor({ actor }: Pick<UserCtx, 'actor'>, turn: OpenedTurn): T
   return [...tools, ...toolsWithin(scopes, [undoTool(turn), ...undoTools, ...remoteTools(turn.servers)])]
 }
 
-/** What it may do where nobody can be asked, and nothing is kept that an undo could name. */
-export function toolsWithoutAsking({ actor }: Pick<UserCtx, 'actor'>): Tool[] {
-  return toolsWithin(scopesOf(actor), standingTools(null)).filter(({ destructive }) => !destructive)
+/** What it may do where nobody can be asked, others' words may stand, and nothing is kept that an undo could name. */
+export function toolsWithoutAsking({ actor }: Pick<UserCtx, 'actor'>, servers: ServerRow[]): Tool[] {
+  const tools = [...standingTools(null), ...remoteTools(servers).filter(({ trusted }) => trusted)]
+  return toolsWithin(scopesOf(actor), tools).filter(({ destructive }) => !destructive)
 }
 
 /** Of what a prompt would tell that which whoever asks may read. */

@@ -1,7 +1,7 @@
 export { emptyCalendarBin } from './bin.ts'
 export { getEvent } from './event.ts'
 export { findTime } from './find-time.ts'
-export { listEvents, upcoming } from './list.ts'
+export { eventsSaying, listEvents, upcoming } from './list.ts'
 export { MAX_SERIES } from './problem.ts'
 export { eventReminderSubscriber, keepReminders, sweepEventReminders } from './reminders.ts'
 export { calendarTools } from './tools.ts'

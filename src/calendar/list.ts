@@ -1,8 +1,8 @@
-import { type SQL, sql } from 'drizzle-orm'
+import { and, isNull, type SQL, sql } from 'drizzle-orm'
 import { alias } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import { AppError, createClock, decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { containing, iso } from '#database'
+import { finding, iso, ownedBy, type Sought, saysAll, wordsOf } from '#database'
 import { type Happening, happenings, toOccurrence, type Window } from './occurrence.ts'
 import { asker, MAX_DAYS, type ReadCtx, shown, step } from './row.ts'
 import {
@@ -134,8 +134,6 @@ export async function listEvents(
   { from, to, text = '', limit, cursor }: EventFilter,
 ): Promise<{ items: Occurrence[]; nextCursor: string | null }> {
   if (from === undefined && to !== undefined) refuseBeyond(ctx.now(), to)
-  const words = text.split(/\s+/).filter((word) => word !== '')
-  const said = words.map((word) => sql`concat_ws(' ', t.title, t.notes, t.location) ilike ${containing(word)}`)
   const start = from === undefined ? dayStart(todayOf(ctx.now())) : startOf(from)
   const { items, nextCursor } = await page(
     ctx,
@@ -144,11 +142,19 @@ export async function listEvents(
       to: to === undefined ? sql`${start} + interval '1 day' * ${USUAL_DAYS}::int` : startOf(to),
       most: limit,
       after: cursor === undefined ? undefined : decodeCursor(LIST, cursor, CursorKey),
-      also: said.length > 0 ? sql.join(said, sql` and `) : undefined,
+      also: saysAll(wordsOf(text), sql`t.title`, sql`t.notes`, sql`t.location`),
     },
     limit,
   )
   return { items, nextCursor }
+}
+
+/** Those that say it, whenever they are and a series once, for a union over kinds. */
+export function eventsSaying({ actor }: Pick<ReadCtx, 'actor'>, sought: Sought): SQL {
+  const { id, title, updatedAt, tainted } = calendarEvents
+  const body = sql`concat_ws(' ', ${calendarEvents.location}, ${calendarEvents.notes})`
+  const where = and(ownedBy(actor, calendarEvents.userId), isNull(calendarEvents.deletedAt))
+  return finding({ area: 'calendar', from: calendarEvents, id, title, body, updatedAt, tainted, where }, sought)
 }
 
 /** What happens from now on, what is on now first. One trip. */

@@ -30,6 +30,8 @@ export type Tool = {
   inputSchema?: Record<string, unknown>
   destructive: boolean
   readOnly: boolean
+  /** Of one that goes out: the person lets it be used with others' words in mind. */
+  trusted?: boolean
   /** Which kind of effect it is, with what that one is given, where it is not one by its own name. */
   asEffect?(input: unknown): { kind: string; input: unknown }
   run(ctx: UserCtx, input: unknown): Promise<ToolAnswer>
@@ -58,6 +60,7 @@ type ToolSpec<T extends z.ZodType, B> = {
   inputSchema?: Record<string, unknown>
   destructive?: boolean
   readOnly?: boolean
+  trusted?: boolean
   asEffect?(input: unknown): { kind: string; input: unknown }
   run(ctx: UserCtx, input: z.output<T>): Promise<Ran<B>>
   state?(ctx: Asking, input: z.output<T>, newId: NewId): SQL<B>

@@ -1,6 +1,7 @@
 export { acting, actOf, appendAct, readOnly, recordAct, recordDenial, recordLooks, tainting } from './act.ts'
 export { connect, type Database, type DatabaseMeter } from './connect.ts'
 export { databaseFailure, duplicateOf, isOrphan, tellableFailure } from './failure.ts'
+export { type Found, finding, type Sought, saysAll, wordsOf } from './finding.ts'
 export { liveSession, ownedBy, ownerId } from './owner.ts'
 export { ping } from './ping.ts'
 export { prepared, preparedAs, preparedBatchAs } from './prepared.ts'

@@ -27,6 +27,7 @@ export type ServerRow = {
   refreshToken: string | null
   tokenExpiresAt: string | null
   tokenVersion: number
+  trusted: boolean
   tools: KnownTool[] | null
   status: McpServer['status']
   checkedAt: string | null
@@ -43,6 +44,7 @@ export const rowOf = {
   refreshToken: mcpServers.refreshToken,
   tokenExpiresAt: iso(mcpServers.tokenExpiresAt),
   tokenVersion: mcpServers.tokenVersion,
+  trusted: mcpServers.trusted,
   tools: mcpServers.tools,
   status: mcpServers.status,
   checkedAt: iso(mcpServers.checkedAt),

@@ -36,6 +36,11 @@ const scope = z
   .regex(/^[\x21\x23-\x5b\x5d-\x7e]+( [\x21\x23-\x5b\x5d-\x7e]+)*$/)
   .openapi({ example: 'mcp:tools', description: 'What to ask for, in place of what the server suggests' })
 
+const trusted = z.boolean().openapi({
+  description:
+    'Its read-only tools are used without a tap where words of others were read, and by clients of `/compat`: it may then be told whatever those words ask for. Said by the person, not by a key; a new URL ends it',
+})
+
 const NoAuth = z.strictObject({ type: z.literal('none') }).openapi('McpNoAuth')
 const NewAuth = z
   .discriminatedUnion('type', [
@@ -91,6 +96,7 @@ export const McpServer = z
     url,
     auth: Auth,
     enabled: z.boolean(),
+    trusted,
     status: z.enum(['new', 'ok', 'broken']).openapi({ description: '`new`: not asked yet' }),
     lastError: z.string().max(300).nullable(),
     tools: s.list(McpTool, MAX_TOOLS),
@@ -104,7 +110,13 @@ export type McpServer = z.infer<typeof McpServer>
 export const McpServerPage = s.pageOf(McpServer).openapi('McpServerPage')
 
 export const NewMcpServer = z
-  .strictObject({ name, url, auth: NewAuth.default({ type: 'none' }), enabled: z.boolean().default(true) })
+  .strictObject({
+    name,
+    url,
+    auth: NewAuth.default({ type: 'none' }),
+    enabled: z.boolean().default(true),
+    trusted: trusted.optional(),
+  })
   .openapi('NewMcpServer')
 export type NewMcpServer = z.infer<typeof NewMcpServer>
 
@@ -114,6 +126,7 @@ export const McpServerPatch = z
     url: url.optional(),
     auth: NewAuth.optional(),
     enabled: z.boolean().optional(),
+    trusted: trusted.optional(),
   })
   .openapi('McpServerPatch', { description: 'A new URL needs its auth with it: a secret is not sent to another place' })
 export type McpServerPatch = z.infer<typeof McpServerPatch>

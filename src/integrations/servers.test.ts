@@ -108,7 +108,7 @@ test('the tools of a turn are sixty-four at most, each under a name that provide
   const tool = { name: 'x'.repeat(40), description: '', readOnly: true, inputSchema: { type: 'object' } }
   const tokens = { accessToken: null, refreshToken: null, tokenExpiresAt: null, tokenVersion: 1 }
   const access = { header: null, secret: null, oauth: null, clientSecret: null, ...tokens }
-  const row = { url: ELSEWHERE, ...access, status: 'ok' as const, checkedAt: null }
+  const row = { url: ELSEWHERE, ...access, status: 'ok' as const, checkedAt: null, trusted: false }
   const servers = ['a', 'b', 'c'].map((id) => ({
     ...row,
     id: `mcp_${id.repeat(26)}`,

@@ -37,6 +37,7 @@ function shown(m: ColumnsOf<typeof mcpServers>): SQL<McpServer> {
     url: m.url,
     auth: sql`case when ${m.oauth} is not null then ${oauth} when ${m.header} is not null then ${header} else ${none} end`,
     enabled: m.enabled,
+    trusted: m.trusted,
     status: m.status,
     lastError: m.lastError,
     tools: sql`coalesce((select json_agg(${tool}) from jsonb_array_elements(${m.tools}) t), '[]'::json)`,
@@ -52,6 +53,11 @@ function requireUrl({ config }: WriteCtx, url: string): void {
   if (checked.ok) return
   const detail = `cannot be called: ${checked.reason}`
   throw new AppError('invalid_request', `/url: ${detail}`, { errors: [{ pointer: '/url', detail }] })
+}
+
+// Whoever has a key could let any server in, and have it told whatever they please.
+function requireOwnWord({ actor }: ReadCtx, trusted: boolean | undefined): void {
+  if (trusted && actor.key) throw new AppError('forbidden', 'A server is trusted by its person, not by a key')
 }
 
 const NO_ACCESS = { header: null, secret: null, oauth: null, clientSecret: null, accessToken: null, refreshToken: null }
@@ -72,6 +78,7 @@ export async function addServer(
   { auth, ...input }: NewMcpServer,
 ): Promise<McpServer> {
   requireUrl(ctx, input.url)
+  requireOwnWord(ctx, input.trusted)
   const id = ctx.newId('mcp')
   await requireRoom(ctx, id)
   const values = { ...input, ...(await authColumns(ctx, id, auth)), id, userId: ownerId(ctx.actor) }
@@ -124,6 +131,7 @@ export async function updateServer(
   version: number | '*',
 ): Promise<McpServer> {
   const { db } = ctx
+  requireOwnWord(ctx, fields.trusted)
   if (fields.url !== undefined) {
     requireUrl(ctx, fields.url)
     const detail = 'must be given with a new url'
@@ -142,6 +150,7 @@ export async function updateServer(
     db
       .update(mcpServers)
       .set({
+        ...(fields.url !== undefined && { trusted: false }),
         ...fields,
         ...fresh,
         version: isSame ? sql`${mcpServers.version}` : sql`${mcpServers.version} + 1`,

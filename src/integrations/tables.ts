@@ -25,7 +25,7 @@ export type Oauth = { clientId: string | null; scope: string | null; connection:
 
 /**
  * An MCP server a person added. `secret`, `clientSecret` and the tokens are sealed; `tools` is what it offered when it was
- * last asked, null before. `tokenVersion` moves with each token; who may fetch the next holds `tokenLease`.
+ * last asked, null before; `trusted` lets the read-only ones be asked with others' words in mind. `tokenVersion` moves with each token; who may fetch the next holds `tokenLease`.
  */
 export const mcpServers = pgTable(
   'mcp_servers',
@@ -44,6 +44,7 @@ export const mcpServers = pgTable(
     tokenVersion: integer('token_version').notNull().default(1),
     tokenLease: at('token_lease'),
     enabled: boolean().notNull().default(true),
+    trusted: boolean().notNull().default(false),
     status: text({ enum: ['new', 'ok', 'broken'] })
       .notNull()
       .default('new'),

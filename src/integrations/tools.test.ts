@@ -48,3 +48,20 @@ test('a person has a hundred servers at most', async () => {
   await add()
   await expect(add()).rejects.toMatchObject({ code: 'conflict', message: /100 servers/ })
 })
+
+test('a server is trusted by its person and never by a key, and a new address is not', async () => {
+  const person = await makePerson()
+  const url = 'https://mcp.example.com/mcp'
+  const auth = { type: 'none' as const }
+  const key = { id: 'key_1', scopes: ['integrations:write'], ratePerMinute: null }
+  const byKey = { ...person, actor: { ...person.actor, key } }
+  const made = { name: 'w', url, auth, enabled: true }
+  const { id, trusted } = await addServer(person, made)
+  expect(trusted).toBe(false)
+  expect(await updateServer(person, id, { trusted: true }, '*')).toMatchObject({ trusted: true, version: 2 })
+  expect(await updateServer(person, id, { name: 'v' }, '*')).toMatchObject({ trusted: true })
+  await expect(addServer(byKey, { ...made, trusted: true })).rejects.toMatchObject({ code: 'forbidden' })
+  await expect(updateServer(byKey, id, { trusted: true }, '*')).rejects.toMatchObject({ code: 'forbidden' })
+  const moved = await updateServer(person, id, { url: `${url}/v2`, auth }, '*')
+  expect(moved).toMatchObject({ trusted: false })
+})

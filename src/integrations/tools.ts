@@ -90,6 +90,7 @@ function toTool(server: ServerRow, space: string, { name, description, readOnly,
     inputSchema,
     destructive: !readOnly,
     readOnly,
+    trusted: readOnly && server.trusted,
     asEffect: (given) => ({ kind: 'mcp_tool', input: { serverId: server.id, tool: name, arguments: given } }),
     run: async (ctx, input) => ({ output: await use(ctx, server, { name, input }) }),
   })

@@ -9,7 +9,7 @@ const SESSION: PersonActor = { kind: 'person', userId: 'usr_1', sessionId: null 
 
 test('every tool the assistant has belongs to a scope, which an access token holds', () => {
   expect(EVERY.filter((tool) => scopeOf(tool) === undefined).map(({ name }) => name)).toEqual([])
-  expect(allowedTools(SESSION).map(({ name }) => name)).toEqual(EVERY.map(({ name }) => name))
+  expect(allowedTools(SESSION).map(({ name }) => name)).toEqual([...EVERY.map(({ name }) => name), 'search', 'fetch'])
 })
 
 test('fewer scopes are fewer tools, and a tool without one is offered to no key', () => {
@@ -17,7 +17,8 @@ test('fewer scopes are fewer tools, and a tool without one is offered to no key'
     allowedTools({ ...SESSION, key: { id: 'key_1', scopes, ratePerMinute: null } }).map(({ name }) => name)
   expect(within()).toEqual([])
   expect(within('mcp')).toEqual([])
-  expect(within('tasks:read')).toEqual(['find_tasks', 'task_insights'])
+  expect(within('tasks:read')).toEqual(['find_tasks', 'task_insights', 'search', 'fetch'])
+  expect(within('tasks:write', 'preferences:read')).not.toContain('search')
   expect(within('conversations:read', 'memories:write')).toEqual([
     'remember',
     'update_memory',
@@ -25,6 +26,8 @@ test('fewer scopes are fewer tools, and a tool without one is offered to no key'
     'recall',
     'list_conversations',
     'read_conversation',
+    'search',
+    'fetch',
   ])
   expect(scopeOf({ name: 'weather__today', readOnly: false })).toBe('integrations:write')
   expect(scopeOf({ name: 'unheard_of', readOnly: true })).toBeUndefined()

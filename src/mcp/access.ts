@@ -1,6 +1,8 @@
 import { conversationTools, standingTools } from '#assistant'
 import { scopesOf, toolsWithin } from '#auth'
 import type { PersonActor, Tool } from '#core'
+import { kindsFor } from './resources.ts'
+import { searchTools } from './search.ts'
 
 // Twice is once: what they set is what they were told.
 const IDEMPOTENT = new Set([
@@ -17,7 +19,8 @@ const IDEMPOTENT = new Set([
 
 /** The tools whoever calls may see and call: all of them in a session, with a key those of its scopes. */
 export function allowedTools(actor: PersonActor): Tool[] {
-  return toolsWithin(scopesOf(actor), [...standingTools(null), ...conversationTools])
+  const tools = toolsWithin(scopesOf(actor), [...standingTools(null), ...conversationTools])
+  return kindsFor({ actor }).length > 0 ? [...tools, ...searchTools] : tools
 }
 
 /** What a host is told, so that it can ask its person first. Nothing here reaches beyond the person's own data. */

@@ -1,11 +1,13 @@
+import type { SQL } from 'drizzle-orm'
 import { z } from 'zod'
-import { listConversations, readConversation } from '#assistant'
+import { conversationsSaying, listConversations, readConversation } from '#assistant'
 import { scopesOf } from '#auth'
-import { getEvent, upcoming } from '#calendar'
+import { eventsSaying, getEvent, upcoming } from '#calendar'
 import { bounded, decodeCursor, encodeCursor, findAppError, s, type UserCtx } from '#core'
-import { getMemory, listMemories } from '#memories'
-import { listSuggestions, readSuggestion } from '#proactivity'
-import { getProject, getTask, listProjects, listTasks } from '#tasks'
+import type { Sought } from '#database'
+import { getMemory, listMemories, memoriesSaying } from '#memories'
+import { listSuggestions, readSuggestion, suggestionsSaying } from '#proactivity'
+import { getProject, getTask, listProjects, listTasks, projectsSaying, tasksSaying } from '#tasks'
 import { noResource } from './rpc.ts'
 
 const LIST = 'mcp.resources'
@@ -15,13 +17,16 @@ const MIME = 'application/json'
 
 type Item = { id: string; title: string; at: string }
 type Page = { items: Item[]; nextCursor: string | null }
+/** What can be read here, and searched. */
+export const SEARCHABLE = ['tasks', 'projects', 'calendar', 'conversations', 'memories', 'suggestions'] as const
 type Kind = {
-  area: 'tasks' | 'projects' | 'calendar' | 'conversations' | 'memories' | 'suggestions'
+  area: (typeof SEARCHABLE)[number]
   prefix: string
   title: string
   description: string
   list(ctx: UserCtx, page: { limit: number; cursor?: string | undefined }): Promise<Page>
   read(ctx: UserCtx, id: string): Promise<unknown>
+  saying(ctx: UserCtx, sought: Sought): SQL
 }
 
 function page<T extends { id: string; updatedAt: string }>(
@@ -46,6 +51,7 @@ const KINDS: Kind[] = [
     description: 'A task with its dates, labels and state',
     list: async (ctx, query) => page(await listTasks(ctx, { ...query, open: true }), ({ title }) => title),
     read: getTask,
+    saying: tasksSaying,
   },
   {
     area: 'projects',
@@ -54,6 +60,7 @@ const KINDS: Kind[] = [
     description: 'A project that tasks are in',
     list: async (ctx, query) => page(await listProjects(ctx, { ...query, archived: false }), ({ name }) => name),
     read: getProject,
+    saying: projectsSaying,
   },
   {
     area: 'calendar',
@@ -62,6 +69,7 @@ const KINDS: Kind[] = [
     description: 'An event of the calendar: when it is, how it repeats and what of it differs',
     list: async (ctx, { limit }) => eventsOf(await upcoming(ctx, limit)),
     read: getEvent,
+    saying: eventsSaying,
   },
   {
     area: 'conversations',
@@ -70,6 +78,7 @@ const KINDS: Kind[] = [
     description: 'A conversation with Aurelius and the first fifty things said in it',
     list: async (ctx, query) => page(await listConversations(ctx, query), ({ title }) => title),
     read: (ctx, id) => readConversation(ctx, id),
+    saying: conversationsSaying,
   },
   {
     area: 'memories',
@@ -78,6 +87,7 @@ const KINDS: Kind[] = [
     description: 'A lasting fact, preference or person the user told',
     list: async (ctx, query) => page(await listMemories(ctx, query), ({ text }) => text.slice(0, 80).toWellFormed()),
     read: getMemory,
+    saying: memoriesSaying,
   },
   {
     area: 'suggestions',
@@ -86,17 +96,19 @@ const KINDS: Kind[] = [
     description: 'Something Aurelius offers, which the user has not decided about: what it would do and why',
     list: async (ctx, query) => page(await listSuggestions(ctx, { ...query, open: true }), ({ title }) => title),
     read: readSuggestion,
+    saying: suggestionsSaying,
   },
 ]
 
 const CursorKey = z.tuple([s.int(0, KINDS.length - 1), z.string().max(600).nullable()])
 
-function kindsFor(ctx: UserCtx): Kind[] {
+/** The kinds of which whoever asks may read. */
+export function kindsFor(ctx: Pick<UserCtx, 'actor'>): Kind[] {
   const scopes = scopesOf(ctx.actor)
   return KINDS.filter(({ area }) => scopes.has(`${area}:read`))
 }
 
-const uriOf = ({ area }: Kind, id: string) => `aurelius://${area}/${id}`
+export const uriOf = ({ area }: Pick<Kind, 'area'>, id: string) => `aurelius://${area}/${id}`
 
 export function resourceTemplates(ctx: UserCtx): object[] {
   return kindsFor(ctx).map((kind) => ({
@@ -133,16 +145,22 @@ export async function listResources(ctx: UserCtx, cursor: string | undefined) {
   return { resources: [] }
 }
 
-/** One thing of the person's, as JSON. -32002 when it is not there, or not theirs. */
-export async function readResource(ctx: UserCtx, uri: string) {
-  const [, area, id = ''] = /^aurelius:\/\/([a-z]{1,20})\/(\w{1,40})$/.exec(uri) ?? []
-  const kind = kindsFor(ctx).find((kind) => kind.area === area)
-  if (!kind || !s.id(kind.prefix).safeParse(id).success) throw noResource(uri)
+/** One thing of the person's by its uri or its id; undefined where it is not there, not theirs, or may not be read. */
+export async function findOne(ctx: UserCtx, named: string): Promise<unknown> {
+  const [, area, id = named] = /^aurelius:\/\/([a-z]{1,20})\/(\w{1,40})$/.exec(named) ?? []
+  const kinds = kindsFor(ctx).filter((kind) => area === undefined || kind.area === area)
+  const kind = kinds.find(({ prefix }) => s.id(prefix).safeParse(id).success)
   try {
-    const found = bounded(await kind.read(ctx, id), MAX_CHARS)
-    return { contents: [{ uri, mimeType: MIME, text: JSON.stringify(found) }] }
+    return await kind?.read(ctx, id)
   } catch (error) {
-    if (findAppError(error)?.code === 'not_found') throw noResource(uri)
+    if (findAppError(error)?.code === 'not_found') return undefined
     throw error
   }
+}
+
+/** The same as a resource, as JSON. -32002 when it is not there. */
+export async function readResource(ctx: UserCtx, uri: string) {
+  const found = uri.includes(':') ? await findOne(ctx, uri) : undefined
+  if (found === undefined) throw noResource(uri)
+  return { contents: [{ uri, mimeType: MIME, text: JSON.stringify(bounded(found, MAX_CHARS)) }] }
 }

@@ -1,2 +1,2 @@
-export { eraseForgotten, getMemory, listMemories, memoriesForPrompt, wordsIn } from './memory.ts'
+export { eraseForgotten, getMemory, listMemories, memoriesForPrompt, memoriesSaying, wordsIn } from './memory.ts'
 export { memoryTools } from './tools.ts'

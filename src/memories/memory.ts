@@ -1,7 +1,7 @@
 import { and, desc, eq, ilike, isNotNull, isNull, lt, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { AppError, decodeCursor, defineEvent, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { type ColumnsOf, containing, iso, jsonObject, ownedBy, ownerId } from '#database'
+import { type ColumnsOf, containing, finding, iso, jsonObject, ownedBy, ownerId, type Sought } from '#database'
 import { kick, tell } from '#queue'
 import { Memory, type MemoryPatch, type NewMemory } from './schema.ts'
 import { memories } from './tables.ts'
@@ -104,6 +104,13 @@ export async function listMemories(
     query.limit,
     (last) => encodeCursor(LIST, [last.id]),
   )
+}
+
+/** Those that say it, for a union over kinds. */
+export function memoriesSaying({ actor }: Pick<ReadCtx, 'actor'>, sought: Sought): SQL {
+  const { id, text, updatedAt, tainted } = memories
+  const where = and(ownedBy(actor, memories.userId), isNull(memories.deletedAt))
+  return finding({ area: 'memories', from: memories, id, title: text, body: text, updatedAt, tainted, where }, sought)
 }
 
 type Changed = { before: Memory; after: Memory }

@@ -1,7 +1,7 @@
 import { and, desc, eq, inArray, isNotNull, lt, ne, or, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { decodeCursor, encodeCursor, s, toPage } from '#core'
-import { ownedBy } from '#database'
+import { finding, ownedBy, type Sought } from '#database'
 import { LIVE, mine, missing, type ReadCtx, shown } from './row.ts'
 import type { SuggestionQuery, Why } from './schema.ts'
 import { suggestions } from './tables.ts'
@@ -24,6 +24,13 @@ export async function listSuggestions(ctx: ReadCtx, { open, ...query }: Suggesti
     query.kind ? eq(t.kind, query.kind) : undefined,
   )
   return open ? await listOpen(ctx, query, own) : await listNewest(ctx, 'suggestions', query, own)
+}
+
+/** Of what was offered that which says it, for a union over kinds. */
+export function suggestionsSaying({ actor }: Pick<ReadCtx, 'actor'>, sought: Sought) {
+  const { id, title, body, updatedAt, tainted } = t
+  const where = and(ownedBy(actor, t.userId), ne(t.status, 'withheld'), wasOffered)
+  return finding({ area: 'suggestions', from: t, id, title, body, updatedAt, tainted, where }, sought)
 }
 
 type Page = Pick<SuggestionQuery, 'limit' | 'cursor'>

@@ -1,7 +1,7 @@
 import { and, type Column, eq, gte, inArray, isNotNull, isNull, lt, not, type SQL, sql } from 'drizzle-orm'
 import { z } from 'zod'
 import { decodeCursor, encodeCursor, s, toPage, type UserCtx } from '#core'
-import { containing, ownedBy, written } from '#database'
+import { finding, ownedBy, type Sought, saysAll, wordsOf, written } from '#database'
 import { instantOf, shown } from './row.ts'
 import { position, SORTS, type Task, type TaskListInput, type TaskSort } from './schema.ts'
 import { tasks } from './tables.ts'
@@ -55,14 +55,19 @@ export async function listTasks(
   return { items: page.items.map(({ task }) => task), nextCursor: page.nextCursor }
 }
 
+/** Those that say it, open or not, for a union over kinds. */
+export function tasksSaying({ actor }: Pick<ListCtx, 'actor'>, sought: Sought): SQL {
+  const { id, title, notes: body, updatedAt, tainted } = tasks
+  const where = and(ownedBy(actor, tasks.userId), isNull(tasks.deletedAt))
+  return finding({ area: 'tasks', from: tasks, id, title, body, updatedAt, tainted, where }, sought)
+}
+
 const direction = (order: 'asc' | 'desc') => (order === 'asc' ? sql`asc` : sql`desc`)
 
 function filters(ctx: ListCtx, input: TaskListInput): (SQL | undefined)[] {
   const { projectId, parentId, label, priority, status, open, overdue } = input
   const isOpen = inArray(tasks.status, OPEN)
   const isOverdue = sql`(${isOpen} and coalesce(${tasks.dueAt} < ${instantOf(ctx.now())}, false))`
-  const word = (text: string) =>
-    sql`(${tasks.title} ilike ${containing(text)} or ${tasks.notes} ilike ${containing(text)})`
   const at = (value: string) => startOf(ctx, value)
   return [
     input.deleted ? isNotNull(tasks.deletedAt) : isNull(tasks.deletedAt),
@@ -81,7 +86,7 @@ function filters(ctx: ListCtx, input: TaskListInput): (SQL | undefined)[] {
     input.dueBefore === undefined ? undefined : lt(tasks.dueAt, at(input.dueBefore)),
     input.completedAfter === undefined ? undefined : gte(tasks.completedAt, at(input.completedAfter)),
     input.completedBefore === undefined ? undefined : lt(tasks.completedAt, at(input.completedBefore)),
-    ...(input.text ?? '').split(/\s+/).flatMap((text) => (text === '' ? [] : [word(text)])),
+    saysAll(wordsOf(input.text ?? ''), tasks.title, tasks.notes),
   ]
 }
 

@@ -2,7 +2,7 @@ import { and, asc, eq, gt, isNotNull, isNull, or, type SQL, sql } from 'drizzle-
 import { alias } from 'drizzle-orm/pg-core'
 import { z } from 'zod'
 import { AppError, decodeCursor, encodeCursor, s, toPage } from '#core'
-import { type ColumnsOf, iso, jsonObject, ownedBy, ownerId } from '#database'
+import { type ColumnsOf, finding, iso, jsonObject, ownedBy, ownerId, type Sought } from '#database'
 import { kick, tell } from '#queue'
 import { changing, projectCreated, projectDeleted, projectUpdated, taskUpdated, tellOf } from './events.ts'
 import { asker, type ChangeCtx, type CreateCtx, instantOf, kickAll, lockFirst, type ReadCtx } from './row.ts'
@@ -95,6 +95,14 @@ export async function listProjects(ctx: ReadCtx, { limit, cursor, archived }: Pr
     .limit(limit + 1)
   const all = rows.map(({ project }) => project)
   return toPage(all, limit, (last) => encodeCursor(LIST, [last.position, last.id]))
+}
+
+/** Those that say it, archived or not, for a union over kinds. */
+export function projectsSaying({ actor }: Pick<ReadCtx, 'actor'>, sought: Sought): SQL {
+  const { id, name: title, updatedAt, tainted, userId } = projects
+  const body = sql`''::text`
+  const where = ownedBy(actor, userId)
+  return finding({ area: 'projects', from: projects, id, title, body, updatedAt, tainted, where }, sought)
 }
 
 function after(position: number, id: string): SQL | undefined {

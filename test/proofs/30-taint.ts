@@ -45,6 +45,9 @@ export const proof: Proof = {
     'what a server answers is as good as what the person says': [
       { file: 'src/assistant/steps.ts', find: '    if (isForeign(call.name)) run.isTainted = true\n', replace: '' },
     ],
+    'every server is trusted': [
+      { file: 'src/integrations/tools.ts', find: 'trusted: readOnly && server.trusted', replace: 'trusted: readOnly' },
+    ],
     'a calendar is always their own': [
       {
         file: 'src/workflows/gather.ts',
