@@ -13,6 +13,9 @@ import type { Contender, Stage } from './stage.ts'
 export type Runner = Contender & { people: Person[]; child: ChildProcess }
 
 const WARM_UP_MS = 300
+// By then what is run often has been compiled: of slow requests the first hundreds are mostly that.
+const WARM_UP_REQUESTS = 500
+const MAX_WARM_UPS = 20
 const QUIET_MS = 50
 const MAX_WAITS = 200
 // Of /proc on Linux.
@@ -34,13 +37,19 @@ export async function compare(
   rounds: number,
 ): Promise<[string, Round[]][]> {
   const all = runners.map((runner): [Runner, Round[]] => [runner, []])
-  for (const [runner] of all) await measure(runner, stage, { ...load, ms: WARM_UP_MS })
+  for (const [runner] of all) await warmUp(runner, stage, load)
   for (let round = 0; round < rounds; round++) {
     for (const [runner, measured] of round % 2 === 0 ? all : all.toReversed()) {
       measured.push(await measure(runner, stage, load))
     }
   }
   return all.map(([{ name }, measured]) => [name, measured])
+}
+
+async function warmUp(runner: Runner, stage: Stage, load: Load): Promise<void> {
+  let requests = 0
+  for (let times = 0; requests < WARM_UP_REQUESTS && times < MAX_WARM_UPS; times++)
+    requests += (await measure(runner, stage, { ...load, ms: WARM_UP_MS })).tookMs.length
 }
 
 async function measure({ pid, child, people, gone }: Runner, stage: Stage, load: Load): Promise<Round> {
