@@ -27,8 +27,8 @@ export async function leftBehind(world: World, person: Person, report: (what: st
     if (!held.ok) throw new Error(`nothing is held: ${held.reason}`)
   }
   const lines = [
-    [known, known, KNOWN, 'done'],
-    [`${unsent}.unsent.${deadlineMs}`, unsent, 0, 'unsent'],
+    [`${known}.${deadlineMs}`, known, KNOWN, 'done'],
+    [`${unsent}.${deadlineMs}.unsent`, unsent, 0, 'unsent'],
   ]
   for (const [id, callId, micros, outcome] of lines)
     await world.query(
