@@ -14,6 +14,8 @@ export type Refused = {
   reason: 'paused' | 'day' | 'month' | 'cap' | 'background' | 'key' | 'settled'
   resetAtMs: number
   leftMicros: Left
+  /** Of one that the limits refused. */
+  tightest?: Tightest
 }
 /** `atMs`: whose day and month it is charged to. */
 export type Reserved = { ok: true; tightest: Tightest; atMs: number } | Refused
@@ -110,16 +112,23 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
   }
   if (state !== null && state !== 'reserved') return { ok: false, reason: 'settled', resetAtMs: 0, leftMicros }
   if (settings.isPaused) return { ok: false, reason: 'paused', resetAtMs: 0, leftMicros }
+  const tightest = tightestOf(windows, leftMicros, ask)
   // The month first: of two that are used up it is the one to wait for.
   for (const name of ['month', 'day'] as const) {
     const { leftMicros: left, limitMicros, spentMicros, reservedMicros, resetsAtMs: resetAtMs } = windows[name]
     if (ask.worstMicros <= left) continue
     const isPlan = ask.worstMicros > limitMicros - spentMicros - reservedMicros
-    return { ok: false, reason: ask.isBackground ? 'background' : isPlan ? name : 'cap', resetAtMs, leftMicros }
+    return {
+      ok: false,
+      reason: ask.isBackground ? 'background' : isPlan ? name : 'cap',
+      resetAtMs,
+      leftMicros,
+      tightest,
+    }
   }
   for (const name of ['month', 'day'] as const) {
     if (ask.worstMicros > leftMicros[name])
-      return { ok: false, reason: 'key', resetAtMs: windows[name].resetsAtMs, leftMicros }
+      return { ok: false, reason: 'key', resetAtMs: windows[name].resetsAtMs, leftMicros, tightest }
   }
   const { day, month } = periodsOf(nowMs)
   if (isAgain) sql.exec("update or replace ai_calls set id = id || '.' || deadline_ms where id = ?", ask.id)
@@ -136,7 +145,7 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
     JSON.stringify(ask),
     ask.key?.id ?? null,
   )
-  return { ok: true, tightest: tightestOf(windows, leftMicros, ask), atMs: nowMs }
+  return { ok: true, tightest: { ...tightest, leftMicros: tightest.leftMicros - ask.worstMicros }, atMs: nowMs }
 }
 
 /**

@@ -7,6 +7,7 @@ import { type Ask, type LedgerRow, lineOf, type Settlement } from './ledger.ts'
 import { writeUsage } from './ledger-rows.ts'
 import { type ModelRequest, NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
+import { asRefusal } from './refusals.ts'
 import { sizeOf } from './size.ts'
 import type { Tightest } from './tightest.ts'
 
@@ -34,7 +35,6 @@ const BYTES_PER_TOKEN = 2
 const TOKENS_AROUND = 1024
 const TOKENS_PER_MESSAGE = 16
 const TOKENS_PER_TOOL = 32
-const MICROS_PER_DOLLAR = 1_000_000
 
 /**
  * More tokens than a provider counts: text and JSON take three to four bytes a token, two hold also for other
@@ -65,11 +65,15 @@ export async function reserve(
   { decision, models }: Choice,
   deadlineMs?: number,
 ): Promise<Hold> {
-  const candidates = models.map((model) => ({ model, worst: worstMicros(model, call.request, ctx.now()) }))
+  const prompt = promptTokens(call.request)
+  const candidates = models.map((model) => ({
+    ...{ model, promptTokens: prompt },
+    worst: worstMicros(model, call.request, ctx.now()),
+  }))
   return await hold(ctx, call, decision, candidates, deadlineMs)
 }
 
-type Candidate = { model: Model; worst: number }
+type Candidate = { model: Model; worst: number; promptTokens: number | null }
 
 /** The same, where the worst case of each model is known otherwise. A hold of this call that has the same deadline is replaced. */
 export async function hold(
@@ -81,8 +85,9 @@ export async function hold(
 ): Promise<Hold> {
   const started = performance.now()
   const startedMs = ctx.now().getTime()
-  const refusals: [Refused, number][] = []
-  for (const { model, worst } of candidates) {
+  const refusals: [Refused, Candidate][] = []
+  for (const candidate of candidates) {
+    const { model, worst } = candidate
     // What was refused says what is left: a model that does not fit is not asked for.
     const [known] = refusals[0] ?? []
     if (known && worst > Math.min(known.leftMicros.day, known.leftMicros.month)) continue
@@ -95,12 +100,12 @@ export async function hold(
       const { tightest } = reserved
       return { decision: chosen, model, worstMicros: worst, startedMs, reserveUs, isSent: false, asked, tightest }
     }
-    refusals.push([reserved, worst])
+    refusals.push([reserved, candidate])
     if (reserved.reason === 'paused' || reserved.reason === 'settled') break
   }
-  const [refused, worst] = refusals[0] ?? []
-  if (!refused || worst === undefined) throw new AppError('unavailable', 'No model is configured')
-  throw exhausted(ctx, refused, worst)
+  const [refused, wanted] = refusals[0] ?? []
+  if (!refused || !wanted) throw new AppError('unavailable', 'No model is configured')
+  throw asRefusal(ctx, refused, wanted)
 }
 
 const named = ({ name, provider }: Model) => ({ provider, model: name })
@@ -246,35 +251,13 @@ export async function explainExhausted(ctx: SpendCtx): Promise<AppError> {
   const { isPaused, own } = await readBudget(ctx)
   const name = own.month.leftMicros <= own.day.leftMicros ? 'month' : 'day'
   const leftMicros = { day: own.day.leftMicros, month: own.month.leftMicros }
-  return exhausted(ctx, {
+  return asRefusal(ctx, {
     ok: false,
     reason: isPaused ? 'paused' : name,
     resetAtMs: own[name].resetsAtMs,
     leftMicros,
   })
 }
-
-function exhausted(ctx: SpendCtx, { reason, resetAtMs, leftMicros }: Refused, worst?: number): AppError {
-  if (reason === 'settled') return new AppError('conflict', 'This call is over')
-  if (reason === 'paused')
-    return new AppError('budget_exhausted', 'You have paused the spending on AI; nothing is spent until you go on')
-  const left = dollars(Math.min(leftMicros.day, leftMicros.month))
-  const most = worst === undefined ? '' : ` and this may cost up to ${dollars(worst)} USD`
-  const resetAt = new Date(resetAtMs).toISOString()
-  const message = `${left} USD is left of ${BUDGETS[reason]}${most}; it resets at ${resetAt}`
-  const retryAfterS = Math.max(1, Math.ceil((resetAtMs - ctx.now().getTime()) / 1000))
-  return new AppError('budget_exhausted', message, { retryAfterS })
-}
-
-const BUDGETS = {
-  day: "today's budget for AI",
-  month: "this month's budget for AI",
-  cap: 'the limit you set for AI',
-  background: 'the budget for background work',
-  key: 'the budget of this API key',
-}
-
-const dollars = (micros: number) => (micros / MICROS_PER_DOLLAR).toFixed(6)
 
 const AWAY_S = 2
 
