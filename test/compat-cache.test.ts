@@ -5,6 +5,7 @@ import { startEmbeddings } from '../local/embeddings.ts'
 import { type Person, startWorld, type World } from './world.ts'
 
 const MODEL = 'claude-sonnet-5-5'
+const EMBEDDER = 'use-lite'
 const claude = new LLMock({ port: 0 })
 let embeddings: Awaited<ReturnType<typeof startEmbeddings>>
 let world: World
@@ -13,7 +14,7 @@ beforeAll(async () => {
   await claude.start()
   embeddings = await startEmbeddings()
   const vars = { ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: claude.url, AI_PROVIDERS: 'offline,anthropic' }
-  world = await startWorld({ vars: { ...vars, ...embeddings.vars } })
+  world = await startWorld({ vars: { ...vars, ...embeddings.vars, EMBEDDINGS_MODEL: `${EMBEDDER}=1/0` } })
 }, 60_000)
 afterAll(async () => {
   await world.stop()
@@ -97,10 +98,10 @@ test('a failure of a shared call is told as what it is', async () => {
 })
 
 test("an unmodified client's texts become vectors, as numbers or as bytes, and are paid for", async () => {
-  const openai = clientOf(await world.person())
-  const name = embeddings.vars.EMBEDDINGS_MODEL?.split('=')[0] ?? ''
-  expect((await openai.models.list()).data.map(({ id }) => id)).toContain(name)
-  const asked = { model: name, input: ['buy milk', 'how long to boil an egg'] }
+  const person = await world.person()
+  const openai = clientOf(person)
+  expect((await openai.models.list()).data.map(({ id }) => id)).toContain(EMBEDDER)
+  const asked = { model: EMBEDDER, input: ['buy milk', 'how long to boil an egg'] }
   const { data, response } = await openai.embeddings.create({ ...asked, encoding_format: 'float' }).withResponse()
   const size = Number(embeddings.vars.EMBEDDINGS_DIMENSIONS)
   expect(data.data.map(({ index, embedding }) => [index, embedding.length])).toEqual([
@@ -108,8 +109,47 @@ test("an unmodified client's texts become vectors, as numbers or as bytes, and a
     [1, size],
   ])
   const told = ['model', 'provider', 'cost-micros'].map((header) => response.headers.get(`aurelius-${header}`))
-  expect(told).toEqual([name, 'openai-compatible', expect.stringMatching(/^\d+$/)])
+  expect(told).toEqual([EMBEDDER, 'openai-compatible', expect.stringMatching(/^\d+$/)])
+  // At a dollar for a million tokens: what is left of the day, less what was held for this.
+  const { own } = JSON.parse((await person.api('GET', '/v1/ai/budget')).text)
+  const tokens = ['limit', 'remaining'].map((what) => Number(response.headers.get(`x-ratelimit-${what}-tokens`)))
+  const held = asked.input.join('').length
+  expect(tokens).toEqual([own.day.limitMicros, own.day.limitMicros - held])
+  expect(response.headers.get('x-ratelimit-reset-tokens')).toMatch(/^\d+s$/)
   // Where nothing is said of it the client asks for bytes, and reads them.
   const bytes = await openai.embeddings.create(asked)
   expect(bytes.data[0]?.embedding.map((x) => x.toFixed(5))).toEqual(data.data[0]?.embedding.map((x) => x.toFixed(5)))
+})
+
+test('what the budget refuses says what is left of it in tokens of the model that was asked, in each protocol', async () => {
+  const person = await world.person()
+  const none = { dayMicros: null, monthMicros: null }
+  const capMicros = 25
+  const caps = { own: { ...none, dayMicros: capMicros }, background: none }
+  expect((await person.api('PUT', '/v1/ai/budget', { body: { isPaused: false, caps } })).status).toBe(200)
+  const asks: [string, object][] = [
+    ['openai/v1/chat/completions', { model: MODEL, messages: [{ role: 'user', content: 'hi' }] }],
+    ['openai/v1/responses', { model: MODEL, input: 'hi', stream: true }],
+    ['openai/v1/embeddings', { model: EMBEDDER, input: 'more than what is left of the budget' }],
+    ['anthropic/v1/messages', { model: MODEL, max_tokens: 9, messages: [{ role: 'user', content: 'hi' }] }],
+    // One that may be shared is asked in the person's object. Last: to look for one like it costs something.
+    ['openai/v1/chat/completions', { model: MODEL, temperature: 0, messages: [{ role: 'user', content: 'hi' }] }],
+  ]
+  const day = JSON.parse((await person.api('GET', '/v1/ai/budget')).text).own.day
+  for (const [path, body] of asks) {
+    const { status, headers } = await person.api('POST', `/compat/${path}`, { body })
+    // Sonnet takes 2 dollars for a million tokens in and 10 out.
+    const dollars = path.endsWith('embeddings') ? 1 : 10
+    const any = String(Math.floor(capMicros / dollars))
+    const said =
+      path === 'anthropic/v1/messages'
+        ? ['tokens-limit', 'tokens-remaining', 'input-tokens-remaining', 'tokens-reset'].map((name) =>
+            headers.get(`anthropic-ratelimit-${name}`),
+          )
+        : ['limit', 'remaining'].map((what) => headers.get(`x-ratelimit-${what}-tokens`))
+    const expected =
+      path === 'anthropic/v1/messages' ? [any, any, '12', day.resetsAt.replace(/\.\d+Z$/, 'Z')] : [any, any]
+    expect([path, status, ...said]).toEqual([path, 429, ...expected])
+    expect(Number(headers.get('retry-after'))).toBeGreaterThan(0)
+  }
 })

@@ -2,58 +2,73 @@ import { afterAll, beforeAll, expect, test } from 'vitest'
 import { FAULTS, type Fault, startSwitchedServer } from './provider-faults.ts'
 import { type Person, startWorld, type World } from './world.ts'
 
-const MODEL = 'claude-opus-5-5'
 // A refusal is tried again twice, each after a wait of two seconds at most.
 const MOST_MS = 12_000
 const PERSONS_ANSWER = 'Hi'
+const OTHERS = ['openai-compatible', 'workers-ai'] as const
 
 /** The same build with waits a test has time for, and a breaker that lets each fault be seen. */
 const CHANGES = [
+  { file: 'src/ai/attempt.ts', find: '=> DEADLINES[provider]', replace: '=> DEADLINES[provider] && SHORT' },
   {
     file: 'src/ai/attempt.ts',
-    find: 'anthropic: { connectMs: 20_000, firstMs: 60_000, idleMs: 90_000 }',
-    replace: 'anthropic: { connectMs: 600, firstMs: 600, idleMs: 600 }',
+    find: 'const GRACE_MS',
+    replace: 'const SHORT = { connectMs: 600, firstMs: 600, idleMs: 600 }\nconst GRACE_MS',
   },
   { file: 'src/ai/embeddings-http.ts', find: 'TIMEOUT_MS = 10_000', replace: 'TIMEOUT_MS = 600' },
   { file: 'src/ai/breaker.ts', find: 'const FAILURES = 5', replace: 'const FAILURES = 1_000_000' },
 ]
 
-let claude: Awaited<ReturnType<typeof startSwitchedServer>>
-let world: World
+let models: Awaited<ReturnType<typeof startSwitchedServer>>
+let base: World
+let systems: { provider: string; url: string; endpoints: Record<string, () => Promise<Asked>> }[]
 let person: Person
+const started: { stop(): Promise<void> }[] = []
 beforeAll(async () => {
-  claude = await startSwitchedServer()
-  world = await startWorld({ vars: { ...claude.vars, AI_PLAN: 'max' }, changes: CHANGES })
+  models = await startSwitchedServer()
+  const claude = models.chat('anthropic')
+  const vars = { ...claude.vars, ...models.embeddings, AI_PLAN: 'max' }
+  base = await startWorld({ vars, changes: [...CHANGES, models.change] })
+  systems = [{ provider: 'anthropic', url: base.url, endpoints: endpointsOf(base, claude.model) }]
+  for (const provider of OTHERS) {
+    const other = models.chat(provider)
+    const world = await base.sabotaged([], other.vars)
+    started.push(world)
+    const { embeddings: _, ...endpoints } = endpointsOf(world, other.model)
+    systems.push({ provider, url: world.url, endpoints })
+  }
 }, 90_000)
 afterAll(async () => {
-  await world.stop()
-  await claude.stop()
+  for (const { stop } of started) await stop()
+  await base.stop()
+  await models.stop()
 })
 
 type Asked = { path: string; body: object; accept?: string }
-const said = [{ role: 'user', content: 'hello' }]
-const turn = async (accept: string): Promise<Asked> => {
-  const { id } = JSON.parse((await person.api('POST', '/v1/conversations', { body: {} })).text)
-  return { path: `/v1/conversations/${id}/messages`, body: { text: 'hello' }, accept }
-}
-const compat = async (path: string, body: object): Promise<Asked> => ({ path: `/compat/${path}`, body })
 
 /** Every kind of endpoint behind which a model is asked. */
-const ENDPOINTS: Record<string, () => Promise<Asked>> = {
-  'turn, whole': () => turn('application/json'),
-  'turn, stream': () => turn('text/event-stream'),
-  'openai, whole': () => compat('openai/v1/chat/completions', { model: MODEL, messages: said }),
-  'openai, stream': () => compat('openai/v1/chat/completions', { model: MODEL, messages: said, stream: true }),
-  'responses, stream': () => compat('openai/v1/responses', { model: MODEL, input: 'hello', stream: true }),
-  'anthropic, whole': () => compat('anthropic/v1/messages', { model: MODEL, max_tokens: 99, messages: said }),
-  'anthropic, stream': () =>
-    compat('anthropic/v1/messages', { model: MODEL, max_tokens: 99, messages: said, stream: true }),
-  embeddings: () => compat('openai/v1/embeddings', { model: 'e', input: 'hello' }),
+function endpointsOf({ call }: World, model: string) {
+  const messages = [{ role: 'user', content: 'hello' }]
+  const turn = async (accept: string): Promise<Asked> => {
+    const { text } = await call('POST', '/v1/conversations', { body: {}, token: person.accessToken })
+    return { path: `/v1/conversations/${JSON.parse(text).id}/messages`, body: { text: 'hello' }, accept }
+  }
+  const compat = async (path: string, body: object): Promise<Asked> => ({ path: `/compat/${path}`, body })
+  return {
+    'turn, whole': () => turn('application/json'),
+    'turn, stream': () => turn('text/event-stream'),
+    'openai, whole': () => compat('openai/v1/chat/completions', { model, messages }),
+    'openai, stream': () => compat('openai/v1/chat/completions', { model, messages, stream: true }),
+    'responses, stream': () => compat('openai/v1/responses', { model, input: 'hello', stream: true }),
+    'anthropic, whole': () => compat('anthropic/v1/messages', { model, max_tokens: 99, messages }),
+    'anthropic, stream': () => compat('anthropic/v1/messages', { model, max_tokens: 99, messages, stream: true }),
+    embeddings: () => compat('openai/v1/embeddings', { model: 'e', input: 'hello' }),
+  }
 }
 
-async function ask({ path, body, accept = 'application/json' }: Asked) {
+async function ask(url: string, { path, body, accept = 'application/json' }: Asked) {
   const startedMs = performance.now()
-  const response = await fetch(world.url + path, {
+  const response = await fetch(url + path, {
     method: 'POST',
     headers: { 'content-type': 'application/json', authorization: `Bearer ${person.accessToken}`, accept },
     body: JSON.stringify(body),
@@ -68,6 +83,14 @@ const TYPED =
   /"(?:code|errorCode|type)":"(?:model_failed|model_overloaded|timeout|overloaded|overloaded_error|api_error|timeout_error|server_error)"/
 const ENDED = /"finish_reason":"stop"|"type":"message_stop"|"type":"response\.completed"|"turnId":"\w+","status":"done"/
 
+/** The same of every endpoint of every system. */
+const askAll = async () =>
+  await Promise.all(
+    systems.flatMap(({ provider, url, endpoints }) =>
+      Object.entries(endpoints).map(async ([name, asked]) => ({ provider, name, ...(await ask(url, await asked())) })),
+    ),
+  )
+
 test('whatever is wrong with a model, every endpoint that asks it answers in time, says what it was, and works when it is mended', async () => {
   const rows: Record<string, string | number>[] = []
   // Last what names a time to wait: the model is left alone for it.
@@ -75,27 +98,26 @@ test('whatever is wrong with a model, every endpoint that asks it answers in tim
   const faults = [...(Object.keys(FAULTS) as Fault[]).filter((fault) => fault !== waits), waits]
   for (const fault of faults) {
     // What breaks is charged in full: a day's budget is not for all of them.
-    person = await world.person()
-    claude.set(fault)
-    const answers = await Promise.all(
-      Object.entries(ENDPOINTS).map(async ([name, asked]) => ({ name, ...(await ask(await asked())) })),
-    )
-    const row: Record<string, string | number> = { fault }
-    for (const { name, status, text, ms } of answers) {
-      row[name] = `${status} ${TYPED.exec(text)?.[0].split('"')[3] ?? '-'}`
-      row['slowest ms'] = Math.max(Number(row['slowest ms'] ?? 0), Math.round(ms))
-      const cell = `${fault}, ${name}: ${status} ${text.slice(-300)}`
-      expect(ms, cell).toBeLessThan(MOST_MS)
-      expect(status === 200 ? name.endsWith('stream') : [502, 503, 504, 529].includes(status), cell).toBe(true)
-      expect(text, cell).toMatch(TYPED)
-      expect(text, cell).not.toMatch(ENDED)
+    person = await base.person()
+    models.set(fault)
+    const answers = await askAll()
+    for (const { provider } of systems) {
+      const row: Record<string, string | number> = { fault, provider, 'slowest ms': 0 }
+      for (const { name, status, text, ms } of answers.filter((answer) => answer.provider === provider)) {
+        row[name] = `${status} ${TYPED.exec(text)?.[0].split('"')[3] ?? '-'}`
+        row['slowest ms'] = Math.max(Number(row['slowest ms']), Math.round(ms))
+        const cell = `${fault}, ${provider}, ${name}: ${status} ${text.slice(-300)}`
+        expect(ms, cell).toBeLessThan(MOST_MS)
+        expect(status === 200 ? name.endsWith('stream') : [502, 503, 504, 529].includes(status), cell).toBe(true)
+        expect(text, cell).toMatch(TYPED)
+        expect(text, cell).not.toMatch(ENDED)
+      }
+      rows.push(row)
     }
-    rows.push(row)
     if (fault === waits) break
-    claude.set(null)
-    const healed = await Promise.all(Object.values(ENDPOINTS).map(async (asked) => await ask(await asked())))
-    for (const { status, text } of healed) {
-      expect([status, text]).toEqual([200, text])
+    models.set(null)
+    for (const { provider, status, text } of await askAll()) {
+      expect([provider, status, text]).toEqual([provider, 200, text])
       if (!text.includes('embedding')) expect(text).toContain(PERSONS_ANSWER)
     }
   }

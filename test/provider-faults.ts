@@ -54,7 +54,8 @@ function misbehave(fault: Fault, response: ServerResponse, words: typeof claude)
     case 'hang before headers':
       return
     case 'hang before the first word':
-      begin().write(words.start)
+      begin().flushHeaders()
+      response.write(words.start)
       return
     case 'hang mid-stream':
       begin().write(words.start + words.word)
@@ -113,13 +114,23 @@ const EMBEDDED = JSON.stringify({
   usage: { prompt_tokens: 3 },
 })
 
-/** Claude, and a server for embeddings beside it, with whatever fault is set; null: it is well. */
+const SWITCHED_MODELS: Record<ProviderName, string> = {
+  anthropic: 'claude-opus-5-5',
+  'openai-compatible': 'm',
+  'workers-ai': 'w',
+}
+type ProviderName = 'anthropic' | 'openai-compatible' | 'workers-ai'
+
+/**
+ * Each provider, and a server for embeddings beside them, with whatever fault is set; null: all are well. `change` puts
+ * it where a Worker has the binding `AI`, which no laptop has.
+ */
 export async function startSwitchedServer() {
   let fault: Fault | null = null
   const server = createServer((request, response) => {
     request.resume()
     const isEmbeddings = request.url?.endsWith('/embeddings') === true
-    const words = isEmbeddings ? openai : claude
+    const words = request.url === '/binding' ? own : request.url === '/v1/messages' ? claude : openai
     // Whoever is down does not answer; of a port on loopback that is not listened to this is what is seen.
     if (fault === 'down') return void request.socket.resetAndDestroy()
     if (fault !== null) return misbehave(fault, response, words)
@@ -130,13 +141,19 @@ export async function startSwitchedServer() {
   // A server that listens on a port has an address of this shape.
   const { port } = server.address() as AddressInfo
   const url = `http://127.0.0.1:${port}`
-  const vars = {
-    ...{
-      ANTHROPIC_API_KEY: 'k',
-      ANTHROPIC_BASE_URL: url,
-      ANTHROPIC_MODEL: 'claude-opus-5-5',
-      AI_PROVIDERS: 'anthropic',
+  const chatVars: Record<ProviderName, Record<string, string>> = {
+    anthropic: { ANTHROPIC_API_KEY: 'k', ANTHROPIC_BASE_URL: url, ANTHROPIC_MODEL: SWITCHED_MODELS.anthropic },
+    'openai-compatible': {
+      OPENAI_BASE_URL: `${url}/v1`,
+      OPENAI_MODELS: `${SWITCHED_MODELS['openai-compatible']}=1/2`,
     },
+    'workers-ai': { WORKERS_AI_MODELS: `${SWITCHED_MODELS['workers-ai']}=1/2` },
+  }
+  const chat = (name: ProviderName) => ({
+    model: SWITCHED_MODELS[name],
+    vars: { ...chatVars[name], AI_PROVIDERS: name },
+  })
+  const embeddings = {
     ...{ EMBEDDINGS_PROVIDER: 'openai-compatible', EMBEDDINGS_BASE_URL: `${url}/v1`, EMBEDDINGS_MODEL: 'e=0/0' },
     ...{ EMBEDDINGS_DIMENSIONS: String(DIMENSIONS) },
   }
@@ -147,8 +164,22 @@ export async function startSwitchedServer() {
   const set = (next: Fault | null) => {
     fault = next
   }
-  return { vars, set, stop }
+  return { chat, embeddings, change: bindingAt(`${url}/binding`), set, stop }
 }
+
+// A refusal comes as what is thrown, and what is no stream as an object.
+const bindingAt = (url: string) => ({
+  file: 'src/ai/direct.ts',
+  find: 'return env.AI ? workersAiProvider(env.AI) : undefined',
+  replace: `return workersAiProvider({
+    run: async (_model, _inputs, { signal }) => {
+      const answer = await fetch('${url}', { method: 'POST', signal })
+      const code = { 429: 3036, 529: 3040, 500: 3043 }[answer.status]
+      if (code) throw Object.assign(new Error(code + ': as the fault says'), { name: 'AiError' })
+      return /event-stream/.test(answer.headers.get('content-type')) ? answer.body : { html: await answer.text() }
+    },
+  })`,
+})
 
 /** The binding `AI` with this fault; it is deaf too: it does not heed the signal it is given, neither before nor within the stream. */
 export function faultyBinding(fault: Fault) {
@@ -183,7 +214,7 @@ export function faultyBinding(fault: Fault) {
       case 'garbage':
         return stream('data: <<<>>>\n\n', 'close')
       case 'wrong content type':
-        return { html: '<html>', response: ['not', 'text'] }
+        return { html: '<html>' }
       case 'truncated SSE':
         return stream(`${own.word}data: {"resp`, 'close')
       case 'reset mid-stream':

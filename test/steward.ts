@@ -19,7 +19,7 @@ export function makeSteward(nowMs: () => number, plan = (): ai.BudgetSummary['pl
   return {
     reserve: async (ask: ai.Ask) => ai.reserve(sql, ask, nowMs(), plan()),
     settle: async (settlement: ai.Settlement) => ai.settle(sql, settlement, nowMs()),
-    release: async (id: string) => ai.release(sql, id),
+    release: async (id: string, deadlineMs?: number) => ai.release(sql, id, deadlineMs),
     budget: async () => ai.summary(sql, nowMs(), plan()),
     setBudget: async (change: ai.BudgetChange) => ai.setBudget(sql, change, nowMs(), plan()),
     flushUsage: async () => ({ ok: true as const }),
@@ -27,6 +27,9 @@ export function makeSteward(nowMs: () => number, plan = (): ai.BudgetSummary['pl
     /** What its alarm does. */
     overdue: (costs: ReadonlyMap<string, number> = new Map()) =>
       ai.overdue(sql, ai.stale(sql, nowMs()), costs, nowMs()),
+    /** The same, with time between the look and the close. */
+    close: (looked: ReturnType<typeof ai.stale>, costs: ReadonlyMap<string, number>) =>
+      ai.overdue(sql, looked, costs, nowMs()),
     nextDeadlineMs: () => ai.nextDeadlineMs(sql),
     /** The ledger: nothing here takes it to Postgres. */
     lines: () => ai.unflushed(sql, 1_000_000),

@@ -68,12 +68,14 @@ async function makeWorld() {
     await own.settle(settlement(id, costMicros))
     return id
   }
-  const ledger = () =>
-    person.db
+  const ledger = async () => {
+    const lines = await person.db
       .select({ id: usageEvents.id, cost: usageEvents.costMicros, outcome: usageEvents.outcome })
       .from(usageEvents)
       .where(eq(usageEvents.userId, userId))
       .orderBy(asc(usageEvents.id))
+    return lines.map(({ id, ...line }) => ({ id: id.replace(/\.\d+/, ''), ...line }))
+  }
   const ring = (afterMs: number) => {
     clockAt(afterMs)
     return runDurableObjectAlarm(steward)
@@ -204,7 +206,8 @@ test('the alarm asks the ledger first: what it knows is charged, and nothing is 
     provider: 'anthropic',
     isBackground: false,
   }
-  await person.db.insert(usageEvents).values({ ...usage, ...said, ...ofCall, createdAt: new Date(START_MS) })
+  const line = { ...usage, ...said, ...ofCall, id: `${known}.${START_MS + HELD_MS}` }
+  await person.db.insert(usageEvents).values({ ...line, createdAt: new Date(START_MS) })
   const real = globalThis.fetch
   vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
     if (String(init?.body).includes('from \\"usage_events\\"')) throw new Error('the line is cut')
@@ -217,6 +220,27 @@ test('the alarm asks the ledger first: what it knows is charged, and nothing is 
   expect((await steward.budget()).own.month).toMatchObject({ spentMicros: 30 + WORST, reservedMicros: 0 })
   // Told after all, it changes nothing.
   expect(await steward.settle(settlement(known, 99))).toEqual({ ok: true, chargedMicros: 30, overMicros: 0 })
+})
+
+test('while the ledger is asked a call may be heard of or held again: only the hold that was looked at is closed', async () => {
+  const { person, steward, ask, settlement, ring } = await makeWorld()
+  const [heard, again] = [person.newId('aic'), person.newId('aic')]
+  for (const id of [heard, again]) await steward.reserve(ask(id))
+  const real = globalThis.fetch
+  const [asked, answered] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()]
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async (input, init) => {
+    asked.resolve()
+    await answered.promise
+    return await real(input, init)
+  })
+  const ringing = ring(HELD_MS)
+  await asked.promise
+  const own = () => env.STEWARD.getByName(person.actor.userId)
+  await own().settle(settlement(heard, 30))
+  await own().reserve(ask(again, 7))
+  answered.resolve()
+  await ringing
+  expect((await own().budget()).own.month).toMatchObject({ spentMicros: 30 + WORST, reservedMicros: 7 })
 })
 
 test('a call that was not sent is given back', async () => {

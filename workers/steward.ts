@@ -104,8 +104,8 @@ export class Steward extends DurableObject<Env> {
   }
 
   /** Gives back what was held for a call that was not sent. */
-  release(id: string): { ok: true; released: boolean } {
-    return release(this.ctx.storage.sql, id)
+  release(id: string, deadlineMs?: number): { ok: true; released: boolean } {
+    return release(this.ctx.storage.sql, id, deadlineMs)
   }
 
   budget(): BudgetSummary {

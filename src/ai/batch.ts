@@ -215,7 +215,13 @@ async function isHeld(ctx: BatchCtx, row: BatchRow): Promise<boolean> {
   const call = { kind, feature: 'batch' as const, background: true, ...(conversationId && { conversationId }) }
   const worst = worstMicros(model, request, new Date(row.heldAtMs), true)
   try {
-    await hold(asPerson(ctx, row), call, decisionOf(row), [{ model, worst }], HELD_MS)
+    await hold(
+      asPerson(ctx, row),
+      call,
+      decisionOf(row),
+      [{ model, worst, promptTokens: null }],
+      ctx.now().getTime() + HELD_MS,
+    )
     return true
   } catch (error) {
     if (error instanceof AppError && error.code === 'budget_exhausted')

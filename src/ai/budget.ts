@@ -1,12 +1,12 @@
 import type { Migration } from '#core'
 import { type KeySpending, leftOfKey, periodsOf, spentByKeys } from './key-spending.ts'
-import { type Ask, book, type Settlement } from './ledger.ts'
+import { type Ask, book, lineId, type Settlement } from './ledger.ts'
 import { type Limits, PLANS } from './plans.ts'
 import type { PlanName } from './schema.ts'
 import { type Tightest, tightestOf } from './tightest.ts'
 
 export type Left = { day: number; month: number }
-/** A call of which nothing was heard in time. */
+/** A hold of a call of which nothing was heard in time. */
 export type Stale = { id: string; userId: string; deadlineMs: number }
 /** `settled`: the call of this id is over. `resetAtMs` is 0 where no time helps: the person paused it. */
 export type Refused = {
@@ -14,6 +14,8 @@ export type Refused = {
   reason: 'paused' | 'day' | 'month' | 'cap' | 'background' | 'key' | 'settled'
   resetAtMs: number
   leftMicros: Left
+  /** Of one that the limits refused. */
+  tightest?: Tightest
 }
 /** `atMs`: whose day and month it is charged to. */
 export type Reserved = { ok: true; tightest: Tightest; atMs: number } | Refused
@@ -75,6 +77,7 @@ const NO_CAPS: Caps = { dayMicros: null, monthMicros: null }
 type AccountName = 'own' | 'background'
 /** `ownPlan` is empty where the person has none, so that what they set does not keep the plan of that day. */
 type Settings = { plan: PlanName; ownPlan: PlanName | ''; isPaused: boolean; caps: Record<AccountName, Caps> }
+type HoldId = { id: string; deadlineMs?: number | undefined }
 type CallRow = {
   id: string
   state: 'reserved' | 'settled' | 'lost'
@@ -90,34 +93,45 @@ type CallRow = {
 }
 
 /**
- * Holds back the worst case of a call, if what was spent and what is held leave room for it. Asked again for the same
- * call, the new reservation takes the place of the old one, or the old one stays. `plan`: of a person who has none.
+ * Holds back the worst case of a call, if what was spent and what is held leave room for it. Asked again with the same
+ * deadline, the new reservation takes the place of the old one, or the old one stays; with another it is one more, for
+ * what the first was held for may have been sent. `plan`: of a person who has none.
  */
 export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName): Reserved {
   // Anything that is no amount compares as smaller than everything.
   if (!Number.isSafeInteger(ask.worstMicros) || ask.worstMicros < 0) throw new RangeError('worstMicros is no amount')
-  const { state, ...settings } = readSettings(sql, plan, ask.id)
+  const { state, deadline, ...settings } = readSettings(sql, plan, ask.id)
+  const isAgain = state === 'reserved' && deadline !== ask.deadlineMs
+  const replaced = isAgain ? '' : ask.id
   const account = ask.isBackground ? 'background' : 'own'
-  const windows = readAccount(sql, settings, account, nowMs, ask.id)
-  const ofKey = ask.key && leftOfKey(sql, ask.key, nowMs, ask.id)
+  const windows = readAccount(sql, settings, account, nowMs, replaced)
+  const ofKey = ask.key && leftOfKey(sql, ask.key, nowMs, replaced)
   const leftMicros = {
     day: Math.min(windows.day.leftMicros, ofKey?.day ?? Number.MAX_SAFE_INTEGER),
     month: Math.min(windows.month.leftMicros, ofKey?.month ?? Number.MAX_SAFE_INTEGER),
   }
   if (state !== null && state !== 'reserved') return { ok: false, reason: 'settled', resetAtMs: 0, leftMicros }
   if (settings.isPaused) return { ok: false, reason: 'paused', resetAtMs: 0, leftMicros }
+  const tightest = tightestOf(windows, leftMicros, ask)
   // The month first: of two that are used up it is the one to wait for.
   for (const name of ['month', 'day'] as const) {
     const { leftMicros: left, limitMicros, spentMicros, reservedMicros, resetsAtMs: resetAtMs } = windows[name]
     if (ask.worstMicros <= left) continue
     const isPlan = ask.worstMicros > limitMicros - spentMicros - reservedMicros
-    return { ok: false, reason: ask.isBackground ? 'background' : isPlan ? name : 'cap', resetAtMs, leftMicros }
+    return {
+      ok: false,
+      reason: ask.isBackground ? 'background' : isPlan ? name : 'cap',
+      resetAtMs,
+      leftMicros,
+      tightest,
+    }
   }
   for (const name of ['month', 'day'] as const) {
     if (ask.worstMicros > leftMicros[name])
-      return { ok: false, reason: 'key', resetAtMs: windows[name].resetsAtMs, leftMicros }
+      return { ok: false, reason: 'key', resetAtMs: windows[name].resetsAtMs, leftMicros, tightest }
   }
   const { day, month } = periodsOf(nowMs)
+  if (isAgain) sql.exec("update or replace ai_calls set id = id || '.' || deadline_ms where id = ?", ask.id)
   sql.exec(
     `insert or replace into ai_calls (id, state, account, day, month, worst, reserved_ms, deadline_ms, ask, key_id)
      values (?, 'reserved', ?, ?, ?, ?, ?, ?, ?, ?)`,
@@ -131,7 +145,7 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
     JSON.stringify(ask),
     ask.key?.id ?? null,
   )
-  return { ok: true, tightest: tightestOf(windows, leftMicros, ask), atMs: nowMs }
+  return { ok: true, tightest: { ...tightest, leftMicros: tightest.leftMicros - ask.worstMicros }, atMs: nowMs }
 }
 
 /**
@@ -139,7 +153,7 @@ export function reserve(sql: SqlStorage, ask: Ask, nowMs: number, plan: PlanName
  * one that had been given up as lost is corrected.
  */
 export function settle(sql: SqlStorage, settlement: Settlement, nowMs: number): Settled {
-  const call = findCall(sql, settlement.id)
+  const call = findCall(sql, settlement)
   if (!call) return { ok: false, reason: 'unknown' }
   if (call.state === 'settled') return { ok: true, chargedMicros: call.cost, overMicros: 0 }
   const costMicros = settlement.isEstimated ? Math.max(call.worst, settlement.costMicros) : settlement.costMicros
@@ -155,16 +169,19 @@ export function settle(sql: SqlStorage, settlement: Settlement, nowMs: number): 
 }
 
 /** Gives back what was held for a call that was never sent. */
-export function release(sql: SqlStorage, id: string): { ok: true; released: boolean } {
-  const gone = sql.exec("delete from ai_calls where id = ? and state = 'reserved' returning id", id).toArray()
-  return { ok: true, released: gone.length > 0 }
+export function release(sql: SqlStorage, id: string, deadlineMs?: number): { ok: true; released: boolean } {
+  const call = findCall(sql, { id, deadlineMs })
+  if (call?.state !== 'reserved') return { ok: true, released: false }
+  sql.exec('delete from ai_calls where id = ?', call.id)
+  return { ok: true, released: true }
 }
 
-/** Calls of which nothing was heard in time. */
+/** Holds of calls of which nothing was heard in time. */
 export function stale(sql: SqlStorage, nowMs: number): Stale[] {
   return sql
     .exec<Stale>(
-      `select id, json_extract(ask, '$.userId') as "userId", deadline_ms as "deadlineMs" from ai_calls where state = 'reserved' and deadline_ms <= ? order by id limit ?`,
+      `select json_extract(ask, '$.id') as id, json_extract(ask, '$.userId') as "userId", deadline_ms as "deadlineMs"
+       from ai_calls where state = 'reserved' and deadline_ms <= ? order by ai_calls.id limit ?`,
       ...[nowMs, MAX_STALE],
     )
     .toArray()
@@ -175,15 +192,15 @@ export function stale(sql: SqlStorage, nowMs: number): Stale[] {
  * charged their worst case. Answers the ids of the lost.
  */
 export function overdue(sql: SqlStorage, calls: Stale[], costs: ReadonlyMap<string, number>, nowMs: number): string[] {
-  const lost = calls.flatMap(({ id, deadlineMs }) => {
-    const call = findCall(sql, id)
-    // Heard of while the ledger was asked, or held anew.
-    if (call?.state !== 'reserved' || call.deadline_ms !== deadlineMs) return []
-    const known = costs.get(id)
+  const lost = calls.flatMap((hold) => {
+    const call = findCall(sql, hold)
+    // Heard of while the ledger was asked.
+    if (call?.state !== 'reserved') return []
+    const known = costs.get(lineId(hold))
     if (known === undefined)
       book(sql, askOf(call), call.reserved_ms, { outcome: 'lost', isEstimated: true, costMicros: call.worst })
     close(sql, call, known === undefined ? 'lost' : 'settled', known ?? call.worst, nowMs)
-    return known === undefined ? [id] : []
+    return known === undefined ? [hold.id] : []
   })
   sql.exec("delete from ai_calls where state <> 'reserved' and closed_ms < ?", nowMs - CLOSED_KEPT_MS)
   sql.exec('delete from ai_spent where period < ?', periodsOf(nowMs - SPENT_KEPT_MS).month)
@@ -230,22 +247,29 @@ function close(sql: SqlStorage, call: CallRow, state: 'settled' | 'lost', cost: 
   }
 }
 
-function findCall(sql: SqlStorage, id: string): CallRow | undefined {
-  return sql.exec<CallRow>('select * from ai_calls where id = ?', id).toArray()[0]
+/** The call as it was held with this deadline, or as it is held now. */
+function findCall(sql: SqlStorage, { id, deadlineMs }: HoldId): CallRow | undefined {
+  return sql
+    .exec<CallRow>(
+      'select * from ai_calls where id in (?, ?) and deadline_ms = coalesce(?, deadline_ms) order by id',
+      ...[id, `${id}.${deadlineMs}`, deadlineMs ?? null],
+    )
+    .toArray()[0]
 }
 
 function askOf(call: CallRow): Ask {
   return JSON.parse(call.ask)
 }
 
-type SettingsRow = { plan: PlanName | '' | null; paused: number; caps: string | null; state: CallRow['state'] | null }
+type Standing = { state: CallRow['state'] | null; deadline: number | null }
+type SettingsRow = { plan: PlanName | '' | null; paused: number; caps: string | null } & Standing
 
 /** With them how the call of this id stands, if there is one: it is asked before every call. */
-function readSettings(sql: SqlStorage, defaultPlan: PlanName, callId = ''): Settings & Pick<SettingsRow, 'state'> {
-  const { plan, paused, caps, state } = sql
+function readSettings(sql: SqlStorage, defaultPlan: PlanName, callId = ''): Settings & Standing {
+  const { plan, paused, caps, state, deadline } = sql
     .exec<SettingsRow>(
-      `select s.plan, coalesce(s.is_paused, 0) as paused, s.caps, (select state from ai_calls where id = ?) as state
-       from (select 1) left join ai_settings s`,
+      `select s.plan, coalesce(s.is_paused, 0) as paused, s.caps, c.state, c.deadline_ms as deadline
+       from (select 1) left join ai_settings s left join ai_calls c on c.id = ?`,
       callId,
     )
     .one()
@@ -255,6 +279,7 @@ function readSettings(sql: SqlStorage, defaultPlan: PlanName, callId = ''): Sett
     isPaused: paused === 1,
     caps: caps === null ? { own: NO_CAPS, background: NO_CAPS } : JSON.parse(caps),
     state,
+    deadline,
   }
 }
 

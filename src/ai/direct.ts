@@ -2,15 +2,15 @@ import { AppError, type UserCtx } from '#core'
 import { anthropicProvider } from './anthropic.ts'
 import type { Attempt } from './attempt.ts'
 import { isOpen } from './breaker.ts'
-import type { CacheState, Call, GatewayEvent, TokensLeft } from './call.ts'
+import type { CacheState, Call, GatewayEvent } from './call.ts'
 import { type Choice, choose } from './choose.ts'
 import { metered } from './metered.ts'
 import type { ModelProvider, ProviderName } from './model.ts'
 import { offlineProvider } from './offline/index.ts'
 import { openaiProvider } from './openai.ts'
-import { tokensFor } from './prices.ts'
-import { type Hold, promptTokens, reserve, worstMicros } from './spending.ts'
+import { promptTokens, reserve, worstMicros } from './spending.ts'
 import { standingOf } from './standing.ts'
+import { tokensLeft } from './tightest.ts'
 import { workersAiProvider } from './workers-ai.ts'
 
 /** Why an answer comes from a cache or not, and how long that took to find out. */
@@ -54,22 +54,13 @@ export async function* direct(
   const noted = { ...choice.decision, ...note }
   const hold = await reserve(ctx, call, { decision: noted, models: [first, ...others] })
   const { decision, reserveUs } = hold
-  const tokens = tokensLeft(hold, call)
+  const tokens = tokensLeft(hold.model, new Date(hold.startedMs), promptTokens(call.request), hold.tightest)
   yield* metered(ctx, call, hold, attempts, signal, {
     type: 'start',
     decision,
     overhead: { choiceUs, reserveUs, cacheUs },
     ...(tokens && { tokens }),
   })
-}
-
-function tokensLeft({ model, startedMs, tightest }: Hold, { request }: Call): TokensLeft | undefined {
-  const { limitMicros, leftMicros, resetAtMs } = tightest
-  const buy = tokensFor(model.prices, new Date(startedMs), promptTokens(request))
-  if (!buy) return undefined
-  const [all, left] = [buy(limitMicros), buy(leftMicros)]
-  const of = (kind: 'input' | 'output') => ({ limit: all[kind], remaining: left[kind] })
-  return { input: of('input'), output: of('output'), any: of(all.output < all.input ? 'output' : 'input'), resetAtMs }
 }
 
 export async function chosen(ctx: AiCtx, call: Call): Promise<Choice> {

@@ -1,7 +1,7 @@
 import type { Config } from '#config'
 import { AppError } from '#core'
 import { isOpen } from './breaker.ts'
-import type { Feature } from './call.ts'
+import type { Feature, TokensLeft } from './call.ts'
 import type { Model } from './catalogue.ts'
 import { embedByBinding, embedOverHttp, type RawEmbedded } from './embeddings-http.ts'
 import { ModelFailure } from './failure.ts'
@@ -13,7 +13,9 @@ export type EmbedInput = { texts: string[]; feature: Feature; background?: boole
 
 /** `isEstimated`: the provider did not count, and the most it can have read is charged. */
 export type EmbedReceipt = { model: string; inputTokens: number; costMicros: number; isEstimated: boolean }
-export type EmbedAnswer = { ok: true; vectors: number[][]; receipt: EmbedReceipt } | { ok: false; reason: 'off' }
+export type EmbedAnswer =
+  | { ok: true; vectors: number[][]; receipt: EmbedReceipt; tokens: TokensLeft | undefined }
+  | { ok: false; reason: 'off' }
 
 const BATCH = 96
 const MAX_TEXTS = 2000
@@ -33,7 +35,11 @@ export async function embed(ctx: WholeCtx, input: EmbedInput): Promise<EmbedAnsw
   const model = modelOf(ctx.config)
   const usageOf = (inputTokens: number) => ({ ...NO_USAGE, inputTokens })
   const call = { kind: 'embed', ...input, signal, model, most: mostTokens(bounded), usageOf } as const
-  const { value: vectors, bill } = await whole(ctx, call, async (asking) => {
+  const {
+    value: vectors,
+    bill,
+    tokens,
+  } = await whole(ctx, call, async (asking) => {
     const made: number[][] = []
     for (let at = 0; at < bounded.length; at += BATCH) {
       const batch = bounded.slice(at, at + BATCH)
@@ -46,7 +52,7 @@ export async function embed(ctx: WholeCtx, input: EmbedInput): Promise<EmbedAnsw
     return made
   })
   const { units: inputTokens, costMicros, isEstimated } = bill
-  return { ok: true, vectors, receipt: { model: model.name, inputTokens, costMicros, isEstimated } }
+  return { ok: true, vectors, receipt: { model: model.name, inputTokens, costMicros, isEstimated }, tokens }
 }
 
 function modelOf({ ai }: Config): Model {

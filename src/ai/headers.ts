@@ -1,4 +1,6 @@
-import type { CacheState, Overhead } from './call.ts'
+import { findAppError } from '#core'
+import type { CacheState, Overhead, TokensLeft } from './call.ts'
+import { BudgetExhausted } from './refusals.ts'
 
 /** What is told of an answer beside it; `overhead` is null of one that is found again. */
 type Told = {
@@ -30,4 +32,10 @@ export function answerHeaders({ model, provider, callId, costMicros, upstreamMs,
       .map(([name, us]) => `${name};dur=${(us / 1000).toFixed(2)}`)
       .join(', '),
   }
+}
+
+/** What a refusal says is left of the budget; undefined where it was refused for something else. */
+export function refusedTokens(error: unknown): TokensLeft | undefined {
+  const known = findAppError(error)
+  return known instanceof BudgetExhausted ? known.tokens : undefined
 }

@@ -74,7 +74,7 @@ test('a key has a budget of its own beside that of its person, by the day and by
   expect(await holdBy({ ...key, id: 'key_2' }, 'e', 100)).toMatchObject({ ok: true })
   await pay('c', 100)
   expect((await steward.budget()).keys).toEqual({ key_1: { dayMicros: 100, monthMicros: 150 } })
-  expect(steward.lines().map(({ id, keyId }) => [id, keyId])).toEqual([
+  expect(steward.lines().map(({ callId, keyId }) => [callId, keyId])).toEqual([
     ['a', 'key_1'],
     ['c', 'key_1'],
   ])

@@ -2,7 +2,7 @@ import { and, getTableColumns, inArray, sql } from 'drizzle-orm'
 import type { Ctx } from '#core'
 import { isOrphan, prepared } from '#database'
 import type { Stale } from './budget.ts'
-import { type LedgerRow, unsentPart } from './ledger.ts'
+import { type LedgerRow, lineId } from './ledger.ts'
 import { usageEvents } from './tables.ts'
 
 const COLUMNS = Object.entries(getTableColumns(usageEvents))
@@ -32,15 +32,21 @@ export async function writeUsage(ctx: Pick<Ctx, 'db'>, rows: LedgerRow[]): Promi
   }
 }
 
-/** What the ledger says that these calls of their people cost, for those it knows. One trip. */
+/** What the ledger says that these holds of their people cost, for those it knows, by their lines' ids. One trip. */
 export async function findCosts({ db }: Pick<Ctx, 'db'>, calls: Stale[]): Promise<Map<string, number>> {
   const e = usageEvents
   const whose = calls.map(({ userId }) => userId)
-  const ids = calls.flatMap((call) => [call.id, `${call.id}.${unsentPart(call)}`])
+  const ids = calls.flatMap((call) => [lineId(call), lineId(call, 'unsent')])
   const rows = await db
-    .select({ id: e.callId, micros: sql<number>`sum(${e.costMicros})::float8` })
+    .select({ id: e.id, micros: e.costMicros })
     .from(e)
     .where(and(inArray(e.userId, whose), inArray(e.id, ids)))
-    .groupBy(e.callId)
-  return new Map(rows.map(({ id, micros }) => [id, micros]))
+  const told = new Map(rows.map(({ id, micros }) => [id, micros]))
+  return new Map(
+    calls.flatMap((call): [string, number][] => {
+      // What was not sent costs nothing.
+      const micros = told.get(lineId(call)) ?? told.get(lineId(call, 'unsent'))
+      return micros === undefined ? [] : [[lineId(call), micros]]
+    }),
+  )
 }

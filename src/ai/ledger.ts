@@ -20,6 +20,8 @@ export type Ask = {
 /** What a call cost, as its provider said; estimated where it did not. */
 export type Settlement = {
   id: string
+  /** Of which hold, where a call was held more than once; the one that stands where it is not said. */
+  deadlineMs?: number | undefined
   usage: Usage
   model: string
   costMicros: number
@@ -60,18 +62,19 @@ export type LedgerRow = Usage & {
 
 type Entry = Pick<LedgerRow, 'outcome' | 'isEstimated' | 'costMicros'> & Partial<Omit<Settlement, 'outcome'>>
 
-type Part = 'reversal' | 'final' | ReturnType<typeof unsentPart>
+type Part = 'reversal' | 'final' | 'unsent'
 
-// Under an Idempotency-Key a call comes again with its id: only of this reservation is it said.
-export const unsentPart = ({ deadlineMs }: Pick<Ask, 'deadlineMs'>) => `unsent.${deadlineMs}` as const
+// Under an Idempotency-Key a call comes again with its id: what is said is said of this hold alone.
+export const lineId = ({ id, deadlineMs }: Pick<Ask, 'id' | 'deadlineMs'>, part?: Part) =>
+  [id, deadlineMs, ...(part ? [part] : [])].join('.')
 
-/** What the ledger says of a call. `part` names a line beside its first. */
+/** What the ledger says of a call, as it was held. `part` names a line beside its first. */
 export function lineOf(ask: Ask, reservedMs: number, entry: Entry, part?: Part): LedgerRow {
   const { id, userId, kind, feature, conversationId, provider, isBackground } = ask
   const { outcome, isEstimated, costMicros, decision = null, model = ask.model, cache = 'off' } = entry
   return {
     ...(entry.usage ?? NO_USAGE),
-    id: part ? `${id}.${part}` : id,
+    id: lineId(ask, part),
     callId: id,
     userId,
     kind,

@@ -57,6 +57,25 @@ test('whoever leaves while the next model is held pays only for the one before',
   expect((await steward.budget()).own.day.reservedMicros).toBe(0)
 })
 
+test('the next model is held in the place of one that cost nothing, however long that took', async () => {
+  const { steward, ctx } = await makeWorld(TWO)
+  let nowMs = Date.now()
+  const held: number[] = []
+  vi.spyOn(globalThis, 'fetch').mockImplementation(async () => {
+    held.push((await steward.budget()).own.day.reservedMicros)
+    nowMs += 1000
+    return new Response('{}', { status: 401 })
+  })
+  const reserve = vi.spyOn(steward, 'reserve')
+  const asking = async () => {
+    for await (const _ of generate({ ...ctx, now: () => new Date(nowMs) }, call, new AbortController().signal));
+  }
+  await expect(asking()).rejects.toThrow()
+  expect(held).toEqual(reserve.mock.calls.map(([{ worstMicros }]) => worstMicros))
+  expect(new Set(held).size).toBeGreaterThan(1)
+  expect((await steward.budget()).own.day.reservedMicros).toBe(0)
+})
+
 test("a server that answers under the name of another provider's model is paid at its own price", async () => {
   const { steward, ctx } = await makeWorld({ ...TWO, AI_PROVIDERS: 'openai-compatible,offline' })
   const said = {

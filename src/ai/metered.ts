@@ -92,7 +92,9 @@ async function open(meter: Meter, model: Model): Promise<void> {
     // What was paid for has its line; what was not gives its place, and its id, to the next.
     const id = meter.isHeld ? hold.decision.id : ctx.newId('aic')
     const decision = { ...hold.decision, id, provider, model: name, reasons }
-    meter.hold = await reserve(ctx, call, { decision, models: [model] })
+    // Held in its place, not beside it.
+    const deadlineMs = meter.isHeld ? hold.asked.ask.deadlineMs : undefined
+    meter.hold = await reserve(ctx, call, { decision, models: [model] }, deadlineMs)
     meter.isHeld = true
     // Whoever left meanwhile has nothing sent for them.
     meter.signal.throwIfAborted()

@@ -71,6 +71,13 @@ test('a day before the first price is paid for at the first', () => {
 
 test('money buys fewer tokens where the prompt is in the dearer band', () => {
   const prices: Prices = [{ ...price('2026-01-01', 1, 2), longPrompt: { over: 100, input: 4e6, output: 8e6 } }]
-  expect(tokensFor(prices, at, 100)?.(80)).toEqual({ input: 80, output: 40 })
-  expect(tokensFor(prices, at, 101)?.(80)).toEqual({ input: 20, output: 10 })
+  expect(tokensFor(prices, at, 100, true)?.(80)).toEqual({ input: 80, output: 40 })
+  expect(tokensFor(prices, at, 101, true)?.(80)).toEqual({ input: 20, output: 10 })
+})
+
+test('what says nothing is paid for what it reads, and what costs nothing is bought without end', () => {
+  const [reader, free]: Prices[] = [[price('2026-01-01', 1, 0)], [price('2026-01-01', 0, 0)]]
+  expect(reader && tokensFor(reader, at, 1, false)?.(80)).toEqual({ input: 80, output: 80 })
+  expect(reader && tokensFor(reader, at, 1, true)).toBeUndefined()
+  expect(free && tokensFor(free, at, 1, false)).toBeUndefined()
 })

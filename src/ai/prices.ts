@@ -45,14 +45,16 @@ function priceAt(prices: Prices, at: Date): Price {
   return prices.findLast(({ from }) => from <= day) ?? prices[0]
 }
 
-/** How many tokens so much money buys with a prompt of this length; undefined where they cost nothing. */
+/** How many tokens so much money buys with a prompt of this length; undefined where they cost nothing. What says nothing is paid for what it reads. */
 export function tokensFor(
   prices: Prices,
   at: Date,
   promptTokens: number,
+  hasOutput: boolean,
 ): ((micros: number) => { input: number; output: number }) | undefined {
   const current = priceAt(prices, at)
-  const { input, output } = bandOf(current, promptTokens) ?? current
+  const { input, output: said } = bandOf(current, promptTokens) ?? current
+  const output = hasOutput ? said : input
   if (input === 0 || output === 0) return undefined
   return (micros) => ({ input: Math.floor((micros * PER) / input), output: Math.floor((micros * PER) / output) })
 }

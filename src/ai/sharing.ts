@@ -1,10 +1,12 @@
 import { AppError, describeError, findAppError, type PersonActor } from '#core'
 import { type Found, findCached, keepCached, type Place } from './cache.ts'
-import type { Call, Decision, GatewayEvent, Receipt } from './call.ts'
+import type { Call, Decision, GatewayEvent, Receipt, TokensLeft } from './call.ts'
 import { findModel } from './catalogue.ts'
 import { type AiCtx, type CacheNote, direct } from './direct.ts'
+import { refusedTokens } from './headers.ts'
 import type { Inflight } from './inflight.ts'
 import { NO_USAGE } from './model.ts'
+import { BudgetExhausted } from './refusals.ts'
 import { hold, settle } from './spending.ts'
 import type { KeptAnswer } from './tables.ts'
 
@@ -24,7 +26,8 @@ export type SharedAsk = {
   ticket: string
 }
 
-type Told = GatewayEvent | { type: 'failed'; code: string; message: string; retryAfterS: number | null }
+type Failed = { code: string; message: string; retryAfterS: number | null; tokens?: TokensLeft | undefined }
+type Told = GatewayEvent | ({ type: 'failed' } & Failed)
 
 /**
  * An answer that was given before, or is being given, where the caller shares it; else a new one, which is kept. The
@@ -71,7 +74,7 @@ async function book(ctx: AiCtx, call: Call, decision: Decision, receipt: Receipt
   const model = findModel(ctx.config, decision.model)
   if (!model) return
   try {
-    const held = await hold(ctx, call, decision, [{ model, worst: 0 }])
+    const held = await hold(ctx, call, decision, [{ model, worst: 0, promptTokens: null }])
     await settle(ctx, { ...held, isSent: true, end: { receipt, usage: NO_USAGE, outcome: 'done' } }, false)
   } catch (error) {
     ctx.log.warn('cache.not_booked', describeError(error))
@@ -121,17 +124,18 @@ async function* inObject(
   }
 }
 
-function asError({ code, message, retryAfterS }: Extract<Told, { type: 'failed' }>): Error {
+function asError({ code, message, retryAfterS, tokens }: Failed): Error {
   const options = retryAfterS === null ? {} : { retryAfterS }
   switch (code) {
     case 'model_failed':
     case 'model_overloaded':
     case 'timeout':
     case 'unavailable':
-    case 'budget_exhausted':
     case 'session_ended':
     case 'not_found':
       return new AppError(code, message, options)
+    case 'budget_exhausted':
+      return new BudgetExhausted(message, { ...options, tokens })
     default:
       return new Error(`a shared call failed: ${code}`)
   }
@@ -160,7 +164,7 @@ export function shareCall(
         const known = findAppError(error)
         if (!known && !controller.signal.aborted) ctx.log.error('call.failed', describeError(error))
         const { code = 'internal', message = '', retryAfterS = null } = known ?? {}
-        out.enqueue(line({ type: 'failed', code, message, retryAfterS }))
+        out.enqueue(line({ type: 'failed', code, message, retryAfterS, tokens: refusedTokens(error) }))
         out.close()
         controller.abort()
       }

@@ -160,6 +160,7 @@ test('what there is no budget for is not sent, and the caller is told when there
     code: 'budget_exhausted',
     retryAfterS: (Date.parse('2026-11-04') - START_MS) / 1000,
     message: expect.stringMatching(/0\.000100 USD is left .* it resets at 2026-11-04T00:00:00\.000Z/),
+    tokens: { any: { limit: expect.any(Number) }, resetAtMs: Date.parse('2026-11-04') },
   })
   const background = generate(ctx, callOf('x', { background: true }), new AbortController().signal)
   expect((await listen(background)).at(-1)).toMatchObject({ type: 'end' })

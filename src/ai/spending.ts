@@ -3,10 +3,11 @@ import type { BudgetChange, BudgetSummary, Refused, Reserved, Settled } from './
 import type { Call, Decision, Receipt } from './call.ts'
 import type { Model } from './catalogue.ts'
 import type { Choice } from './choose.ts'
-import { type Ask, type LedgerRow, lineOf, type Settlement, unsentPart } from './ledger.ts'
+import { type Ask, type LedgerRow, lineOf, type Settlement } from './ledger.ts'
 import { writeUsage } from './ledger-rows.ts'
 import { type ModelRequest, NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
+import { asRefusal } from './refusals.ts'
 import { sizeOf } from './size.ts'
 import type { Tightest } from './tightest.ts'
 
@@ -34,7 +35,6 @@ const BYTES_PER_TOKEN = 2
 const TOKENS_AROUND = 1024
 const TOKENS_PER_MESSAGE = 16
 const TOKENS_PER_TOOL = 32
-const MICROS_PER_DOLLAR = 1_000_000
 
 /**
  * More tokens than a provider counts: text and JSON take three to four bytes a token, two hold also for other
@@ -59,29 +59,39 @@ export function worstMicros(model: Model, request: ModelRequest, at: Date, isBat
  * Holds the worst case of a call, on the first model the budget has room for. `budget_exhausted` when it has room for
  * none; `unavailable` when it cannot be asked: nothing is spent that was not held.
  */
-export async function reserve(ctx: HoldCtx, call: Call, { decision, models }: Choice): Promise<Hold> {
-  const candidates = models.map((model) => ({ model, worst: worstMicros(model, call.request, ctx.now()) }))
-  return await hold(ctx, call, decision, candidates)
+export async function reserve(
+  ctx: HoldCtx,
+  call: Call,
+  { decision, models }: Choice,
+  deadlineMs?: number,
+): Promise<Hold> {
+  const prompt = promptTokens(call.request)
+  const candidates = models.map((model) => ({
+    ...{ model, promptTokens: prompt },
+    worst: worstMicros(model, call.request, ctx.now()),
+  }))
+  return await hold(ctx, call, decision, candidates, deadlineMs)
 }
 
-type Candidate = { model: Model; worst: number }
+type Candidate = { model: Model; worst: number; promptTokens: number | null }
 
-/** The same, where the worst case of each model is known otherwise. */
+/** The same, where the worst case of each model is known otherwise. A hold of this call that has the same deadline is replaced. */
 export async function hold(
   ctx: HoldCtx,
   call: Omit<Call, 'request'>,
   decision: Decision,
   candidates: Candidate[],
-  heldMs = HELD_MS,
+  deadlineMs = ctx.now().getTime() + HELD_MS,
 ): Promise<Hold> {
   const started = performance.now()
   const startedMs = ctx.now().getTime()
-  const refusals: [Refused, number][] = []
-  for (const { model, worst } of candidates) {
+  const refusals: [Refused, Candidate][] = []
+  for (const candidate of candidates) {
+    const { model, worst } = candidate
     // What was refused says what is left: a model that does not fit is not asked for.
     const [known] = refusals[0] ?? []
     if (known && worst > Math.min(known.leftMicros.day, known.leftMicros.month)) continue
-    const input = { ...askFor(ctx, call, decision.id, heldMs), ...named(model), worstMicros: worst }
+    const input = { ...askFor(ctx, call, decision.id, deadlineMs), ...named(model), worstMicros: worst }
     const reserved = await ask(ctx, input)
     if (reserved.ok) {
       const reserveUs = Math.round((performance.now() - started) * 1000)
@@ -90,12 +100,12 @@ export async function hold(
       const { tightest } = reserved
       return { decision: chosen, model, worstMicros: worst, startedMs, reserveUs, isSent: false, asked, tightest }
     }
-    refusals.push([reserved, worst])
+    refusals.push([reserved, candidate])
     if (reserved.reason === 'paused' || reserved.reason === 'settled') break
   }
-  const [refused, worst] = refusals[0] ?? []
-  if (!refused || worst === undefined) throw new AppError('unavailable', 'No model is configured')
-  throw exhausted(ctx, refused, worst)
+  const [refused, wanted] = refusals[0] ?? []
+  if (!refused || !wanted) throw new AppError('unavailable', 'No model is configured')
+  throw asRefusal(ctx, refused, wanted)
 }
 
 const named = ({ name, provider }: Model) => ({ provider, model: name })
@@ -104,7 +114,7 @@ function cheaper({ reasons }: Decision, model: Model) {
   return { ...named(model), reasons: [...reasons, 'a cheaper one, for what is left of the budget'] }
 }
 
-function askFor(ctx: SpendCtx, call: Omit<Call, 'request'>, id: string, heldMs: number) {
+function askFor(ctx: SpendCtx, call: Omit<Call, 'request'>, id: string, deadlineMs: number) {
   const { kind, feature, conversationId, background } = call
   const { userId, key } = ctx.actor
   return {
@@ -114,7 +124,7 @@ function askFor(ctx: SpendCtx, call: Omit<Call, 'request'>, id: string, heldMs: 
     feature,
     conversationId: conversationId ?? null,
     isBackground: background ?? false,
-    deadlineMs: ctx.now().getTime() + heldMs,
+    deadlineMs,
     ...(key && { key: { id: key.id, dayMicros: null, monthMicros: null, ...key.budget } }),
   }
 }
@@ -124,8 +134,8 @@ async function ask(ctx: HoldCtx, input: Ask) {
     return await toSteward(ctx, (steward) => steward.reserve(input))
   } catch (cause) {
     // It may have been held without our hearing of it.
-    await toSteward(ctx, (steward) => steward.release(input.id)).catch(async () => {
-      await write(ctx, lineOf(input, ctx.now().getTime(), UNSENT, unsentPart(input)))
+    await toSteward(ctx, (steward) => steward.release(input.id, input.deadlineMs)).catch(async () => {
+      await write(ctx, lineOf(input, ctx.now().getTime(), UNSENT, 'unsent'))
     })
     throw away(cause)
   }
@@ -145,10 +155,11 @@ export async function settle(ctx: HoldCtx, hold: Ended, isAborted: boolean): Pro
     ? { ...end, ...pick(end.receipt) }
     : { ...unheard(ctx, hold), outcome: 'aborted' }
   const outcome = isAborted && told.outcome !== 'done' ? 'aborted' : told.outcome
-  const settlement = { ...told, outcome, id: decision.id, decision, cache: decision.cache }
+  const deadlineMs = asked?.ask.deadlineMs
+  const settlement = { ...told, outcome, id: decision.id, deadlineMs, decision, cache: decision.cache }
   try {
     if (!hold.isSent) {
-      await toSteward(ctx, (steward) => steward.release(decision.id))
+      await toSteward(ctx, (steward) => steward.release(decision.id, deadlineMs))
       return true
     }
     const settled = await toSteward(ctx, (steward) => steward.settle(settlement))
@@ -160,7 +171,7 @@ export async function settle(ctx: HoldCtx, hold: Ended, isAborted: boolean): Pro
     ctx.log.error('budget.unsettled', { callId: decision.id, ...describeError(error) })
     if (!asked) return false
     const { ask, atMs } = asked
-    if (!hold.isSent) return await write(ctx, lineOf(ask, atMs, UNSENT, unsentPart(ask)))
+    if (!hold.isSent) return await write(ctx, lineOf(ask, atMs, UNSENT, 'unsent'))
     // As the Steward would have charged it.
     const charged = told.isEstimated ? Math.max(ask.worstMicros, told.costMicros) : told.costMicros
     return await write(ctx, lineOf(ask, atMs, { ...settlement, costMicros: charged }))
@@ -240,35 +251,13 @@ export async function explainExhausted(ctx: SpendCtx): Promise<AppError> {
   const { isPaused, own } = await readBudget(ctx)
   const name = own.month.leftMicros <= own.day.leftMicros ? 'month' : 'day'
   const leftMicros = { day: own.day.leftMicros, month: own.month.leftMicros }
-  return exhausted(ctx, {
+  return asRefusal(ctx, {
     ok: false,
     reason: isPaused ? 'paused' : name,
     resetAtMs: own[name].resetsAtMs,
     leftMicros,
   })
 }
-
-function exhausted(ctx: SpendCtx, { reason, resetAtMs, leftMicros }: Refused, worst?: number): AppError {
-  if (reason === 'settled') return new AppError('conflict', 'This call is over')
-  if (reason === 'paused')
-    return new AppError('budget_exhausted', 'You have paused the spending on AI; nothing is spent until you go on')
-  const left = dollars(Math.min(leftMicros.day, leftMicros.month))
-  const most = worst === undefined ? '' : ` and this may cost up to ${dollars(worst)} USD`
-  const resetAt = new Date(resetAtMs).toISOString()
-  const message = `${left} USD is left of ${BUDGETS[reason]}${most}; it resets at ${resetAt}`
-  const retryAfterS = Math.max(1, Math.ceil((resetAtMs - ctx.now().getTime()) / 1000))
-  return new AppError('budget_exhausted', message, { retryAfterS })
-}
-
-const BUDGETS = {
-  day: "today's budget for AI",
-  month: "this month's budget for AI",
-  cap: 'the limit you set for AI',
-  background: 'the budget for background work',
-  key: 'the budget of this API key',
-}
-
-const dollars = (micros: number) => (micros / MICROS_PER_DOLLAR).toFixed(6)
 
 const AWAY_S = 2
 
@@ -280,7 +269,7 @@ function away(cause: unknown): AppError {
 type Steward = {
   reserve(ask: Ask): Promise<Reserved>
   settle(settlement: Settlement): Promise<Settled>
-  release(id: string): Promise<unknown>
+  release(id: string, deadlineMs?: number): Promise<unknown>
   budget(): Promise<BudgetSummary>
   setBudget(change: BudgetChange): Promise<BudgetSummary>
   flushUsage(): Promise<{ ok: boolean }>

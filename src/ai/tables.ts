@@ -17,7 +17,7 @@ import { users } from '#users/tables'
 export const usageEvents = pgTable(
   'usage_events',
   {
-    // That of the call, but for the lines that correct it.
+    // The call's and the deadline it was held with, and what part a line beside the first is.
     id: text().primaryKey(),
     callId: text('call_id').notNull(),
     userId: text('user_id')

@@ -4,7 +4,7 @@ import { makePerson } from '#test/database'
 import { makeSteward } from '#test/steward'
 import type { Call } from './call.ts'
 import { choose } from './choose.ts'
-import { findCosts } from './ledger-rows.ts'
+import { findCosts, writeUsage } from './ledger-rows.ts'
 import { NO_USAGE } from './model.ts'
 import { reserve, settle } from './spending.ts'
 import { readUsage } from './usage.ts'
@@ -90,7 +90,7 @@ test('an end the Steward did hear, though we heard nothing of it, is one line', 
   })
   await settle(ctx, ended(held), false)
   expect(await ring()).toEqual([])
-  expect(steward.lines()).toMatchObject([{ id: held.decision.id, costMicros: 42 }])
+  expect(steward.lines()).toMatchObject([{ callId: held.decision.id, costMicros: 42 }])
   expect(await day()).toEqual({ spentMicros: 42, reservedMicros: 0 })
   expect(await ledger()).toMatchObject({ calls: 1, costMicros: 42 })
 })
@@ -120,8 +120,48 @@ test('a call that is held again under its id is not free for what was said of it
   release.mockRestore()
   clock.ms += 1000
   const { worstMicros } = await hold(id)
+  expect(await day()).toEqual({ spentMicros: 0, reservedMicros: 2 * worstMicros })
+  expect(await ring()).toEqual([])
+  expect(await day()).toEqual({ spentMicros: 0, reservedMicros: worstMicros })
   expect(await ring()).toEqual([id])
   expect(await day()).toEqual({ spentMicros: worstMicros, reservedMicros: 0 })
+})
+
+test.each(['heard of', 'lost'])(
+  'a call that is held again under its id and %s is paid for twice, as the ledger says',
+  async (how) => {
+    const { ctx, steward, clock, hold, ring, day, ledger } = await makeWorld()
+    const id = ctx.newId('aic')
+    const settling = vi.spyOn(steward, 'settle').mockRejectedValue(AWAY)
+    await settle(ctx, ended(await hold(id)), false)
+    settling.mockRestore()
+    clock.ms += 1000
+    const again = await hold(id)
+    if (how === 'heard of') await settle(ctx, ended(again), false)
+    for (let rings = 0; rings < 2; rings++) await ring()
+    await writeUsage(ctx, steward.lines())
+    const spentMicros = 42 + (how === 'lost' ? again.worstMicros : 42)
+    expect(await day()).toEqual({ spentMicros, reservedMicros: 0 })
+    expect(await ledger()).toMatchObject({ calls: 2, costMicros: spentMicros })
+  },
+)
+
+test('what is given back of a hold that was not heard of leaves the one before it', async () => {
+  const { ctx, steward, clock, hold, day } = await makeWorld()
+  const id = ctx.newId('aic')
+  const first = await hold(id)
+  clock.ms += 1000
+  const real = steward.reserve
+  const reserving = vi.spyOn(steward, 'reserve').mockImplementation(async (asked) => {
+    await real(asked)
+    throw AWAY
+  })
+  await expect(hold(id)).rejects.toMatchObject({ code: 'unavailable' })
+  reserving.mockRejectedValue(AWAY)
+  await expect(hold(id)).rejects.toMatchObject({ code: 'unavailable' })
+  expect(await day()).toEqual({ spentMicros: 0, reservedMicros: first.worstMicros })
+  await settle(ctx, ended(first), false)
+  expect(await day()).toEqual({ spentMicros: 42, reservedMicros: 0 })
 })
 
 test('only what the ledger does not know is charged as it was estimated', async () => {
@@ -131,5 +171,5 @@ test('only what the ledger does not know is charged as it was estimated', async 
   await settle(ctx, ended(known), false)
   expect(await ring()).toEqual([lost.decision.id])
   expect(await day()).toEqual({ spentMicros: 42 + lost.worstMicros, reservedMicros: 0 })
-  expect(steward.lines()).toMatchObject([{ id: lost.decision.id, outcome: 'lost', isEstimated: true }])
+  expect(steward.lines()).toMatchObject([{ callId: lost.decision.id, outcome: 'lost', isEstimated: true }])
 })

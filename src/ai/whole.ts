@@ -8,6 +8,7 @@ import { asAppError, ModelFailure } from './failure.ts'
 import { NO_USAGE, type Usage } from './model.ts'
 import { costMicros } from './prices.ts'
 import { hold, settle } from './spending.ts'
+import { tokensLeft } from './tightest.ts'
 
 export type WholeCtx = Pick<UserCtx, 'actor' | 'config' | 'db' | 'env' | 'now' | 'newId' | 'log' | 'waitUntil'>
 
@@ -33,7 +34,9 @@ export async function whole<T>(ctx: WholeCtx, call: WholeCall, work: (ask: Ask) 
   const micros = (units: number, at: Date) => costMicros(model.prices, { ...NO_USAGE, inputTokens: units }, at)
   const decision = decide(ctx, call)
   const worst = micros(call.most, ctx.now())
-  const held = await hold(ctx, { kind, feature, background }, decision, [{ model, worst }])
+  // What is priced otherwise has none.
+  const promptTokens = call.usageOf(call.most).inputTokens || null
+  const held = await hold(ctx, { kind, feature, background }, decision, [{ model, worst, promptTokens }])
   const startedAt = new Date(held.startedMs)
   const bill: Bill = { units: 0, costMicros: 0, isEstimated: false }
   let outcome: 'done' | 'failed' = 'failed'
@@ -59,7 +62,7 @@ export async function whole<T>(ctx: WholeCtx, call: WholeCall, work: (ask: Ask) 
   try {
     const value = await work(ask)
     outcome = 'done'
-    return { value, bill }
+    return { value, bill, tokens: tokensLeft(model, startedAt, promptTokens, held.tightest) }
   } catch (error) {
     throw error instanceof ModelFailure ? asAppError(error) : error
   } finally {

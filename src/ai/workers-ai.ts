@@ -28,13 +28,19 @@ export function workersAiProvider(ai: AiBinding): ModelProvider {
 
 async function* values(answer: unknown, signal: AbortSignal): AsyncGenerator<unknown> {
   if (!(answer instanceof ReadableStream)) {
-    // A model that cannot stream answers whole.
+    // A model that cannot stream answers whole; what has nothing of an answer is no empty one.
+    if (!isAnswer(answer)) throw new ModelFailure('garbage', 'an answer of an unknown shape')
     yield answer
     yield toValue('[DONE]')
     return
   }
   for await (const data of eventsOf(answer, signal)) yield toValue(data)
 }
+
+const isAnswer = (value: unknown) =>
+  typeof value === 'object' &&
+  value !== null &&
+  ['response', 'tool_calls', 'choices', 'error'].some((name) => name in value)
 
 // https://developers.cloudflare.com/workers-ai/platform/errors/
 const REASONS: Record<string, FailureReason> = {

@@ -1,10 +1,16 @@
 import { Buffer } from 'node:buffer'
-import { embed } from '#ai'
+import { embed, type TokensLeft } from '#ai'
 import { requireSession } from '#auth'
 import { AppError, type UserCtx } from '#core'
 import type { EmbeddingsRequest } from './schema.ts'
 
-type Embedded = { vectors: number[][]; model: string; inputTokens: number; costMicros: number }
+type Embedded = {
+  vectors: number[][]
+  model: string
+  inputTokens: number
+  costMicros: number
+  tokens: TokensLeft | undefined
+}
 
 /** A vector for each text. `unavailable`: no model for it is configured; `not_found`: it is another one. */
 export async function embedTexts(ctx: UserCtx, asked: EmbeddingsRequest): Promise<Embedded> {
@@ -18,11 +24,12 @@ export async function embedTexts(ctx: UserCtx, asked: EmbeddingsRequest): Promis
   const answer = await embed(ctx, { texts, feature: 'compat.openai' })
   if (!answer.ok) throw new AppError('unavailable', 'No model for embeddings is configured')
   const { model, inputTokens, costMicros } = answer.receipt
-  return { vectors: answer.vectors, model, inputTokens, costMicros }
+  return { vectors: answer.vectors, model, inputTokens, costMicros, tokens: answer.tokens }
 }
 
 /** The list as it was asked for: numbers, or the bytes of 32-bit floats. */
-export function toEmbeddings({ vectors, model, inputTokens, costMicros }: Embedded, format: 'float' | 'base64') {
+export function toEmbeddings(embedded: Omit<Embedded, 'tokens'>, format: 'float' | 'base64') {
+  const { vectors, model, inputTokens, costMicros } = embedded
   const encode = (vector: number[]) => Buffer.from(Float32Array.from(vector).buffer).toString('base64')
   return {
     object: 'list',

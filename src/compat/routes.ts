@@ -1,5 +1,5 @@
 import type { Context } from 'hono'
-import { answerHeaders } from '#ai'
+import { answerHeaders, refusedTokens } from '#ai'
 import { AppError, type Ctx, createApp, type RouteMeta, type UserCtx } from '#core'
 import * as anthropic from './anthropic-messages.ts'
 import { type Answering, type Asked, ask, collect, type Whole } from './ask.ts'
@@ -129,11 +129,10 @@ const embeddings: Handler = async (c, ctx) => {
   // Whoever leaves is still to be charged what it cost, and no more.
   ctx.waitUntil(working.catch(() => undefined))
   const embedded = await working
-  return c.json(
-    toEmbeddings(embedded, body.encoding_format ?? 'float'),
-    200,
-    paidOf(embedded, ctx.config.ai.embeddings),
-  )
+  return c.json(toEmbeddings(embedded, body.encoding_format ?? 'float'), 200, {
+    ...paidOf(embedded, ctx.config.ai.embeddings),
+    ...tokenHeadersIn('openai', embedded.tokens, ctx.now()),
+  })
 }
 
 const transcriptions: Handler = async (c, ctx) => {
@@ -220,6 +219,13 @@ function asPerson({ actor, ...ctx }: Ctx): UserCtx {
   return { ...ctx, actor }
 }
 
+/** A refusal tells what is left too. */
+function refuse(c: Context, error: unknown): never {
+  const headers = tokenHeadersIn(protocolOf(c.req.path) ?? 'openai', refusedTokens(error), c.var.ctx.now())
+  for (const [name, value] of Object.entries(headers)) c.header(name, value)
+  throw error
+}
+
 export const app = createApp()
 for (const { method, path, limit, admitsLate, handle } of ROUTES) {
   const meta: RouteMeta = {
@@ -236,6 +242,6 @@ for (const { method, path, limit, admitsLate, handle } of ROUTES) {
     method,
     path.replace('{id}', ':id{.+}'),
     (c, next) => c.var.guard(c, meta, next),
-    (c) => handle(c, asPerson(c.var.ctx)),
+    (c) => handle(c, asPerson(c.var.ctx)).catch((error: unknown) => refuse(c, error)),
   )
 }

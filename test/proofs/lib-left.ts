@@ -13,22 +13,25 @@ type Stewards = { getByName(name: string): { reserve(ask: Ask): Promise<Reserved
 
 /**
  * Calls that were held and of which the Steward never heard again: one that the ledger knows the cost of, one it knows
- * was not sent, one nobody knows of. Only the last is charged as it was estimated. Answers how many there were.
+ * was not sent, one nobody knows of, and the first held again, of which nobody knows either. Only what nobody knows of is
+ * charged as it was estimated. Answers how many there were.
  */
 export async function leftBehind(world: World, person: Person, report: (what: string) => void): Promise<number> {
   const stewards = (await world.worker.miniflare.getDurableObjectNamespace('STEWARD')) as unknown as Stewards
   const { userId } = person
   const deadlineMs = Date.now() + HELD_MS
   const [known, unsent, lost] = [makeId('aic'), makeId('aic'), makeId('aic')]
-  for (const id of [known, unsent, lost]) {
+  const holds = [...[known, unsent, lost].map((id) => ({ id, deadlineMs })), { id: known, deadlineMs: deadlineMs + 1 }]
+  const charged = KNOWN + 2 * WORST
+  for (const hold of holds) {
     const call = { kind: 'chat', feature: 'assistant', conversationId: null, provider: 'anthropic' } as const
-    const most = { model: 'claude-sonnet-5-5', worstMicros: WORST, isBackground: false, deadlineMs }
-    const held = await stewards.getByName(userId).reserve({ id, userId, ...call, ...most })
+    const most = { model: 'claude-sonnet-5-5', worstMicros: WORST, isBackground: false }
+    const held = await stewards.getByName(userId).reserve({ ...hold, userId, ...call, ...most })
     if (!held.ok) throw new Error(`nothing is held: ${held.reason}`)
   }
   const lines = [
-    [known, known, KNOWN, 'done'],
-    [`${unsent}.unsent.${deadlineMs}`, unsent, 0, 'unsent'],
+    [`${known}.${deadlineMs}`, known, KNOWN, 'done'],
+    [`${unsent}.${deadlineMs}.unsent`, unsent, 0, 'unsent'],
   ]
   for (const [id, callId, micros, outcome] of lines)
     await world.query(
@@ -42,15 +45,15 @@ export async function leftBehind(world: World, person: Person, report: (what: st
     const { own } = JSON.parse((await person.api('GET', '/v1/ai/budget')).text)
     const { total } = JSON.parse((await person.api('GET', '/v1/ai/usage')).text)
     if (own.day.reservedMicros === 0) {
-      if (own.day.spentMicros !== KNOWN + WORST)
-        report(`of calls left behind ${own.day.spentMicros} micro-dollars are charged, not ${KNOWN + WORST}`)
-      if (total.costMicros !== own.day.spentMicros || total.calls !== 2)
+      if (own.day.spentMicros !== charged)
+        report(`of calls left behind ${own.day.spentMicros} micro-dollars are charged, not ${charged}`)
+      if (total.costMicros !== own.day.spentMicros || total.calls !== 3)
         report(`of calls left behind the ledger says ${total.costMicros} in ${total.calls} calls`)
-      return 3
+      return holds.length
     }
     if (Date.now() > untilMs) {
       report('what was left behind is held for ever')
-      return 3
+      return holds.length
     }
     await wait(LOOK_EACH_MS)
   }
