@@ -2,10 +2,11 @@ import { type ChildProcess, fork } from 'node:child_process'
 import { once } from 'node:events'
 import { cpus, loadavg } from 'node:os'
 import { join, resolve } from 'node:path'
+import { setTimeout as wait } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { buildWorker } from '../local/worker.ts'
 import type { Load, Measured } from './gateway-load.ts'
-import { cpuSeconds } from './measure.ts'
+import { cpuSeconds, settle } from './measure.ts'
 import { insertPeople } from './people.ts'
 import { middle } from './report.ts'
 import { openStage, startOurs, type Whole } from './stage.ts'
@@ -13,7 +14,10 @@ import { openStage, startOurs, type Whole } from './stage.ts'
 const BUNDLES = join(resolve(import.meta.dirname, '..'), 'node_modules/.cache/aurelius')
 // Cheap, so that a day's budget lasts.
 const MODEL = 'claude-haiku-5-5'
-const WARM_UP_MS = 500
+// By then what is run often has been compiled.
+const WARM_UP_MS = 3000
+// A second after a call its line goes to the ledger; those of the warm-up are not what is measured.
+const FLUSHED_MS = 1500
 const PACE_S = 5
 const AIM = { connections: 20, p50: 2, p99: 10 }
 
@@ -65,6 +69,8 @@ async function rounds(child: ChildProcess, loads: Pair): Promise<Record<'direct'
 
 async function compare(child: ChildProcess, loads: Pair, name: string, pid: number): Promise<void> {
   for (const who of WHO) await run(child, { ...loads[who], ms: WARM_UP_MS })
+  await wait(FLUSHED_MS)
+  await settle(pid)
   const paced = (load: Load): Load => ({ ...load, paceS: PACE_S })
   const calm = await rounds(child, { direct: paced(loads.direct), ours: paced(loads.ours) })
   const cpuBefore = cpuSeconds(pid)

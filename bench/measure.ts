@@ -84,8 +84,8 @@ export function cpuSeconds(pid: number): number {
   }
 }
 
-/** Waits until what a round left behind, events on their way, is done. */
-async function settle(pid: number): Promise<void> {
+/** Waits until what a round left behind, events and lines of the ledger on their way, is done. */
+export async function settle(pid: number): Promise<void> {
   for (let waits = 0; waits < MAX_WAITS; waits++) {
     const before = cpuSeconds(pid)
     await wait(QUIET_MS)
