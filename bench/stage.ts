@@ -142,6 +142,7 @@ export async function startBare(
               Object.entries(objects).map(([name, className]) => [name, { className, useSQLite: true }]),
             ),
             unsafeDirectSockets: [{ host: HOST, port }],
+            stripCfConnectingIp: false,
           },
         ],
       }),

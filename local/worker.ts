@@ -204,6 +204,8 @@ function workersOf(
       .map((name) => ({ type: moduleType(name), path: join(bundleDir, name) })),
     bindings: { ...bindings, ...vars },
     unsafeDirectSockets: [{ host: HOST, port }],
+    // A Worker before each outbound request, that takes away a header nothing here sends.
+    stripCfConnectingIp: false,
   }
   const { durableObjects = {} } = main
   const elsewhere = Object.entries(durableObjects).map(([name, object]) => [

@@ -1,7 +1,7 @@
 import { type Feature, findModel, generate, type ModelMessage, type ToolCall } from '#ai'
 import { converse, type Passage, type PassageEvent } from '#assistant'
 import { requireSession } from '#auth'
-import { AppError, type UserCtx } from '#core'
+import { AppError, type UserCtx, wait } from '#core'
 import { refuse } from './schema.ts'
 
 /** The name under which the assistant itself is asked. */
@@ -77,7 +77,11 @@ export async function ask(
     start: first.value,
     upstreamMs: ctx.now().getTime() - startedMs,
     events: tell(events, second, asked.isParallel),
-    close: async () => void (await events.return(undefined)),
+    close: async () => {
+      // What was said goes out first.
+      await wait(0, signal).catch(() => undefined)
+      await events.return(undefined)
+    },
   }
 }
 
