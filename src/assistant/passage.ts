@@ -57,6 +57,7 @@ export async function* converse(ctx: UserCtx, passage: Passage, signal: AbortSig
     if (calls.length > 0 && acts.length > 0) yield { type: 'text', text: `\n[Already done: ${acts.join('; ')}]\n` }
     for (const call of calls) yield { type: 'tool_call', call }
   } catch (error) {
+    await run.bill
     if (last && run.receipt) yield { ...last, stop: 'aborted', receipt: run.receipt }
     throw error
   }

@@ -144,6 +144,8 @@ export type Ask =
 export type State = {
   focus: Task[]
   focusIs: 'written' | 'listed' | 'none'
+  /** What was last read out, where something else is in focus since. */
+  list?: Task[]
   wrote: boolean
   ask?: Ask
   query?: Extract<Intent, { kind: 'find' }>

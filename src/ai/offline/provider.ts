@@ -6,7 +6,7 @@ import {
   type PersonFacts,
   type Usage,
 } from '../model.ts'
-import { sizeOf } from '../size.ts'
+import { charsOf } from '../size.ts'
 import type { Move } from './run.ts'
 
 const MODEL = 'offline-1'
@@ -21,8 +21,10 @@ function* deltas(text: string): Generator<string> {
   for (let i = 0; i < words.length; i += WORDS_PER_DELTA) yield words.slice(i, i + WORDS_PER_DELTA).join('')
 }
 
-function usage(request: ModelRequest, output: number): Usage {
-  return { ...NO_USAGE, inputTokens: tokensIn(sizeOf(request).chars), outputTokens: output }
+// Of the tools the rules read the names alone.
+function usage({ system, volatileSystem, messages }: ModelRequest, output: number): Usage {
+  const chars = system.length + volatileSystem.length + charsOf(messages)
+  return { ...NO_USAGE, inputTokens: tokensIn(chars), outputTokens: output }
 }
 
 function* events(request: ModelRequest, move: Move): Generator<ModelEvent> {

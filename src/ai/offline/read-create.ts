@@ -53,6 +53,8 @@ const FORGET_NOT = re(
 const HAVE = /^(?:i|we)(?:'ve got| have|'ve| got| have got)(?: got)? (?:a |an |my |the |another )?(?=\w)/i
 const SCHEDULE =
   /^(?:schedule|set up|pencil in|block(?: off| out)?|slot in|calendar)\s+(?:in )?(?:a |an |the |my |some )?/i
+const QUOTED =
+  /^(?:put|add|write|note|jot)(?: down)? ["\u201c]([^"\u201d]{2,120})["\u201d](?!.*\b(?:list|project)\b)\s*(.*)$/i
 const WAKE = /^wake me(?: up)?\b/i
 const ALARM = /^(?:set (?:me )?(?:an? |the )?|start (?:an? )?|new )?(alarm|timer)\b\s*(?:for |at |of |to )?/i
 
@@ -207,6 +209,8 @@ export function readCreate(clause: string, world: World): Intent | undefined {
       : (leadOf(clause, world) ?? reminder(clause, world)))
   if (early) return early
   if (NEEDS_DOING.test(clause) && !QUESTION.test(clause) && /ing\b/.test(clause)) return made(clause, world)
+  const quoted = QUOTED.exec(clause)
+  if (quoted?.[1]) return made(`${quoted[1]} ${quoted[2] ?? ''}`, world)
   const listed = LISTED.exec(clause)
   if (listed?.[1]) return made(`${listed[1]} ${clause.slice(listed[0].length)}`, world)
   const intend = INTEND.exec(clause)

@@ -169,6 +169,18 @@ const CORRECTION = re(
   raw`what about|maybe|rather|instead|better)?[\s,:]*`,
 )
 
+/** "and the last one to saturday": the next of the list of which one was just given a time. */
+export function readNext(text: string, world: World): Intent | undefined {
+  const { wrote, list } = world.state
+  const m = /^(?:(?:and|then|also)[\s,]+)+(?:move |push )?(.{3,40}?) (?:to|for|until|till) (.{2,40}?)[.!]*$/i.exec(
+    text.trim(),
+  )
+  if (!m?.[1] || !m[2] || !wrote || !list) return undefined
+  const places = readPlaces(m[1])
+  const when = places && onlyWhen(m[2], world)
+  return when ? { kind: 'change', target: { kind: 'nth', places }, change: { when } } : undefined
+}
+
 const sameTime = (a: Moment, b: Moment) => a.date === b.date && a.time === b.time
 
 /** "i meant thursday for the landlord one": the task is named after the time. */

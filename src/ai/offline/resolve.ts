@@ -189,7 +189,8 @@ function inFocus(state: State, many: boolean, clock: Clock): Resolved {
 }
 
 function byPlace(places: number[], world: World): Resolved {
-  const pool = world.state.ask?.kind === 'which' ? world.state.ask.tasks : world.state.focus
+  const { ask, focus, list } = world.state
+  const pool = ask?.kind === 'which' ? ask.tasks : focus.length > 1 ? focus : (list ?? focus)
   const tasks = places.flatMap((n) => pool.at(n < 0 ? n : n - 1) ?? [])
   if (tasks.length === places.length) return { ok: true, tasks, missed: [] }
   return {

@@ -1,6 +1,6 @@
 import type { ModelMessage, ModelTool, PersonFacts, ToolCall, ToolResult } from '../model.ts'
 import { clockAt } from './clock.ts'
-import { asTask, record, resultsOf, type Turn, tasksOf, text, turnsOf } from './conversation.ts'
+import { record, resultsOf, type Turn, text, turnsOf } from './conversation.ts'
 import { doCalendar } from './do-calendar.ts'
 import { doChange } from './do-change.ts'
 import { doCreate, doFill } from './do-create.ts'
@@ -22,15 +22,15 @@ import {
 } from './do-rest.ts'
 import { doRoom } from './do-room.ts'
 import { doUndoSince } from './do-undo-since.ts'
-import type { Call, Intent, Outcome, Result, Script, State, Task, World } from './intent.ts'
+import type { Call, Intent, Outcome, Result, Script, State, World } from './intent.ts'
 import { createMemo } from './memo.ts'
+import { NOTHING, stateAfter, stateSeen } from './state.ts'
 import { unconfirmedIn } from './unconfirmed.ts'
 import { flagsOf, understood } from './understood.ts'
 import { wrapUp } from './wrap-up.ts'
 
 /** Older turns hold nothing that "it" or "the second one" could still mean. */
 const MAX_TURNS = 6
-const NOTHING: State = { focus: [], focusIs: 'none', wrote: false }
 
 export type Move = { calls: Call[] } | { text: string }
 
@@ -164,50 +164,6 @@ function* parallel(scripts: Script[]): Generator<Call[], Outcome[], Result[]> {
     })
   }
   return steps.flatMap((s) => (s.done ? [s.value] : []))
-}
-
-function stateAfter(outcomes: Outcome[], before: State, intents: Intent[]): State {
-  const written = outcomes.flatMap((o) => o.written ?? [])
-  const listed = outcomes.flatMap((o) => o.listed ?? [])
-  const wrote = outcomes.some((o) => o.wrote)
-  const ask = outcomes.find((o) => o.ask)?.ask
-  const query = intents.find((i) => i.kind === 'find')
-  const projectId = outcomes.find((o) => o.projectId)?.projectId
-  const focus: Pick<State, 'focus' | 'focusIs'> =
-    written.length > 0
-      ? { focus: written, focusIs: 'written' }
-      : listed.length > 0
-        ? { focus: listed, focusIs: 'listed' }
-        : before
-  return {
-    focus: focus.focus,
-    focusIs: focus.focusIs,
-    wrote,
-    ...(ask ? { ask } : {}),
-    ...(query ? { query } : {}),
-    ...(projectId ? { projectId } : {}),
-  }
-}
-
-/** What tools gave back in a turn we did not lead (another model answered it). */
-function stateSeen(turn: Turn, before: State): State {
-  const changed: Task[] = []
-  let listed: Task[] = []
-  let wrote = false
-  for (const step of turn.steps) {
-    resultsOf(step).forEach((result, i) => {
-      const name = step.calls[i]?.name ?? ''
-      if (!result.ok) return
-      if (name === 'find_tasks') listed = tasksOf(result.output)
-      else if (/^(?:create|update|complete|reopen)_task$/.test(name))
-        changed.push(...[asTask(record(result.output).task) ?? asTask(result.output) ?? []].flat())
-      if (!/^(?:find|list|get|search)_|insights/.test(name)) wrote = true
-    })
-  }
-  if (changed.length > 0) return { focus: changed, focusIs: 'written', wrote }
-  if (listed.length > 0) return { focus: listed, focusIs: 'listed', wrote }
-  const { ask: _, ...rest } = before
-  return { ...rest, wrote }
 }
 
 /** A field is refused only by a schema that lists its fields without it. */

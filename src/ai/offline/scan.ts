@@ -65,6 +65,8 @@ function length(text: string, spot: Spot): Core | undefined {
 }
 
 const RULES: Rule[] = [...REPEAT_RULES, ...DATE_RULES, ...SPAN_RULES, ...TIME_RULES, ...OTHER_RULES]
+const IS_LATE =
+  /\b(?:running|being?|am|is|are|was|were|i'?m|(?:s?he|it)'?s|(?:we|they|you)'?re|too|so|come|comes|coming|arrive|arriving)\s+$/i
 const RELS: [RegExp, Rel][] = [
   [/\bbefore\b/, 'before'],
   [/\bafter\b/, 'after'],
@@ -120,6 +122,8 @@ function find(text: string, clock: Clock, options: ScanOptions): Piece[] {
   let free = 0
   for (let m = starts.exec(text); m; m = starts.exec(text)) {
     if (m.index < free || /[#@\w]/.test(text[m.index - 1] ?? ' ')) continue
+    // Who is late on Friday is not to be reminded late on Friday.
+    if (/^late$/i.test(m[0]) && IS_LATE.test(text.slice(0, m.index))) continue
     const previous = found.at(-1)
     const near = previous !== undefined && /^[\s,(]*$/.test(text.slice(previous.end, m.index))
     for (const { preps, end: at } of prepsAt(text, m.index)) {

@@ -12,7 +12,7 @@ import { readElsewhere, unsupported } from './read-cannot.ts'
 import { readChange } from './read-change.ts'
 import { draftOf, impliedCreate, readCreate } from './read-create.ts'
 import { readEnding, readTold } from './read-ending.ts'
-import { isNo, isYes, readAnswer, readCorrection, readUndo } from './read-follow.ts'
+import { isNo, isYes, readAnswer, readCorrection, readNext, readUndo } from './read-follow.ts'
 import { readList } from './read-lists.ts'
 import { readAfterthought, readMind, readStatement } from './read-mind.ts'
 import { readAgain, readQuery, readTimedQuestion } from './read-query.ts'
@@ -189,7 +189,10 @@ export function understand(said: string, world: World): Intent[] {
   const short = said.trim().length <= 3 ? said.trim().toLowerCase() : text
   const core = uncluttered(text)
   const whole =
-    (core === text ? undefined : answering(core, world)) ?? answering(short, world) ?? alone(text, core, world)
+    (core === text ? undefined : answering(core, world)) ??
+    answering(short, world) ??
+    (short === text ? undefined : answering(text, world)) ??
+    alone(text, core, world)
   if (whole) return [whole]
   const draft = readDraft(text, world)
   if (draft) return [draft]
@@ -211,15 +214,18 @@ function answering(text: string, world: World): Intent | undefined {
   if (answer) return answer
   const agreed = isYes(text) || /^(?:delete|forget|archive|do|approve|accept) (?:it|that|them)$/i.test(text)
   if (unconfirmed && agreed) return { kind: 'repeat-calls', calls: unconfirmed }
-  if (unconfirmed && isNo(text)) return say('Okay, I left it as it is.')
+  const refused = isNo(text) || isNo(text.replace(HESITANT, ''))
   const undo = readUndo(text, world)
+  // Of what waits for a yes nothing was done: to take it back is to leave it.
+  if (unconfirmed && (refused || undo)) return say('Okay, I left it as it is.')
   if (undo) return undo
   if (isYes(text) && FIRM_YES.test(text))
     return say("I'm not sure what you are saying yes to: I had asked nothing. Tell me what you would like done.")
-  if (!isNo(text)) return undefined
+  if (!refused) return undefined
   return say(wrote ? 'Okay. If you want the last change taken back, say “undo”.' : 'Okay, nothing changed.')
 }
 
+const HESITANT = /^(?:(?:actually|wait|hmm+|hold on|oh|um+|sorry)\b[\s,.]*)+/i
 const FIRM_YES = /^(?:y|yes|yep|yeah|yup|ya|do it|go ahead|confirm|absolutely|definitely|of course)\b/i
 
 /** A message that is one thing as a whole. */
@@ -227,6 +233,7 @@ function alone(text: string, core: string, world: World): Intent | undefined {
   return (
     readTalk(bare(text), world) ??
     chatter(text, world) ??
+    readNext(text, world) ??
     readCorrection(text, world) ??
     (core === text ? undefined : readCorrection(core, world)) ??
     readAfterthought(core)
