@@ -42,7 +42,7 @@ export const TASK_TEMPLATES: readonly Template[] = [
       gather: [tasks('overdue', { due: 'overdue', overdueDays: '{{ params.days }}', limit: 20 })],
       analysis: rule(
         'size(facts.overdue) >= params.most',
-        '{{ size(facts.overdue) }} tasks are late by {{ params.days }} days or more',
+        '{{ size(facts.overdue) }} {{ size(facts.overdue) == 1 ? "task is" : "tasks are" }} late by {{ params.days }} {{ params.days == 1 ? "day" : "days" }} or more',
         'facts.overdue',
         0.85,
       ),
