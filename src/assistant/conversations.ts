@@ -102,11 +102,12 @@ export async function listConversations(ctx: ReadCtx, page: Page) {
 export function conversationsSaying({ actor }: Pick<ReadCtx, 'actor'>, sought: Sought): SQL {
   const { id, title, updatedAt, userId } = conversations
   const says = saysAll(sought.words, sql`text`)
+  // `offset 0`: each message's words are put together once, and not anew for each word that is looked for.
   const from = sql`(select c.*, m.text, coalesce(m.tainted, false) as tainted
     from (select ${id}, ${title}, ${updatedAt} from ${conversations} where ${ownedBy(actor, userId)}
       order by ${updatedAt} desc, ${id} desc limit ${SEARCHED}::int) c
     left join lateral (select s.text, s.tainted from (select ${messages.id}, ${messages.tainted}, ${textOf(messages.parts)} as text
-      from ${messages} where ${messages.conversationId} = c.id) s where ${says} order by s.id desc limit 1) m on true) f`
+      from ${messages} where ${messages.conversationId} = c.id offset 0) s where ${says} order by s.id desc limit 1) m on true) f`
   const columns = { id: sql`f.id`, title: sql`f.title`, body: sql`f.text`, updatedAt: sql`f.updated_at` }
   return finding({ area: 'conversations', from, ...columns, tainted: sql`f.tainted`, where: undefined }, sought)
 }

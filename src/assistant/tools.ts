@@ -28,7 +28,7 @@ export function toolsFor({ actor }: Pick<UserCtx, 'actor'>, turn: OpenedTurn): T
 
 /** What it may do where nobody can be asked, others' words may stand, and nothing is kept that an undo could name. */
 export function toolsWithoutAsking({ actor }: Pick<UserCtx, 'actor'>, servers: ServerRow[]): Tool[] {
-  const tools = [...standingTools(null), ...remoteTools(servers).filter(({ trusted }) => trusted)]
+  const tools = [...standingTools(null), ...remoteTools(servers, ({ trusted = false }) => trusted)]
   return toolsWithin(scopesOf(actor), tools).filter(({ destructive }) => !destructive)
 }
 

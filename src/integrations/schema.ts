@@ -38,7 +38,7 @@ const scope = z
 
 const trusted = z.boolean().openapi({
   description:
-    'Its read-only tools are used without a tap where words of others were read, and by clients of `/compat`: it may then be told whatever those words ask for. Said by the person, not by a key; a new URL ends it',
+    'Its read-only tools are used without a tap where words of others were read, and by clients of `/compat`: it may then be told whatever those words ask for. Said by the person, not by a key; a new URL ends it, and so does a key that changes its auth or switches it on',
 })
 
 const NoAuth = z.strictObject({ type: z.literal('none') }).openapi('McpNoAuth')

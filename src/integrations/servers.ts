@@ -145,12 +145,14 @@ export async function updateServer(
     tools: null,
   }
   const isSame = Object.keys(fields).length === 0 && !auth
+  // What a key lets in, or lets in again, is not what its person trusted.
+  const isOther = fields.url !== undefined || (ctx.actor.key && (auth || fields.enabled))
   const current = db.$with('current').as(db.select(accessOf).from(mcpServers).where(mine(ctx, id)))
   const changed = db.$with('changed').as(
     db
       .update(mcpServers)
       .set({
-        ...(fields.url !== undefined && { trusted: false }),
+        ...(isOther && { trusted: false }),
         ...fields,
         ...fresh,
         version: isSame ? sql`${mcpServers.version}` : sql`${mcpServers.version} + 1`,

@@ -62,6 +62,15 @@ test('a server is trusted by its person and never by a key, and a new address is
   expect(await updateServer(person, id, { name: 'v' }, '*')).toMatchObject({ trusted: true })
   await expect(addServer(byKey, { ...made, trusted: true })).rejects.toMatchObject({ code: 'forbidden' })
   await expect(updateServer(byKey, id, { trusted: true }, '*')).rejects.toMatchObject({ code: 'forbidden' })
+  // With other access or switched on again by a key it is another; by its person it is not.
+  const trusting = () => updateServer(person, id, { trusted: true }, '*')
+  for (const patch of [{ auth }, { enabled: true }]) {
+    expect(await updateServer(person, id, patch, '*')).toMatchObject({ trusted: true })
+    expect(await updateServer(byKey, id, patch, '*')).toMatchObject({ trusted: false })
+    expect(await trusting()).toMatchObject({ trusted: true })
+  }
+  for (const patch of [{ enabled: false }, { name: 'w' }])
+    expect(await updateServer(byKey, id, patch, '*')).toMatchObject({ trusted: true })
   const moved = await updateServer(person, id, { url: `${url}/v2`, auth }, '*')
   expect(moved).toMatchObject({ trusted: false })
 })

@@ -60,15 +60,19 @@ async function useOnce(ctx: UserCtx, server: ServerRow, tool: string, given: unk
 }
 
 /** The tools of a person's MCP servers, as tools of a turn. One that is not read-only asks first, as its server may do anything. */
-export function remoteTools(servers: ServerRow[]): Tool[] {
+export function remoteTools(servers: ServerRow[], isWanted: (tool: Tool) => boolean = () => true): Tool[] {
   let left = MAX_SCHEMAS_CHARS
-  return servers
-    .flatMap((server) => (server.tools ?? []).map((tool) => toTool(server, spaceOf(server, servers), tool)))
-    .slice(0, MAX_IN_TURN)
-    .filter(({ inputSchema, description }) => {
-      left -= JSON.stringify(inputSchema).length + description.length
-      return left >= 0
-    })
+  return (
+    servers
+      .flatMap((server) => (server.tools ?? []).map((tool) => toTool(server, spaceOf(server, servers), tool)))
+      // Before the most there may be, and after their names: those do not depend on who is left out.
+      .filter(isWanted)
+      .slice(0, MAX_IN_TURN)
+      .filter(({ inputSchema, description }) => {
+        left -= JSON.stringify(inputSchema).length + description.length
+        return left >= 0
+      })
+  )
 }
 
 // Two servers of one name both get a part of their id: whoever agreed to a tool agreed to that server's.

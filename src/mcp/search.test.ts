@@ -1,4 +1,6 @@
+import { sql } from 'drizzle-orm'
 import { expect, test } from 'vitest'
+import { conversationsSaying } from '#assistant'
 import { conversations, messages } from '#assistant/tables'
 import { databaseFailure } from '#database'
 import { memories } from '#memories/tables'
@@ -50,4 +52,17 @@ test('all kinds are one trip, for a session that lives', async () => {
   await revoke(person)
   const refused = await find(person, { query: 'anything' }).catch(databaseFailure)
   expect(refused).toMatchObject({ code: 'session_ended' })
+})
+
+test('eight words are looked for at most, and in each message once put together', async () => {
+  const person = await makePerson()
+  const words = ['one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight']
+  const id = await saying(person, 'Count', [text(words.join(' '))])
+  expect(await find(person, { query: `${words.join(' ')} one` })).toMatchObject({ results: [{ id }] })
+  const refused = { code: 'invalid_request', message: expect.stringContaining('8 words at most') }
+  await expect(find(person, { query: `${words.join(' ')} nine` })).rejects.toMatchObject(refused)
+  const saying8 = conversationsSaying(person, { words, limit: 21 })
+  const { rows } = await person.db.execute<Record<string, string>>(sql`explain (verbose) ${saying8}`)
+  const plan = rows.flatMap(Object.values).join('\n')
+  expect(plan.match(/jsonb_array_elements\(/g)).toHaveLength(1)
 })

@@ -7,9 +7,14 @@ import { findOne, kindsFor, SEARCHABLE, uriOf } from './resources.ts'
 type Area = (typeof SEARCHABLE)[number]
 const MAX_FOUND = 20
 const MAX_ID = 80
+/** Each is looked for in every text there is. */
+const MAX_WORDS = 8
 
 const Query = z.strictObject({
-  query: s.text(200, 1).regex(/\S/, 'must say something'),
+  query: s
+    .text(200, 1)
+    .regex(/\S/, 'must say something')
+    .refine((query) => wordsOf(query).length <= MAX_WORDS, `must be ${MAX_WORDS} words at most`),
   kinds: s.list(z.enum(SEARCHABLE), SEARCHABLE.length, 1).optional(),
   limit: s.int(1, MAX_FOUND).default(MAX_FOUND),
 })
@@ -41,15 +46,18 @@ export const searchTools: Tool[] = [
     name: 'search',
     description:
       "Everything of the user's that says all of these words: tasks, projects, the calendar, conversations, memories and" +
-      ' suggestions, done and past ones too. Give one or two words as the user would write them; parts of words are found.' +
-      ' `fetch` gives one of the results whole.',
+      ' suggestions, done and past ones too. Give one or two words as the user would write them; parts of words are found; more' +
+      ` than ${MAX_WORDS} are refused. \`fetch\` gives one of the results whole, but of a conversation the first fifty messages: a` +
+      ' result is found by the newest message that says the words, and `read_conversation` reads on to it.',
     input: Query,
     readOnly: true,
     run: async (ctx, input) => ({ output: await search(ctx, input) }),
   }),
   defineTool({
     name: 'fetch',
-    description: 'One thing whole, by the id or the uri that `search` or another tool gave.',
+    description:
+      'One thing whole, by the id or the uri that `search` or another tool gave. Of a conversation the first fifty messages:' +
+      ' `read_conversation` with its nextCursor as cursor reads on.',
     input: z.strictObject({ id: z.string().min(1).max(MAX_ID) }),
     readOnly: true,
     run: async (ctx, { id }) => {

@@ -3,7 +3,7 @@ import { enqueueIfCheaper, generate, getAnswer, type Receipt, withdraw } from '#
 import { derivedIds, findAppError, type UserCtx } from '#core'
 import { getSettings, privacyIs } from '#proactivity'
 import type { Definition } from './definition.ts'
-import type { FactCtx, Gathered } from './gather.ts'
+import { ALL, type FactCtx, type Gathered } from './gather.ts'
 import type { Begun } from './ports.ts'
 import { cut, ExpressionError, openReader, type Values } from './reader.ts'
 import { saidTo } from './record.ts'
@@ -25,7 +25,7 @@ export type Analysed = {
   decisionId: string | null
   costMicros: number
   error: RunError | null
-  /** Of an analysis that was left: ids of facts that have changed since they were gathered. */
+  /** Of an analysis that was left: ids of facts that have changed since they were gathered, or `ALL`. */
   changed?: string[]
 }
 
@@ -35,7 +35,7 @@ export const isStale = (
   input: unknown,
 ): boolean => {
   const used = JSON.stringify([input, findings.map(({ facts }) => facts.map(({ id }) => id))])
-  return changed.some((id) => used.includes(id))
+  return changed.some((id) => id === ALL || used.includes(id))
 }
 
 type Analysis = NonNullable<Definition['analysis']>

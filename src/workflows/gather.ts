@@ -12,7 +12,9 @@ import type { Begun } from './ports.ts'
 import { cut, ExpressionError, openReader, type Reader, type Values } from './reader.ts'
 import type { RunError } from './run-schema.ts'
 
-const WithId = z.looseObject({ id: z.string() })
+const Fact = z.looseObject({ id: z.string().optional() })
+/** Among what has changed: a fact without an id, which nothing can cite. All may rest on it. */
+export const ALL = '*'
 const MAX_TEXT = 500
 const DEFAULT_LIMIT = 20
 const MAX_LIMIT = 100
@@ -91,20 +93,23 @@ export function hashOf(...known: unknown[]): string {
   return createHash('sha256').update(JSON.stringify(known, lasting)).digest('base64url').slice(0, 32)
 }
 
-/** The ids of facts that are no longer as they were, or no longer found. */
-export function changedSince(before: Gathered, after: Gathered): string[] {
+/** What is no longer as it was, or no longer found: ids of facts, and `ALL` for one that has none. As many trips as `gather`. */
+export async function changedSince(ctx: FactCtx, run: Asked, before: Gathered): Promise<string[]> {
+  // By the clock of then: free time and what is counted move with it, and that time passed is no change.
+  const then = new Date(before.now.at)
+  const after = await gather({ ...ctx, now: () => then }, run)
   const still = new Set(factsIn(after).map(asKept))
   const gone = factsIn(before).filter((fact) => !still.has(asKept(fact)))
-  return [...new Set(gone.map(({ id }) => id))]
+  return [...new Set(gone.map(({ id = ALL }) => id))]
 }
 
-const factsIn = ({ facts }: Gathered) =>
-  Object.values(facts)
-    .flat()
-    .flatMap((fact) => WithId.safeParse(fact).data ?? [])
+const factsIn = ({ facts }: Gathered): z.infer<typeof Fact>[] => {
+  const all: unknown[] = Object.values(facts).flat()
+  return all.map((fact) => Fact.safeParse(fact).data).filter((fact) => fact !== undefined)
+}
 
-// Postgres gives what a run kept back with its names in another order; that a day has passed is no change.
-const asKept = (fact: object) => canonical({ ...fact, overdueDays: null })
+// Postgres gives what a run kept back with its names in another order.
+const asKept = (fact: object) => canonical(fact)
 
 // What the workflow asks for cannot be: trying again would end the same.
 function faultOf(error: unknown): RunError | null {

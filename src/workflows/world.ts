@@ -62,7 +62,7 @@ export function realWorld(ctx: UserCtx, holder: Holder): World {
       const analysed = await analyse(ctx, run, gathered, left)
       await noteFindings(ctx, holder, analysed)
       if (!left || analysed.findings.length === 0) return analysed
-      return { ...analysed, changed: changedSince(gathered, await gather(ctx, run)) }
+      return { ...analysed, changed: await changedSince(ctx, run, gathered) }
     },
     allow: async (acts) => {
       const rules = await autonomyOf(ctx)
