@@ -137,7 +137,12 @@ test('what the budget refuses says what is left of it in tokens of the model tha
   ]
   const day = JSON.parse((await person.api('GET', '/v1/ai/budget')).text).own.day
   for (const [path, body] of asks) {
-    const { status, headers } = await person.api('POST', `/compat/${path}`, { body })
+    const origin = world.vars.PUBLIC_URL ?? ''
+    const { status, headers } = await person.api('POST', `/compat/${path}`, { body, headers: { origin } })
+    const exposed = headers.get('access-control-expose-headers')?.split(', ') ?? []
+    const limits = [...headers.keys()].filter((name) => /^x-ratelimit-\w+-\w+$|^anthropic-ratelimit-/.test(name))
+    expect(limits.length).toBeGreaterThanOrEqual(6)
+    expect([path, limits.filter((name) => !exposed.includes(name))]).toEqual([path, []])
     // Sonnet takes 2 dollars for a million tokens in and 10 out.
     const dollars = path.endsWith('embeddings') ? 1 : 10
     const any = String(Math.floor(capMicros / dollars))

@@ -1,6 +1,6 @@
 import type { Context, ErrorHandler, MiddlewareHandler } from 'hono'
 import { HTTPException } from 'hono/http-exception'
-import { refusalIn, setHeadersIn } from '#compat'
+import { exposedIn, refusalIn, setHeadersIn } from '#compat'
 import { type AppEnv, AppError, type Ctx, createApp, createLog, describeError, findAppError, toProblem } from '#core'
 import { databaseFailure } from '#database'
 import { acceptSignature, networkOf } from '#security'
@@ -92,7 +92,7 @@ const crossOrigin: MiddlewareHandler<Env> = async (c, next) => {
   if (!allowed || origin === undefined) return
   c.res.headers.set('Access-Control-Allow-Origin', origin)
   c.res.headers.set('Access-Control-Allow-Credentials', 'true')
-  c.res.headers.set('Access-Control-Expose-Headers', `${EXPOSED}, ${AI_EXPOSED}`)
+  c.res.headers.set('Access-Control-Expose-Headers', [EXPOSED, AI_EXPOSED, ...exposedIn(c.req.path)].join(', '))
   if (!isPreflight) return
   c.res.headers.set('Access-Control-Allow-Methods', 'GET, POST, PUT, PATCH, DELETE')
   c.res.headers.set('Access-Control-Allow-Headers', isCompat ? CLIENT_HEADERS : OWN_HEADERS)

@@ -1,1 +1,1 @@
-export { refusalIn, setHeadersIn } from './speak.ts'
+export { exposedIn, refusalIn, setHeadersIn } from './speak.ts'

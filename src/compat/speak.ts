@@ -88,6 +88,20 @@ export function tokenHeadersIn(protocol: Protocol, tokens: TokensLeft | undefine
 
 const second = (at: Date) => at.toISOString().replace(/\.\d+Z$/, 'Z')
 
+const PARTS = ['limit', 'remaining', 'reset']
+const EXPOSED: Record<Protocol, string[]> = {
+  openai: ['requests', 'tokens'].flatMap((kind) => PARTS.map((part) => `x-ratelimit-${part}-${kind}`)),
+  anthropic: ['requests', 'tokens', 'input-tokens', 'output-tokens'].flatMap((kind) =>
+    PARTS.map((part) => `anthropic-ratelimit-${kind}-${part}`),
+  ),
+}
+
+/** What a page of another origin may read of these: the client in it goes by them. */
+export function exposedIn(path: string): string[] {
+  const protocol = protocolOf(path)
+  return protocol ? EXPOSED[protocol] : []
+}
+
 /** Names the request and what is left of the limit as the protocol at this path does. */
 export function setHeadersIn(path: string, headers: Headers, requestId: string, now: Date): void {
   const protocol = protocolOf(path)
