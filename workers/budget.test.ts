@@ -2,9 +2,10 @@ import { evictDurableObject, runDurableObjectAlarm, runInDurableObject, SELF } f
 import { env } from 'cloudflare:workers'
 import { asc, eq } from 'drizzle-orm'
 import { afterEach, expect, test, vi } from 'vitest'
-import type { Ask, Reserved, Settlement } from '#ai'
+import type { Reserved } from '#ai'
 import { usageEvents } from '#ai/tables'
 import { readConfig } from '#config'
+import { makeAsk, makeSettlement } from '#test/ai-call'
 import { makePerson } from '#test/database'
 import { users } from '#users/tables'
 
@@ -25,41 +26,9 @@ async function makeWorld() {
   const person = await makePerson()
   const { userId } = person.actor
   const steward = env.STEWARD.getByName(userId)
-  const ask = (id: string, worstMicros = WORST): Ask => ({
-    id,
-    userId,
-    kind: 'chat',
-    feature: 'assistant',
-    conversationId: null,
-    provider: 'anthropic',
-    model: 'claude-sonnet-5-5',
-    worstMicros,
-    isBackground: false,
-    deadlineMs: Date.now() + HELD_MS,
-  })
-  const settlement = (id: string, costMicros = 10): Settlement => ({
-    id,
-    usage: { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0 },
-    model: 'claude-sonnet-5-5',
-    costMicros,
-    isEstimated: false,
-    firstTokenMs: 1,
-    totalMs: 2,
-    outcome: 'done',
-    cache: 'off',
-    decision: {
-      id,
-      provider: 'anthropic',
-      model: 'claude-sonnet-5-5',
-      kind: 'chat',
-      difficulty: 0,
-      parts: {},
-      reasons: [],
-      cache: 'off',
-      cacheReason: '',
-      experiment: null,
-    },
-  })
+  const ask = (id: string, worstMicros = WORST) =>
+    makeAsk(id, { userId, worstMicros, deadlineMs: Date.now() + HELD_MS })
+  const settlement = (id: string, costMicros = 10) => makeSettlement(id, costMicros)
   const spend = async (costMicros = 10) => {
     // A stub of its own: one is bound to where it was made, which a test that waits for the object leaves.
     const own = env.STEWARD.getByName(userId)

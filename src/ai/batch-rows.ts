@@ -66,6 +66,7 @@ const back = sql`case when ${b.state} = 'sent' then 'waiting' else ${b.state} en
 const isOver = inArray(b.state, ['answered', 'failed'])
 // What was asked is kept only while it may be asked again, or settled.
 const forgotten = sql`case when ${isOver} then '{}'::jsonb else ${b.call} end`
+const goneBack = { state: back, call: forgotten, holdId: null, batchId: null }
 
 /** Forgets what was over a month ago; whether anything is left to do. One trip. */
 export async function sweep(ctx: DbCtx): Promise<boolean> {
@@ -132,15 +133,7 @@ export async function giveBack(ctx: DbCtx, holdIds: string[], unsent: boolean, d
   if (holdIds.length === 0) return
   await ctx.db
     .update(b)
-    .set({
-      state: back,
-      call: forgotten,
-      holdId: null,
-      batchId: null,
-      dueAt,
-      updatedAt: ctx.now(),
-      ...(unsent && { sends: sql`${b.sends} - 1` }),
-    })
+    .set({ ...goneBack, dueAt, updatedAt: ctx.now(), ...(unsent && { sends: sql`${b.sends} - 1` }) })
     .where(inArray(b.holdId, holdIds))
 }
 
@@ -150,10 +143,7 @@ export async function tryAgain(ctx: DbCtx, holdIds: string[]): Promise<void> {
   const now = ctx.now()
   await ctx.db
     .update(b)
-    .set({
-      ...{ state: back, call: forgotten, holdId: null, batchId: null },
-      ...{ attempts: sql`${b.attempts} + 1`, dueAt: now, updatedAt: now },
-    })
+    .set({ ...goneBack, attempts: sql`${b.attempts} + 1`, dueAt: now, updatedAt: now })
     .where(inArray(b.holdId, holdIds))
 }
 

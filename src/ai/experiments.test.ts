@@ -1,5 +1,6 @@
 import { expect, inject, test } from 'vitest'
 import { readConfig } from '#config'
+import { makeDecision } from '#test/ai-call'
 import { makePerson, type Person } from '#test/database'
 import type { Decision } from './call.ts'
 import { readExperiments } from './experiments.ts'
@@ -21,18 +22,7 @@ async function makeWorld() {
 
 function lineOf(person: Person, experiment: Decision['experiment'], over: Partial<LedgerRow> = {}): LedgerRow {
   const id = person.newId('aic')
-  const decision: Decision = {
-    id,
-    provider: 'anthropic',
-    model: MODEL,
-    kind: 'chat',
-    difficulty: 0,
-    parts: {},
-    reasons: [],
-    cache: 'off',
-    cacheReason: '',
-    experiment,
-  }
+  const decision = makeDecision(id, { model: MODEL, experiment })
   const usage = { inputTokens: 1, outputTokens: 1, cacheReadTokens: 0, cacheWriteTokens: 0, cacheWrite1hTokens: 0 }
   return {
     ...usage,

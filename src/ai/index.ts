@@ -2,7 +2,6 @@ export { enqueue, enqueueIfCheaper, getAnswer, runBatches } from './batch.ts'
 export { aiAnswered, withdraw } from './batch-rows.ts'
 export { breakerStates } from './breaker.ts'
 export {
-  BUDGET_MIGRATIONS,
   type BudgetChange,
   type BudgetSummary,
   nextDeadlineMs,
@@ -16,6 +15,7 @@ export {
   stale,
   summary,
 } from './budget.ts'
+export { BUDGET_MIGRATIONS } from './budget-migrations.ts'
 export { cacheSubscriber, pruneAnswers } from './cache.ts'
 export type { Call, Feature, GatewayEvent, Receipt, TokensLeft } from './call.ts'
 export { catalogueOf, findModel } from './catalogue.ts'

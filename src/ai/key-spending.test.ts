@@ -1,57 +1,20 @@
 import { expect, test } from 'vitest'
-import { makeSteward } from '#test/steward'
+import { HELD_MS, makeBudget } from '#test/budget'
 import type { Ask } from './ledger.ts'
-import { NO_USAGE } from './model.ts'
 import { PLANS } from './plans.ts'
 
-const START_MS = Date.parse('2026-11-29T23:50:00Z')
 const MINUTE_MS = 60_000
-const HELD_MS = 10 * MINUTE_MS
 const { own } = PLANS.free
 
-function makeBudget() {
-  const clock = { ms: START_MS }
-  const steward = makeSteward(() => clock.ms)
-  const named = { provider: 'anthropic' as const, model: 'claude-sonnet-5-5', kind: 'chat' as const }
+function makeKeyBudget() {
+  const { ask, ...budget } = makeBudget()
   const holdBy = (key: Ask['key'], id: string, worstMicros: number) =>
-    steward.reserve({
-      ...named,
-      id,
-      userId: 'usr_1',
-      feature: 'assistant',
-      conversationId: null,
-      worstMicros,
-      isBackground: false,
-      deadlineMs: clock.ms + HELD_MS,
-      ...(key && { key }),
-    })
-  const pay = (id: string, costMicros: number) =>
-    steward.settle({
-      id,
-      usage: NO_USAGE,
-      model: named.model,
-      costMicros,
-      isEstimated: false,
-      firstTokenMs: null,
-      totalMs: 1,
-      outcome: 'done',
-      cache: 'off',
-      decision: {
-        ...named,
-        id,
-        difficulty: 0,
-        parts: {},
-        reasons: [],
-        cache: 'off',
-        cacheReason: '',
-        experiment: null,
-      },
-    })
-  return { clock, steward, holdBy, pay }
+    budget.steward.reserve({ ...ask(id, worstMicros), ...(key && { key }) })
+  return { ...budget, holdBy }
 }
 
 test('a key has a budget of its own beside that of its person, by the day and by the month', async () => {
-  const { clock, steward, holdBy, pay } = makeBudget()
+  const { clock, steward, holdBy, pay } = makeKeyBudget()
   const key = { id: 'key_1', dayMicros: 100, monthMicros: 150 }
   expect(await holdBy(key, 'a', 101)).toMatchObject({
     reason: 'key',
@@ -81,7 +44,7 @@ test('a key has a budget of its own beside that of its person, by the day and by
 })
 
 test('a key is never let beyond what its person has left', async () => {
-  const { holdBy } = makeBudget()
+  const { holdBy } = makeKeyBudget()
   const key = { id: 'key_1', dayMicros: null, monthMicros: own.month * 2 }
   expect(await holdBy(key, 'a', own.day + 1)).toMatchObject({ ok: false, reason: 'day', leftMicros: { day: own.day } })
   expect(await holdBy(key, 'a', own.day)).toMatchObject({ ok: true })
@@ -89,7 +52,7 @@ test('a key is never let beyond what its person has left', async () => {
 })
 
 test('what is lost and found again of a key is charged to it once', async () => {
-  const { clock, steward, holdBy, pay } = makeBudget()
+  const { clock, steward, holdBy, pay } = makeKeyBudget()
   await holdBy({ id: 'key_1', dayMicros: null, monthMicros: null }, 'a', 100)
   clock.ms += HELD_MS
   expect(steward.overdue()).toEqual(['a'])

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { makeDecision } from '#test/ai-call'
 import { makePerson } from '#test/database'
 import type { Answering, Said } from './ask.ts'
 import { type Teller, toStream } from './stream.ts'
@@ -26,18 +27,7 @@ async function endless(broken = false) {
   const start: Answering['start'] = {
     type: 'start',
     overhead: { choiceUs: 0, reserveUs: 0, cacheUs: 0 },
-    decision: {
-      id: 'aic_1',
-      provider: 'offline',
-      model: 'm',
-      kind: 'chat',
-      difficulty: 0,
-      parts: {},
-      reasons: [],
-      cache: 'off',
-      cacheReason: '',
-      experiment: null,
-    },
+    decision: makeDecision('aic_1', { provider: 'offline', model: 'm' }),
   }
   const close = async () => void (await events.return(undefined))
   const stream = toStream(await makePerson(), { start, upstreamMs: 0, events, close }, teller, controller)
