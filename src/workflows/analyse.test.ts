@@ -14,6 +14,7 @@ import { Definition } from './definition.ts'
 import { boundOf, gather } from './gather.ts'
 import type { Begun } from './ports.ts'
 import { redaction, redactionOf } from './redact.ts'
+import { workflows } from './tables.ts'
 import { realWorld } from './world.ts'
 
 afterEach(() => vi.restoreAllMocks())
@@ -238,8 +239,8 @@ test('what is left to a batch goes by what somebody wants told as it is written,
   const of = { userId: ctx.actor.userId }
   const run = runOf({ analysis: { kind: 'model', ask: 'What?', maxFindings: 3 } })
   const gathered = await gather(ctx, run)
-  const leftAs = async (id: string) => {
-    const left = await leave(ctx, { ...run, id }, gathered)
+  const leftAs = async (id: string, workflowId = run.workflowId) => {
+    const left = await leave(ctx, { ...run, id, workflowId }, gathered)
     const [row] = await ctx.db
       .select()
       .from(batchCalls)
@@ -265,4 +266,8 @@ test('what is left to a batch goes by what somebody wants told as it is written,
   expect(await leftAs('run_3')).toEqual(['failed', 'cancelled', false])
   vi.restoreAllMocks()
   expect(await leftAs('run_4')).toEqual(['waiting', null, true])
+  // Nor by a workflow that is deleted by then.
+  const id = ctx.newId('wfl')
+  await ctx.db.insert(workflows).values({ ...of, id, name: 'Test', deletedAt: ctx.now() })
+  expect(await leftAs('run_5', id)).toEqual(['failed', 'cancelled', false])
 })

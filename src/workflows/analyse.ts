@@ -1,6 +1,8 @@
+import { and, eq, isNotNull, notExists } from 'drizzle-orm'
 import { z } from 'zod'
 import { enqueueIfCheaper, generate, getAnswer, type Receipt, withdraw } from '#ai'
 import { derivedIds, findAppError, type UserCtx } from '#core'
+import { ownedBy } from '#database'
 import { getSettings, privacyIs } from '#proactivity'
 import type { Definition } from './definition.ts'
 import { ALL, type FactCtx, type Gathered } from './gather.ts'
@@ -9,6 +11,7 @@ import { cut, ExpressionError, openReader, type Values } from './reader.ts'
 import { saidTo } from './record.ts'
 import { type Redaction, redaction, redactionOf } from './redact.ts'
 import type { FactLink, Finding, RunError } from './run-schema.ts'
+import { workflows } from './tables.ts'
 
 const MAX_TITLE = 500
 const MAX_LINKS = 50
@@ -66,9 +69,13 @@ export async function leave(ctx: AnalyseCtx, run: Begun, gathered: Gathered): Pr
   const newId = derivedIds(`analysis|${run.id}|${at}`, new Date(at))
   const deadline = new Date(ctx.now().getTime() + LEFT_FOR_MS)
   const call = callOf(analysis, gathered, redaction(privacy))
-  // Who sets it otherwise meanwhile withdraws what is there by then, and this is not.
-  const isWanted = privacyIs(ctx, privacy)
-  const left = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline, isWanted })
+  // Who sets it otherwise meanwhile, or deletes the workflow, withdraws what is there by then, and this is not.
+  const isGone = ctx.db
+    .select({ id: workflows.id })
+    .from(workflows)
+    .where(and(eq(workflows.id, run.workflowId), isNotNull(workflows.deletedAt), ownedBy(ctx.actor, workflows.userId)))
+  const isWanted = and(privacyIs(ctx, privacy), notExists(isGone))
+  const left = await enqueueIfCheaper({ ...ctx, newId }, call, { deadline, ...(isWanted && { isWanted }) })
   return left && { callId: left.id, untilMs: left.deadline.getTime() + SLACK_MS }
 }
 
